@@ -1,0 +1,45 @@
+"""What can go wrong, as one tree; every message is a sentence: what was expected, what arrived, what to do.
+
+    DatapareError               exit code 1: the run failed
+    ├── InputError              exit code 2: wrong call or unreadable input
+    │   ├── MismatchError       the artefact belongs to another dataset
+    │   ├── MissingChannelError the record does not hold what the method reads
+    │   └── BusyError           another process works in this folder
+    ├── DivergedError           training produced NaN or infinity
+    └── MissingExtraError       an optional library is not installed (exit code 2)
+"""
+
+
+class DatapareError(Exception):
+    """The run failed; the message says why and what to try."""
+
+    exit_code = 1
+
+
+class InputError(DatapareError):
+    """The call or its input is wrong; nothing was written."""
+
+    exit_code = 2
+
+
+class MismatchError(InputError):
+    """An artefact is used with a dataset it was not made from."""
+
+
+class MissingChannelError(InputError):
+    """A method reads a channel that was not recorded."""
+
+
+class BusyError(InputError):
+    """Another process is working in the same run folder."""
+
+
+class DivergedError(DatapareError):
+    """Training produced NaN or infinite logits."""
+
+
+class MissingExtraError(InputError):
+    """An optional library is missing; the message names the extra that brings it."""
+
+    def __init__(self, library: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {library}, which is not installed: pip install 'datapare[{extra}]'")

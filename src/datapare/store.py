@@ -1,0 +1,174 @@
+"""Save and load any noun: a folder of `meta.json` and plain `.npy` files that other programs can read.
+
+`meta.json` is written last and atomically, so its existence means *complete*. Nothing is ever pickled. Large arrays
+come back memory-mapped, so opening a record costs nothing.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datapare.errors import InputError
+from datapare.types import Comparison, Dynamics, Noun, Recipe, Scores, Subset
+
+FORMAT = 1
+META = "meta.json"
+NOUNS: Mapping[str, type[Noun]] = {cls.__name__.lower(): cls for cls in (Dynamics, Scores, Subset, Comparison)}
+GROUPS = {"channels", "arrays"}  # fields that hold named arrays; each is stored as "<field>.<name>.npy"
+
+
+def save(noun: Noun, path: str | Path) -> Path:
+    """Write a noun to a new folder, complete or not at all.
+
+    An existing folder is replaced only when it holds the same kind of noun. Raises InputError when it holds anything
+    else or cannot be written.
+
+    >>> import tempfile
+    >>> folder = save(Scores([0.5, 0.25]), Path(tempfile.mkdtemp()) / "scores")
+    >>> load(folder).score.tolist()
+    [0.5, 0.25]
+    """
+    path = Path(path)
+    _check_replaceable(path, noun)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        for name, array in named_arrays(noun):
+            np.save(draft / f"{name}.npy", array, allow_pickle=False)
+        write_meta(draft, noun)
+        if path.exists():
+            shutil.rmtree(path)
+        draft.rename(path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}; choose another output folder.") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return path
+
+
+def load(path: str | Path) -> Noun:
+    """Read a noun back; arrays are memory-mapped read-only.
+
+    Raises InputError when the folder is missing, incomplete, damaged or of an unknown format.
+    """
+    path = Path(path)
+    meta = read_meta(path)
+    cls = NOUNS[meta["noun"]]
+    values: dict[str, Any] = dict(meta["fields"])
+    for name, described in meta["arrays"].items():
+        array = _load_array(path / f"{name}.npy", described)
+        group, _, member = name.partition(".")
+        if group in GROUPS:
+            values.setdefault(group, {})[member] = array
+        else:
+            values[name] = array
+    values["recipe"] = _recipe(values["recipe"])
+    for field in fields(cls):
+        if isinstance(values.get(field.name), list):
+            values[field.name] = tuple(values[field.name])
+    return cls(**values)
+
+
+def read_meta(path: str | Path) -> dict[str, Any]:
+    """Return the parsed `meta.json` of a finished artefact; raises InputError when there is none."""
+    path = Path(path)
+    if not path.is_dir():
+        raise InputError(f"expected a folder made by datapare at {path}, but there is none.")
+    try:
+        meta = json.loads((path / META).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"{path} has no {META}, so it is unfinished or not made by datapare; run the command that makes it again."
+        ) from None
+    except (ValueError, OSError) as error:
+        raise InputError(f"{path / META} cannot be read ({error}); make the artefact again.") from error
+    if not isinstance(meta, dict) or meta.get("datapare") != FORMAT or meta.get("noun") not in NOUNS:
+        raise InputError(f"{path} is not an artefact this version of datapare can read; make it again.")
+    return meta
+
+
+def is_finished(path: str | Path) -> bool:
+    """Whether a complete artefact stands in this folder."""
+    return (Path(path) / META).is_file()
+
+
+def write_meta(folder: Path, noun: Noun) -> None:
+    """Finish a folder whose arrays are already in place: describe them in `meta.json`, atomically and last."""
+    arrays = {name: {"dtype": str(array.dtype), "shape": array.shape} for name, array in named_arrays(noun)}
+    plain = {
+        field.name: getattr(noun, field.name)
+        for field in fields(noun)
+        if field.name != "recipe" and not _is_array(getattr(noun, field.name)) and field.name not in GROUPS
+    }
+    meta = {
+        "datapare": FORMAT,
+        "noun": type(noun).__name__.lower(),
+        "fields": {**plain, "recipe": asdict(noun.recipe)},
+        "arrays": arrays,
+    }
+    write_json(folder / META, meta)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace a JSON file atomically, so that a reader sees the old or the new one and never half of it."""
+    draft = path.with_name(f".{path.name}.draft")
+    with draft.open("w", encoding="utf-8") as file:
+        json.dump(value, file, indent=2, default=_plain)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def named_arrays(noun: Noun) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Yield every array of a noun under the name of its file."""
+    for field in fields(noun):
+        value = getattr(noun, field.name)
+        if field.name in GROUPS:
+            yield from ((f"{field.name}.{name}", array) for name, array in value.items())
+        elif _is_array(value):
+            yield field.name, value
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray)
+
+
+def _check_replaceable(path: Path, noun: Noun) -> None:
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    if path.exists() and (not is_finished(path) or read_meta(path)["noun"] != type(noun).__name__.lower()):
+        raise InputError(f"{path} already holds something else; choose another folder for the {_word(noun)}.")
+
+
+def _word(noun: Noun) -> str:
+    return type(noun).__name__.lower()
+
+
+def _load_array(file: Path, described: Mapping[str, Any]) -> NDArray[Any]:
+    try:
+        array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} is missing or damaged ({error}); make the artefact again.") from error
+    if str(array.dtype) != described["dtype"] or list(array.shape) != list(described["shape"]):
+        raise InputError(f"{file} holds {array.dtype} {array.shape}, not what {META} says; make the artefact again.")
+    return array
+
+
+def _recipe(value: Mapping[str, Any]) -> Recipe:
+    return Recipe(**{**value, "parents": tuple(_recipe(parent) for parent in value["parents"])})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")

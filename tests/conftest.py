@@ -1,0 +1,15 @@
+"""What every test may ask for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Return the folder of real datasets; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("DATAPARE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("no real datasets here; set DATAPARE_DATA to their folder")
+    return folder
