@@ -1,0 +1,63 @@
+"""Pare a labelled dataset down to the examples worth training on, judged from the first few epochs of training.
+
+data     = dp.open_dataset("photos/")
+dynamics = dp.record(data, epochs=30)
+scores   = dp.score(dynamics, "dual")
+subset   = dp.select(scores, "beta", keep=0.3, dynamics=dynamics)
+dp.export(data, subset, "photos-30/")
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from datapare.errors import DatapareError, InputError
+from datapare.types import Comparison, Dynamics, Recipe, Scores, Subset
+
+if TYPE_CHECKING:
+    from datapare.api import realign, score, select
+    from datapare.compare import compare
+    from datapare.data import Dataset, export, open_dataset
+    from datapare.prune import prune
+    from datapare.record import Recorder
+    from datapare.report import report
+    from datapare.store import load, save
+    from datapare.train import record
+
+# Each verb loads its room on first use, so that `import datapare` stays quick.
+ROOM = {
+    "score": "api", "select": "api", "realign": "api",
+    "Dataset": "data", "open_dataset": "data", "export": "data",
+    "Recorder": "record", "record": "train", "compare": "compare", "prune": "prune",
+    "report": "report", "save": "store", "load": "store",
+}  # fmt: skip
+
+__all__ = [
+    "Comparison",
+    "DatapareError",
+    "Dataset",
+    "Dynamics",
+    "InputError",
+    "Recipe",
+    "Recorder",
+    "Scores",
+    "Subset",
+    "compare",
+    "export",
+    "load",
+    "open_dataset",
+    "prune",
+    "realign",
+    "record",
+    "report",
+    "save",
+    "score",
+    "select",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ROOM:
+        raise AttributeError(f"module 'datapare' has no attribute {name!r}")
+    value = getattr(import_module(f"datapare.{ROOM[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,12 +1,12 @@
 """What can go wrong, as one tree; every message is a sentence: what was expected, what arrived, what to do.
 
-    DatapareError               exit code 1: the run failed
-    ├── InputError              exit code 2: wrong call or unreadable input
-    │   ├── MismatchError       the artefact belongs to another dataset
-    │   ├── MissingChannelError the record does not hold what the method reads
-    │   └── BusyError           another process works in this folder
-    ├── DivergedError           training produced NaN or infinity
-    └── MissingExtraError       an optional library is not installed (exit code 2)
+DatapareError               exit code 1: the run failed
+├── InputError              exit code 2: wrong call or unreadable input
+│   ├── MismatchError       the artefact belongs to another dataset
+│   ├── MissingChannelError the record does not hold what the method reads
+│   └── BusyError           another process works in this folder
+├── DivergedError           training produced NaN or infinity
+└── MissingExtraError       an optional library is not installed (exit code 2)
 """
 
 

@@ -6,6 +6,7 @@ of the dataset, always; a larger score is kept first, always; NaN means *not obs
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -187,7 +188,7 @@ Noun = Dynamics | Scores | Subset | Comparison
 def check_same_dataset(*nouns: "Dynamics | Scores | Subset | None") -> None:
     """Raise MismatchError unless all given artefacts describe the same examples in the same order."""
     given = [noun for noun in nouns if noun is not None]
-    for one, other in zip(given, given[1:], strict=False):
+    for one, other in pairwise(given):
         sizes = [noun.total if isinstance(noun, Subset) else len(noun) for noun in (one, other)]
         if sizes[0] != sizes[1]:
             raise MismatchError(
@@ -206,7 +207,7 @@ def _name(noun: Dynamics | Scores | Subset) -> str:
 
 
 def _labels(label: Any) -> NDArray[np.int64]:
-    values = np.asanyarray(label)
+    values: NDArray[Any] = np.asanyarray(label)
     if values.ndim != 1:
         raise InputError(f"labels are one number per example, shape (N,), not {values.shape}.")
     if np.issubdtype(values.dtype, np.floating):
@@ -214,11 +215,12 @@ def _labels(label: Any) -> NDArray[np.int64]:
             raise InputError("labels are class numbers 0, 1, 2, …, but some are missing or not whole.")
     elif not np.issubdtype(values.dtype, np.integer) and values.dtype != bool:
         raise InputError(f"labels are class numbers 0, 1, 2, …, not {values.dtype}.")
-    return values.astype(np.int64, copy=False)
+    whole: NDArray[np.int64] = values.astype(np.int64, copy=False)
+    return whole
 
 
 def _channel(name: str, values: Any) -> NDArray[Any]:
-    array = np.asanyarray(values)
+    array: NDArray[Any] = np.asanyarray(values)
     if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating):
         raise InputError(f"channel {name!r} is floats of shape (T, N), not {array.dtype} of shape {array.shape}.")
     return array

@@ -1,0 +1,112 @@
+"""The folder is the registry: file name = function name = command-line name.
+
+A method is one pure function. Its positional parameters name the arrays it reads, its keyword-only parameters are its
+knobs; everything else (flags, help, tables, error messages, tests) is derived from the signature.
+"""
+
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from datapare.errors import InputError
+
+Room = Literal["score", "select", "extrapolate", "gauge"]
+ROOMS: tuple[Room, ...] = get_args(Room)
+BOUND_BY_API = {"n", "rng"}  # positional parameters that are no arrays
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method as found: its function, the arrays it reads, its knobs with defaults, and its documentation."""
+
+    name: str
+    room: Room
+    function: Callable[..., Any]
+    reads: tuple[str, ...]
+    knobs: Mapping[str, inspect.Parameter]
+    title: str
+    doc: str
+
+    @property
+    def source(self) -> str:
+        """The `Source` line of the method's file."""
+        lines = self.doc.splitlines()
+        start = next(i for i, line in enumerate(lines) if line.startswith("Source"))
+        return lines[start].removeprefix("Source").strip()
+
+
+def names(room: Room) -> list[str]:
+    """All methods of a room, in alphabetical order, without importing any.
+
+    >>> "dual" in names("score")
+    True
+    """
+    return sorted(module.name for module in pkgutil.iter_modules([str(Path(__file__).parent / room)]))
+
+
+@cache
+def find(room: Room, name: str) -> Method:
+    """Import one method by name; raises InputError, suggesting the nearest names, when there is none.
+
+    >>> find("score", "dual").reads
+    ('target_prob',)
+    """
+    known = names(room)
+    if name not in known:
+        near = get_close_matches(name, known, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}."
+        raise InputError(f"there is no {room} method {name!r}; {hint}")
+    module = import_module(f"datapare.methods.{room}.{name}")
+    function = getattr(module, name)
+    parameters = inspect.signature(function).parameters.values()
+    doc = inspect.getdoc(module) or ""
+    return Method(
+        name=name,
+        room=room,
+        function=function,
+        reads=tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in BOUND_BY_API),
+        knobs={p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY},
+        title=doc.splitlines()[0].partition(": ")[2],
+        doc=doc,
+    )
+
+
+def check_knobs(method: Method, knobs: Mapping[str, Any]) -> dict[str, Any]:
+    """All knobs of a method, the given ones and the defaults; raises InputError for unknown, missing or misfit ones.
+
+    >>> check_knobs(find("score", "dual"), {})
+    {'window': 10}
+    """
+    unknown = sorted(set(knobs) - set(method.knobs))
+    if unknown:
+        allowed = ", ".join(method.knobs) or "none"
+        raise InputError(f"{method.name} has no knob {unknown[0]!r}; its knobs are: {allowed}.")
+    values = {}
+    for name, parameter in method.knobs.items():
+        value = knobs.get(name, parameter.default)
+        if value is parameter.empty:
+            raise InputError(f"{method.name} needs the knob {name}, for which nothing is published: give --{name}.")
+        values[name] = _checked(method.name, name, value, parameter.annotation)
+    return values
+
+
+def _checked(method: str, name: str, value: Any, annotation: Any) -> Any:
+    if get_origin(annotation) is Literal:
+        if value not in get_args(annotation):
+            raise InputError(f"{method}: {name} is one of {', '.join(map(str, get_args(annotation)))}, not {value!r}.")
+        return value
+    wanted = get_args(annotation) or (annotation,)
+    if float in wanted and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, tuple(w for w in wanted if isinstance(w, type))) or (
+        isinstance(value, bool) and bool not in wanted
+    ):
+        kinds = " or ".join(getattr(w, "__name__", str(w)) for w in wanted)
+        raise InputError(f"{method}: {name} is of type {kinds}, not {value!r}.")
+    return value

@@ -1,0 +1,1 @@
+"""One number about a whole dataset: one file, one number."""

@@ -1,0 +1,1 @@
+"""One score per example from the arrays of a record: one file, one method."""

@@ -1,0 +1,1 @@
+"""Positions of the examples to keep: one file, one rule."""

@@ -1,0 +1,229 @@
+"""The verbs on nouns: find the method, bind its arrays, run it in blocks, stamp the recipe."""
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datapare.errors import InputError, MissingChannelError
+from datapare.methods import Method, check_knobs, find
+from datapare.numerics import allot, budget, last_observed
+from datapare.types import Dynamics, Recipe, Scores, Subset, check_same_dataset
+
+BLOCK = 4096  # columns at a time: the float64 windows of 60 epochs then stay in a core's cache
+Balance = Literal["proportional", "uniform"]
+
+# Arrays that follow from a channel, so that a method may read them by name: the channel, and how to derive them.
+DERIVED: Mapping[str, tuple[str, Callable[[NDArray[Any]], NDArray[Any]]]] = {
+    "correct": ("margin", lambda margin: margin > 0),
+}
+
+
+def score(dynamics: Dynamics, method: str = "dual", **knobs: Any) -> Scores:
+    """Turn a record into one score per example, larger = keep first; examples never observed score NaN.
+
+    Missing epochs take the example's last observed value (numerics.last_observed). Raises MissingChannelError when
+    the record lacks what the method reads, InputError for unknown methods and knobs.
+
+    >>> d = Dynamics(channels={"target_prob": [[0.0, 1.0], [1.0, 1.0]]}, label=[0, 1])
+    >>> score(d, "dual", window=2).score.round(4).tolist()
+    [0.3536, 0.0]
+    """
+    found = find("score", method)
+    values = check_knobs(found, knobs)
+    bound = [bind(name, found, dynamics) for name in found.reads]
+    result = _run_blocks(partial(found.function, **values), bound, len(dynamics))
+    recipe = Recipe("score", method, values, None, dynamics.recipe.dataset, versions(), (dynamics.recipe,))
+    return Scores(result, key=dynamics.key, recipe=recipe)
+
+
+def select(
+    scores: Scores,
+    method: str = "beta",
+    *,
+    keep: float,
+    seed: int = 0,
+    dynamics: Dynamics | None = None,
+    balance: Balance | None = None,
+    **knobs: Any,
+) -> Subset:
+    """Choose exactly `budget(N, keep)` examples by a selection rule; the same seed gives the same subset.
+
+    `keep` is a fraction in (0, 1] or a count above 1. `balance` applies the rule inside each class, with budgets
+    proportional to class sizes or as uniform as they allow. Raises InputError for scores that are NaN.
+
+    >>> select(Scores([0.1, 0.9, 0.5]), "top", keep=2).index.tolist()
+    [1, 2]
+    """
+    check_same_dataset(scores, dynamics)
+    found = find("select", method)
+    values = check_knobs(found, knobs)
+    total = len(scores)
+    count = budget(total, keep)
+    _refuse_unscored(scores)
+    arrays = {name: bind(name, found, dynamics, scores).whole() for name in found.reads}
+    rng = np.random.default_rng(seed)
+    run = partial(_choose, found, values, rng=rng)
+    if balance is None:
+        index = run(arrays, count)
+    else:
+        columns = {name for name in arrays if name in DERIVED or (dynamics and name in dynamics.channels)}
+        index = _balanced(run, arrays, columns, _label(dynamics, balance), count, balance)
+    stamped = {**values, "keep": keep, "balance": balance}
+    recipe = Recipe("select", method, stamped, seed, scores.recipe.dataset, versions(), _parents(scores, dynamics))
+    return Subset(index, total, key=scores.key, recipe=recipe)
+
+
+def realign(noun: Dynamics | Scores, key: NDArray[np.uint64]) -> Any:
+    """Put a record or scores in the order of another arrangement of the same examples, matched by key.
+
+    Raises InputError when some examples of the new arrangement are not in the record.
+    """
+    if noun.key is None:
+        raise InputError("these artefacts hold no keys, so they cannot be matched to a re-ordered dataset.")
+    order = np.argsort(noun.key)
+    place = np.minimum(np.searchsorted(noun.key, key, sorter=order), len(order) - 1)
+    position = order[place]
+    known = noun.key[position] == key
+    if not known.all():
+        raise InputError(
+            f"{int((~known).sum()):,} of the {len(key):,} examples are not in the {type(noun).__name__.lower()}; "
+            "they are new or of another dataset: record this dataset."
+        )
+    if isinstance(noun, Scores):
+        predicted = None if noun.predicted is None else noun.predicted[position]
+        return replace(noun, score=noun.score[position], predicted=predicted, key=key)
+    return replace(
+        noun,
+        channels={name: values[:, position] for name, values in noun.channels.items()},
+        arrays={name: values[position] for name, values in noun.arrays.items()},
+        label=noun.label[position],
+        key=key,
+    )
+
+
+@dataclass(frozen=True)
+class Bound:
+    """An array as a method's parameter names it: where it stands, whether examples are its columns, how it derives."""
+
+    array: NDArray[Any]
+    columns: bool = False
+    derive: Callable[[NDArray[Any]], NDArray[Any]] = np.asarray
+
+    def part(self, start: int, stop: int) -> NDArray[Any]:
+        """Examples start..stop, with missing epochs filled."""
+        if not self.columns:
+            return self.array[start:stop]
+        return self.derive(last_observed(np.asarray(self.array[:, start:stop])))
+
+    def whole(self) -> NDArray[Any]:
+        """All examples, with missing epochs filled."""
+        return self.part(0, self.array.shape[self.columns])
+
+
+def bind(name: str, method: Method, dynamics: Dynamics | None, scores: Scores | None = None) -> Bound:
+    """Find the array a method's parameter names: a channel, a summary, the labels, the scores, or derived from one."""
+    if name == "score" and scores is not None:
+        return Bound(np.asarray(scores.score))
+    if dynamics is None:
+        raise MissingChannelError(
+            f"{method.name} reads {name!r} from the record, but only scores were given; pass the dynamics too."
+        )
+    if name == "label":
+        return Bound(dynamics.label)
+    if name in dynamics.arrays:
+        return Bound(dynamics.arrays[name])
+    source, derive = DERIVED.get(name, (name, np.asarray))
+    if source in dynamics.channels:
+        return Bound(dynamics.channels[source], columns=True, derive=derive)
+    recorded = ", ".join([*dynamics.channels, *dynamics.arrays]) or "nothing"
+    raise MissingChannelError(
+        f"{method.name} reads {name!r}, which was not recorded (the record holds: {recorded}); "
+        f"record it with: datapare record PATH --channel {source}"
+    )
+
+
+def versions() -> dict[str, str]:
+    """Versions of what an artefact's numbers depend on."""
+    return {name: version(name) for name in ("datapare", "numpy")}
+
+
+def _run_blocks(call: Callable[..., NDArray[Any]], bound: list[Bound], total: int) -> NDArray[np.float64]:
+    result = np.full(total, np.nan)
+    # Only scores of (T, N) channels are pointwise by law; one that reads wider arrays runs once, on all examples.
+    block = BLOCK if all(b.columns or b.array.ndim == 1 for b in bound) else total
+
+    def run(start: int) -> None:
+        stop = min(start + block, total)
+        parts = [b.part(start, stop) for b in bound]
+        seen = ~np.isnan(sum(part[0] for b, part in zip(bound, parts, strict=True) if b.columns))
+        if np.all(seen):
+            result[start:stop] = call(*parts)
+        elif np.any(seen):
+            result[start:stop][seen] = call(*(part[..., seen] for part in parts))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(run, range(0, total, block)))
+    return result
+
+
+def _choose(
+    method: Method,
+    knobs: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
+    n: int,
+    *,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    if n == 0:
+        return np.arange(0)
+    given: dict[str, Any] = {**arrays, "n": n, "rng": rng}
+    wanted = method.function.__annotations__
+    positional = {name: given[name] for name in [*method.reads, "n", "rng"] if name in wanted}
+    index: NDArray[np.int64] = np.asarray(method.function(**positional, **knobs))
+    if len(index) != n:
+        raise AssertionError(f"{method.name} returned {len(index)} positions instead of {n}")
+    return index
+
+
+def _balanced(
+    run: Callable[[Mapping[str, NDArray[Any]], int], NDArray[np.int64]],
+    arrays: Mapping[str, NDArray[Any]],
+    columns: set[str],
+    label: NDArray[np.int64],
+    n: int,
+    balance: Balance,
+) -> NDArray[np.int64]:
+    size = np.bincount(label)
+    share = allot(size, n, uniform=balance == "uniform")
+    chosen = []
+    for number in np.flatnonzero(share):
+        member = np.flatnonzero(label == number)
+        own = {name: a[:, member] if name in columns else a[member] for name, a in arrays.items()}
+        chosen.append(member[run(own, int(share[number]))])
+    return np.sort(np.concatenate(chosen))
+
+
+def _label(dynamics: Dynamics | None, balance: str) -> NDArray[np.int64]:
+    if dynamics is None:
+        raise InputError(f"balance={balance!r} needs the labels, but only scores were given; pass the dynamics too.")
+    return dynamics.label
+
+
+def _refuse_unscored(scores: Scores) -> None:
+    missing = int(np.isnan(scores.score).sum())
+    if missing:
+        raise InputError(
+            f"{missing:,} of {len(scores):,} examples have no score, because they were never observed; "
+            "record more epochs, or predict their scores with extrapolate."
+        )
+
+
+def _parents(scores: Scores, dynamics: Dynamics | None) -> tuple[Recipe, ...]:
+    return (scores.recipe,) if dynamics is None or scores.recipe.parents else (scores.recipe, dynamics.recipe)

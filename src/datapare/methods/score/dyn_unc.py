@@ -1,0 +1,48 @@
+"""Dyn-Unc: keep what the network stays uncertain about while it trains.
+
+    score_i = mean over windows w of std_w p_i
+
+Source      arXiv:2306.05175, He, Yang, Huang, Zhao, 2023.
+Reads       target_prob (T, N): probability of the true label, per epoch of the whole training.
+Published   window 10; 90-300 epochs, recorded on un-augmented views.
+Released    windows="official" leaves the last of the T - window + 1 windows out; the DUAL authors' version uses them
+            all (windows="all"); the score-extrapolation authors' starts at the third epoch with ddof=0
+            (windows="skip-two"). All but the last multiply by 10, which changes no ranking.
+"""
+
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from datapare.errors import InputError
+from datapare.numerics import rolling_moments
+
+WINDOWS = {"official": slice(None, -1), "all": slice(None), "skip-two": slice(2, None)}
+
+
+def dyn_unc(
+    target_prob: Float[np.ndarray, "T N"],
+    *,
+    window: int = 10,
+    windows: Literal["official", "all", "skip-two"] = "all",
+    ddof: int = 1,
+) -> Float[np.ndarray, " N"]:
+    """Deviation of the true-label probability, averaged over sliding windows of epochs.
+
+    Returns float64 (N,), larger = less settled = keep first. Raises InputError when too few epochs were recorded for
+    a single window. arXiv:2306.05175.
+
+    p = 0, 1, 1 in windows of two: deviations 0.7071 and 0, mean 0.3536.
+
+    >>> p = np.array([[0.0], [1.0], [1.0]])
+    >>> dyn_unc(p, window=2).round(4).tolist(), dyn_unc(p, window=2, windows="official").round(4).tolist()
+    ([0.3536], [0.7071])
+    """
+    _, std = rolling_moments(target_prob, window, ddof=ddof)
+    chosen = std[WINDOWS[windows]]
+    if not len(chosen):
+        raise InputError(
+            f"windows={windows!r} of {window} epochs leave none of {len(target_prob)} recorded epochs; record more."
+        )
+    return np.asarray(chosen.mean(axis=0))

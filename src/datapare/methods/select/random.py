@@ -1,0 +1,22 @@
+"""Random: the line every method has to beat.
+
+    subset = n examples drawn uniformly without replacement
+
+Source      The baseline of every paper.
+Reads       score (N,), for its length only.
+Released    Some baselines take the first n examples; this one draws.
+"""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+def random(score: Float[np.ndarray, " N"], n: int, rng: np.random.Generator) -> Int[np.ndarray, " n"]:
+    """Draw n examples uniformly, without replacement; the scores are not looked at.
+
+    Returns sorted positions (n,).
+
+    >>> random(np.zeros(5), 2, np.random.default_rng(0)).tolist()
+    [3, 4]
+    """
+    return np.sort(rng.choice(len(score), size=n, replace=False))

@@ -1,0 +1,24 @@
+"""Top: keep the highest scores.
+
+    subset = the n examples of largest score
+
+Source      Every score paper; ties go to the earlier example.
+Reads       score (N,).
+Released    Reference codes keep the tail of an unstable ascending sort; n = 0 then keeps everything.
+"""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from datapare.numerics import top_positions
+
+
+def top(score: Float[np.ndarray, " N"], n: int) -> Int[np.ndarray, " n"]:
+    """Keep the n highest scores; ties go to the earlier example, so a larger n only adds.
+
+    Returns sorted positions (n,).
+
+    >>> top(np.array([0.1, 0.9, 0.5, 0.9]), 2).tolist()
+    [1, 3]
+    """
+    return top_positions(score, n)

@@ -1,0 +1,218 @@
+"""The arithmetic that methods share: window moments, budgets, strata, weighted draws, neighbours."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from numpy.typing import NDArray
+
+from datapare.errors import InputError, MissingExtraError
+
+
+def rolling_moments(
+    values: Float[np.ndarray, "T N"], window: int, *, ddof: int = 1
+) -> tuple[Float[np.ndarray, "W N"], Float[np.ndarray, "W N"]]:
+    """Mean and standard deviation of every window of `window` consecutive rows, W = T - window + 1, in float64.
+
+    Sums are kept in float64, where the running update of values in [0, 1] errs by less than 1e-8 in the deviation.
+    Raises InputError when the record is shorter than the window.
+
+    >>> mean, std = rolling_moments(np.array([[0.0], [1.0], [1.0]]), 2)
+    >>> mean.ravel().tolist(), std.ravel().round(4).tolist()
+    ([0.5, 1.0], [0.7071, 0.0])
+    """
+    epochs, count = values.shape
+    if not 2 <= window <= epochs:
+        raise InputError(
+            f"a window needs at least 2 and at most the recorded number of epochs, but window is {window} and "
+            f"{epochs} epochs were recorded; record more epochs or choose a smaller window."
+        )
+    mean = np.empty((epochs - window + 1, count))
+    std = np.empty_like(mean)
+    # Deviations from the column's first value: a constant column then has variance exactly 0.
+    shifted = np.subtract(values, values[0], dtype=np.float64)
+    square = shifted * shifted
+    _rolling_sum(shifted, window, mean)
+    _rolling_sum(square, window, std)
+    mean /= window
+    np.multiply(mean, mean, out=square[: len(mean)])
+    square[: len(mean)] *= window
+    std -= square[: len(mean)]
+    np.maximum(std, 0.0, out=std)
+    std /= window - ddof
+    np.sqrt(std, out=std)
+    mean += values[0]
+    return mean, std
+
+
+def _rolling_sum(values: NDArray[np.float64], window: int, out: NDArray[np.float64]) -> None:
+    values[:window].sum(axis=0, out=out[0])
+    np.subtract(values[window:], values[:-window], out=out[1:])
+    for row in range(1, len(out)):
+        out[row] += out[row - 1]
+
+
+def budget(total: int, keep: float) -> int:
+    """Number of examples to keep: a fraction (0, 1] of `total` or a count above 1; the only place that rounds.
+
+    Fractions are floored after adding 1e-9, so that 0.1 of 50,000 is 5,000 and not 4,999. Raises InputError outside
+    that range, when a fraction keeps nothing, or when a count exceeds the dataset.
+
+    >>> budget(50_000, 0.1), budget(45_000, 0.7), budget(100, 1.0), budget(100, 30)
+    (5000, 31500, 100, 30)
+    """
+    if isinstance(keep, bool) or not np.isfinite(keep) or keep <= 0:
+        raise InputError(f"keep is a fraction in (0, 1] or a number of examples, not {keep}.")
+    if keep <= 1:
+        count = int(np.floor(keep * total + 1e-9))
+        if count == 0:
+            raise InputError(f"keep {keep:g} of {total:,} examples keeps none; choose at least {1 / total:.2g}.")
+        return count
+    if keep != int(keep) or keep > total:
+        raise InputError(f"keep {keep:g} is neither a fraction in (0, 1] nor a count up to the {total:,} examples.")
+    return int(keep)
+
+
+def weighted_draw(log_weight: Float[np.ndarray, " N"], n: int, rng: np.random.Generator) -> Int[np.ndarray, " n"]:
+    """Draw n distinct positions with probability proportional to exp(log_weight), successively, without replacement.
+
+    Gumbel top-k: adding Gumbel noise and keeping the n largest has the same distribution as successive draws with
+    renormalised weights, and stays exact when weights underflow. Zero weights (-inf) are drawn only once all others
+    are, uniformly among themselves. Returns sorted positions.
+
+    >>> weighted_draw(np.array([0.0, -np.inf, 0.0]), 2, np.random.default_rng(0)).tolist()
+    [0, 2]
+    """
+    noise = rng.gumbel(size=len(log_weight))
+    possible = np.isfinite(log_weight)
+    first: NDArray[np.int64] = np.flatnonzero(possible)
+    if n <= len(first):
+        drawn: NDArray[np.int64] = first[top_positions(log_weight[first] + noise[first], n)]
+        return drawn
+    rest = np.flatnonzero(~possible)
+    more = rest[top_positions(noise[rest], n - len(first))]
+    return np.sort(np.concatenate([first, more]))
+
+
+def top_positions(score: Float[np.ndarray, " N"], n: int) -> Int[np.ndarray, " n"]:
+    """Sorted positions of the n largest scores; ties go to the earlier position, so larger n only adds.
+
+    >>> top_positions(np.array([1.0, 3.0, 3.0, 3.0]), 2).tolist()
+    [1, 2]
+    """
+    total = len(score)
+    if n >= total:
+        return np.arange(total)
+    if n <= 0:
+        return np.arange(0)
+    threshold = np.partition(score, total - n)[total - n]
+    above = np.flatnonzero(score > threshold)
+    tied = np.flatnonzero(score == threshold)[: n - len(above)]
+    return np.sort(np.concatenate([above, tied]))
+
+
+def allot(size: Int[np.ndarray, " G"], n: int, *, uniform: bool = False) -> Int[np.ndarray, " G"]:
+    """Share a budget of n among groups of the given sizes; the shares sum to n and never exceed a group.
+
+    Proportional shares are rounded by largest remainder (ties to the earlier group). Uniform shares are filled like
+    water: every group gets the same, and groups too small give all they have (METHODS: D2's class budgets).
+
+    >>> allot(np.array([6, 3, 1]), 5).tolist(), allot(np.array([6, 3, 1]), 7, uniform=True).tolist()
+    ([3, 2, 0], [3, 3, 1])
+    """
+    if uniform:
+        return _fill_evenly(size, n)
+    exact = size * (n / max(int(size.sum()), 1))
+    share = np.floor(exact + 1e-9).astype(np.int64)
+    order = np.argsort(-(exact - share), kind="stable")
+    share[order[: n - int(share.sum())]] += 1
+    return share
+
+
+def _fill_evenly(size: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    share = np.zeros_like(size)
+    left = n
+    order = np.argsort(size, kind="stable")
+    for visited, group in enumerate(order):
+        share[group] = min(int(size[group]), left // (len(order) - visited))
+        left -= int(share[group])
+    return share
+
+
+def stratify(
+    values: Float[np.ndarray, " N"], strata: int, *, low: float | None = None, high: float | None = None
+) -> Int[np.ndarray, " N"]:
+    """Number of the equal-width stratum each value falls in, 0..strata-1; the last edge is inclusive.
+
+    Constant values all fall into stratum 0; any sign is allowed.
+
+    >>> stratify(np.array([-2.0, -1.0, 0.0]), 2).tolist()
+    [0, 1, 1]
+    """
+    low = float(values.min()) if low is None else low
+    high = float(values.max()) if high is None else high
+    width = (high - low) / strata
+    if width <= 0:
+        return np.zeros(len(values), dtype=np.int64)
+    return np.clip(np.floor((values - low) / width).astype(np.int64), 0, strata - 1)
+
+
+def neighbours(
+    reference: Float[np.ndarray, "M d"], query: Float[np.ndarray, "N d"], k: int, *, exact: bool | None = None
+) -> tuple[Float[np.ndarray, "N k"], Int[np.ndarray, "N k"]]:
+    """Euclidean distances to, and positions of, the k nearest reference rows of each query row, nearest first.
+
+    Exact up to 200,000 reference rows, and above that approximate (inverted lists, 32 probed) unless `exact` says
+    otherwise. A row that is in both sets finds itself. Raises MissingExtraError without faiss.
+    """
+    try:
+        import faiss
+    except ImportError as error:
+        raise MissingExtraError("faiss", "neighbours", "nearest-neighbour search") from error
+    reference = np.ascontiguousarray(reference, dtype=np.float32)
+    query = np.ascontiguousarray(query, dtype=np.float32)
+    if k > len(reference):
+        raise InputError(f"{k} neighbours were asked for, but there are only {len(reference)} examples to choose from.")
+    width = reference.shape[1]
+    index: Any = faiss.IndexFlatL2(width)
+    if not (exact if exact is not None else len(reference) <= 200_000):
+        lists = int(4 * np.sqrt(len(reference)))
+        index = faiss.IndexIVFFlat(index, width, lists)
+        index.train(reference[:: max(1, len(reference) // (40 * lists))])
+        index.nprobe = 32
+    index.add(reference)
+    squared, position = index.search(query, k)
+    return np.sqrt(np.maximum(squared, 0.0)), position.astype(np.int64)
+
+
+def ranks_of(order: Int[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
+    """Rank of each position in an order: the inverse permutation.
+
+    >>> ranks_of(np.array([2, 0, 1])).tolist()
+    [1, 2, 0]
+    """
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return rank
+
+
+def last_observed(values: Float[np.ndarray, "T N"]) -> Float[np.ndarray, "T N"]:
+    """Fill missing epochs: each NaN takes the example's last observed value, leading ones the first observed.
+
+    This is the one rule for missing observations in every score. Columns never observed stay NaN. The input comes
+    back untouched, without a copy, when nothing is missing.
+
+    >>> last_observed(np.array([[np.nan, 0.1], [0.2, np.nan], [0.4, np.nan]])).T.tolist()
+    [[0.2, 0.2, 0.4], [0.1, 0.1, 0.1]]
+    """
+    missing: Bool[np.ndarray, " N"] = np.isnan(values.sum(axis=0))
+    if not missing.any():
+        return values
+    filled = np.array(values)
+    columns = filled[:, missing]
+    known = ~np.isnan(columns)
+    row = np.where(known, np.arange(len(columns))[:, None], -1)
+    np.maximum.accumulate(row, axis=0, out=row)
+    row = np.where(row < 0, known.argmax(axis=0), row)
+    filled[:, missing] = np.take_along_axis(columns, row, axis=0)
+    return filled
