@@ -1,0 +1,95 @@
+"""One HTML file about a subset, to look at offline: what was kept, whether it paid, and which examples to doubt."""
+
+import hashlib
+import json
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from datapare.errors import MismatchError
+from datapare.report.sections import Parts, contents, headline, is_beta
+from datapare.report.summary import percent
+from datapare.report.tables import glossary
+from datapare.report.verdict import points
+from datapare.types import Comparison, Dynamics, Scores, Subset, check_same_dataset
+
+if TYPE_CHECKING:
+    from datapare.data import Dataset
+
+__all__ = ["report"]
+
+
+def report(
+    subset: Subset,
+    *,
+    scores: Scores | None = None,
+    dynamics: Dynamics | None = None,
+    data: "Dataset | None" = None,
+    comparison: Comparison | None = None,
+    title: str = "",
+) -> str:
+    """A self-contained HTML page (text) about a subset; every part appears only when its nouns are given.
+
+    `scores` bring the score histogram; `dynamics` the moon plot, the mean probabilities, keep rates per class and
+    coverage; `data` names, galleries and skipped examples; `comparison` the verdict, the arms and their cost. The
+    page loads nothing from anywhere and shows names from the data as they are, never as markup.
+
+    Raises MismatchError when the parts describe different datasets.
+
+    >>> page = report(Subset(index=[0, 2], total=5))
+    >>> "Kept 2 of 5 examples (40 %)" in page
+    True
+    """
+    parts = Parts(subset, scores, dynamics, data, comparison)
+    _check(parts)
+    return _render(title or _title(data), parts)
+
+
+def _check(parts: Parts) -> None:
+    check_same_dataset(parts.subset, parts.scores, parts.dynamics)
+    data = parts.data
+    if data is None:
+        return
+    if len(data) != parts.subset.total:
+        raise MismatchError(
+            f"the subset describes {parts.subset.total:,} examples and the dataset holds {len(data):,}: "
+            "open the dataset that the subset was made from."
+        )
+    for noun in (parts.subset, parts.scores, parts.dynamics):
+        if noun is not None and noun.key is not None and not np.array_equal(noun.key, data.key):
+            raise MismatchError(
+                f"the {type(noun).__name__.lower()} and the dataset describe different examples, or the same in "
+                "another order: open the dataset that it was made from."
+            )
+
+
+def _title(data: "Dataset | None") -> str:
+    return "datapare report" if data is None or data.path is None else f"datapare report: {data.path.name}"
+
+
+def _render(title: str, parts: Parts) -> str:
+    from jinja2 import Environment, StrictUndefined
+    from plotly.offline import get_plotlyjs
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(percent=percent, points=points)
+    template = environment.from_string(files(__name__).joinpath("page.html.j2").read_text(encoding="utf-8"))
+    content = contents(parts)
+    shown = {name for name, part in content.items() if part} | ({"beta"} if is_beta(parts) else set())
+    drawn = json.dumps(parts.figures, allow_nan=False, separators=(",", ":"))
+    page = template.render(
+        title=title,
+        headline=headline(parts),
+        glossary=glossary(shown),
+        figures=_in_script(drawn),
+        nonce=hashlib.sha256(drawn.encode()).hexdigest()[:32],
+        plotly=get_plotlyjs() if parts.figures else "",
+        **content,
+    )
+    return page.encode("utf-8", "replace").decode("utf-8")  # file names may hold bytes that are no text
+
+
+def _in_script(content: str) -> str:
+    """JSON that no HTML parser can mistake for the end of its script element."""
+    return content.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

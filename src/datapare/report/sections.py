@@ -1,0 +1,237 @@
+"""The sections of the page: what each of them shows, from the nouns that are given."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datapare.report import figures, gallery, tables
+from datapare.report.figures import Figure
+from datapare.report.summary import Floats, class_counts, coverage, lineage, moments, percent
+from datapare.report.verdict import Arm, arms, judged, verdict
+from datapare.types import Comparison, Dynamics, Recipe, Scores, Subset
+
+if TYPE_CHECKING:
+    from datapare.data import Dataset
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """The nouns of one report, what several sections compute from them, and the figures drawn so far."""
+
+    subset: Subset
+    scores: Scores | None
+    dynamics: Dynamics | None
+    data: "Dataset | None"
+    comparison: Comparison | None
+    figures: dict[str, Figure] = field(default_factory=dict)
+
+    @cached_property
+    def mask(self) -> NDArray[np.bool_]:
+        """Booleans (N,): True where the example stays."""
+        return self.subset.mask
+
+    @cached_property
+    def score(self) -> Floats | None:
+        """The scores (N,)."""
+        return None if self.scores is None else np.asarray(self.scores.score, dtype=np.float64)
+
+    @cached_property
+    def moments(self) -> tuple[Floats, Floats] | None:
+        """Mean and deviation over epochs of the true-label probability, (N,) each."""
+        channel = self.channel("target_prob")
+        return None if channel is None else moments(channel)
+
+    @cached_property
+    def margin(self) -> Floats | None:
+        """Mean margin over epochs (N,): in logits where recorded, else of probabilities."""
+        for name in ("margin", "prob_margin"):
+            channel = self.channel(name)
+            if channel is not None:
+                return moments(channel)[0]
+        return None
+
+    @cached_property
+    def arms(self) -> list[Arm]:
+        """The rows of the comparison."""
+        return [] if self.comparison is None else arms(self.comparison)
+
+    @cached_property
+    def names(self) -> Sequence[str]:
+        """What a person calls each example."""
+        return _Numbered() if self.data is None else self.data.name
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, as far as known."""
+        source = self.data if self.data is not None and self.data.classes else self.dynamics
+        return () if source is None else tuple(source.classes)
+
+    def channel(self, name: str) -> NDArray[Any] | None:
+        """A channel (T, N) of the record, None when it was not recorded."""
+        return None if self.dynamics is None else self.dynamics.channels.get(name)
+
+
+class _Numbered(Sequence[str]):
+    """Names of examples that nobody named: "example 17"."""
+
+    def __len__(self) -> int:
+        return 0
+
+    def __getitem__(self, i: Any) -> Any:
+        return f"example {i}"
+
+
+def contents(parts: Parts) -> dict[str, Any]:
+    """What each section of the page shows, None where its nouns are missing; fills `parts.figures` on the way."""
+    return {
+        "comparison": _comparison(parts),
+        "cost": _cost(parts),
+        "map": _map(parts),
+        "scores": _scores(parts),
+        "probability": _probability(parts),
+        "classes": _classes(parts),
+        "examples": _examples(parts),
+        "trouble": _trouble(parts),
+        "provenance": _provenance(parts),
+    }
+
+
+def headline(parts: Parts) -> dict[str, Any]:
+    """The sentence at the top, the facts below it, and the verdict."""
+    subset, data = parts.subset, parts.data
+    steps = [step for step in lineage(subset.recipe) if step.method]
+    facts = {
+        "dataset": "" if data is None or data.path is None else data.path.name,
+        "format": "" if data is None else data.format,
+        "kind": "" if data is None else data.kind,
+        "classes": f"{len(parts.classes):,}" if parts.classes else "",
+        "method": " → ".join(f"{step.verb} {step.method}" for step in steps),
+        "seed": "" if subset.recipe.seed is None else str(subset.recipe.seed),
+        "digest": subset.recipe.dataset or ("" if data is None else data.digest),
+    }
+    return {
+        "sentence": f"Kept {len(subset):,} of {subset.total:,} examples ({percent(subset.keep)})",
+        "facts": {name: fact for name, fact in facts.items() if fact},
+        "verdict": verdict(parts.arms, len(subset), subset.recipe.method),
+    }
+
+
+def _comparison(parts: Parts) -> dict[str, Any] | None:
+    if parts.comparison is None:
+        return None
+    parts.figures["accuracy"] = figures.accuracy(parts.arms)
+    return {"arms": parts.arms, "seeds": parts.comparison.seeds}
+
+
+def _cost(parts: Parts) -> dict[str, Any] | None:
+    rows = tables.cost(parts.arms, parts.dynamics)
+    return {"rows": rows, "pays": tables.break_even(rows, _judged_name(parts))} if rows else None
+
+
+def _judged_name(parts: Parts) -> str:
+    arm = judged(parts.arms, len(parts.subset), parts.subset.recipe.method)
+    return "" if arm is None else arm.name
+
+
+def _map(parts: Parts) -> dict[str, Any] | None:
+    if parts.moments is None:
+        return None
+    mean, deviation = parts.moments
+    dense = parts.subset.total > figures.POINTS
+    if dense:
+        parts.figures["moon-count"], parts.figures["moon-share"] = figures.moon_counts(mean, deviation, parts.mask)
+    else:
+        parts.figures["moon"] = figures.moon(mean, deviation, parts.mask, parts.names)
+    missing = int(np.count_nonzero(~np.isfinite(deviation)))
+    return {"dense": dense, "missing": missing, "epochs": parts.dynamics.epochs if parts.dynamics else 0}
+
+
+def _scores(parts: Parts) -> dict[str, Any] | None:
+    if parts.score is None or parts.scores is None:
+        return None
+    parts.figures["scores"] = figures.scores(parts.score, parts.mask)
+    edges = figures.score_edges(parts.score[np.isfinite(parts.score)])
+    predicted = parts.scores.predicted
+    return {
+        "method": parts.scores.recipe.method,
+        "missing": int(np.count_nonzero(np.isnan(parts.score))),
+        "infinite": int(np.count_nonzero(np.isinf(parts.score))),
+        "beyond": int(np.count_nonzero((parts.score < edges[0]) | (parts.score > edges[-1]))),
+        "predicted": 0 if predicted is None else int(np.count_nonzero(predicted)),
+    }
+
+
+def _probability(parts: Parts) -> dict[str, Any] | None:
+    if parts.moments is None:
+        return None
+    beta = _beta(parts)
+    curve = None if beta is None else beta["curve"]
+    parts.figures["probability"] = figures.probabilities(parts.moments[0], parts.mask, curve)
+    return {"beta": beta}
+
+
+def is_beta(parts: Parts) -> bool:
+    """Whether the subset was drawn by Beta sampling and its mean probabilities are known."""
+    return parts.subset.recipe.method == "beta" and parts.moments is not None
+
+
+def _beta(parts: Parts) -> dict[str, Any] | None:
+    """The weighting curve of Beta sampling, its parameters, and the mean probability it starts from."""
+    if not is_beta(parts) or parts.moments is None or parts.score is None:
+        return None
+    from scipy.special import betaln
+
+    from datapare.methods import find
+    from datapare.methods.select.beta import beta_parameters
+
+    defaults = {name: knob.default for name, knob in find("select", "beta").knobs.items()}
+    knobs = {**defaults, **parts.subset.recipe.knobs}
+    best = gallery.first(-parts.score, np.ones_like(parts.mask), int(knobs["anchor"]))
+    mu = float(parts.moments[0][best].mean())
+    alpha, beta = beta_parameters(mu, 1 - parts.subset.keep, c_d=knobs["c_d"], total=knobs["total"])
+    x = np.linspace(0.005, 0.995, 199)
+    y = np.exp((alpha - 1) * np.log(x) + (beta - 1) * np.log1p(-x) - betaln(alpha, beta))
+    return {"alpha": alpha, "beta": beta, "mu": mu, "curve": (x, y)}
+
+
+def _classes(parts: Parts) -> tables.ClassTable | None:
+    source = parts.data or parts.dynamics
+    if source is None:
+        return None
+    return tables.classes(class_counts(source.label, parts.mask, len(parts.classes)), parts.classes)
+
+
+def _examples(parts: Parts) -> list[gallery.Gallery]:
+    if parts.data is None:
+        return []
+    beliefs = gallery.Beliefs(
+        mask=parts.mask,
+        score=parts.score,
+        mean_prob=None if parts.moments is None else parts.moments[0],
+        margin=parts.margin,
+        logit_mean=None if parts.dynamics is None else parts.dynamics.arrays.get("logit_mean"),
+    )
+    return gallery.galleries(parts.data, beliefs)
+
+
+def _trouble(parts: Parts) -> dict[str, Any] | None:
+    channel = parts.channel("target_prob")
+    share = np.ones(1) if channel is None else coverage(channel)
+    bad = () if parts.data is None else parts.data.bad
+    if share.min() < 1:
+        parts.figures["coverage"] = figures.observed(share)
+    elif not bad:
+        return None
+    return {"bad": bad[:100], "n_bad": len(bad), "share": share, "low": int(share.argmin())}
+
+
+def _provenance(parts: Parts) -> list[list[tables.RecipeRow]]:
+    trees: list[Recipe] = []
+    for noun in (parts.subset, parts.scores, parts.dynamics, parts.comparison):
+        if noun is not None and not any(noun.recipe in lineage(tree) for tree in trees):
+            trees.append(noun.recipe)
+    return [list(tables.provenance(tree)) for tree in trees]

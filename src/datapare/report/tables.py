@@ -1,0 +1,176 @@
+"""The tables of the page: cost, keep rate per class, provenance, and the words it uses."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datapare.report.gallery import shorten
+from datapare.report.summary import names_of
+from datapare.report.verdict import Arm
+from datapare.types import Dynamics, Recipe
+
+MANY_CLASSES = 60  # above which only the ends of the class table are open
+ENDS = 15
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """Examples of one class, all and kept."""
+
+    name: str
+    total: int
+    kept: int
+
+    @property
+    def keep(self) -> float:
+        """Fraction kept, 0..1; 0 for a class that was empty before."""
+        return self.kept / max(self.total, 1)
+
+    @property
+    def emptied(self) -> bool:
+        """Whether the class had examples and lost them all."""
+        return self.total > 0 and self.kept == 0
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """Classes by keep rate, smallest first; with many classes `rows` are the two ends and `rest` holds them all."""
+
+    rows: tuple[ClassRow, ...]
+    emptied: tuple[str, ...]
+    rest: tuple[ClassRow, ...] = ()
+
+
+@dataclass(frozen=True)
+class CostRow:
+    """What a step cost; epochs are full-dataset epochs, minutes wall time, None where nobody wrote it down."""
+
+    step: str
+    epochs: float | None
+    minutes: float | None
+
+
+@dataclass(frozen=True)
+class RecipeRow:
+    """One step of the provenance, `depth` steps away from the artefact."""
+
+    depth: int
+    step: str
+    knobs: tuple[tuple[str, str], ...]
+    seed: str
+    dataset: str
+    versions: str
+
+
+GLOSSARY = {
+    "keep": "the fraction of the examples that stays, between 0 and 1.",
+    "subset": "the examples that stay; all others are dropped, none is changed.",
+    "arm": "one way to choose the training examples in a comparison: a method, random, or all of them (full).",
+    "random": "as many examples drawn at random, anew for every seed: what a method has to beat.",
+    "seed": "the number that fixes all random choices of a run; arms are compared seed by seed.",
+    "95 % interval": "the range that would hold the true mean in 95 of 100 repetitions of the whole experiment, "
+    "computed over seeds with Student's t. It does not cover another dataset, model or recipe.",
+    "epoch": "one pass over the data; costs are counted in full-dataset epochs, so that a pass over 30 % of the "
+    "examples counts 0.3.",
+    "score": "one number per example that says how much a method wants to keep it; larger = keep first.",
+    "probability": "what the model gave the example's own label, between 0 and 1, in one epoch.",
+    "mean probability": "the average of that probability over the recorded epochs: high = easy, low = hard or wrong.",
+    "deviation": "the standard deviation of that probability over the epochs (ddof 1): high = the model changed "
+    "its mind.",
+    "margin": "the logit of the label minus the largest other logit; above 0 exactly when the model is right. Its "
+    "mean over epochs is the area under the margin (AUM).",
+    "moon plot": "mean probability against deviation, one point per example; during training an example travels "
+    "from the bottom left over the right to the top left.",
+    "Beta weighting": "a selection that multiplies the score with a Beta density over the mean probability, so that "
+    "the more is dropped, the easier the examples that stay.",
+    "coverage": "the fraction of the examples that the record saw in an epoch.",
+    "digest": "a fingerprint of the dataset: another dataset, or another order, has another digest.",
+}
+
+
+def cost(rows: Sequence[Arm], dynamics: Dynamics | None) -> list[CostRow]:
+    """The scoring run, when its record is given, then one training of each arm."""
+    table = []
+    if dynamics is not None and dynamics.epochs:
+        knobs = dynamics.recipe.knobs
+        seconds = _number(knobs.get("seconds"))
+        minutes = None if seconds is None else seconds / 60
+        table.append(CostRow("scoring (once)", _number(knobs.get("epochs")) or float(dynamics.epochs), minutes))
+    trainings = [CostRow(f"one training: {arm.name}", _finite(arm.epochs), _finite(arm.minutes)) for arm in rows]
+    return table + trainings
+
+
+def break_even(table: Sequence[CostRow], judged: str) -> float | None:
+    """Trainings on the subset after which the scoring run has paid for itself; None when that is unknown or never.
+
+    >>> rows = [CostRow("scoring (once)", 30.0, None), CostRow("one training: full", 100.0, None)]
+    >>> break_even([*rows, CostRow("one training: a", 40.0, None)], "a")
+    0.5
+    """
+    by_step = {row.step: row for row in table}
+    steps = [by_step.get(step) for step in ("scoring (once)", "one training: full", f"one training: {judged}")]
+    for unit in ("minutes", "epochs"):
+        scoring, full, pruned = (getattr(row, unit, None) for row in steps)
+        if scoring is not None and full is not None and pruned is not None:
+            return float(scoring) / (full - pruned) if full > pruned else None
+    return None
+
+
+def classes(counts: NDArray[np.int64], names: Sequence[str]) -> ClassTable:
+    """Keep rate per class from counts (K, 2) of all and kept; classes that were empty before come last."""
+    named = zip(names_of(len(counts), names), counts.tolist(), strict=True)
+    rows = [ClassRow(name, total, kept) for name, (total, kept) in named]
+    ordered = tuple(sorted(rows, key=lambda row: (row.total == 0, row.keep, -row.total)))
+    emptied = tuple(row.name for row in ordered if row.emptied)
+    if len(ordered) <= MANY_CLASSES:
+        return ClassTable(ordered, emptied)
+    return ClassTable(ordered[:ENDS] + ordered[-ENDS:], emptied, ordered)
+
+
+def provenance(recipe: Recipe, depth: int = 0) -> Iterator[RecipeRow]:
+    """A recipe and its parents', depth first."""
+    yield RecipeRow(
+        depth=depth,
+        step=" ".join(part for part in (recipe.verb, recipe.method) if part),
+        knobs=tuple((name, shorten(str(value), 120)) for name, value in recipe.knobs.items()),
+        seed="" if recipe.seed is None else str(recipe.seed),
+        dataset=recipe.dataset,
+        versions=versions(recipe.versions),
+    )
+    for parent in recipe.parents:
+        yield from provenance(parent, depth + 1)
+
+
+def versions(numbers: Mapping[str, str]) -> str:
+    """Versions on one line: "numpy 2.4.6, torch 2.13.0"."""
+    return ", ".join(f"{name} {number}" for name, number in numbers.items())
+
+
+def glossary(shown: set[str]) -> list[tuple[str, str]]:
+    """The words of the sections that are shown, alphabetically."""
+    words = {"keep", "subset", "seed", "digest"}
+    of_section = {
+        "comparison": {"arm", "random", "95 % interval", "epoch"},
+        "cost": {"arm", "epoch"},
+        "map": {"moon plot", "probability", "mean probability", "deviation", "epoch"},
+        "scores": {"score"},
+        "probability": {"mean probability", "probability"},
+        "beta": {"Beta weighting", "score"},
+        "examples": {"mean probability", "margin", "score"},
+        "trouble": {"coverage"},
+    }
+    for section in shown:
+        words |= of_section.get(section, set())
+    return [(word, GLOSSARY[word]) for word in sorted(words, key=str.casefold)]
+
+
+def _number(value: Any) -> float | None:
+    good = isinstance(value, int | float | np.number) and not isinstance(value, bool) and np.isfinite(value)
+    return float(value) if good else None
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
