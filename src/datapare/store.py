@@ -48,7 +48,8 @@ def save(noun: Noun, path: str | Path) -> Path:
             shutil.rmtree(path)
         draft.rename(path)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}; choose another output folder.") from error
+        reason = error.strerror or "the disk is full"  # numpy reports a short write without an error number
+        raise InputError(f"cannot write {path}: {reason}; make room or choose another output folder.") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return path
