@@ -1,0 +1,92 @@
+"""The state of a training after an epoch, in one file that is either whole or absent.
+
+The file is written beside its place, flushed to the disk and renamed; it is read with weights_only=True, so loading it
+runs no code.
+"""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from datapare.errors import InputError
+from datapare.train.recipes import Precision, Training
+
+NAME = "checkpoint.pt"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a training knows after some epochs, beside the tensors: settled precision, mean loss per epoch, seconds."""
+
+    precision: Precision
+    loss: tuple[float, ...]
+    seconds: float
+
+
+def fingerprint(
+    inputs: Any,
+    label: NDArray[np.int64],
+    n_classes: int,
+    training: Training,
+    seed: int,
+    index: NDArray[np.int64],
+) -> str:
+    """Return a digest of everything that decides a training; of the rows, a thousand stand for all."""
+    settings = asdict(replace(training, precision="auto"))  # a settled precision is the same training
+    shape = [list(inputs.array.shape), str(inputs.array.dtype), inputs.encoding.kind]
+    digest = hashlib.sha256(json.dumps([settings, seed, n_classes, shape]).encode())
+    some = np.linspace(0, len(label) - 1, num=min(1000, len(label)), dtype=np.int64)
+    for values in (label, index, inputs.array[some]):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
+
+
+def store(
+    folder: Path | None, mark: str, network: torch.nn.Module, optimizer: torch.optim.Optimizer, state: Checkpoint
+) -> None:
+    """Write the state atomically into the folder; nothing without a folder."""
+    if folder is None:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    half = folder / f"{NAME}.half"
+    with half.open("wb") as file:
+        values = {**asdict(state), "loss": list(state.loss), "mark": mark, "network": network.state_dict()}
+        torch.save({**values, "optimizer": optimizer.state_dict()}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    half.replace(folder / NAME)
+
+
+def restore(
+    folder: Path | None, mark: str, network: torch.nn.Module, optimizer: torch.optim.Optimizer
+) -> Checkpoint | None:
+    """Load the folder's state into network and optimiser; None when there is none.
+
+    Raises InputError when the state belongs to another training.
+    """
+    if folder is None or not (folder / NAME).exists():
+        return None
+    where = next(network.parameters()).device
+    values = torch.load(folder / NAME, map_location=where, weights_only=True)
+    if values["mark"] != mark:
+        raise InputError(
+            f"the unfinished training in {folder} has other settings, data or seed than this one: "
+            f"repeat its call, choose another folder, or delete {NAME}."
+        )
+    network.load_state_dict(values["network"])
+    optimizer.load_state_dict(values["optimizer"])
+    return Checkpoint(values["precision"], tuple(values["loss"]), values["seconds"])
+
+
+def forget(folder: Path | None) -> None:
+    """Remove the folder's state, whole or half."""
+    if folder is not None:
+        for name in (NAME, f"{NAME}.half"):
+            (folder / name).unlink(missing_ok=True)

@@ -1,0 +1,171 @@
+"""The scoring run: train for the first epochs and write down what the model believed about each example."""
+
+import json
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, cast
+
+from datapare import store
+from datapare.channels import CHANNELS
+from datapare.data import Dataset, encode, open_dataset
+from datapare.errors import InputError
+from datapare.journal import PROGRESS
+from datapare.record import Recorder
+from datapare.train.checkpoint import forget
+from datapare.train.loop import Progress, settle, train
+from datapare.train.models import backbone
+from datapare.train.recipes import PRESETS, Precision, Training, choose
+from datapare.train.recipes import preset as named
+from datapare.types import Dynamics, Recipe
+
+
+def record(
+    data: Dataset | str | Path,
+    *,
+    preset: str | Training | None = None,
+    model: str | None = None,
+    epochs: int | None = None,
+    schedule_epochs: int | None = None,
+    precision: Precision | None = None,
+    channels: Sequence[str] = tuple(CHANNELS),
+    image_size: int | None = None,
+    seed: int = 0,
+    out: str | Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Dynamics:
+    """Train on the whole dataset for the first epochs of a schedule and return the record of its training passes.
+
+    `preset` is a name or a Training; without one, the kind and size of the data choose. `model`, `epochs`,
+    `schedule_epochs` and `precision` replace that part of it. The record is written to the folder `out` epoch by epoch;
+    without one, to a temporary folder that lives as long as the record. The same call goes on where a killed one
+    stopped, and returns at once when the record is finished.
+
+    Raises InputError when `out` holds a record made otherwise, DivergedError when the training diverges.
+    """
+    data = data if isinstance(data, Dataset) else open_dataset(data)
+    inputs = encode(data, image_size=image_size, tokenizer=backbone(model) if data.kind == "text" else None)
+    training = settings(inputs, len(data.classes), preset, model, epochs, schedule_epochs, precision)
+    folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="datapare-")) / "dynamics"
+    try:
+        dynamics = _recorded(data, inputs, training, tuple(channels), seed, folder, progress)
+    except BaseException:
+        if out is None:
+            shutil.rmtree(folder.parent, ignore_errors=True)
+        raise
+    if out is None:
+        weakref.finalize(dynamics, shutil.rmtree, folder.parent, ignore_errors=True)
+    return dynamics
+
+
+def settings(
+    inputs: Any,
+    n_classes: int,
+    preset: str | Training | None = None,
+    model: str | None = None,
+    epochs: int | None = None,
+    schedule_epochs: int | None = None,
+    precision: Precision | None = None,
+) -> Training:
+    """Return the preset (or the one that suits the data) with the given parts replaced.
+
+    More epochs than the preset's schedule lengthen the schedule, unless that is given too.
+    """
+    if isinstance(preset, Training):
+        training = preset
+    elif preset is not None:
+        training = named(preset)
+    else:
+        training = PRESETS["finetune"] if backbone(model) else choose(inputs, n_classes)
+    epochs = training.epochs if epochs is None else epochs
+    schedule = max(training.schedule, epochs) if schedule_epochs is None else schedule_epochs
+    return replace(
+        training,
+        model=model or training.model,
+        epochs=min(epochs, schedule) if schedule_epochs is not None and training.epochs == epochs else epochs,
+        schedule_epochs=schedule,
+        precision=precision or training.precision,
+    )
+
+
+def _recorded(
+    data: Dataset,
+    inputs: Any,
+    training: Training,
+    channels: tuple[str, ...],
+    seed: int,
+    folder: Path,
+    progress: Callable[[Progress], None] | None,
+) -> Dynamics:
+    asked, begun = _recipe(training, inputs, seed, data.digest), _begun(folder)
+    if begun is not None:
+        _check_same(folder, begun, asked)
+        training = replace(training, precision=begun["knobs"]["precision"])
+    if store.is_finished(folder):
+        forget(folder)
+        return cast("Dynamics", store.load(folder))
+    n_classes = len(data.classes)
+    training = settle(inputs, data.label, n_classes, training, seed)
+    recipe = _recipe(training, inputs, seed, data.digest)
+    with Recorder(
+        folder,
+        data.label,
+        training.epochs,
+        channels=channels,
+        classes=data.classes,
+        key=data.key,
+        recipe=recipe,
+    ) as recorder:
+        if recorder.epoch < recorder.epochs:
+            train(
+                inputs,
+                data.label,
+                n_classes,
+                training,
+                seed=seed,
+                recorder=recorder,
+                folder=folder,
+                progress=progress,
+            )
+        forget(folder)
+        return recorder.dynamics()
+
+
+def _recipe(training: Training, inputs: Any, seed: int, digest: str) -> Recipe:
+    knobs = asdict(training) | {"input_shape": inputs.array.shape[1:]}
+    plain = json.loads(json.dumps(knobs))  # as it will be read back: lists, not tuples
+    versions = {name: version(name) for name in ("datapare", "numpy", "torch")}
+    return Recipe("record", training.model, plain, seed, digest, versions)
+
+
+def _begun(folder: Path) -> dict[str, Any] | None:
+    """Return the recipe, as plain data, of the record that stands or was begun in the folder."""
+    if store.is_finished(folder):
+        noun = store.load(folder)
+        if not isinstance(noun, Dynamics):
+            raise InputError(f"{folder} holds {type(noun).__name__.lower()}, not a record; choose another folder.")
+        return asdict(noun.recipe)
+    try:
+        begun: dict[str, Any] = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))["facts"]["recipe"]
+    except (OSError, ValueError, KeyError):
+        return None  # nothing, or nothing of ours: the Recorder says which
+    return begun
+
+
+def _check_same(folder: Path, begun: dict[str, Any], asked: Recipe) -> None:
+    """Raise InputError saying what differs between the recipe found and the recipe asked for."""
+    there = {**begun["knobs"], "seed": begun["seed"], "dataset": begun["dataset"], "verb": begun["verb"]}
+    here = {**asked.knobs, "seed": asked.seed, "dataset": asked.dataset, "verb": asked.verb}
+    if here["precision"] == "auto":
+        here["precision"] = there.get("precision")
+    differing = [name for name in here if here[name] != there.get(name)]
+    if differing:
+        shown = "; ".join(f"{name} {there.get(name)} there, {here[name]} here" for name in differing)
+        raise InputError(
+            f"{folder} holds a record made otherwise ({shown}): give the same settings to go on with it, "
+            "or choose another folder."
+        )

@@ -1,0 +1,90 @@
+"""What a network says about encoded rows: logits, embeddings, accuracy."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from datapare.train.models import Network
+from datapare.train.precision import autocast, device
+
+_SHARE = 0.5  # of the accelerator's free memory that the data may take before its rows stay on the host
+
+
+class Rows:
+    """The encoded rows, decoded once and on the device where they fit; `take` gives a batch of them there."""
+
+    def __init__(self, array: NDArray[Any], kind: str) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a read-only map of a file: we never write into it
+            self.array = torch.from_numpy(array)
+        self.device = device()
+        if self.device.type == "cuda" and array.nbytes < _SHARE * torch.cuda.mem_get_info()[0]:
+            self.array = self.array.to(self.device)
+        # lengths on the host: a batch of texts is cut to its longest without asking the device
+        self.length = _lengths(array) if kind == "text" else None
+
+    def take(self, position: Tensor) -> Tensor:
+        """Return rows `position` (B,) int64 on the device; texts without the padding that all of them share."""
+        batch = self.array[position.to(self.array.device)].to(self.device, non_blocking=True)
+        if self.length is None:
+            return batch
+        return batch[:, : max(1, int(self.length[position.numpy()].max(initial=1)))]
+
+
+def predict(model: Network, inputs: Any, *, batch: int = 512, precision: str = "fp32") -> NDArray[np.float32]:
+    """Return the logits (N, K) float32 of `inputs` in eval mode; nothing is augmented, the model's mode is restored."""
+    return _through(model, model.forward, inputs, batch, precision)
+
+
+def embed(model: Network, inputs: Any, *, batch: int = 512, precision: str = "fp32") -> NDArray[np.float32]:
+    """Return the penultimate features (N, d) float32 of `inputs` in eval mode."""
+    return _through(model, model.features, inputs, batch, precision)
+
+
+def accuracy(logits: NDArray[np.floating[Any]], label: NDArray[np.int64]) -> float:
+    """Return the share of rows whose largest logit is at their label; NaN without rows.
+
+    >>> accuracy(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1]))
+    0.5
+    """
+    return float(np.mean(logits.argmax(1) == label)) if len(label) else float("nan")
+
+
+def class_accuracy(logits: NDArray[np.floating[Any]], label: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the accuracy (K,) over the rows of each class; NaN for a class without rows.
+
+    >>> class_accuracy(np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), np.array([0, 1, 1]))
+    array([1. , 0.5])
+    """
+    n_classes = logits.shape[1]
+    count = np.bincount(label, minlength=n_classes)
+    right = np.bincount(label[logits.argmax(1) == label], minlength=n_classes)
+    share: NDArray[np.float64] = np.divide(right, count, out=np.full(n_classes, np.nan), where=count > 0)
+    return share
+
+
+@torch.inference_mode()
+def _through(
+    model: Network, call: Callable[[Tensor], Tensor], inputs: Any, batch: int, precision: str
+) -> NDArray[np.float32]:
+    rows, before = Rows(inputs.array, inputs.encoding.kind), model.training
+    position, parts = torch.arange(len(inputs.array)), []
+    model.eval()
+    try:
+        for some in torch.split(position, batch):
+            with autocast(rows.device, precision):
+                parts.append(call(rows.take(some)).float().cpu().numpy())
+    finally:
+        model.train(before)
+    return np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float32)
+
+
+def _lengths(array: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the position after the last token of each row (N, L) of ids."""
+    there = array != 0
+    return np.where(there.any(1), array.shape[1] - there[:, ::-1].argmax(1), 0)

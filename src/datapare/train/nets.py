@@ -1,0 +1,147 @@
+"""The small networks of the papers and of our presets, written out, and the door to anybody else's network.
+
+Each has `features(x)` (B, d), the input of `head`, and `forward(x)` = head(features(x)), logits (B, K). Images arrive
+normalised as (B, C, H, W) floats, text as (B, L) int64 token ids with 0 = padding, tables and embeddings as (B, F).
+
+Source      ResNet: arXiv:1512.03385, He, Zhang, Ren, Sun, 2015; the 3x3 stem for small images is the field's habit.
+            Text: pooled embeddings (arXiv:1607.01759) beside a convolution over words (arXiv:1408.5882).
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import relu
+
+# name: (block, blocks per stage)
+RESNETS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "resnet8": ("basic", (1, 1, 1)),
+    "resnet18": ("basic", (2, 2, 2, 2)),
+    "resnet34": ("basic", (3, 4, 6, 3)),
+    "resnet50": ("bottleneck", (3, 4, 6, 3)),
+}
+
+
+class Classifier(nn.Module):
+    """Logits are one linear layer, `head`, on what `features` returns."""
+
+    head: nn.Module
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the penultimate features (B, d)."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (B, K); the head works in float32 always: bf16 logits would carry three digits."""
+        features = self.features(x).float()
+        with torch.autocast(x.device.type, enabled=False):
+            logits: Tensor = self.head(features)
+        return logits
+
+
+def convolution(wide_in: int, wide_out: int, kernel: int, stride: int = 1) -> nn.Sequential:
+    """Convolution and batch norm, same padding, He-normal weights."""
+    conv = nn.Conv2d(wide_in, wide_out, kernel, stride, kernel // 2, bias=False)
+    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+    return nn.Sequential(conv, nn.BatchNorm2d(wide_out))
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions (basic) or 1x1, 3x3, 1x1 (bottleneck, four times as wide at its end) around a shortcut."""
+
+    def __init__(self, wide_in: int, width: int, stride: int, *, bottleneck: bool) -> None:
+        super().__init__()
+        self.wide_out = width * 4 if bottleneck else width
+        if bottleneck:
+            layers = [convolution(wide_in, width, 1), nn.ReLU(inplace=True), convolution(width, width, 3, stride)]
+            layers += [nn.ReLU(inplace=True), convolution(width, self.wide_out, 1)]
+        else:
+            layers = [convolution(wide_in, width, 3, stride), nn.ReLU(inplace=True), convolution(width, width, 3)]
+        self.body = nn.Sequential(*layers)
+        same = stride == 1 and wide_in == self.wide_out
+        self.shortcut = nn.Identity() if same else convolution(wide_in, self.wide_out, 1, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the block's output."""
+        return relu(self.body(x) + self.shortcut(x), inplace=True)
+
+
+class ResNet(Classifier):
+    """A residual network; `stem` 3 keeps the resolution of small images, 7 divides it by four.
+
+    >>> net = ResNet("resnet18", 10, channels=3)
+    >>> sum(p.numel() for p in net.parameters())
+    11173962
+    """
+
+    def __init__(self, name: str, n_classes: int, *, channels: int, width: int = 64, stem: int = 3) -> None:
+        super().__init__()
+        kind, depths = RESNETS[name]
+        layers: list[nn.Module] = [convolution(channels, width, stem, 1 if stem == 3 else 2), nn.ReLU(inplace=True)]
+        if stem != 3:
+            layers.append(nn.MaxPool2d(3, 2, 1))
+        wide = width
+        for stage, depth in enumerate(depths):
+            for position in range(depth):
+                stride = 2 if stage > 0 and position == 0 else 1
+                block = Block(wide, width * 2**stage, stride, bottleneck=kind == "bottleneck")
+                layers.append(block)
+                wide = block.wide_out
+        self.body = nn.Sequential(*layers)
+        self.head = nn.Linear(wide, n_classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the globally averaged features (B, d)."""
+        # .mean, not adaptive pooling: the gradient of the latter is not deterministic on CUDA
+        maps: Tensor = self.body(x)
+        return maps.float().mean((2, 3))
+
+
+class TextNet(Classifier):
+    """Word embeddings, one convolution over neighbouring words, mean and maximum over the words that are there."""
+
+    def __init__(self, vocabulary: int, n_classes: int, *, width: int = 64, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(vocabulary, width, padding_idx=0)
+        self.neighbours = nn.Conv1d(width, width, 3, padding=1)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(3 * width, n_classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return mean embedding, mean and largest phrase response (B, 3 width); a text without words gives zeros."""
+        there = (x != 0).unsqueeze(2)  # (B, L, 1)
+        words = self.dropout(self.embedding(x))  # (B, L, width)
+        phrases = relu(self.neighbours(words.transpose(1, 2))).transpose(1, 2) * there  # (B, L, width)
+        count = there.sum(1).clamp(min=1)  # (B, 1)
+        pooled = torch.cat([(words * there).sum(1) / count, phrases.sum(1) / count, phrases.amax(1)], dim=1)
+        dropped: Tensor = self.dropout(pooled)
+        return dropped
+
+
+class MLP(Classifier):
+    """Fully connected layers with batch norm, for tables and embeddings."""
+
+    def __init__(
+        self, n_features: int, n_classes: int, *, width: int = 128, depth: int = 2, dropout: float = 0.1
+    ) -> None:
+        super().__init__()
+        sizes = [n_features, *[width] * depth]
+        self.body = nn.Sequential(*(_dense(a, b, dropout) for a, b in pairwise(sizes)))
+        self.head = nn.Linear(width, n_classes)
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return the last hidden layer (B, width)."""
+        hidden: Tensor = self.body(x)
+        return hidden
+
+
+def _dense(wide_in: int, wide_out: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(wide_in, wide_out), nn.BatchNorm1d(wide_out), nn.ReLU(inplace=True), nn.Dropout(dropout)
+    )
+
+
+def image_stem(shape: Sequence[int]) -> int:
+    """Kernel of the first convolution for images (H, W, C): 3 up to 64 pixels, 7 (and a quarter of the size) beyond."""
+    return 3 if max(shape[0], shape[1]) <= 64 else 7
