@@ -112,6 +112,8 @@ class Board:
             )
 
     def _check_positions(self, index: Tensor) -> None:
+        if len(index) == 0:  # an empty list has no type of its own
+            return
         if index.is_floating_point() or index.is_complex() or index.dtype == torch.bool:
             raise InputError(
                 f"positions are whole numbers such as int64, not {index.dtype}, which may have rounded them; carry the "
@@ -119,7 +121,7 @@ class Board:
             )
         if torch.iinfo(index.dtype).max < self.count - 1:
             raise InputError(f"positions of {self.count:,} examples do not fit {index.dtype}; carry them as int64.")
-        if index.device.type == "cpu" and len(index):
+        if index.device.type == "cpu":
             low, high = (int(end) for end in index.long().aminmax())
             if low < 0 or high >= self.count:
                 raise InputError(

@@ -5,8 +5,12 @@
     margin       z_y - max_{j != y} z_j        prob_margin  p_y - max_{j != y} p_j
     error_norm   ||p - onehot(y)||_2           entropy      -sum_j p_j ln p_j
 
-Everything is float32, whatever the logits' type, and written so that a sure model loses no digits: the loss is never
-the logarithm of an underflowed p, and 1 - p_y is never a difference of two numbers near one.
+Everything is float32, whatever the logits' type. The true class is compared with the others by
+
+    d = z_y - ln sum_{j != y} e^{z_j},   p_y = sigmoid(d),   1 - p_y = sigmoid(-d),   -ln p_y = softplus(-d)
+
+so that neither a hopeless example nor a well-learned one loses digits: the usual z_y - ln sum_j e^{z_j} gives a loss
+of exactly 0 from p_y = 1 - 6e-8 on, and all of those examples would tie.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +18,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
 TDDS_GUARD = 1e-8  # the constant that TDDS adds inside both logarithms, arXiv:2311.13613
 
@@ -26,24 +31,28 @@ class _Belief:
         self.at_label = label[:, None]  # (B, 1)
 
     @cached_property
+    def others(self) -> Tensor:
+        return self.logits.scatter(1, self.at_label, -torch.inf)  # (B, K)
+
+    @cached_property
+    def rival(self) -> Tensor:
+        return self.others.argmax(dim=1, keepdim=True)  # (B, 1)
+
+    @cached_property
+    def lead(self) -> Tensor:
+        return self.logits.gather(1, self.at_label) - self.others.logsumexp(dim=1, keepdim=True)  # (B, 1)
+
+    @cached_property
     def log_prob(self) -> Tensor:
-        return torch.log_softmax(self.logits, dim=1)  # (B, K)
+        return torch.log_softmax(self.logits, dim=1).scatter(1, self.at_label, logsigmoid(self.lead))  # (B, K)
 
     @cached_property
     def prob(self) -> Tensor:
         return self.log_prob.exp()  # (B, K)
 
-    @cached_property
-    def target_log_prob(self) -> Tensor:
-        return self.log_prob.gather(1, self.at_label)  # (B, 1)
-
-    @cached_property
-    def rival(self) -> Tensor:
-        return self.logits.scatter(1, self.at_label, -torch.inf).argmax(dim=1, keepdim=True)  # (B, 1)
-
 
 def _target_prob(belief: _Belief) -> Tensor:
-    return belief.target_log_prob[:, 0].exp()
+    return belief.lead[:, 0].sigmoid()
 
 
 def _margin(belief: _Belief) -> Tensor:
@@ -55,8 +64,7 @@ def _prob_margin(belief: _Belief) -> Tensor:
 
 
 def _error_norm(belief: _Belief) -> Tensor:
-    # p_y - 1 through expm1: for p_y = 1 - 1e-6 the plain difference keeps one digit.
-    error = belief.prob.scatter(1, belief.at_label, torch.expm1(belief.target_log_prob))
+    error = belief.prob.scatter(1, belief.at_label, (-belief.lead).sigmoid())
     norm: Tensor = torch.linalg.vector_norm(error, dim=1)
     return norm
 
@@ -66,7 +74,7 @@ def _entropy(belief: _Belief) -> Tensor:
 
 
 def _loss(belief: _Belief) -> Tensor:
-    return -belief.target_log_prob[:, 0]
+    return -logsigmoid(belief.lead)[:, 0]
 
 
 CHANNELS: Mapping[str, Callable[[_Belief], Tensor]] = {

@@ -79,14 +79,13 @@ def twin(loader: Any, count: int) -> Any:
     `count` is the number of labels the positions must refer to: the loader's dataset has as many examples, or is a
     `Subset` of one that has. Raises InputError when positions cannot be known.
     """
-    inner = getattr(loader, "base_dataloader", None)  # accelerate wraps a loader in its own class
-    made = object.__new__(type(loader))
-    made.__dict__.update(loader.__dict__)
-    if inner is not None:
-        made.__dict__["base_dataloader"] = twin(inner, count)
-        return made
     if not isinstance(loader, DataLoader):
         raise InputError(f"track follows a torch DataLoader, not a {type(loader).__name__}; {OWN_INDICES}.")
+    made: Any = object.__new__(type(loader))
+    made.__dict__.update(loader.__dict__)
+    if "base_dataloader" in loader.__dict__:  # accelerate wraps a loader in its own class
+        made.__dict__["base_dataloader"] = twin(loader.__dict__["base_dataloader"], count)
+        return made
     base = _positions(loader.dataset, count)
     batched = loader.batch_sampler is not None
     collate = _Collate(loader.collate_fn, base, batched=batched)
