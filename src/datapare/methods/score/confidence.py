@@ -1,0 +1,23 @@
+"""Confidence: keep what the network believes in least over the training, returned negated (hard-to-learn first).
+
+    score_i = - mean over epochs of p_y
+
+Source      arXiv:2009.10795, Swayamdipta, Schwartz, Lourie, and others, 2020 (Dataset Cartography).
+Reads       target_prob (T, N): probability of the true label, per epoch.
+Published   5 or 6 epochs of RoBERTa-large.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+
+def confidence(target_prob: Float[np.ndarray, "T N"]) -> Float[np.ndarray, " N"]:
+    """Minus the probability of the true label, averaged over epochs.
+
+    Returns float64 (N,) in [-1, 0], larger = harder to learn = keep first. arXiv:2009.10795.
+
+    >>> confidence(np.array([[0.25], [0.75]])).tolist()
+    [-0.5]
+    """
+    mean: Float[np.ndarray, " N"] = target_prob.mean(axis=0, dtype=np.float64)
+    return -mean

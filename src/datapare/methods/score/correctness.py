@@ -1,0 +1,22 @@
+"""Correctness: keep what the network gets right least often, returned negated.
+
+    score_i = - number of epochs in which example i is right
+
+Source      arXiv:2009.10795, Swayamdipta, Schwartz, Lourie, and others, 2020 (Dataset Cartography).
+Reads       correct (T, N): whether the prediction was right, per epoch (derived from the margin).
+Published   5 or 6 epochs of RoBERTa-large.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+
+def correctness(correct: Bool[np.ndarray, "T N"]) -> Float[np.ndarray, " N"]:
+    """Minus the number of epochs in which the prediction was right.
+
+    Returns float64 (N,) of whole numbers in [-T, 0], larger = right less often = keep first. arXiv:2009.10795.
+
+    >>> correctness(np.array([[True, False], [True, True]])).tolist()
+    [-2.0, -1.0]
+    """
+    return np.asarray(0.0 - np.count_nonzero(correct, axis=0))

@@ -1,0 +1,24 @@
+"""DLC: keep what a pre-trained network gets wrong once part of its weights is gone.
+
+    DLC_i = mean over S thinned networks s of l_s,   l_s = cross-entropy of the logits 1 / ||f_s(x) - mu_c||,
+    mu_c the mean feature of class c in the whole network; each network keeps 98 % of the weights of the one before
+
+Source      arXiv:2402.05356, 2024 (distorting-based learning complexity).
+Reads       distorted_loss (N, S): l_s, from a probe of a frozen, pre-trained network.
+Published   S = 50 networks, thinned by 2 % each; the harder half, the easier half, or a mixture (FlexRand) is kept.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+
+def dlc(distorted_loss: Float[np.ndarray, "N S"]) -> Float[np.ndarray, " N"]:
+    """Loss averaged over the thinned networks.
+
+    Returns float64 (N,) in nats, larger = more complex = keep first. arXiv:2402.05356.
+
+    >>> dlc(np.array([[0.5, 1.5], [0.0, 0.5]])).tolist()
+    [1.0, 0.25]
+    """
+    mean: Float[np.ndarray, " N"] = distorted_loss.mean(axis=1, dtype=np.float64)
+    return mean

@@ -1,0 +1,30 @@
+"""Entropy: keep what the trained network cannot decide on, whatever its label.
+
+    entropy_i = - sum_j p_j ln p_j,   p the prediction of the last epoch
+
+Source      arXiv:1906.11829, Coleman, Yeh, Mussmann, and others, 2020 (Selection via Proxy).
+Reads       entropy (T, N): entropy of the predicted probabilities in nats, per epoch.
+Published   The last checkpoint of a small proxy, or of a short training; an eval pass. No label is used.
+Released    CCS, D2 and the DUAL authors' code guard the logarithm, ln(p + 1e-10), which lowers the entropy by less than
+            K * 1e-10; the last reads the training pass.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from datapare.methods.epochs import chosen_epochs
+
+
+def entropy(entropy: Float[np.ndarray, "T N"], *, first: int = -1, count: int | None = None) -> Float[np.ndarray, " N"]:
+    """Entropy of the prediction in the last epoch, or averaged over the chosen ones.
+
+    Returns float64 (N,) in nats, larger = less decided = keep first. Raises InputError when the chosen epochs were not
+    recorded. arXiv:1906.11829.
+
+    Even odds between two classes: ln 2 = 0.6931.
+
+    >>> entropy(np.array([[0.1], [0.6931]])).tolist()
+    [0.6931]
+    """
+    mean: Float[np.ndarray, " N"] = chosen_epochs(entropy, first, count).mean(axis=0, dtype=np.float64)
+    return mean

@@ -1,0 +1,36 @@
+"""Least confidence: keep what the trained network believes in least, whatever its label, returned negated.
+
+    score_i = - max_j p_j = - ( p_y + max(0, -(p_y - max_{j != y} p_j)) ),   p the prediction of the last epoch
+
+Source      arXiv:1906.11829, Coleman, Yeh, Mussmann, and others, 2020 (Selection via Proxy).
+Reads       target_prob (T, N), prob_margin (T, N): together they hold the largest probability exactly.
+Published   The last checkpoint of a small proxy, or of a short training; an eval pass. No label is needed.
+Released    DeepCore takes the largest logit for the confidence, which depends on the scale of the logits: not offered.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from datapare.methods.epochs import chosen_epochs
+
+
+def least_confidence(
+    target_prob: Float[np.ndarray, "T N"],
+    prob_margin: Float[np.ndarray, "T N"],
+    *,
+    first: int = -1,
+    count: int | None = None,
+) -> Float[np.ndarray, " N"]:
+    """Minus the largest predicted probability in the last epoch, or averaged over the chosen ones.
+
+    Returns float64 (N,) in [-1, 0), larger = less confident = keep first. Raises InputError when the chosen epochs were
+    not recorded. arXiv:1906.11829.
+
+    p = (0.5, 0.3, 0.2): right with label 0 (margin 0.2), wrong with label 1 (margin -0.2); the largest is 0.5 in both.
+
+    >>> least_confidence(np.array([[0.5, 0.3]]), np.array([[0.2, -0.2]])).tolist()
+    [-0.5, -0.5]
+    """
+    target = chosen_epochs(target_prob, first, count).sum(axis=0, dtype=np.float64)
+    excess = np.minimum(chosen_epochs(prob_margin, first, count), 0)  # (C, N)
+    return np.asarray((excess.sum(axis=0, dtype=np.float64) - target) / len(excess))

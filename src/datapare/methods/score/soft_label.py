@@ -1,0 +1,39 @@
+"""Soft label: keep what the network, averaged over its training, finds ambiguous.
+
+    s_i = softmax( mean over epochs of the logits z_i ),   score_i = - sum_j s_j ln s_j
+
+Source      arXiv:2412.10091, 2024 (data pruning for re-identification).
+Reads       logit_mean (N, K): logits averaged over epochs.
+Published   12 epochs. Averaging log-probabilities gives the same soft label; averaging probabilities does not.
+Ours        The relabelling and the outlier test of the same paper are in datapare.suspects.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+
+def soft_label(logit_mean: Float[np.ndarray, "N K"]) -> Float[np.ndarray, " N"]:
+    """Entropy of the soft label.
+
+    Returns float64 (N,) in nats, between 0 and ln K; larger = more ambiguous = keep first. arXiv:2412.10091.
+
+    Equal logits of two classes: ln 2 = 0.6931.
+
+    >>> soft_label(np.array([[3.0, 3.0], [1000.0, 0.0]])).round(4).tolist()
+    [0.6931, 0.0]
+    """
+    soft = soften(logit_mean)
+    log = np.log(soft, where=soft > 0, out=np.zeros_like(soft))  # 0 ln 0 = 0: an impossible class adds nothing
+    return np.asarray(0.0 - np.einsum("nk,nk->n", soft, log))
+
+
+def soften(logit_mean: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N K"]:
+    """Softmax over the classes, in float64.
+
+    >>> soften(np.log([[0.25, 0.75]])).round(4).tolist()
+    [[0.25, 0.75]]
+    """
+    odds = np.subtract(logit_mean, logit_mean.max(axis=1, keepdims=True), dtype=np.float64)
+    np.exp(odds, out=odds)
+    odds /= odds.sum(axis=1, keepdims=True)
+    return np.asarray(odds)
