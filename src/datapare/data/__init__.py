@@ -1,0 +1,23 @@
+"""Datasets of people: opened, encoded for a network, and written back smaller in their own format."""
+
+from datapare.data.dataset import BadExample, Dataset, images, records, texts
+from datapare.data.encode import Encoding, Inputs, encode, encoding_from
+from datapare.data.examples import example_table, write_examples
+from datapare.data.export import export
+from datapare.data.open import open_dataset
+
+__all__ = [
+    "BadExample",
+    "Dataset",
+    "Encoding",
+    "Inputs",
+    "encode",
+    "encoding_from",
+    "example_table",
+    "export",
+    "images",
+    "open_dataset",
+    "records",
+    "texts",
+    "write_examples",
+]

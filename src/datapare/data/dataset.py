@@ -1,0 +1,127 @@
+"""An opened dataset: its rows, its labels, and who each example is."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datapare.types import Kind
+
+
+@dataclass(frozen=True)
+class BadExample:
+    """An example of the source that cannot be read: its row there, its name, why, and its key and label."""
+
+    row: int
+    name: str
+    reason: str
+    key: int = 0
+    label: int = -1
+
+
+class RowNames(Sequence[str]):
+    """The names "row 0", "row 7", … of examples that nobody named, made when asked for.
+
+    >>> list(RowNames(np.array([0, 7])))
+    ['row 0', 'row 7']
+    """
+
+    def __init__(self, row: NDArray[np.int64]) -> None:
+        self.row = row
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> "RowNames": ...
+    def __getitem__(self, index: int | slice) -> "str | RowNames":
+        return RowNames(self.row[index]) if isinstance(index, slice) else f"row {self.row[index]}"
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """N labelled examples in the order of their source, which is never written to.
+
+    `rows` is a `datasets.Dataset` of the N readable rows with images undecoded; `inputs` are the columns a model
+    reads; `label` (N,) are numbers into `classes`, as in the source, so a class without examples keeps its number.
+    `key` (N,) identifies each example independently of its position, `name` is what a person calls it, `row` (N,) is
+    its row in the source before unreadable ones (`bad`) were left out. `array` is what `encode` reads where the
+    examples are arrays already: small images of one size (N, H, W, C) uint8, or embeddings (N, F). `files` are the
+    files the rows came from, in order; `origin` is the object they came from where there is no file.
+    """
+
+    rows: Any = field(repr=False)
+    kind: Kind
+    inputs: tuple[str, ...]
+    label_column: str
+    label: NDArray[np.int64] = field(repr=False)
+    classes: tuple[str, ...] = field(repr=False)
+    key: NDArray[np.uint64] = field(repr=False)
+    name: Sequence[str] = field(repr=False)
+    digest: str
+    format: str
+    path: Path | None
+    bad: tuple[BadExample, ...] = ()
+    row: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64), repr=False)
+    array: NDArray[Any] | None = field(default=None, repr=False)
+    files: tuple[Path, ...] = field(default=(), repr=False)
+    origin: Any = field(default=None, repr=False)
+    split: str = "train"
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+def cells(rows: Any, column: str, index: Sequence[int] | None = None) -> Iterator[Any]:
+    """Values of one column as Python objects, all of them in order or those at `index`, read in blocks."""
+    view = rows.select_columns([column]).with_format("arrow")
+    if index is not None:
+        at = [int(i) for i in index]
+        yield from view[at][column].to_pylist() if at else ()
+        return
+    for block in view.iter(1000):
+        yield from block[column].to_pylist()
+
+
+def column(rows: Any, name: str) -> Any:
+    """One whole column as a `pyarrow.ChunkedArray`, in row order."""
+    return rows.select_columns([name]).with_format("arrow")[:].column(0)
+
+
+def images(data: Dataset, index: Sequence[int]) -> list[Any]:
+    """The examples at `index` as RGB `PIL.Image.Image`s, at their own size."""
+    from PIL import Image
+
+    from datapare.data.pictures import decode
+
+    if data.array is not None:
+        pixels = [data.array[int(i)] for i in index]
+        return [Image.fromarray(p[..., 0] if p.shape[-1] == 1 else p).convert("RGB") for p in pixels]
+    return [decode(cell).convert("RGB") for cell in cells(data.rows, data.inputs[0], index)]
+
+
+def texts(data: Dataset, index: Sequence[int] | None = None) -> list[str]:
+    """The text of the examples at `index` (all by default); several text columns are joined by a line break."""
+    columns = [cells(data.rows, column, index) for column in data.inputs]
+    return ["\n".join("" if part is None else str(part) for part in parts) for parts in zip(*columns, strict=True)]
+
+
+def records(data: Dataset, index: Sequence[int]) -> list[dict[str, Any]]:
+    """The rows at `index`, one dict of columns each, images undecoded."""
+    at = [int(i) for i in index]
+    return list(data.rows.with_format("arrow")[at].to_pylist()) if at else []
+
+
+def all_names(data: Dataset) -> list[str]:
+    """The names of every row of the source, unreadable ones too, in source order."""
+    names = [""] * (len(data) + len(data.bad))
+    for i, row in enumerate(data.row.tolist()):
+        names[row] = data.name[i]
+    for one in data.bad:
+        names[one.row] = one.name
+    return names

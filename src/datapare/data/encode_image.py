@@ -1,0 +1,66 @@
+"""Images of any size as one array of bytes (N, H, W, C)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datapare.data.dataset import Dataset, cells
+from datapare.data.encode import Encoding, room
+from datapare.data.pictures import SMALL, decode, grey, in_threads, sizes
+from datapare.errors import InputError
+
+
+def fit(data: Dataset, size: int | None) -> Encoding:
+    """The size and channels that fit the images: their own up to 96 px if it is one, else a square of `size` px."""
+    if size is not None and size < 1:
+        raise InputError(f"image_size is a number of pixels, not {size}.")
+    if data.array is not None:
+        height, width, channels = data.array.shape[1:]
+        if size is None and max(height, width) <= SMALL:
+            return Encoding("image", height, width, channels)
+        side = size or _side([(width, height)])
+        return Encoding("image", side, side, channels)
+    side = size or _side(list(sizes(cells(data.rows, data.inputs[0]))))
+    return Encoding("image", side, side, 1 if grey(cells(data.rows, data.inputs[0])) else 3)
+
+
+def _side(size: list[tuple[int, int]]) -> int:
+    return 64 if float(np.median([min(one) for one in size])) <= 128 else 128
+
+
+def apply(data: Dataset, encoding: Encoding) -> NDArray[np.uint8]:
+    """Pixels (N, height, width, channels), decoded in two threads."""
+    shape = (encoding.height, encoding.width, encoding.channels)
+    if data.array is not None and data.array.shape[1:] == shape:
+        return np.asarray(data.array, np.uint8)
+    out = room((len(data), *shape), np.uint8)
+
+    def fitted(one: Any) -> NDArray[np.uint8]:
+        return _fitted(one, encoding)
+
+    for i, pixels in enumerate(in_threads(fitted, _pictures(data))):
+        out[i] = pixels
+    return out
+
+
+def _pictures(data: Dataset) -> Iterator[Any]:
+    if data.array is not None:
+        yield from data.array
+    else:
+        yield from cells(data.rows, data.inputs[0])
+
+
+def _fitted(one: Any, encoding: Encoding) -> NDArray[np.uint8]:
+    """One image, resized to cover (height, width) and cropped to it around its centre."""
+    from PIL import Image, ImageOps
+
+    if isinstance(one, np.ndarray):
+        image = Image.fromarray(one[..., 0] if one.shape[-1] == 1 else one)
+    else:
+        image = decode(one, smallest=max(encoding.height, encoding.width))
+    image = image.convert("L" if encoding.channels == 1 else "RGB")
+    if image.size != (encoding.width, encoding.height):
+        image = ImageOps.fit(image, (encoding.width, encoding.height), Image.Resampling.BILINEAR)
+    return np.asarray(image).reshape(encoding.height, encoding.width, encoding.channels)

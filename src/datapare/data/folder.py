@@ -1,0 +1,152 @@
+"""Folders of images: one sub-folder per class, or a flat folder with a CSV of labels."""
+
+import shutil
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from datapare.data.files import inside, same_split, split_of, walk
+from datapare.data.lines import csv_table
+from datapare.data.pictures import SUFFIXES
+from datapare.data.source import Source, rows_of
+from datapare.errors import InputError
+
+FILES = (
+    "file_name",
+    "filename",
+    "file",
+    "image",
+    "image_path",
+    "path",
+    "img",
+    "image_file",
+    "image_name",
+    "name",
+    "id",
+)
+Place = Callable[[Path, Path], Any]
+
+
+def is_image(name: str) -> bool:
+    """Whether the name ends like an image.
+
+    >>> is_image("cat/1.JPG"), is_image("labels.csv")
+    (True, False)
+    """
+    return Path(name).suffix.lower() in SUFFIXES
+
+
+def read_folder(root: Path, split: str) -> Source:
+    """Every image in the class folders of `root`, or of the split's folder in it; classes are sorted sub-folders."""
+    import datasets
+    import pyarrow as pa
+
+    folders, files = walk(root)
+    base = split_folder(root, folders, files, split)
+    prefix = f"{base}/" if base else ""
+    classes = sorted(
+        name[len(prefix) :] for name in folders if name.startswith(prefix) and "/" not in name[len(prefix) :]
+    )
+    relative = [name[len(prefix) :] for name in files if name.startswith(prefix) and is_image(name)]
+    loose = [name for name in relative if "/" not in name]
+    if loose:
+        raise InputError(
+            f"{root / base} has a folder per class, but {len(loose):,} images lie outside of them, {loose[0]!r} first; "
+            "move them into a class folder, or away."
+        )
+    number = {one: i for i, one in enumerate(classes)}
+    image = [{"bytes": None, "path": str(root / base / name)} for name in relative]
+    table = pa.table(
+        {
+            "image": pa.array(image, pa.struct({"bytes": pa.binary(), "path": pa.string()})),
+            "label": pa.array([number[name.split("/", 1)[0]] for name in relative], pa.int64()),
+        }
+    )
+    features = datasets.Features(image=datasets.Image(decode=False), label=datasets.ClassLabel(names=classes))
+    rows = rows_of(table.replace_schema_metadata(features.arrow_schema.metadata))
+    names = [prefix + name for name in relative]
+    return Source(rows, "imagefolder", root, (), "image", ("image",), "label", relative, names)
+
+
+def split_folder(root: Path, folders: Sequence[str], files: Sequence[str], split: str) -> str:
+    """The sub-folder that holds the split, such as "train"; "" where the folder is not divided into splits."""
+    top = [name for name in folders if "/" not in name]
+    divided = [
+        name for name in top if split_of(name) and not any(_directly_in(name, file) for file in files if is_image(file))
+    ]
+    divided = [name for name in divided if any(other.startswith(f"{name}/") for other in folders)]
+    chosen = [name for name in divided if same_split(name, split)]
+    if chosen:
+        return chosen[0]
+    if divided and len(divided) == len(top):
+        raise InputError(
+            f"{root} holds the splits {', '.join(divided)}, but no {split!r}; name one with split= (--split)."
+        )
+    return ""
+
+
+def _directly_in(folder: str, file: str) -> bool:
+    return file.startswith(f"{folder}/") and "/" not in file[len(folder) + 1 :]
+
+
+def labels_file(folder: Path) -> Path | None:
+    """The CSV beside the images that lists their labels: metadata.csv, labels.csv, or the only one there is."""
+    found = sorted(path for path in folder.glob("*.csv") if not path.name.startswith("."))
+    usual = [path for name in ("metadata.csv", "labels.csv") for path in found if path.name == name]
+    return usual[0] if usual else (found[0] if len(found) == 1 else None)
+
+
+def file_column(columns: Sequence[str], named: str | None = None) -> str | None:
+    """The column of a CSV that names image files: the given one, or one with a usual name."""
+    if named is not None:
+        return named if named in columns else None
+    by_name = {name.lower(): name for name in reversed(columns)}
+    return next((by_name[name] for name in FILES if name in by_name), None)
+
+
+def names_images(folder: Path, table: Any, column: str | None) -> bool:
+    """Whether the first values of a column are files of images in the folder."""
+    if column is None:
+        return False
+    first = [str(value) for value in table[column].slice(0, 20).to_pylist()]
+    return any(is_image(name) or (folder / name).is_file() for name in first)
+
+
+def read_listed(path: Path, column: str | None, root: Path) -> Source:
+    """Every image that a CSV lists, by its path relative to the CSV; further columns stay as they are."""
+    import pyarrow as pa
+
+    table = csv_table(path)
+    named = file_column(table.column_names, column)
+    if named is None:
+        raise InputError(
+            f"{path} has no column of image files, such as file_name, filename, image or path; "
+            f"name it with input= (--input): {', '.join(table.column_names)}."
+        )
+    files = ["" if value is None else str(value) for value in table[named].to_pylist()]
+    full = [inside(path.parent, name, f"row {row} of {path.name}") for row, name in enumerate(files)]
+    image = [{"bytes": None, "path": str(one)} for one in full]
+    struct = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    shown = table.set_column(table.column_names.index(named), named, pa.array(image, struct))
+    prefix = path.parent.relative_to(root).as_posix()
+    names = files if prefix == "." else [f"{prefix}/{name}" for name in files]
+    return Source(rows_of(shown), "image-csv", root, (path,), "image", (named,), None, files, names)
+
+
+def write_folder(root: Path, out: Path, examples: Collection[str], kept: Collection[str], place: Place) -> None:
+    """The same tree: every folder, the kept images, and what is no example; `place` copies or links one file."""
+    folders, files = walk(root)
+    for name in folders:
+        (out / name).mkdir(parents=True, exist_ok=True)
+    for name in files:
+        if name in kept or name not in examples:
+            place(root / name, inside(out, name, "the dataset"))
+
+
+def placing(how: str) -> Place:
+    """The function that puts one file in another place: a copy, a hard link or a symbolic link to the original."""
+    if how == "hardlink":
+        return lambda source, target: target.hardlink_to(source)
+    if how == "symlink":
+        return lambda source, target: target.symlink_to(source.resolve())
+    return shutil.copy2

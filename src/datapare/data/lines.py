@@ -1,0 +1,138 @@
+"""CSV, TSV and JSON lines: read as a table, written back as the very records that were read."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from datapare.data.source import Source, rows_of
+from datapare.errors import InputError
+
+_LONGEST = 1 << 30
+
+
+def read_csv(files: Sequence[Path], path: Path) -> Source:
+    """The rows of CSV or TSV files with a header line; the separator is the one its header uses."""
+    return Source(rows_of(_joined([csv_table(file) for file in files], files)), "csv", path, tuple(files))
+
+
+def read_jsonl(files: Sequence[Path], path: Path) -> Source:
+    """The rows of files with one JSON object per line."""
+    return Source(rows_of(_joined([_json_table(file) for file in files], files)), "jsonl", path, tuple(files))
+
+
+def _joined(tables: list[Any], files: Sequence[Path]) -> Any:
+    import pyarrow as pa
+
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowInvalid as error:
+        names = ", ".join(file.name for file in files[:5])
+        raise InputError(
+            f"{names} do not have the same columns ({error}); name one file, or make them alike."
+        ) from None
+
+
+def csv_table(path: Path) -> Any:
+    """A CSV file as a `pyarrow.Table`, one row per record of `csv_records`."""
+    import pyarrow as pa
+    import pyarrow.csv as pc
+
+    content = _content(path)
+    parse = pc.ParseOptions(delimiter=_separator(content), newlines_in_values=True)
+    read = pc.ReadOptions(block_size=min(max(len(content) + 1, 1024), 1 << 30))
+    try:
+        table = pc.read_csv(io.BytesIO(content), read_options=read, parse_options=parse)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path} is no table that can be read: {str(error).rstrip('.')}.") from None
+    if len(set(table.column_names)) < len(table.column_names):
+        raise InputError(f"{path} has two columns of the same name: {', '.join(table.column_names)}; rename one.")
+    records = len(csv_records(path)[1])
+    if records != table.num_rows:
+        raise InputError(
+            f"{path} has {records:,} records by its line breaks and {table.num_rows:,} by its quotes; "
+            'a quotation mark inside a field is written "".'
+        )
+    return table
+
+
+def csv_records(path: Path) -> tuple[bytes, list[bytes]]:
+    """The header and the records of a CSV file as they stand, line breaks included; empty lines are no records."""
+    content = _content(path)
+    lines = content.splitlines(keepends=True)
+    separator = _separator(content)
+    records: list[bytes] = []
+    start = 0
+    before = csv.field_size_limit(_LONGEST)
+    try:
+        # latin-1 keeps one character per byte, and no separator or quote is part of a UTF-8 sequence
+        reader = csv.reader((line.decode("latin-1") for line in lines), delimiter=separator)
+        for fields in reader:
+            if fields:
+                records.append(b"".join(lines[start : reader.line_num]))
+            start = reader.line_num
+    except csv.Error as error:
+        raise InputError(f"{path} is no table that can be read, line {start + 1}: {error}.") from None
+    finally:
+        csv.field_size_limit(before)
+    return records[0], records[1:]
+
+
+def json_records(path: Path) -> list[bytes]:
+    """The lines of a JSON lines file as they stand; empty ones are no records."""
+    return [line for line in io.BytesIO(_content(path)) if line.strip()]
+
+
+def _json_table(path: Path) -> Any:
+    import pyarrow as pa
+
+    parsed: list[dict[str, Any]] = []
+    for number, line in enumerate(json_records(path)):
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{path} holds one JSON object per line, but record {number} is none: {error}.") from None
+        if not isinstance(value, dict):
+            raise InputError(f"{path} holds one JSON object per line, but record {number} is a {type(value).__name__}.")
+        parsed.append(value)
+    try:
+        return pa.Table.from_struct_array(pa.array(parsed))
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise InputError(f"{path} holds values of different types in one column: {error}.") from None
+
+
+def _content(path: Path) -> bytes:
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text (byte {error.start:,}); convert it first.") from None
+    if not text.strip("\ufeff \r\n"):
+        raise InputError(f"{path} is empty; expected a header line and one record per example.")
+    return content
+
+
+def _separator(content: bytes) -> str:
+    header = content.split(b"\n", 1)[0]
+    return max(",\t;|", key=lambda one: header.count(one.encode()))
+
+
+def write_lines(out: Path, header: bytes, records: Sequence[bytes], keep: Sequence[int]) -> int:
+    """Write the header and the kept records byte for byte; the number of records there were."""
+    with out.open("wb") as file:
+        file.write(header)
+        file.writelines(records[int(i)] for i in keep if 0 <= i < len(records))
+    return len(records)
+
+
+def write_csv(source: Path, keep: Sequence[int], out: Path) -> int:
+    """One CSV file with only the records at `keep`; positions outside of the file are ignored."""
+    header, records = csv_records(source)
+    return write_lines(out, header, records, keep)
+
+
+def write_jsonl(source: Path, keep: Sequence[int], out: Path) -> int:
+    """One JSON lines file with only the records at `keep`; positions outside of the file are ignored."""
+    return write_lines(out, b"", json_records(source), keep)

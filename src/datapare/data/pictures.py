@@ -1,0 +1,174 @@
+"""Encoded images: reading the bytes, proving that they decode, decoding them once."""
+
+import io
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SUFFIXES = [
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".png",
+    ".webp",
+    ".avif",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".ppm",
+    ".pgm",
+    ".pbm",
+    ".pnm",
+]
+SMALL = 96
+_KEPT_BYTES = 1 << 30
+_THREADS = 2
+
+
+def raw(cell: Any) -> bytes:
+    """The encoded bytes of an image cell: bytes, {bytes, path}, or {path, offset, size} inside an archive."""
+    if isinstance(cell, bytes):
+        return cell
+    if cell.get("bytes") is not None:
+        return bytes(cell["bytes"])
+    if cell.get("offset") is not None:
+        with Path(cell["path"]).open("rb") as file:
+            return os.pread(file.fileno(), cell["size"], cell["offset"])
+    return Path(cell["path"]).read_bytes()
+
+
+def decode(cell: Any, smallest: int | None = None) -> Any:
+    """A loaded `PIL.Image.Image`, grey ("L") or "RGB", turned upright; with `smallest` px allowed to come out smaller.
+
+    `smallest` lets a JPEG decode at 1/2, 1/4 or 1/8 of its size, its shorter side still at least that many pixels.
+    """
+    from PIL import Image, ImageOps
+
+    with Image.open(io.BytesIO(raw(cell))) as image:
+        if smallest is not None and min(image.size) >= 2 * smallest:
+            scale = smallest / min(image.size)
+            image.draft(None, (round(image.width * scale), round(image.height * scale)))
+        image.load()
+        upright = ImageOps.exif_transpose(image) if "exif" in image.info else image
+        return _grey_or_rgb(upright)
+
+
+def _grey_or_rgb(image: Any) -> Any:
+    from PIL import Image
+
+    if image.mode in {"L", "1", "LA"}:
+        return image.convert("L")
+    if image.mode.startswith("I"):  # 16-bit grey
+        values = np.asarray(image).astype(np.int64)
+        return Image.fromarray((values >> 8 if values.max() > 255 else values).clip(0, 255).astype(np.uint8))
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers; save it with 8 bits per channel")
+    return image.convert("RGB")
+
+
+def in_threads(work: Callable[[Any], Any], items: Iterable[Any], block: int = 64) -> Iterator[Any]:
+    """`map` in blocks over two threads, in order; decoders release the interpreter's lock."""
+    items = iter(items)
+    blocks = iter(lambda: list(islice(items, block)), [])
+    with ThreadPoolExecutor(_THREADS) as pool:
+        waiting = [pool.submit(_block, work, one) for one in islice(blocks, 2 * _THREADS)]
+        while waiting:
+            yield from waiting.pop(0).result()
+            waiting += [pool.submit(_block, work, one) for one in islice(blocks, 1)]
+
+
+def _block(work: Callable[[Any], Any], items: list[Any]) -> list[Any]:
+    return [work(item) for item in items]
+
+
+def check(items: Iterable[Any]) -> tuple[dict[int, str], NDArray[np.uint8] | None]:
+    """Decode every image once: {row: reason} of the unreadable ones, and the pixels if all are small and of one size.
+
+    The pixels are (N good, H, W, C), C = 1 if every image is grey, else 3. Larger images are only proven readable: a
+    JPEG by decoding it at an eighth of its size, a PNG by its checksums, any other by decoding it.
+    """
+    bad: dict[int, str] = {}
+    pixels: list[NDArray[np.uint8]] | None = []
+    size = 0
+    for row, found in enumerate(in_threads(_prove, items)):
+        if isinstance(found, str):
+            bad[row] = found
+        elif pixels is None:
+            continue
+        elif found is None or (pixels and found.shape[:2] != pixels[0].shape[:2]) or size > _KEPT_BYTES:
+            pixels = None
+        else:
+            pixels.append(found)
+            size += found.nbytes
+    return bad, stack(pixels) if pixels else None
+
+
+def stack(pixels: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Images (H, W) grey or (H, W, 3) of one size as one array (N, H, W, C); C = 1 if all are grey, else 3."""
+    if all(p.ndim == 2 for p in pixels):
+        return np.stack(pixels)[..., None]
+    out = np.empty((len(pixels), *pixels[0].shape[:2], 3), np.uint8)
+    for i, p in enumerate(pixels):
+        out[i] = p[..., None] if p.ndim == 2 else p
+    return out
+
+
+def _prove(cell: Any) -> NDArray[np.uint8] | str | None:
+    """Pixels of a small image, None for a larger one that can be read, the reason for one that cannot."""
+    from PIL import Image
+
+    if cell is None or (isinstance(cell, dict) and cell.get("bytes") is None and cell.get("path") is None):
+        return "there is no image"
+    try:
+        content = raw(cell)
+        with Image.open(io.BytesIO(content)) as image:
+            small, png = max(image.size) <= SMALL, image.format == "PNG"
+            if png and not small:
+                image.verify()
+                return None
+        decoded = decode(content, None if small else 1)
+        return np.asarray(decoded) if small else None
+    except FileNotFoundError:
+        return "there is no such file"
+    except Exception as error:  # noqa: BLE001 (a damaged file makes decoders raise anything)
+        return "it is empty" if not _size(cell) else _reason(error)
+
+
+def _size(cell: Any) -> int:
+    try:
+        return len(raw(cell))
+    except OSError:
+        return -1
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).split("<_io")[0].strip() or type(error).__name__
+    return "it is no image that can be read" if "cannot identify" in text else text
+
+
+def sizes(items: Iterable[Any]) -> Iterator[tuple[int, int]]:
+    """(width, height) of each image, from its header."""
+    from PIL import Image
+
+    for cell in items:
+        with Image.open(io.BytesIO(raw(cell))) as image:
+            yield image.size
+
+
+def grey(items: Iterable[Any]) -> bool:
+    """Whether every image is grey, from its header."""
+    from PIL import Image
+
+    for cell in items:
+        with Image.open(io.BytesIO(raw(cell))) as image:
+            if image.mode not in {"L", "1", "LA"} and not image.mode.startswith("I"):
+                return False
+    return True
