@@ -15,6 +15,8 @@ from datapare.report.verdict import points
 from datapare.types import Comparison, Dynamics, Scores, Subset, check_same_dataset
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from datapare.data import Dataset
 
 __all__ = ["report"]
@@ -73,7 +75,7 @@ def _render(title: str, parts: Parts) -> str:
     from plotly.offline import get_plotlyjs
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(percent=percent, points=points)
+    environment.filters.update(percent=percent, points=points, breakable=_breakable)
     template = environment.from_string(files(__name__).joinpath("page.html.j2").read_text(encoding="utf-8"))
     content = contents(parts)
     shown = {name for name, part in content.items() if part} | ({"beta"} if is_beta(parts) else set())
@@ -88,6 +90,12 @@ def _render(title: str, parts: Parts) -> str:
         **content,
     )
     return page.encode("utf-8", "replace").decode("utf-8")  # file names may hold bytes that are no text
+
+
+def _breakable(path: str) -> "Markup":
+    from markupsafe import Markup, escape
+
+    return Markup("/<wbr>").join(escape(part) for part in path.split("/"))
 
 
 def _in_script(content: str) -> str:

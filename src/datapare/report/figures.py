@@ -195,7 +195,7 @@ def _figure(
     **layout: Any,
 ) -> Figure:
     axis = {"automargin": True, "zeroline": False}
-    legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"}
+    legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemsizing": "constant"}
     return {
         "data": traces,
         "layout": {

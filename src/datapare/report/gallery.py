@@ -115,7 +115,7 @@ def thumbnail(image: "Image") -> tuple[str, int, int]:
 
 def _gallery(data: "Dataset", beliefs: Beliefs, title: str, caption: str, index: NDArray[np.int64]) -> Gallery:
     names = names_of(int(data.label.max(initial=-1)) + 1, data.classes)
-    shown = _content(data, index)
+    shown = _content(data, index.tolist())
     cards = [_card(data, beliefs, names, int(i), show) for i, show in zip(index, shown, strict=True)]
     return Gallery(title, caption, tuple(cards))
 
@@ -126,16 +126,16 @@ def _card(data: "Dataset", beliefs: Beliefs, names: Sequence[str], i: int, shown
     return Card(
         name=str(data.name[i]),
         label=names[label] if label >= 0 else "",
-        mean_prob=_entry(beliefs.mean_prob, i),
-        margin=_entry(beliefs.margin, i),
-        score=_entry(beliefs.score, i),
+        mean_prob=_entry(beliefs.mean_prob, i, ".3f"),
+        margin=_entry(beliefs.margin, i, ".2f"),
+        score=_entry(beliefs.score, i, ".3g"),
         kept=bool(beliefs.mask[i]),
         guess="" if guess == label else names_of(guess + 1, data.classes)[guess],
         **shown,
     )
 
 
-def _content(data: "Dataset", index: NDArray[np.int64]) -> list[dict[str, Any]]:
+def _content(data: "Dataset", index: Sequence[int]) -> list[dict[str, Any]]:
     """What a card shows of each example, by the kind of data; embeddings have nothing to look at."""
     if data.kind == "image":
         from datapare.data import images
@@ -155,7 +155,7 @@ def _content(data: "Dataset", index: NDArray[np.int64]) -> list[dict[str, Any]]:
 
 def _fields(data: "Dataset", row: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     columns = [name for name in row if name != data.label_column]
-    return tuple((str(name), shorten(_value(row[name]), 60)) for name in columns[:FIELDS])
+    return tuple((str(name), shorten(_value(row[name]), 40)) for name in columns[:FIELDS])
 
 
 def _value(value: object) -> str:
@@ -172,5 +172,5 @@ def shorten(text: str, limit: int) -> str:
     return line if len(line) <= limit else line[:limit].rstrip() + "…"
 
 
-def _entry(values: Floats | None, i: int) -> str:
-    return "" if values is None or math.isnan(values[i]) else f"{values[i]:.3g}"
+def _entry(values: Floats | None, i: int, form: str) -> str:
+    return "" if values is None or math.isnan(values[i]) else format(values[i], form).replace("-", "−")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from datapare.report import figures, gallery, tables
 from datapare.report.figures import Figure
 from datapare.report.summary import Floats, class_counts, coverage, lineage, moments, percent
-from datapare.report.verdict import Arm, arms, judged, verdict
+from datapare.report.verdict import Arm, arms, judged, verdict, worst_class
 from datapare.types import Comparison, Dynamics, Recipe, Scores, Subset
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ def headline(parts: Parts) -> dict[str, Any]:
         "digest": subset.recipe.dataset or ("" if data is None else data.digest),
     }
     return {
+        "keep": subset.keep,
         "sentence": f"Kept {len(subset):,} of {subset.total:,} examples ({percent(subset.keep)})",
         "facts": {name: fact for name, fact in facts.items() if fact},
         "verdict": verdict(parts.arms, len(subset), subset.recipe.method),
@@ -124,7 +125,9 @@ def _comparison(parts: Parts) -> dict[str, Any] | None:
     if parts.comparison is None:
         return None
     parts.figures["accuracy"] = figures.accuracy(parts.arms)
-    return {"arms": parts.arms, "seeds": parts.comparison.seeds}
+    name = _judged_name(parts)
+    worst = worst_class(parts.comparison, name) if name else None
+    return {"arms": parts.arms, "seeds": parts.comparison.seeds, "worst": worst}
 
 
 def _cost(parts: Parts) -> dict[str, Any] | None:
@@ -182,6 +185,8 @@ def is_beta(parts: Parts) -> bool:
 def _beta(parts: Parts) -> dict[str, Any] | None:
     """The weighting curve of Beta sampling, its parameters, and the mean probability it starts from."""
     if not is_beta(parts) or parts.moments is None or parts.score is None:
+        return None
+    if parts.subset.recipe.knobs.get("balance"):  # then each class has a curve of its own
         return None
     from scipy.special import betaln
 

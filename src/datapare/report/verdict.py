@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from datapare.intervals import FEWEST, Interval, mean_interval, paired_interval
+from datapare.report.summary import names_of
 from datapare.types import Comparison
 
 Outcome = Literal["better", "no evidence", "worse", "too few seeds", "no random arm"]
@@ -53,6 +54,22 @@ def verdict(rows: Sequence[Arm], count: int, method: str = "") -> Verdict | None
         text = f"No verdict on {arm.name}: no random arm has the same {arm.count:,} examples."
         return Verdict("no random arm", text)
     return _judge(arm, arm.difference)
+
+
+def worst_class(comparison: Comparison, name: str) -> tuple[str, float] | None:
+    """The class that loses most accuracy from random at equal size to arm `name`, and its mean change over seeds.
+
+    None without accuracies per class, or when no class loses.
+    """
+    place = comparison.arms.index(name)
+    twin = _random_twin(comparison, place)
+    if comparison.class_accuracy is None or twin is None:
+        return None
+    change = comparison.class_accuracy[place] - comparison.class_accuracy[twin]  # (S, K)
+    seen = np.isfinite(change)
+    mean = np.where(seen, change, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)  # (K,)
+    worst = int(mean.argmin())
+    return (names_of(len(mean), comparison.classes)[worst], float(mean[worst])) if mean[worst] < 0 else None
 
 
 def points(fraction: float) -> str:
@@ -103,10 +120,10 @@ def _judge(arm: Arm, difference: Interval) -> Verdict:
     if arm.seeds < FEWEST:
         return Verdict(
             "too few seeds",
-            f"No verdict yet: with {seeds} the difference to random is {points(mean)} points, "
+            f"No verdict yet: with {seeds}, {arm.name} differs from random by {points(mean)} points, "
             f"but an interval needs at least {FEWEST} seeds.",
         )
-    where = f"{points(mean)} points, 95 % interval {points(low)} to {points(high)}, {seeds}"
+    where = f"{arm.name}: {points(mean)} points, 95 % interval {points(low)} to {points(high)}, {seeds}"
     if low > 0:
         return Verdict("better", f"Better than as many random examples ({where}).")
     if high < 0:
