@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from datapare.errors import InputError
-from datapare.train.augment import TRANSFORMS, augment, crop, flip, resized_crop
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from datapare.errors import InputError
+from datapare.train.augment import TRANSFORMS, augment, crop, flip, resized_crop
 
 
 def images(count=8, height=6, width=5, channels=3, seed=0):

@@ -1,14 +1,18 @@
 import json
-import os
 import signal
 import subprocess
 import sys
 from dataclasses import replace
-from types import SimpleNamespace
+from itertools import chain
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datapare.data import Encoding, Inputs
 from datapare.errors import DivergedError, InputError
 from datapare.record import Recorder
 from datapare.train.checkpoint import NAME
@@ -17,8 +21,6 @@ from datapare.train.loop import bounds, settle, train
 from datapare.train.models import build
 from datapare.train.precision import fastest, has_bf16_units
 from datapare.train.recipes import Training
-from hypothesis import given
-from hypothesis import strategies as st
 
 PICTURES = Training(epochs=3, schedule_epochs=4, batch=16, lr=0.05, augment=("shift",), model="resnet8", width=4)
 WORDS = Training(epochs=3, batch=16, lr=0.01, optimizer="adamw", model="textnet", width=8)
@@ -31,7 +33,7 @@ def pictures(count=65, seed=0):
     array = rng.integers(0, 120, (count, 8, 8, 1), dtype=np.uint8)
     for image, third in zip(array, label, strict=True):
         image[:, 2 * third : 2 * third + 3] += 100
-    return SimpleNamespace(array=array, encoding=SimpleNamespace(kind="image")), label
+    return Inputs(array, Encoding("image")), label
 
 
 def words(count=65, seed=0):
@@ -40,7 +42,7 @@ def words(count=65, seed=0):
     array = rng.integers(3, 30, (count, 9), dtype=np.int32)
     array[:, 0] = label + 1
     array[:, 6:] = 0
-    return SimpleNamespace(array=array, encoding=SimpleNamespace(kind="text", vocabulary_size=30)), label
+    return Inputs(array, Encoding("text", tokens=30)), label
 
 
 def same_model(one, other):
@@ -48,12 +50,22 @@ def same_model(one, other):
     return all(torch.equal(value, state[name]) for name, value in one.model.state_dict().items())
 
 
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    """Networks this small gain nothing from threads, and wait for them where tests run side by side."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # for what the tests start
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 class Noted:
     """A recorder of our own: the positions of each batch."""
 
     epoch = 0
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.batches = [[]]
 
     def observe(self, index, logits, target):
@@ -82,7 +94,7 @@ def test_every_example_is_observed_once_an_epoch_in_another_order():
     first, second, third, after = noted.batches
     assert [len(batch) for batch in first] == [16, 17]
     for epoch in (first, second, third):
-        assert sorted(sum(epoch, [])) == list(range(33))
+        assert sorted(chain(*epoch)) == list(range(33))
     assert first != second
     assert after == []
     assert (trained.epochs, trained.iterations, trained.examples_seen) == (3, 6, 99)
@@ -92,7 +104,7 @@ def test_training_on_a_subset_sees_only_the_subset():
     data, label = pictures(40)
     noted, index = Noted(), np.array([1, 5, 8, 22, 39])
     trained = train(data, label, 3, replace(PICTURES, batch=2), seed=0, index=index, recorder=noted)
-    assert sorted(sum(noted.batches[0], [])) == index.tolist()
+    assert sorted(chain(*noted.batches[0])) == index.tolist()
     assert (trained.iterations, trained.examples_seen) == (6, 15)
 
 
@@ -146,7 +158,7 @@ def test_an_interrupted_training_resumes_bit_identically(make, training, classes
 def test_an_unfinished_folder_of_another_training_is_refused(tmp_path):
     data, label = pictures()
 
-    def interrupt(progress):
+    def interrupt(_):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -187,7 +199,7 @@ with Dying(folder, label, 3) as recorder:
 
 
 def killed(folder, moment, epoch):
-    script = [sys.executable, "-c", KILLED, str(folder), moment, str(epoch), os.path.dirname(__file__)]
+    script = [sys.executable, "-c", KILLED, str(folder), moment, str(epoch), str(Path(__file__).parent)]
     return subprocess.run(script, capture_output=True, check=False).returncode
 
 
@@ -250,7 +262,7 @@ def test_progress_tells_where_the_training_stands():
 
 
 def test_predictions_do_not_depend_on_the_batch_and_leave_the_mode():
-    data, label = words()
+    data, _ = words()
     net = build(WORDS, data, 2).train()
     logits = predict(net, data, batch=7)
     assert logits.shape == (65, 2)
@@ -262,7 +274,7 @@ def test_predictions_do_not_depend_on_the_batch_and_leave_the_mode():
 def test_a_read_only_array_is_enough(tmp_path):
     data, label = pictures()
     np.save(tmp_path / "x.npy", data.array)
-    data.array = np.load(tmp_path / "x.npy", mmap_mode="r")
+    data = replace(data, array=np.load(tmp_path / "x.npy", mmap_mode="r"))
     assert train(data, label, 3, replace(PICTURES, epochs=1), seed=0).epochs == 1
 
 

@@ -1,8 +1,10 @@
 import math
-from types import SimpleNamespace
+from itertools import pairwise
 
 import numpy as np
 import pytest
+
+from datapare.data import Encoding, Inputs
 from datapare.errors import InputError
 from datapare.train.recipes import (
     PRESETS,
@@ -22,7 +24,7 @@ def test_the_rate_follows_a_cosine_per_iteration():
     assert rates[0] == 0.1
     assert rates[6] == pytest.approx(0.06)  # half-way: the mean of lr and min_lr
     assert rates[1] == pytest.approx(0.02 + 0.04 * (1 + math.cos(math.pi / 12)))
-    assert all(a > b for a, b in zip(rates, rates[1:], strict=False))
+    assert all(a > b for a, b in pairwise(rates))
     assert learning_rate(training, 12, per_epoch=3) == pytest.approx(0.02)
 
 
@@ -101,5 +103,5 @@ def test_impossible_settings_are_refused():
     ],
 )
 def test_the_data_choose_a_preset(kind, shape, name):
-    inputs = SimpleNamespace(array=np.empty(shape, dtype=np.uint8), encoding=SimpleNamespace(kind=kind))
+    inputs = Inputs(np.empty(shape, dtype=np.uint8), Encoding(kind))
     assert choose(inputs, 10) is PRESETS[name]

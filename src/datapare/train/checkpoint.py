@@ -9,12 +9,12 @@ import json
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from datapare.data import Inputs
 from datapare.errors import InputError
 from datapare.train.recipes import Precision, Training
 
@@ -31,7 +31,7 @@ class Checkpoint:
 
 
 def fingerprint(
-    inputs: Any,
+    inputs: Inputs,
     label: NDArray[np.int64],
     n_classes: int,
     training: Training,

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from datapare import store
 from datapare.channels import CHANNELS
-from datapare.data import Dataset, encode, open_dataset
+from datapare.data import Dataset, Inputs, encode, open_dataset
 from datapare.errors import InputError
 from datapare.journal import PROGRESS
 from datapare.record import Recorder
@@ -63,7 +63,7 @@ def record(
 
 
 def settings(
-    inputs: Any,
+    inputs: Inputs,
     n_classes: int,
     preset: str | Training | None = None,
     model: str | None = None,
@@ -73,7 +73,7 @@ def settings(
 ) -> Training:
     """Return the preset (or the one that suits the data) with the given parts replaced.
 
-    More epochs than the preset's schedule lengthen the schedule, unless that is given too.
+    More epochs than the preset's schedule lengthen it; a given schedule shortens the preset's epochs to itself.
     """
     if isinstance(preset, Training):
         training = preset
@@ -81,12 +81,11 @@ def settings(
         training = named(preset)
     else:
         training = PRESETS["finetune"] if backbone(model) else choose(inputs, n_classes)
-    epochs = training.epochs if epochs is None else epochs
-    schedule = max(training.schedule, epochs) if schedule_epochs is None else schedule_epochs
+    schedule = schedule_epochs or max(training.schedule, epochs or 0)
     return replace(
         training,
         model=model or training.model,
-        epochs=min(epochs, schedule) if schedule_epochs is not None and training.epochs == epochs else epochs,
+        epochs=epochs or min(training.epochs, schedule),
         schedule_epochs=schedule,
         precision=precision or training.precision,
     )
@@ -94,14 +93,14 @@ def settings(
 
 def _recorded(
     data: Dataset,
-    inputs: Any,
+    inputs: Inputs,
     training: Training,
     channels: tuple[str, ...],
     seed: int,
     folder: Path,
     progress: Callable[[Progress], None] | None,
 ) -> Dynamics:
-    asked, begun = _recipe(training, inputs, seed, data.digest), _begun(folder)
+    asked, begun = _recipe(training, inputs, channels, seed, data.digest), _begun(folder)
     if begun is not None:
         _check_same(folder, begun, asked)
         training = replace(training, precision=begun["knobs"]["precision"])
@@ -110,7 +109,7 @@ def _recorded(
         return cast("Dynamics", store.load(folder))
     n_classes = len(data.classes)
     training = settle(inputs, data.label, n_classes, training, seed)
-    recipe = _recipe(training, inputs, seed, data.digest)
+    recipe = _recipe(training, inputs, channels, seed, data.digest)
     with Recorder(
         folder,
         data.label,
@@ -135,8 +134,8 @@ def _recorded(
         return recorder.dynamics()
 
 
-def _recipe(training: Training, inputs: Any, seed: int, digest: str) -> Recipe:
-    knobs = asdict(training) | {"input_shape": inputs.array.shape[1:]}
+def _recipe(training: Training, inputs: Inputs, channels: tuple[str, ...], seed: int, digest: str) -> Recipe:
+    knobs = asdict(training) | {"channels": channels, "input_shape": inputs.array.shape[1:]}
     plain = json.loads(json.dumps(knobs))  # as it will be read back: lists, not tuples
     versions = {name: version(name) for name in ("datapare", "numpy", "torch")}
     return Recipe("record", training.model, plain, seed, digest, versions)

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from datapare.data import Inputs
 from datapare.train.models import Network
 from datapare.train.precision import autocast, device
 
@@ -36,12 +37,12 @@ class Rows:
         return batch[:, : max(1, int(self.length[position.numpy()].max(initial=1)))]
 
 
-def predict(model: Network, inputs: Any, *, batch: int = 512, precision: str = "fp32") -> NDArray[np.float32]:
+def predict(model: Network, inputs: Inputs, *, batch: int = 512, precision: str = "fp32") -> NDArray[np.float32]:
     """Return the logits (N, K) float32 of `inputs` in eval mode; nothing is augmented, the model's mode is restored."""
     return _through(model, model.forward, inputs, batch, precision)
 
 
-def embed(model: Network, inputs: Any, *, batch: int = 512, precision: str = "fp32") -> NDArray[np.float32]:
+def embed(model: Network, inputs: Inputs, *, batch: int = 512, precision: str = "fp32") -> NDArray[np.float32]:
     """Return the penultimate features (N, d) float32 of `inputs` in eval mode."""
     return _through(model, model.features, inputs, batch, precision)
 
@@ -70,7 +71,7 @@ def class_accuracy(logits: NDArray[np.floating[Any]], label: NDArray[np.int64]) 
 
 @torch.inference_mode()
 def _through(
-    model: Network, call: Callable[[Tensor], Tensor], inputs: Any, batch: int, precision: str
+    model: Network, call: Callable[[Tensor], Tensor], inputs: Inputs, batch: int, precision: str
 ) -> NDArray[np.float32]:
     rows, before = Rows(inputs.array, inputs.encoding.kind), model.training
     position, parts = torch.arange(len(inputs.array)), []

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from datapare.data import Inputs
 from datapare.errors import DivergedError, InputError
 from datapare.train.augment import augment
 from datapare.train.checkpoint import Checkpoint, fingerprint, forget, restore, store
@@ -77,7 +78,7 @@ class _Run:
 
 
 def train(
-    inputs: Any,
+    inputs: Inputs,
     label: NDArray[np.int64],
     n_classes: int,
     training: Training,
@@ -87,7 +88,7 @@ def train(
     recorder: Any = None,
     folder: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
-    evaluate: tuple[Any, NDArray[np.int64]] | None = None,
+    evaluate: tuple[Inputs, NDArray[np.int64]] | None = None,
 ) -> Trained:
     """Train a fresh network on `inputs` (N rows) with `label` (N,), or on the positions `index` only.
 
@@ -117,7 +118,7 @@ def train(
     return trained
 
 
-def settle(inputs: Any, label: NDArray[np.int64], n_classes: int, training: Training, seed: int) -> Training:
+def settle(inputs: Inputs, label: NDArray[np.int64], n_classes: int, training: Training, seed: int) -> Training:
     """Return the settings with a precision in place of "auto": the faster in a few timed steps, fp32 without units."""
     if training.precision != "auto":
         return training
@@ -190,7 +191,7 @@ def _step(run: _Run, position: NDArray[np.int64], rate: float, shuffle: torch.Ge
 
 
 def _prepare(
-    inputs: Any,
+    inputs: Inputs,
     label: NDArray[np.int64],
     n_classes: int,
     training: Training,
@@ -227,7 +228,7 @@ def _precision(run: _Run) -> Precision:
     return fastest(run.network, run.rows.take(some), run.label[some.to(run.label.device)])
 
 
-def _finish(run: _Run, state: Checkpoint, evaluate: tuple[Any, NDArray[np.int64]] | None) -> Trained:
+def _finish(run: _Run, state: Checkpoint, evaluate: tuple[Inputs, NDArray[np.int64]] | None) -> Trained:
     logits = None if evaluate is None else predict(run.network, evaluate[0], precision=state.precision)
     epochs = run.training.epochs
     return Trained(
@@ -243,7 +244,7 @@ def _finish(run: _Run, state: Checkpoint, evaluate: tuple[Any, NDArray[np.int64]
     )
 
 
-def _check(inputs: Any, label: NDArray[np.int64], n_classes: int, index: NDArray[np.int64]) -> None:
+def _check(inputs: Inputs, label: NDArray[np.int64], n_classes: int, index: NDArray[np.int64]) -> None:
     if len(label) != len(inputs.array):
         raise InputError(f"every example has one label, but {len(inputs.array):,} rows came with {len(label):,}.")
     if len(index) < 2:

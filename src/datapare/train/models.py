@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from datapare.data import Encoding, Inputs
 from datapare.errors import InputError, MissingExtraError
 from datapare.train.nets import MLP, RESNETS, Classifier, ResNet, TextNet, image_stem
 from datapare.train.recipes import Training
@@ -67,22 +68,25 @@ class Network(nn.Module):
 
 
 class Pretrained(nn.Module):
-    """A transformers classifier called with tensors, returning logits."""
+    """A transformers classifier called with tensors, returning logits.
 
-    def __init__(self, model: nn.Module, kind: str) -> None:
+    `pad` is the tokenizer's own padding id, which traded places with 0 when the texts were encoded.
+    """
+
+    def __init__(self, model: nn.Module, encoding: Encoding) -> None:
         super().__init__()
         self.model = model
-        self.kind = kind
+        self.kind = encoding.kind
+        self.pad = encoding.pad
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the logits (B, K) for images (B, C, H, W) or token ids (B, L) whose trailing zeros are padding."""
+        """Return the logits (B, K) for normalised images (B, C, H, W) or token ids (B, L) with 0 = padding."""
         if self.kind == "image":
             colours = x if x.shape[1] == 3 else x.expand(-1, 3, -1, -1)
             logits: Tensor = self.model(pixel_values=colours).logits
             return logits
-        # padding is the zeros at the end: a tokenizer may use 0 for a real word (RoBERTa's first token)
-        there = (x != 0).flip(1).cummax(1).values.flip(1)
-        text_logits: Tensor = self.model(input_ids=x, attention_mask=there.long()).logits
+        ids = x.masked_fill(x == self.pad, 0).masked_fill(x == 0, self.pad)
+        text_logits: Tensor = self.model(input_ids=ids, attention_mask=(x != 0).long()).logits
         return text_logits
 
 
@@ -97,14 +101,14 @@ def backbone(name: str | None) -> str | None:
     return name.removeprefix("transformers:")
 
 
-def build(training: Training, inputs: Any, n_classes: int) -> Network:
+def build(training: Training, inputs: Inputs, n_classes: int) -> Network:
     """Return a freshly initialised Network for these Inputs, from the global torch generator.
 
     Raises InputError for a name that means nothing, or a model for another kind of data.
     """
     name, encoding = training.model, inputs.encoding
     if pretrained := backbone(name):
-        body: nn.Module = _pretrained(pretrained, encoding.kind, n_classes)
+        body: nn.Module = _pretrained(pretrained, encoding, n_classes)
     elif ":" in name:
         body = _imported(name, n_classes, encoding)
     else:
@@ -113,7 +117,7 @@ def build(training: Training, inputs: Any, n_classes: int) -> Network:
     return Network(body, encoding.kind, mean, std)
 
 
-def normalisation(training: Training, inputs: Any) -> tuple[list[float], list[float]]:
+def normalisation(training: Training, inputs: Inputs) -> tuple[list[float], list[float]]:
     """Return mean and deviation per image channel (0..1) or per embedding feature; the recipe's, else measured.
 
     Tables arrive standardised by their encoding, and token ids are names: both pass as they are (0 and 1).
@@ -132,7 +136,7 @@ def normalisation(training: Training, inputs: Any) -> tuple[list[float], list[fl
     return [0.0], [1.0]
 
 
-def _ours(name: str, width: int, inputs: Any, n_classes: int) -> nn.Module:
+def _ours(name: str, width: int, inputs: Inputs, n_classes: int) -> nn.Module:
     kind, shape = inputs.encoding.kind, inputs.array.shape[1:]
     if name not in KINDS:
         raise InputError(
@@ -143,18 +147,13 @@ def _ours(name: str, width: int, inputs: Any, n_classes: int) -> nn.Module:
         fitting = [other for other, kinds in KINDS.items() if kind in kinds]
         raise InputError(f"the model {name!r} does not read {kind} data; choose {' or '.join(fitting)}.")
     if name == "textnet":
-        return TextNet(vocabulary(inputs), n_classes, width=width)
+        return TextNet(inputs.encoding.tokens, n_classes, width=width)
     if name == "mlp":
         return MLP(shape[0], n_classes, width=width)
     return ResNet(name, n_classes, channels=shape[2], width=width, stem=image_stem(shape))
 
 
-def vocabulary(inputs: Any) -> int:
-    """Return how many token ids there are, 0 included."""
-    return int(inputs.encoding.vocabulary_size)
-
-
-def _imported(name: str, n_classes: int, encoding: Any) -> nn.Module:
+def _imported(name: str, n_classes: int, encoding: Encoding) -> nn.Module:
     module, _, function = name.partition(":")
     try:
         make: Callable[..., Any] = getattr(importlib.import_module(module), function)
@@ -170,13 +169,13 @@ def _imported(name: str, n_classes: int, encoding: Any) -> nn.Module:
     return model
 
 
-def _pretrained(name: str, kind: str, n_classes: int) -> nn.Module:
+def _pretrained(name: str, encoding: Encoding, n_classes: int) -> nn.Module:
     try:
         import transformers
     except ImportError as error:
         raise MissingExtraError("transformers", "transformers", f"the model {name!r}") from error
     doors = {"text": "AutoModelForSequenceClassification", "image": "AutoModelForImageClassification"}
-    if kind not in doors:
+    if (kind := encoding.kind) not in doors:
         raise InputError(f"pretrained backbones read text and images, not {kind} data; choose the model mlp.")
     loud = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()  # a new head is always "newly initialised"
@@ -190,4 +189,4 @@ def _pretrained(name: str, kind: str, n_classes: int) -> nn.Module:
         ) from error
     finally:
         transformers.logging.set_verbosity(loud)
-    return Pretrained(model, kind)
+    return Pretrained(model, encoding)

@@ -6,8 +6,9 @@ Source      `cifar10`, `cifar100`: arXiv:2502.06905, Cho, Shin, Kang, Yun, 2025 
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
+from datapare.data import Inputs
 from datapare.errors import InputError
 
 Precision = Literal["auto", "fp32", "bf16"]
@@ -125,7 +126,7 @@ def preset(name: str) -> Training:
     return PRESETS[name]
 
 
-def choose(inputs: Any, n_classes: int) -> Training:
+def choose(inputs: Inputs, n_classes: int) -> Training:
     """Return a sensible recipe for these Inputs: by kind, and for images by size and number.
 
     The recipes of the papers are never chosen silently: they are asked for by name.

@@ -1,0 +1,136 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import datapare as dp
+from datapare.data import encode, open_dataset
+from datapare.errors import InputError
+from datapare.train.early import record, settings
+from datapare.train.recipes import PRESETS, Training
+
+QUICK = Training(epochs=2, schedule_epochs=4, batch=16, lr=0.05, model="resnet8", width=4, precision="fp32")
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Networks this small gain nothing from threads, and wait for them where tests run side by side."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    from sklearn.datasets import load_digits
+
+    images, label = load_digits(return_X_y=True)
+    return open_dataset((images[:120].reshape(-1, 8, 8).astype(np.uint8) * 15, label[:120]), kind="image")
+
+
+def test_a_record_holds_every_example_and_says_how_it_was_made(digits, tmp_path):
+    dynamics = record(digits, preset=QUICK, seed=3, out=tmp_path / "dynamics")
+    assert dynamics.channels["target_prob"].shape == (2, 120)
+    assert np.isfinite(dynamics.channels["target_prob"]).all()
+    assert dynamics.observed == "train-pass"
+    assert np.array_equal(dynamics.label, digits.label)
+    assert np.array_equal(dynamics.key, digits.key)
+    made = dynamics.recipe
+    assert (made.verb, made.method, made.seed, made.dataset) == ("record", "resnet8", 3, digits.digest)
+    assert (made.knobs["lr"], made.knobs["schedule_epochs"], made.knobs["precision"]) == (0.05, 4, "fp32")
+    assert set(made.versions) == {"datapare", "numpy", "torch"}
+    dp.score(dynamics, "dual", window=2)
+
+
+def test_a_finished_record_is_returned_without_work(digits, tmp_path):
+    first = record(digits, preset=QUICK, out=tmp_path / "dynamics")
+    worked = []
+    again = record(digits, preset=replace(QUICK, precision="auto"), out=tmp_path / "dynamics", progress=worked.append)
+    assert not worked
+    assert np.array_equal(first.channels["loss"], again.channels["loss"])
+
+
+def test_an_interrupted_record_goes_on_to_the_same_bits(digits, tmp_path):
+    whole = record(digits, preset=QUICK)
+
+    def interrupt(now):
+        if now.epoch == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        record(digits, preset=QUICK, out=tmp_path / "dynamics", progress=interrupt)
+    resumed = record(digits, preset=QUICK, out=tmp_path / "dynamics")
+    for name, values in whole.channels.items():
+        assert np.array_equal(values, resumed.channels[name]), name
+    assert not (tmp_path / "dynamics" / "checkpoint.pt").exists()
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_folder_with_another_record_is_refused_with_what_differs(digits, tmp_path, finished):
+    def interrupt(_):
+        if not finished:
+            raise KeyboardInterrupt
+
+    try:
+        record(digits, preset=QUICK, out=tmp_path / "dynamics", progress=interrupt)
+    except KeyboardInterrupt:
+        assert not finished
+    other = {"preset": replace(QUICK, lr=0.1), "seed": 4, "out": tmp_path / "dynamics"}
+    with pytest.raises(InputError, match=r"lr 0\.05 there, 0\.1 here; seed 0 there, 4 here"):
+        record(digits, **other)
+
+
+def test_a_folder_with_something_else_is_refused(digits, tmp_path):
+    dp.save(dp.Scores([0.5, 0.25]), tmp_path / "scores")
+    with pytest.raises(InputError, match="holds scores, not a record"):
+        record(digits, preset=QUICK, out=tmp_path / "scores")
+
+
+def test_a_temporary_record_lives_as_long_as_it_is_used(digits, tmp_path, monkeypatch):
+    import tempfile
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    dynamics = record(digits, preset=replace(QUICK, epochs=1))
+    assert len(list(tmp_path.glob("datapare-*/dynamics/meta.json"))) == 1
+    del dynamics
+    assert not list(tmp_path.glob("datapare-*"))
+
+
+def test_kl_step_is_recorded_on_request(digits):
+    dynamics = record(digits, preset=QUICK, channels=("loss", "kl_step"))
+    assert set(dynamics.channels) == {"loss", "kl_step"}
+    assert np.isfinite(dynamics.channels["kl_step"][1]).all()
+
+
+def test_other_channels_are_another_record(digits, tmp_path):
+    record(digits, preset=QUICK, channels=("loss",), out=tmp_path / "dynamics")
+    with pytest.raises(InputError, match="channels"):
+        record(digits, preset=QUICK, channels=("margin",), out=tmp_path / "dynamics")
+
+
+def test_the_parts_of_a_preset_can_be_replaced(digits):
+    inputs = encode(digits)
+    plain = settings(inputs, 10)
+    assert replace(plain, schedule_epochs=None) == replace(PRESETS["tiny"], schedule_epochs=None)
+    assert plain.schedule == PRESETS["tiny"].schedule
+    longer = settings(inputs, 10, epochs=50)
+    assert (longer.epochs, longer.schedule) == (50, 50)
+    shorter = settings(inputs, 10, schedule_epochs=8)
+    assert (shorter.epochs, shorter.schedule) == (8, 8)
+    assert settings(inputs, 10, model="resnet18").model == "resnet18"
+    assert settings(inputs, 10, preset="cifar10").width == 64
+    assert settings(inputs, 10, model="transformers:some/model").optimizer == "adamw"
+
+
+def test_text_tables_and_embeddings_are_recorded_too(tmp_path):
+    rows = [{"text": f"a {word} day {i}", "label": word} for i in range(20) for word in ("good", "bad")]
+    (tmp_path / "texts.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    table = "\n".join(["height,colour,label", *(f"{i % 7},{'red' if i % 2 else 'blue'},{i % 2}" for i in range(40))])
+    (tmp_path / "table.csv").write_text(table)
+    vectors = (np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32), np.arange(40) % 2)
+    for source in (tmp_path / "texts.jsonl", tmp_path / "table.csv", vectors):
+        dynamics = record(open_dataset(source), epochs=3)
+        assert dynamics.channels["margin"].shape == (3, 40)
