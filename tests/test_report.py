@@ -59,12 +59,13 @@ def comparison(method, random, full=(0.9, 0.9, 0.9, 0.9), n=20, total=60, name="
 def everything():
     d = dynamics()
     s = scores(d)
+    recipe = Recipe("compare", knobs={"test": {"digest": "ab", "rows": 3}})
     return {
         "subset": subset(s),
         "scores": s,
         "dynamics": d,
         "data": open_dataset((np.eye(60), [d.classes[i] for i in d.label])),
-        "comparison": comparison((0.80, 0.82, 0.81), (0.70, 0.71, 0.72)),
+        "comparison": comparison((0.80, 0.82, 0.81), (0.70, 0.71, 0.72), recipe=recipe),
     }
 
 
@@ -271,8 +272,9 @@ def test_the_verdict_is_honest(method, random, outcome, words):
 
 def test_there_is_no_verdict_on_another_size():
     compared = comparison((0.8, 0.8, 0.8), (0.7, 0.7, 0.7))
-    assert verdict(arms(compared), 30) is None
-    assert 'id="verdict"' not in report(Subset(np.arange(30), 60), comparison=compared)
+    assert verdict(arms(compared), 30).outcome == "not compared"
+    page = report(Subset(np.arange(30), 60), comparison=compared)
+    assert "No verdict: the comparison holds no subset of 30 examples." in page
 
 
 def test_the_verdict_compares_at_equal_size_only():
@@ -367,9 +369,18 @@ def test_coverage_is_reported_only_when_incomplete():
 def test_provenance_nests_the_recipes_and_shows_each_once():
     page = page_of(**everything())
     rows = table_in(page, 'class="recipe"')
-    assert [row[0] for row in rows] == ["select top", "score dual", "record resnet18"]
+    assert [row[0] for row in rows] == ["select top", "score dual", "record resnet18", "compare"]
     assert rows[2][1:] == ["epochs = 6; seconds = 90.0", "7", "d1d2", "torch 2.13.0"]
-    assert re.findall(r"--depth:(\d)", page)[:3] == ["0", "1", "2"]
+    assert rows[3][1] == "test.digest = ab; test.rows = 3"
+    assert re.findall(r"--depth:(\d)", page) == ["0", "1", "2", "0"]
+
+
+def test_a_step_read_twice_is_told_once():
+    nouns = everything()
+    compared = comparison((0.8, 0.8, 0.8), (0.7, 0.7, 0.7), recipe=Recipe("compare", parents=(nouns["subset"].recipe,)))
+    rows = table_in(report(nouns["subset"], comparison=compared), 'class="recipe"')
+    assert [row[0] for row in rows] == ["select top", "score dual", "record resnet18", "compare", "select top"]
+    assert rows[-1][1] == "as above"
 
 
 def test_parts_of_different_datasets_are_refused():

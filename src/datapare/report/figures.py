@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.report.summary import Floats
-from datapare.report.verdict import Arm
+from datapare.report.verdict import Arm, is_baseline
 
 Figure = dict[str, Any]
 Mask = NDArray[np.bool_]
@@ -37,7 +37,7 @@ def accuracy(rows: Sequence[Arm]) -> Figure:
     means = [100 * row.accuracy.mean for row in rows]
     ends = [100 * (row.accuracy.high - row.accuracy.mean) for row in rows]
     seeds = [(100 * value, place) for place, row in zip(places, rows, strict=True) for value in row.values]
-    colours = [QUIET if row.name.startswith(("random", "full")) else KEPT for row in rows]
+    colours = [QUIET if is_baseline(row.name) else KEPT for row in rows]
     dots = {
         **_scatter([x for x, _ in seeds], [y for _, y in seeds], "one seed", QUIET, size=6, opacity=0.45),
         "hovertemplate": "%{x:.2f} %<extra>one seed</extra>",

@@ -117,7 +117,7 @@ def headline(parts: Parts) -> dict[str, Any]:
         "keep": subset.keep,
         "sentence": f"Kept {len(subset):,} of {subset.total:,} examples ({percent(subset.keep)})",
         "facts": {name: fact for name, fact in facts.items() if fact},
-        "verdict": verdict(parts.arms, len(subset), subset.recipe.method),
+        "verdict": verdict(parts.arms, len(subset), subset.recipe.method) if parts.arms else None,
     }
 
 
@@ -234,9 +234,11 @@ def _trouble(parts: Parts) -> dict[str, Any] | None:
     return {"bad": bad[:100], "n_bad": len(bad), "share": share, "low": int(share.argmin())}
 
 
-def _provenance(parts: Parts) -> list[list[tables.RecipeRow]]:
-    trees: list[Recipe] = []
+def _provenance(parts: Parts) -> list[tables.RecipeRow]:
+    """The recipes of all nouns as one table; what an earlier row has told is not told again."""
+    rows: list[tables.RecipeRow] = []
+    told: list[Recipe] = []
     for noun in (parts.subset, parts.scores, parts.dynamics, parts.comparison):
-        if noun is not None and not any(noun.recipe in lineage(tree) for tree in trees):
-            trees.append(noun.recipe)
-    return [list(tables.provenance(tree)) for tree in trees]
+        if noun is not None and noun.recipe not in told:
+            rows += tables.provenance(noun.recipe, told)
+    return rows

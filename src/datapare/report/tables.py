@@ -59,6 +59,7 @@ class RecipeRow:
 
     depth: int
     step: str
+    told: bool  # by an earlier row
     knobs: tuple[tuple[str, str], ...]
     seed: str
     dataset: str
@@ -130,18 +131,21 @@ def classes(counts: NDArray[np.int64], names: Sequence[str]) -> ClassTable:
     return ClassTable(ordered[:ENDS] + ordered[-ENDS:], emptied, ordered)
 
 
-def provenance(recipe: Recipe, depth: int = 0) -> Iterator[RecipeRow]:
-    """A recipe and its parents', depth first."""
-    yield RecipeRow(
+def provenance(recipe: Recipe, told: list[Recipe], depth: int = 0) -> list[RecipeRow]:
+    """A recipe and its parents', depth first; recipes `told` before get a row without details, new ones join it."""
+    row = RecipeRow(
         depth=depth,
         step=" ".join(part for part in (recipe.verb, recipe.method) if part),
-        knobs=tuple((name, shorten(str(value), 120)) for name, value in recipe.knobs.items()),
+        told=recipe in told,
+        knobs=tuple(_plain_knobs(recipe.knobs)),
         seed="" if recipe.seed is None else str(recipe.seed),
         dataset=recipe.dataset,
         versions=versions(recipe.versions),
     )
-    for parent in recipe.parents:
-        yield from provenance(parent, depth + 1)
+    if row.told:
+        return [row]
+    told.append(recipe)
+    return [row, *(parent for one in recipe.parents for parent in provenance(one, told, depth + 1))]
 
 
 def versions(numbers: Mapping[str, str]) -> str:
@@ -165,6 +169,14 @@ def glossary(shown: set[str]) -> list[tuple[str, str]]:
     for section in shown:
         words |= of_section.get(section, set())
     return [(word, GLOSSARY[word]) for word in sorted(words, key=str.casefold)]
+
+
+def _plain_knobs(knobs: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in knobs.items():
+        if isinstance(value, Mapping):
+            yield from _plain_knobs(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", shorten(str(value), 120)
 
 
 def _number(value: Any) -> float | None:

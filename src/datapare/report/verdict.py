@@ -11,7 +11,7 @@ from datapare.intervals import FEWEST, Interval, mean_interval, paired_interval
 from datapare.report.summary import names_of
 from datapare.types import Comparison
 
-Outcome = Literal["better", "no evidence", "worse", "too few seeds", "no random arm"]
+Outcome = Literal["better", "no evidence", "worse", "too few seeds", "no random arm", "not compared"]
 
 
 @dataclass(frozen=True)
@@ -45,15 +45,24 @@ def arms(comparison: Comparison) -> list[Arm]:
     return [_arm(comparison, i) for i in range(len(comparison.arms))]
 
 
-def verdict(rows: Sequence[Arm], count: int, method: str = "") -> Verdict | None:
-    """The verdict on the arm that trained on `count` examples chosen by `method`; None without such an arm."""
+def verdict(rows: Sequence[Arm], count: int, method: str = "") -> Verdict:
+    """The verdict on the arm that trained on `count` examples chosen by `method`."""
     arm = judged(rows, count, method)
     if arm is None:
-        return None
+        return Verdict("not compared", f"No verdict: the comparison holds no subset of {count:,} examples.")
     if arm.difference is None:
         text = f"No verdict on {arm.name}: no random arm has the same {arm.count:,} examples."
         return Verdict("no random arm", text)
     return _judge(arm, arm.difference)
+
+
+def is_baseline(name: str) -> bool:
+    """Whether an arm is one that a comparison adds itself: random at some size, or all examples.
+
+    >>> is_baseline("random keep 0.3"), is_baseline("full"), is_baseline("fuller")
+    (True, True, False)
+    """
+    return name == "full" or name.startswith("random")
 
 
 def worst_class(comparison: Comparison, name: str) -> tuple[str, float] | None:
@@ -110,7 +119,7 @@ def _random_twin(comparison: Comparison, i: int) -> int | None:
 
 def judged(rows: Sequence[Arm], count: int, method: str) -> Arm | None:
     """The arm a verdict on the subset is about: as many examples, neither random nor full, the method in its name."""
-    candidates = [arm for arm in rows if arm.count == count and not arm.name.startswith(("random", "full"))]
+    candidates = [arm for arm in rows if arm.count == count and not is_baseline(arm.name)]
     return next((arm for arm in candidates if method and method in arm.name), next(iter(candidates), None))
 
 
