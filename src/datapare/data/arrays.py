@@ -9,26 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.columns import LABELS
-from datapare.data.files import SPLITS, same_split
-from datapare.data.source import Source, rows_of
+from datapare.data.files import SPLITS, split_of
+from datapare.data.source import Ask, Source, rows_of
 from datapare.errors import InputError
 from datapare.types import Kind
 
 INPUTS = ("x", "images", "image", "data", "features", "embeddings", "embedding", "texts", "text", "inputs")
 
 
-def read_npz(path: Path, inputs: str | None, label: str | None, split: str) -> Source:
+def read_npz(path: Path, ask: Ask) -> Source:
     """The arrays of an .npz file, one row per entry of the label array."""
-    return from_arrays(_load(path), "npz", path, (path,), inputs, label, split)
+    return from_arrays(_load(path), ask, "npz", path, (path,))
 
 
-def read_npy(folder: Path, inputs: str | None, label: str | None, split: str) -> Source:
+def read_npy(folder: Path, ask: Ask) -> Source:
     """The arrays of a folder of .npy files, named by file, memory-mapped."""
-    files = sorted(folder.glob("*.npy"))
-    arrays = {
-        file.stem: _plain(lambda file=file: np.load(file, mmap_mode="r", allow_pickle=False), file) for file in files
-    }
-    return from_arrays(arrays, "npy", folder, tuple(files), inputs, label, split)
+    files = tuple(sorted(folder.glob("*.npy")))
+    return from_arrays({file.stem: _mapped(file) for file in files}, ask, "npy", folder, files)
+
+
+def _mapped(file: Path) -> NDArray[Any]:
+    return np.asanyarray(_plain(lambda: np.load(file, mmap_mode="r", allow_pickle=False), file))
 
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
@@ -54,18 +55,16 @@ def _plain(read: Any, path: Path) -> Any:
 
 def from_arrays(
     arrays: Mapping[str, NDArray[Any]],
-    form: str,
+    ask: Ask,
+    form: str = "arrays",
     path: Path | None = None,
     files: tuple[Path, ...] = (),
-    inputs: str | None = None,
-    label: str | None = None,
-    split: str = "train",
 ) -> Source:
     """Rows of named arrays: images (N, H, W[, C]), vectors (N, F) or texts (N,), and labels (N,)."""
     import pyarrow as pa
 
-    y_name = _find(arrays, LABELS, label, "label", split)
-    x_name = _find(arrays, INPUTS, inputs, "input", split)
+    y_name = _find(arrays, LABELS, ask.label, "label", ask.split)
+    x_name = _find(arrays, INPUTS, ask.input, "input", ask.split)
     x, y = arrays[x_name], np.asarray(arrays[y_name])
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
@@ -75,12 +74,17 @@ def from_arrays(
             "name others with input= and label=."
         )
     columns = {y_name: _text(y)}
-    columns |= {name: _text(arrays[name]) for name in per_row(arrays, x_name, y_name, split) if arrays[name].ndim == 1}
+    columns |= {name: _text(arrays[name]) for name in per_row(arrays, y_name, ask.split) if arrays[name].ndim == 1}
     if x.ndim == 1:
         columns[x_name] = _text(x)
         return Source(rows_of(pa.table(columns)), form, path, files, None, (x_name,), y_name, origin=arrays)
-    kind, array = _numbers(x, x_name)
-    return Source(rows_of(pa.table(columns)), form, path, files, kind, (x_name,), y_name, array=array, origin=arrays)
+    if ask.kind == "table" and x.ndim == 2:
+        numbers = {f"{x_name}{i}": _text(x[:, i]) for i in range(x.shape[1])}
+        return Source(
+            rows_of(pa.table(numbers | columns)), form, path, files, "table", tuple(numbers), y_name, origin=arrays
+        )
+    found, array = _numbers(x, x_name)
+    return Source(rows_of(pa.table(columns)), form, path, files, found, (x_name,), y_name, array=array, origin=arrays)
 
 
 def _find(arrays: Mapping[str, Any], usual: Sequence[str], named: str | None, what: str, split: str) -> str:
@@ -98,16 +102,17 @@ def _find(arrays: Mapping[str, Any], usual: Sequence[str], named: str | None, wh
     return found[0]
 
 
-def per_row(arrays: Mapping[str, Any], x_name: str, y_name: str, split: str = "train") -> list[str]:
-    """The arrays with one entry per example: as long as the labels, and not named after another split."""
+def per_row(arrays: Mapping[str, Any], y_name: str, split: str = "train") -> list[str]:
+    """The arrays with one entry per example: as long as the labels, and not named after another split than those.
+
+    >>> x = np.zeros((2, 3))
+    >>> per_row({"x_train": x, "y_train": x, "x_test": x, "mean": x[0]}, "y_train")
+    ['x_train', 'y_train']
+    """
+    ours = split_of(y_name) or split_of(split)
     n = len(arrays[y_name])
     fits = [name for name, array in arrays.items() if np.ndim(array) and len(array) == n]
-    return [name for name in fits if name in {x_name, y_name} or not _other_split(name, split)]
-
-
-def _other_split(name: str, split: str) -> bool:
-    words = name.lower().split("_")
-    return any(word in usual and not same_split(word, split) for word in words for usual in SPLITS.values())
+    return [name for name in fits if split_of(name) in {None, ours}]
 
 
 def _text(array: NDArray[Any]) -> Any:
@@ -141,7 +146,7 @@ def _bytes(x: NDArray[Any], name: str) -> NDArray[np.uint8]:
 
 def chosen(arrays: Mapping[str, NDArray[Any]], data: Any, keep: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
     """The same arrays with only the rows at `keep` where an array has one row per example."""
-    rows = set(per_row(arrays, data.inputs[0], data.label_column, data.split))
+    rows = set(per_row(arrays, data.label_column, data.split))
     return {name: np.asarray(array)[keep] if name in rows else np.asarray(array) for name, array in arrays.items()}
 
 

@@ -1,6 +1,6 @@
 """Which column is the label, which are read by a model, which says who the example is: by name, or by saying so."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from datapare.errors import InputError
@@ -8,6 +8,7 @@ from datapare.types import Kind
 
 LABELS = ("label", "labels", "class", "target", "y", "fine_label", "category", "sentiment", "intent")
 TEXTS = ("text", "sentence", "content", "review", "utterance", "document", "question", "query", "message", "body")
+PAIRS = ("sentence1", "sentence2", "premise", "hypothesis", "question1", "question2", "text1", "text2")
 IMAGES = ("image", "img", "jpg", "png", "jpeg", "picture", "photo")
 EMBEDDINGS = ("embedding", "embeddings", "features", "feature", "vector", "x")
 IDS = ("id", "__key__", "key", "uid", "uuid", "guid", "file_name", "filename", "file", "path", "image_id")
@@ -42,16 +43,36 @@ def find_inputs(rows: Any, label: str, named: Sequence[str] | None, kind: Kind |
         columns = tuple(require(rows.column_names, name, "input") for name in named)
         return kind or kind_of(rows, columns), columns
     rest = [column for column in rows.column_names if column != label]
-    found = {one: _candidates(rows, rest, one) for one in ("image", "embedding", "text")}
-    for one, usual in (("image", IMAGES), ("embedding", EMBEDDINGS), ("text", TEXTS)):
-        if kind in (None, one) and found[one]:
-            return one, (_single(found[one], usual, one),)  # type: ignore[return-value]
-    if kind in ("image", "embedding", "text"):
-        raise InputError(f"no column holds {kind}s; name it with input= (--input): {_listed(rest)}.")
-    table = tuple(column for column in rest if _type(rows, column) in {"number", "string"})
-    if not table:
-        raise InputError(f"no column can be read by a model; name one with input= (--input): {_listed(rest)}.")
-    return "table", table
+    types = {column: _type(rows, column) for column in rest}
+    wanted: tuple[tuple[Kind, str, Sequence[str]], ...] = (
+        ("image", "image", IMAGES),
+        ("embedding", "vector", EMBEDDINGS),
+    )
+    for one, type_, usual in wanted:
+        found = [column for column in rest if types[column] == type_]
+        if kind in {None, one} and found:
+            return one, (_single(found, usual, one),)
+    texts = _texts(types)
+    if kind in {None, "text"} and texts:
+        return "text", texts
+    table = tuple(column for column in rest if types[column] in {"number", "string"})
+    if kind in {None, "table"} and table:
+        return "table", table
+    raise InputError(
+        f"no column holds {'anything a model reads' if kind is None else kind + 's'}; "
+        f"name one with input= (--input): {_listed(rest)}."
+    )
+
+
+def _texts(types: Mapping[str, str]) -> tuple[str, ...]:
+    """The text column with the most usual name, or all columns where there are only texts besides an id."""
+    strings = {column.lower(): column for column in reversed(list(types)) if types[column] == "string"}
+    usual = [strings[name] for name in TEXTS if name in strings]
+    others = [column for column in types if column.lower() not in IDS]
+    if usual:
+        return (usual[0],)
+    pair = tuple(column for column in others if column.lower() in PAIRS and types[column] == "string")
+    return pair or (tuple(others) if len(others) == 1 and types[others[0]] == "string" else ())
 
 
 def kind_of(rows: Any, columns: Sequence[str]) -> Kind:
@@ -61,23 +82,15 @@ def kind_of(rows: Any, columns: Sequence[str]) -> Kind:
         return "image"
     if types == {"vector"} and len(columns) == 1:
         return "embedding"
-    if types == {"string"} and (len(columns) == 1 or all(column.lower() in TEXTS for column in columns)):
+    if types == {"string"} and (
+        len(columns) == 1 or all(column.lower() in (*TEXTS, *PAIRS, "title") for column in columns)
+    ):
         return "text"
     if types <= {"number", "string"}:
         return "table"
     raise InputError(
         f"{_listed(columns)} cannot be read together: name one column of images or vectors, or plain ones."
     )
-
-
-def _candidates(rows: Any, columns: Sequence[str], kind: str) -> list[str]:
-    if kind != "text":
-        wanted = {"image": "image", "embedding": "vector"}[kind]
-        return [column for column in columns if _type(rows, column) == wanted]
-    strings = [column for column in columns if _type(rows, column) == "string"]
-    usual = [column for column in strings if column.lower() in TEXTS]
-    only = len(strings) == 1 and len([c for c in columns if c.lower() not in IDS]) == 1
-    return usual or (strings if only else [])
 
 
 def _single(found: Sequence[str], usual: Sequence[str], kind: str) -> str:
@@ -110,8 +123,10 @@ def _type(rows: Any, column: str) -> str:
     return "number" if any(is_plain(kind) for is_plain in plain) else "other"
 
 
-def find_id(rows: Any, label: str, inputs: Sequence[str], named: str | None) -> list[str] | None:
-    """The texts of the id column: the named one, or one with a usual name whose values are all there and all differ."""
+def find_id(
+    rows: Any, label: str, inputs: Sequence[str], named: str | None
+) -> tuple[str, list[str]] | tuple[None, None]:
+    """The id column and its texts: the named one, or one with a usual name whose values are all there and differ."""
     from datapare.data.dataset import column
 
     if named is not None:
@@ -121,7 +136,7 @@ def find_id(rows: Any, label: str, inputs: Sequence[str], named: str | None) -> 
             raise InputError(
                 f"the id column {named!r} is missing in row {values.index(None)}; every example needs an id."
             )
-        return _distinct(named, [value for value in values if value is not None])
+        return named, _distinct(named, [value for value in values if value is not None])
     by_name = {one.lower(): one for one in reversed(rows.column_names)}
     for name in IDS:
         one = by_name.get(name)
@@ -129,8 +144,8 @@ def find_id(rows: Any, label: str, inputs: Sequence[str], named: str | None) -> 
             continue
         values = column(rows, one).to_pylist()
         if None not in values and len(set(values)) == len(values):
-            return [str(value) for value in values]
-    return None
+            return one, [str(value) for value in values]
+    return None, None
 
 
 def _distinct(name: str, values: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset, cells
 from datapare.data.encode import Encoding, room
-from datapare.data.pictures import SMALL, decode, grey, in_threads, sizes
+from datapare.data.pictures import SMALL, decode, headers, in_threads
 from datapare.errors import InputError
 
 
@@ -20,14 +20,15 @@ def fit(data: Dataset, size: int | None) -> Encoding:
         height, width, channels = data.array.shape[1:]
         if size is None and max(height, width) <= SMALL:
             return Encoding("image", height, width, channels)
-        side = size or _side([(width, height)])
+        side = size or _side([min(height, width)])
         return Encoding("image", side, side, channels)
-    side = size or _side(list(sizes(cells(data.rows, data.inputs[0]))))
-    return Encoding("image", side, side, 1 if grey(cells(data.rows, data.inputs[0])) else 3)
+    found = headers(cells(data.rows, data.inputs[0]))
+    side = size or _side([min(width, height) for width, height, _ in found])
+    return Encoding("image", side, side, 1 if all(grey for _, _, grey in found) else 3)
 
 
-def _side(size: list[tuple[int, int]]) -> int:
-    return 64 if float(np.median([min(one) for one in size])) <= 128 else 128
+def _side(shorter: list[int]) -> int:
+    return 64 if float(np.median(shorter)) <= 128 else 128
 
 
 def apply(data: Dataset, encoding: Encoding) -> NDArray[np.uint8]:

@@ -125,16 +125,16 @@ def _write_files(data: Dataset, keep: NDArray[np.int64], out: Path) -> int:
             target = out / file.relative_to(_path(data))
             target.parent.mkdir(parents=True, exist_ok=True)
         else:
-            target = _file_in(out, file)
+            target = _file_in(out, file, alone=len(data.files) == 1)
         start += _FILES[data.format](file, (keep - start).tolist(), target)
     if _path(data).is_dir() and data.format != "image-csv":
         _carry(data, out, {file.relative_to(_path(data)).as_posix() for file in data.files})
     return start
 
 
-def _file_in(out: Path, file: Path) -> Path:
+def _file_in(out: Path, file: Path, *, alone: bool = True) -> Path:
     """`out` itself where it is to be one file of that format, else the file's name in the folder `out`."""
-    if _final(out).suffix.lower() == file.suffix.lower():
+    if _final(out).suffix.lower() == file.suffix.lower() and alone:
         return out
     out.mkdir(exist_ok=True)
     return out / file.name

@@ -89,48 +89,39 @@ def _directly_in(folder: str, file: str) -> bool:
     return file.startswith(f"{folder}/") and "/" not in file[len(folder) + 1 :]
 
 
-def labels_file(folder: Path) -> Path | None:
-    """The CSV beside the images that lists their labels: metadata.csv, labels.csv, or the only one there is."""
+def label_files(folder: Path, split: str) -> list[Path]:
+    """The CSV files beside the images that may list their labels: metadata.csv and labels.csv first."""
     found = sorted(path for path in folder.glob("*.csv") if not path.name.startswith("."))
-    usual = [path for name in ("metadata.csv", "labels.csv") for path in found if path.name == name]
-    return usual[0] if usual else (found[0] if len(found) == 1 else None)
+    other = {path for path in found if split_of(path.name) not in {None, split_of(split) or split}}
+    return sorted(set(found) - other, key=lambda path: (path.name not in {"metadata.csv", "labels.csv"}, path.name))
 
 
-def file_column(columns: Sequence[str], named: str | None = None) -> str | None:
-    """The column of a CSV that names image files: the given one, or one with a usual name."""
-    if named is not None:
-        return named if named in columns else None
-    by_name = {name.lower(): name for name in reversed(columns)}
-    return next((by_name[name] for name in FILES if name in by_name), None)
+def image_column(path: Path, named: str | None) -> str | None:
+    """The column of a CSV whose values are image files: the named one, or one with a usual name; None if none is."""
+    table = csv_table(path)
+    if named is not None and named not in table.column_names:
+        return None
+    by_name = {name.lower(): name for name in reversed(table.column_names)}
+    for name in [named] if named else [by_name[usual] for usual in FILES if usual in by_name]:
+        first = [str(value) for value in table[name].slice(0, 20).to_pylist()]
+        if any(is_image(value) for value in first):
+            return name
+    return None
 
 
-def names_images(folder: Path, table: Any, column: str | None) -> bool:
-    """Whether the first values of a column are files of images in the folder."""
-    if column is None:
-        return False
-    first = [str(value) for value in table[column].slice(0, 20).to_pylist()]
-    return any(is_image(name) or (folder / name).is_file() for name in first)
-
-
-def read_listed(path: Path, column: str | None, root: Path) -> Source:
+def read_listed(path: Path, column: str, root: Path) -> Source:
     """Every image that a CSV lists, by its path relative to the CSV; further columns stay as they are."""
     import pyarrow as pa
 
     table = csv_table(path)
-    named = file_column(table.column_names, column)
-    if named is None:
-        raise InputError(
-            f"{path} has no column of image files, such as file_name, filename, image or path; "
-            f"name it with input= (--input): {', '.join(table.column_names)}."
-        )
-    files = ["" if value is None else str(value) for value in table[named].to_pylist()]
+    files = ["" if value is None else str(value) for value in table[column].to_pylist()]
     full = [inside(path.parent, name, f"row {row} of {path.name}") for row, name in enumerate(files)]
     image = [{"bytes": None, "path": str(one)} for one in full]
     struct = pa.struct({"bytes": pa.binary(), "path": pa.string()})
-    shown = table.set_column(table.column_names.index(named), named, pa.array(image, struct))
+    shown = table.set_column(table.column_names.index(column), column, pa.array(image, struct))
     prefix = path.parent.relative_to(root).as_posix()
     names = files if prefix == "." else [f"{prefix}/{name}" for name in files]
-    return Source(rows_of(shown), "image-csv", root, (path,), "image", (named,), None, files, names)
+    return Source(rows_of(shown), "image-csv", root, (path,), "image", (column,), None, files, names)
 
 
 def write_folder(root: Path, out: Path, examples: Collection[str], kept: Collection[str], place: Place) -> None:
@@ -146,7 +137,7 @@ def write_folder(root: Path, out: Path, examples: Collection[str], kept: Collect
 def placing(how: str) -> Place:
     """The function that puts one file in another place: a copy, a hard link or a symbolic link to the original."""
     if how == "hardlink":
-        return lambda source, target: target.hardlink_to(source)
+        return lambda source, target: target.hardlink_to(source.resolve())
     if how == "symlink":
         return lambda source, target: target.symlink_to(source.resolve())
     return shutil.copy2

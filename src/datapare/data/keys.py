@@ -37,10 +37,17 @@ def array_keys(array: NDArray[Any]) -> NDArray[np.uint64]:
 
 def content_keys(rows: Any, columns: Iterable[str], label_name: NDArray[Any]) -> NDArray[np.uint64]:
     """One key per row (N,) from the values of `columns`, in whatever order they stand, and the name of its class."""
-    total = mix(text_keys(["class"])[0], _strings(label_name))
+    total = mix(text_keys(["class"])[0], value_keys(label_name))
     for name in columns:
         total = total + mix(text_keys([name])[0], _column_keys(rows, name))
     return mix(np.uint64(0), total)
+
+
+def value_keys(values: NDArray[Any]) -> NDArray[np.uint64]:
+    """One key per text of an object array (N,), each distinct text hashed once."""
+    known: dict[Any, int] = {}
+    code = np.fromiter((known.setdefault(v, len(known)) for v in values), np.int64, len(values))
+    return text_keys(known)[code] if len(values) else np.empty(0, np.uint64)
 
 
 def unique_keys(key: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -77,16 +84,23 @@ def mix(one: Any, other: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def _column_keys(rows: Any, name: str) -> NDArray[np.uint64]:
     import pyarrow as pa
 
-    from datapare.data.pictures import raw
-
     kind = rows.data.schema.field(name).type
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         return _number_keys(column(rows, name))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _strings(column(rows, name).to_numpy(zero_copy_only=False))
+        return value_keys(column(rows, name).to_numpy(zero_copy_only=False))
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_struct(kind):
-        return text_keys(raw(cell) if isinstance(cell, dict | bytes) else None for cell in cells(rows, name))
+        return text_keys(_bytes(cell) for cell in cells(rows, name))
     return text_keys(None if cell is None else repr(cell) for cell in cells(rows, name))
+
+
+def _bytes(cell: Any) -> bytes | str | None:
+    from datapare.data.pictures import raw
+
+    try:
+        return raw(cell) if isinstance(cell, dict | bytes) else None
+    except (OSError, TypeError):  # the file is gone, so its path is all there is to know it by
+        return str(cell.get("path"))
 
 
 def _number_keys(values: Any) -> NDArray[np.uint64]:
@@ -95,9 +109,3 @@ def _number_keys(values: Any) -> NDArray[np.uint64]:
     # whole numbers become floats when one of them goes missing, so both are hashed as floats; + 0.0 unites -0.0 and 0.0
     number = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) + 0.0
     return np.where(np.isnan(number), _MISSING, mix(np.uint64(1), number.view(np.uint64)))
-
-
-def _strings(values: NDArray[Any]) -> NDArray[np.uint64]:
-    known: dict[Any, int] = {}
-    code = np.fromiter((known.setdefault(v, len(known)) for v in values), np.int64, len(values))
-    return text_keys(known)[code] if len(values) else np.empty(0, np.uint64)

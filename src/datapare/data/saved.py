@@ -50,15 +50,23 @@ def read_hub(name: str, split: str) -> Source:
 
     repository, _, configuration = name.partition(":")
     try:
+        _ask_hub(repository)
         with quiet():
             loaded = datasets.load_dataset(repository, configuration or None, split=split)
     except Exception as error:
-        first = str(error).strip().splitlines()
         raise InputError(
-            f"{name!r} is no file or folder here, and the Hugging Face hub did not give it ({type(error).__name__}: "
-            f"{first[0].rstrip('.') if first else 'no reason given'}); check the path or the connection."
+            f"{name!r} is no file or folder here, and the Hugging Face hub did not give it ({type(error).__name__}); "
+            "check the path, the name or the connection (with HF_HUB_OFFLINE=1 what was downloaded before is used)."
         ) from error
     return Source(undecoded(loaded), "hub", origin=loaded)
+
+
+def _ask_hub(repository: str) -> None:
+    """Fail at once when the hub is out of reach or has no such dataset: loading would try again for half a minute."""
+    import huggingface_hub
+
+    if not huggingface_hub.constants.HF_HUB_OFFLINE:
+        huggingface_hub.HfApi().dataset_info(repository, timeout=10)
 
 
 def _load(folder: Path) -> Any:

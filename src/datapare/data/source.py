@@ -4,10 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from numpy.typing import NDArray
 
 from datapare.types import Kind
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What the person said about a source: its split, and the columns (or arrays) of label and inputs, if any."""
+
+    split: str = "train"
+    label: str | None = None
+    inputs: tuple[str, ...] | None = None
+    kind: Kind | None = None
+
+    @property
+    def input(self) -> str | None:
+        """The first named input."""
+        return self.inputs[0] if self.inputs else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +52,8 @@ def rows_of(table: Any) -> Any:
     """A `datasets.Dataset` over an Arrow table in memory, its Hugging Face features kept, images left undecoded."""
     import datasets
 
-    # a fingerprint of its own keeps `datasets` from hashing the whole table
-    rows = datasets.Dataset(datasets.table.InMemoryTable(table), fingerprint="datapare")
+    # a fingerprint given beforehand keeps `datasets` from hashing the whole table
+    rows = datasets.Dataset(datasets.table.InMemoryTable(table), fingerprint=uuid4().hex[:16])
     return undecoded(rows)
 
 
