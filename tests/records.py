@@ -39,6 +39,7 @@ def record_of(logits, label, rng):
         "error_norm": np.linalg.norm(prob - onehot, axis=-1),
         "entropy": -(prob * log).sum(-1),
         "loss": -log[:, every, label],
+        "class_loss": np.stack([-log[:, every, label][:, label == own].mean(axis=1) for own in label], axis=1),
         "kl_step": step,
         "grad_norm": np.linalg.norm(prob - onehot, axis=-1) * 2,
     }

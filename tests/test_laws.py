@@ -15,7 +15,7 @@ SELECTS = names("select")
 CHANNELS = set(make_record().channels) | {"correct"}
 
 # Knobs without a published default, so that the law can call the method at all.
-KNOBS = {"two_ended": {"cut": 0.1}}
+KNOBS = {"ssp": {"clusters": 3}, "two_ended": {"cut": 0.1}}
 
 
 def knobs_of(room, name):
