@@ -18,7 +18,7 @@ from datapare.data import open_dataset
 from datapare.errors import MismatchError
 from datapare.intervals import mean_interval, paired_interval
 from datapare.methods.select.beta import beta_parameters
-from datapare.report import report
+from datapare.report import _in_script, report
 from datapare.report.figures import POINTS, plain, score_edges
 from datapare.report.summary import moments
 from datapare.report.tables import CostRow, break_even
@@ -524,3 +524,10 @@ def test_importing_the_report_loads_no_heavy_library():
     code = f"import sys, datapare.report; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@given(st.text())
+def test_json_in_the_page_cannot_end_its_script(name):
+    shown = _in_script(json.dumps({name: name}))
+    assert not set("<>&") & set(shown)
+    assert json.loads(shown) == {name: name}
