@@ -144,17 +144,99 @@ def stratify(
 ) -> Int[np.ndarray, " N"]:
     """Number of the equal-width stratum each value falls in, 0..strata-1; the last edge is inclusive.
 
-    Constant values all fall into stratum 0; any sign is allowed.
+    Constant values all fall into stratum 0; any sign is allowed; infinite values fall into the outermost strata.
 
     >>> stratify(np.array([-2.0, -1.0, 0.0]), 2).tolist()
     [0, 1, 1]
     """
-    low = float(values.min()) if low is None else low
-    high = float(values.max()) if high is None else high
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return np.zeros(len(values), dtype=np.int64)
+    low = float(finite.min()) if low is None else low
+    high = float(finite.max()) if high is None else high
     width = (high - low) / strata
     if width <= 0:
         return np.zeros(len(values), dtype=np.int64)
-    return np.clip(np.floor((values - low) / width).astype(np.int64), 0, strata - 1)
+    place = np.floor(np.subtract(values, low, dtype=np.float64) / width)
+    stratum: NDArray[np.int64] = np.clip(place, 0, strata - 1).astype(np.int64)
+    return stratum
+
+
+def draw_within(
+    group: Int[np.ndarray, " N"], share: Int[np.ndarray, " G"], rng: np.random.Generator
+) -> Int[np.ndarray, " n"]:
+    """Draw share[g] positions uniformly, without replacement, among those of group g; sorted, n = sum of the shares.
+
+    >>> draw_within(np.array([0, 1, 0, 1]), np.array([2, 1]), np.random.default_rng(0)).tolist()
+    [0, 2, 3]
+    """
+    order = np.argsort(group.astype(np.int32), kind="stable")
+    end = np.cumsum(np.bincount(group, minlength=len(share)))
+    drawn = [
+        rng.choice(order[stop - size : stop], size=int(some), replace=False)
+        for size, stop, some in zip(np.diff(end, prepend=0), end, share, strict=True)
+        if some
+    ]
+    return np.sort(np.concatenate([np.arange(0), *drawn]))
+
+
+def hard_cut(prob_margin: Float[np.ndarray, "T N"], cut: float, n: int) -> Int[np.ndarray, " M"]:
+    """Positions left when the floor(cut * N) examples of lowest accumulated margin, a sum over epochs, are dropped.
+
+    Of equal margins the earlier example stays. Raises InputError when fewer than n are left.
+
+    >>> hard_cut(np.array([[0.5, -0.5, 0.9, 0.1], [0.5, 0.0, 0.9, -0.2]]), 0.5, 2).tolist()
+    [0, 2]
+    """
+    total = prob_margin.shape[1]
+    dropped = int(np.floor(cut * total + 1e-9))
+    if not 0 <= cut < 1 or total - dropped < n:
+        raise InputError(
+            f"the hard cut is at most the share of examples that is dropped, {1 - n / total:.3g}, but cut is {cut:g}; "
+            "lower the cut or keep fewer."
+        )
+    if dropped == 0:
+        return np.arange(total)
+    return top_positions(prob_margin.sum(axis=0, dtype=np.float64), total - dropped)
+
+
+def squared_norms(embedding: Float[np.ndarray, "N d"]) -> Float[np.ndarray, " N"]:
+    """Squared Euclidean norm of each row; raises InputError when a row is missing (NaN) or not finite.
+
+    >>> squared_norms(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+    [25.0, 0.0]
+    """
+    square: NDArray[np.floating[Any]] = np.einsum("nd,nd->n", embedding, embedding)
+    unknown = int((~np.isfinite(square)).sum())
+    if unknown:
+        raise InputError(
+            f"{unknown:,} of {len(embedding):,} embeddings are missing or not finite; record one for every example."
+        )
+    return square
+
+
+def unit_rows(embedding: Float[np.ndarray, "N d"]) -> Float[np.ndarray, "N d"]:
+    """Rows scaled to length 1, so that inner products are cosines; rows of zeros stay zero.
+
+    >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+    [[0.6, 0.8], [0.0, 0.0]]
+    """
+    # float16 overflows at a norm of 256, so half-precision embeddings are widened first.
+    wide = embedding.astype(np.promote_types(embedding.dtype, np.float32), copy=False)
+    norm = np.sqrt(squared_norms(wide))
+    unit: NDArray[np.floating[Any]] = wide / np.where(norm > 0, norm, 1)[:, None]
+    return unit
+
+
+def prediction_error(prob: Float[np.ndarray, "N K"], label: Int[np.ndarray, " N"]) -> Float[np.ndarray, "N K"]:
+    """Predicted probabilities minus the one-hot label: the gradient of the cross-entropy in the logits.
+
+    >>> prediction_error(np.array([[0.75, 0.25]]), np.array([0])).tolist()
+    [[-0.25, 0.25]]
+    """
+    error = prob.astype(np.promote_types(prob.dtype, np.float32))
+    error[np.arange(len(label)), label] -= 1
+    return error
 
 
 def neighbours(

@@ -21,6 +21,12 @@ from datapare.errors import InputError
 from datapare.numerics import top_positions, weighted_draw
 
 CLIP = 1e-6
+PRESETS = {
+    "cifar10": {"c_d": 5.5},  # unverified
+    "cifar100": {"c_d": 4.0},
+    "imagenet": {"c_d": 11.0},
+}
+UNVERIFIED = {"cifar10"}
 CONCENTRATION = 15.0  # the constant of beta; `total` varies alpha alone, as in the released code
 
 
@@ -38,14 +44,14 @@ def beta(
 
     `c_d` bends how fast the density moves from the hardest region to the easiest as more is dropped (larger: later);
     `total` is alpha + beta; `anchor` is how many top-scored examples fix the start of the density. Returns sorted
-    positions (n,). Raises InputError for negative scores: weights cannot be negative. arXiv:2502.06905.
+    positions (n,). Raises InputError for negative or infinite scores: they are no weights. arXiv:2502.06905.
 
     >>> p = np.array([[0.2, 0.5, 0.9], [0.4, 0.7, 0.9]])
     >>> beta(np.array([0.2, 0.3, 0.0]), p, 2, np.random.default_rng(0)).tolist()
     [0, 1]
     """
-    if score.min() < 0:
-        raise InputError("beta weights examples by their score, so scores cannot be negative; select with top instead.")
+    if score.min() < 0 or not np.isfinite(score.max()):
+        raise InputError("beta weights examples by score, so none may be negative or infinite; choose top instead.")
     if anchor < 1:
         raise InputError(f"anchor is the number of top-scored examples, at least 1, not {anchor}.")
     mean_prob = np.clip(target_prob.mean(axis=0, dtype=np.float64), CLIP, 1 - CLIP)

@@ -1,0 +1,117 @@
+"""GradMatch: keep few examples whose weighted gradients add up to the gradient of all.
+
+    min over w >= 0 with n entries of  || sum_i w_i g_i - target ||^2 + lam * ||w||^2,   target = mean of g
+    by matching pursuit: add argmax_i <g_i, target - sum_j w_j g_j>, then refit all w >= 0
+    g = (p - onehot) (x) [h; 1]:   <g_i, g_j> = <e_i, e_j> * (<h_i, h_j> + 1),   e = p - onehot
+
+Source      Killamsetty, Sivasubramanian, Ramakrishnan, De, Iyer, 2021, as in DeepCore (PatrickZH/DeepCore).
+Reads       prob (N, K) and embedding (N, d) of the same epoch, label (N,). Per class: balance.
+Published   lam = 1; the paper's target is the sum, which only scales the weights.
+Released    The pursuit may stop with fewer than asked.
+Ours        When no gradient points along what is left, weights no longer change and the best aligned fill the budget;
+            they are kept with weight 0.
+"""
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+
+from datapare.errors import InputError
+from datapare.numerics import prediction_error, squared_norms, top_positions
+
+TOLERANCE = 1e-10  # of the squared target: what rounding leaves of a gradient that is matched
+
+
+def grad_match(
+    prob: Float[np.ndarray, "N K"],
+    embedding: Float[np.ndarray, "N d"],
+    label: Int[np.ndarray, " N"],
+    n: int,
+    *,
+    lam: float = 1.0,
+) -> Int[np.ndarray, " n"]:
+    """Add, n times, the example whose last-layer gradient is most aligned with what the kept ones do not yet match.
+
+    `lam` keeps weights small. Pick m costs one product N x K x d and a fit of m weights, so run it inside each
+    class. Ties go to the earlier example. Returns sorted positions (n,). Raises InputError for missing embeddings
+    and a lam that is not positive.
+
+    >>> p = np.array([[0.1, 0.9], [0.2, 0.8], [0.9, 0.1]])
+    >>> grad_match(p, np.zeros((3, 1)), np.zeros(3, dtype=int), 1).tolist()
+    [0]
+    """
+    if lam <= 0:
+        raise InputError(f"lam is the penalty on squared weights, above 0, not {lam:g}.")
+    error, rows = _factors(prob, embedding, label)
+    target = error.T @ rows / len(rows)  # (K, d + 1), the mean gradient
+    reach = np.einsum("nk,nk->n", error, rows @ target.T)  # <g_i, target>
+    left, weight = reach.copy(), np.empty(0)
+    gram = np.empty((n, n))
+    picked: list[int] = []
+    while len(picked) < n:
+        left[picked] = -np.inf
+        best = int(left.argmax())
+        if left[best] <= TOLERANCE * np.vdot(target, target):
+            rest = top_positions(left, n - len(picked))
+            return np.sort(np.array([*picked, *rest.tolist()]))
+        picked.append(best)
+        m = len(picked)
+        gram[m - 1, :m] = gram[:m, m - 1] = (error[picked] @ error[best]) * (rows[picked] @ rows[best])
+        weight = _refit(gram[:m, :m] + lam * np.eye(m), reach[picked], np.append(weight, 0.0))
+        remaining = target - (error[picked].T * weight) @ rows[picked]
+        left = np.einsum("nk,nk->n", error, rows @ remaining.T)
+    return np.sort(np.array(picked, dtype=np.int64))
+
+
+def weights(
+    prob: Float[np.ndarray, "N K"],
+    embedding: Float[np.ndarray, "N d"],
+    label: Int[np.ndarray, " N"],
+    index: Int[np.ndarray, " n"],
+    *,
+    lam: float = 1.0,
+) -> Float[np.ndarray, " n"]:
+    """Weights (n,) >= 0 with which the kept gradients match the mean gradient of all best; some may be 0.
+
+    Two gradients of opposite sign, the mean on the first one's side: only that one gets a weight.
+
+    >>> p, h, y = np.array([[0.1, 0.9], [0.9, 0.1]]), np.zeros((2, 1)), np.array([0, 1])
+    >>> weights(p[:1], h[:1], y[:1], np.array([0])).round(4).tolist()  # |g|^2 = 1.62, w = 1.62 / (1.62 + 1)
+    [0.6183]
+    """
+    error, rows = _factors(prob, embedding, label)
+    target = error.T @ rows / len(rows)
+    own, near = error[index], rows[index]
+    gram = (own @ own.T) * (near @ near.T) + lam * np.eye(len(index))
+    return _refit(gram, np.einsum("nk,nk->n", own, near @ target.T), np.zeros(len(index)))
+
+
+def _factors(
+    prob: NDArray[np.floating], embedding: NDArray[np.floating], label: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    rows = np.column_stack([embedding.astype(np.float64), np.ones(len(embedding))])  # [h; 1]
+    squared_norms(rows)
+    return prediction_error(prob.astype(np.float64), label), rows
+
+
+def _refit(gram: NDArray[np.float64], reach: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    # Lawson and Hanson's active set for min w'Gw/2 - b'w, w >= 0, warm from the weights of one pick ago.
+    active = weight > 0
+    for _ in range(10 * len(weight) + 10):
+        slope = np.where(active, -np.inf, reach - gram @ weight)
+        best = int(slope.argmax())
+        if slope[best] <= TOLERANCE * np.abs(reach).max():
+            break
+        active[best] = True
+        while True:
+            fit = np.zeros_like(weight)
+            fit[active] = np.linalg.solve(gram[np.ix_(active, active)], reach[active])
+            if fit[active].min(initial=np.inf) > 0:
+                break
+            falling = active & (fit <= 0)
+            step = (weight[falling] / (weight[falling] - fit[falling])).min()
+            weight = weight + step * (fit - weight)
+            active &= weight > TOLERANCE * weight.max()
+            weight[~active] = 0
+        weight = fit
+    return weight

@@ -1,0 +1,39 @@
+"""Herding: keep the examples whose mean stays closest to the mean of all.
+
+    repeat: add argmin_x || (i + 1) mu - sum of kept - x ||,   i = 0, 1, …
+
+Source      Welling, 2009, as in DeepCore (PatrickZH/DeepCore).
+Reads       embedding (N, d) of one epoch.
+Published   Applied per class: balance="proportional".
+Released    DeepCore takes the largest distance instead of the smallest, which drives the mean away.
+"""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from datapare.numerics import squared_norms
+
+
+def herding(embedding: Float[np.ndarray, "N d"], n: int) -> Int[np.ndarray, " n"]:
+    """Add, n times, the example that brings the sum of the kept ones closest to its share of the mean.
+
+    Each pick costs one pass over the embedding. Ties go to the earlier example. Returns sorted positions (n,).
+    Raises InputError for missing embeddings.
+
+    The mean is 1: after 1 comes 0 or 2, equally far from 2 * 1 - 1 = 1, and the earlier is taken.
+
+    >>> herding(np.array([[0.0], [1.0], [2.0], [1.0]]), 3).tolist()
+    [0, 1, 3]
+    """
+    rows = embedding.astype(np.promote_types(embedding.dtype, np.float32))
+    rows -= rows.mean(axis=0, dtype=np.float64).astype(rows.dtype)  # mu is now 0
+    square = squared_norms(rows)
+    total = np.zeros(rows.shape[1])
+    picked: list[int] = []
+    for _ in range(n):
+        # || -total - x ||^2 without the part that all share
+        best = int((square + 2 * (rows @ total.astype(rows.dtype))).argmin())
+        picked.append(best)
+        square[best] = np.inf
+        total += rows[best]
+    return np.sort(np.array(picked, dtype=np.int64))

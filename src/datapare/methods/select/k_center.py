@@ -1,0 +1,48 @@
+"""k-center: spread the subset so that no example is far from a kept one.
+
+    repeat: add argmax_i min over kept j of ||h_i - h_j||
+
+Source      Greedy k-center, as in DeepCore (PatrickZH/DeepCore).
+Reads       embedding (N, d) of one epoch.
+Published   Applied per class as an option: balance.
+Released    random_first=True starts from a random example.
+Ours        The first is the example nearest the mean, so the subset does not depend on a seed. Distances are kept to
+            the nearest centre only, never N x N.
+"""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from datapare.greedy import Rows, Values, falling_greedy
+from datapare.numerics import squared_norms
+
+
+def k_center(
+    embedding: Float[np.ndarray, "N d"], n: int, rng: np.random.Generator, *, random_first: bool = False
+) -> Int[np.ndarray, " n"]:
+    """Add, n times, the example farthest from all kept ones; the subset of a smaller n is contained in a larger one.
+
+    Euclidean distance; ties go to the earlier example; duplicates come last. Returns sorted positions (n,). Raises
+    InputError for missing embeddings.
+
+    >>> k_center(np.array([[0.0], [1.0], [4.0], [10.0]]), 3, np.random.default_rng(0)).tolist()
+    [0, 2, 3]
+    """
+    centred = embedding.astype(np.promote_types(embedding.dtype, np.float32))
+    centred -= centred.mean(axis=0, dtype=np.float64).astype(centred.dtype)
+    square = squared_norms(centred)
+    first = int(rng.integers(len(square))) if random_first else int(square.argmin())
+    # One inner product gives a squared distance: [x, |x|^2, 1] . [-2c, 1, |c|^2].
+    rows = np.column_stack([centred, square, np.ones_like(square)])
+    far = np.full(len(rows), np.finfo(rows.dtype).max, dtype=rows.dtype)
+    far[first] = np.inf
+    return np.sort(falling_greedy(rows, far, _nearer, n))
+
+
+def _nearer(value: Values, rows: Rows, picked: Rows) -> Values:
+    if not len(picked):
+        return value
+    against = np.column_stack([-2 * picked[:, :-2], picked[:, -1], picked[:, -2]])
+    square = (rows @ against.T).min(axis=1)
+    nearest: Values = np.minimum(value, np.maximum(square, 0))
+    return nearest

@@ -1,0 +1,34 @@
+"""Moderate: keep the examples neither close to nor far from their class's centre.
+
+    distance_i = ||h_i - median of h over the class of i||   (median per coordinate)
+    subset     = the n examples around the middle of all distances: ranks [(N - n) // 2, (N - n) // 2 + n)
+
+Source      Xia, Liu, Yu, Shen, Han, Liu, 2023; tmllab/2023_ICLR_Moderate-DS.
+Reads       embedding (N, d) of one late epoch, label (N,).
+Published   One sort over all classes, so class balance is not kept; no knobs.
+Released    The window's ends are rounded half to even, so 10 examples at keep 0.5 give 6; and a class of one gets a
+            wrong prototype. A copy in D2's code inverts keep and returns the two tails.
+Ours        Exactly n; a class of one is its own prototype.
+"""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from datapare.numerics import squared_norms, top_positions
+
+
+def moderate(embedding: Float[np.ndarray, "N d"], label: Int[np.ndarray, " N"], n: int) -> Int[np.ndarray, " n"]:
+    """Keep the n examples whose distance to their class's median embedding is closest to the middle rank.
+
+    Equal distances rank by position. Returns sorted positions (n,). Raises InputError for missing embeddings.
+
+    >>> moderate(np.array([[0.0], [1.0], [2.0], [4.0], [9.0]]), np.zeros(5, dtype=int), 3).tolist()
+    [0, 1, 3]
+    """
+    distance = np.empty(len(label))
+    for number in np.unique(label):
+        member = np.flatnonzero(label == number)
+        own = embedding[member].astype(np.float64)
+        distance[member] = np.sqrt(squared_norms(own - np.median(own, axis=0)))
+    start = (len(label) - n) // 2
+    return np.setdiff1d(top_positions(-distance, start + n), top_positions(-distance, start), assume_unique=True)

@@ -1,0 +1,87 @@
+"""SemDeDup: drop near-duplicates first.
+
+    in each cluster, in order: m_i = max over earlier j of cos(h_i, h_j);   subset = the n smallest m
+
+Source      Abbas, Tirumala, Simig, Ganguli, Morcos, 2023; facebookresearch/SemDeDup.
+Reads       embedding (N, d), of one late epoch or from another model.
+Published   Removes every i with m_i > 1 - eps, so its size follows from eps. 50,000 clusters on LAION. Order: farthest
+            from the centroid first; "nearest" and "random" are variants. Labels are not looked at.
+Ours        The budget is given, so eps follows from it: examples leave in descending order of m, which is the
+            published subset whenever some eps has that size. One cluster per 5,000 examples unless told. m counts
+            earlier examples that are dropped themselves, as published. First of a cluster: m = -1.
+"""
+
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+
+from datapare.errors import InputError
+from datapare.numerics import top_positions, unit_rows
+
+PER_CLUSTER = 5000  # examples; a cluster's cosines are computed in blocks of ROWS x its size
+ROWS = 1024
+
+
+def semdedup(
+    embedding: Float[np.ndarray, "N d"],
+    n: int,
+    rng: np.random.Generator,
+    *,
+    clusters: int | None = None,
+    order: Literal["farthest", "nearest", "random"] = "farthest",
+) -> Int[np.ndarray, " n"]:
+    """Keep the n examples least similar to an earlier one of their cluster, so duplicates go first.
+
+    `clusters` of k-means on the unit sphere, `order` of visiting a cluster by distance to its centroid. Equal
+    similarities: the earlier example stays. Returns sorted positions (n,). Raises InputError for missing embeddings.
+
+    >>> h = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.1], [0.6, 0.8]])
+    >>> semdedup(h, 3, np.random.default_rng(0)).tolist()
+    [0, 1, 3]
+    """
+    total = len(embedding)
+    count = -(-total // PER_CLUSTER) if clusters is None else clusters
+    if not 1 <= count <= total:
+        raise InputError(f"clusters is between 1 and the {total:,} examples, not {count}.")
+    rows = unit_rows(embedding)
+    cluster = _cluster(rows, count, rng)
+    duplicate = np.empty(total)
+    for number in range(count):
+        member = np.flatnonzero(cluster == number)
+        member = member[_visit(rows[member], order, rng)]
+        duplicate[member] = _similar_to_earlier(rows[member])
+    return top_positions(-duplicate, n)
+
+
+def _visit(rows: NDArray[np.floating], order: str, rng: np.random.Generator) -> NDArray[np.int64]:
+    if order == "random":
+        return rng.permutation(len(rows))
+    near = rows @ rows.mean(axis=0) if len(rows) else np.empty(0)
+    return np.argsort(near if order == "farthest" else -near, kind="stable")
+
+
+def _similar_to_earlier(rows: NDArray[np.floating]) -> NDArray[np.float64]:
+    largest = np.full(len(rows), -1.0)
+    for start in range(0, len(rows), ROWS):
+        cosine = rows[start : start + ROWS] @ rows[: start + ROWS].T
+        earlier = np.tri(len(cosine), cosine.shape[1], k=start - 1, dtype=bool)
+        largest[start : start + ROWS] = np.where(earlier, cosine, -1.0).max(axis=1)
+    return largest
+
+
+def _cluster(rows: NDArray[np.floating], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    if count == 1:
+        return np.zeros(len(rows), dtype=np.int64)
+    import warnings
+
+    from sklearn.cluster import MiniBatchKMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    seed = int(rng.integers(2**31))
+    means = MiniBatchKMeans(count, random_state=seed, n_init=1, batch_size=10_000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than clusters: some stay empty
+        number: NDArray[np.int64] = means.fit_predict(rows).astype(np.int64)
+    return number

@@ -1,0 +1,38 @@
+"""Two-ended: drop the hardest share, then the easiest until the budget is met.
+
+    order  = examples from the lowest accumulated margin (hardest) to the highest
+    subset = order[c : c + n],   c = floor(cut * N)
+
+Source      eltsai/elfs; cyseul/SemiPrune (arXiv:2605.23198).
+Reads       prob_margin (T, N): target probability minus the best other, summed over epochs.
+Published   cut by dataset and keep in PRESETS (ELFS); SemiPrune tries the cuts of GRID for each keep.
+Released    The codes read margins under pseudo-labels; record with such labels for that.
+Ours        Without a cut, half of what is dropped is taken from each end. Equal margins: the earlier is the easier.
+"""
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+
+from datapare.numerics import hard_cut, top_positions
+
+PRESETS = {"cifar10": {0.1: {"cut": 0.4}}, "imagenet": {0.1: {"cut": 0.3}}}
+UNVERIFIED: set[tuple[str, float]] = set()
+GRID = {0.7: (0.0, 0.3), 0.5: (0.1, 0.4), 0.3: (0.2, 0.6), 0.2: (0.3, 0.7), 0.1: (0.4, 0.8)}  # keep: first, last cut
+
+
+def two_ended(prob_margin: Float[np.ndarray, "T N"], n: int, *, cut: float | None = None) -> Int[np.ndarray, " n"]:
+    """Keep the n hardest examples by accumulated margin that remain after the share `cut` of hardest is dropped.
+
+    Without `cut`, as many are dropped at the hard end as at the easy end. Returns sorted positions (n,). Raises
+    InputError when the cut leaves fewer than n. PRESETS and GRID hold the published cuts.
+
+    >>> margin = np.array([[-0.5, 0.1, 0.4, 0.7, 0.9]])
+    >>> two_ended(margin, 2, cut=0.2).tolist(), two_ended(margin, 3).tolist()
+    ([1, 2], [1, 2, 3])
+    """
+    total = prob_margin.shape[1]
+    rest = hard_cut(prob_margin, (total - n) // 2 / total if cut is None else cut, n)
+    margin = prob_margin[:, rest].sum(axis=0, dtype=np.float64)
+    index: NDArray[np.int64] = rest[top_positions(-margin, n)]
+    return index

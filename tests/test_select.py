@@ -1,0 +1,630 @@
+"""Selection rules: worked examples, published vectors, and one test per defect of released code."""
+
+from importlib import import_module
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from datapare import Dynamics, Scores, select
+from datapare.errors import InputError
+from datapare.greedy import cover_greedy
+from datapare.methods import check_knobs, find, names
+from datapare.methods.select.beta import beta, beta_parameters
+from datapare.methods.select.boss import boss
+from datapare.methods.select.ccs import ccs
+from datapare.methods.select.craig import craig
+from datapare.methods.select.craig import weights as craig_weights
+from datapare.methods.select.d2 import d2, neighbour_graph
+from datapare.methods.select.facility_location import facility_location
+from datapare.methods.select.flex_rand import flex_rand
+from datapare.methods.select.glister import glister
+from datapare.methods.select.grad_match import grad_match
+from datapare.methods.select.grad_match import weights as grad_match_weights
+from datapare.methods.select.graph_cut import graph_cut
+from datapare.methods.select.herding import herding
+from datapare.methods.select.k_center import k_center
+from datapare.methods.select.moderate import moderate
+from datapare.methods.select.random import random
+from datapare.methods.select.semdedup import semdedup
+from datapare.methods.select.top import top
+from datapare.methods.select.two_ended import GRID, two_ended
+from datapare.methods.select.window import window
+from datapare.numerics import (
+    allot,
+    draw_within,
+    hard_cut,
+    prediction_error,
+    squared_norms,
+    stratify,
+    top_positions,
+    unit_rows,
+    weighted_draw,
+)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def flat(total: int) -> np.ndarray:
+    return np.zeros((1, total))
+
+
+# --- published vectors -------------------------------------------------------------------------------------------
+
+TABLE = """
+0.2 4   3.0972/4.0972/11.9028 3.7500/4.7500/11.2500 5.8812/6.8812/9.1188 7.9152/8.9152/7.0848 10.8732/11.8732/4.1268
+0.3 4   4.5851/5.5851/10.4149 5.1562/6.1562/9.8438 7.0210/8.0210/7.9790 8.8008/9.8008/6.1992 11.3891/12.3891/3.6109
+0.3 5.5 4.5140/5.5140/10.4860 4.7320/5.7320/10.2680 5.9765/6.9765/9.0235 7.5774/8.5774/7.4226 10.3820/11.3820/4.6180
+0.3 11  4.5000/5.5000/10.5000 4.5051/5.5051/10.4949 4.7076/5.7076/10.2924 5.4019/6.4019/9.5981 7.7950/8.7950/7.2050
+0.5 4   7.5607/8.5607/7.4393 7.9688/8.9688/7.0312 9.3008/10.3008/5.6993 10.5720/11.5720/4.4280 12.4207/13.4207/2.5793
+"""  # METHODS 4.4: mu, c_d, then alpha(15)/alpha(16)/beta at r = 0.3, 0.5, 0.7, 0.8, 0.9
+
+
+@pytest.mark.parametrize("line", TABLE.strip().splitlines())
+def test_beta_parameters_are_those_of_the_published_table(line):
+    mu, c_d, *cells = line.split()
+    for r, cell in zip((0.3, 0.5, 0.7, 0.8, 0.9), cells, strict=True):
+        alpha_15, alpha_16, b = map(float, cell.split("/"))
+        got = beta_parameters(float(mu), r, c_d=float(c_d))
+        assert got == pytest.approx((alpha_15, b), abs=6e-5)
+        got = beta_parameters(float(mu), r, c_d=float(c_d), total=16.0)
+        assert got == pytest.approx((alpha_16, b), abs=6e-5)
+
+
+def test_beta_parameters_stay_at_least_one_where_the_density_would_diverge():
+    assert beta_parameters(0.99, 0.999)[1] == 1.0
+    assert beta_parameters(0.0, 0.0) == (1.0, 15.0)
+
+
+def test_ccs_strata_of_0_1_4_and_10_share_a_budget_of_8_as_0_1_3_and_4():
+    assert allot(np.array([0, 1, 4, 10]), 8, uniform=True).tolist() == [0, 1, 3, 4]
+    score = np.repeat([0.0, 0.3, 0.6, 1.0], [1, 4, 0, 10])  # widths of 0.25: strata 0, 1, (2 empty), 3
+    chosen = ccs(score, flat(15), 8, rng(), strata=4)
+    assert np.bincount(stratify(score, 4)[chosen], minlength=4).tolist() == [1, 3, 0, 4]
+
+
+@pytest.mark.parametrize(
+    ("split", "easy", "hard"),
+    [
+        (0.1, 10, 20),
+        (0.2, 15, 15),
+        (0.05, 5, 25),
+        (0.5, 15, 15),
+        (0.8, 15, 15),
+        (0.9, 20, 10),
+        (0.0, 0, 30),
+        (1, 30, 0),
+    ],
+)
+def test_flex_rand_shares_at_keep_30_percent(split, easy, hard):
+    score = rng(1).permutation(100).astype(float)
+    chosen = flex_rand(score, 30, rng(), split=split)
+    assert len(np.unique(chosen)) == 30
+    assert ((score[chosen] < 100 * split).sum(), (score[chosen] >= 100 * split).sum()) == (easy, hard)
+
+
+def test_flex_rand_draws_the_odd_one_from_the_larger_part():
+    score = np.arange(10.0)
+    assert (flex_rand(score, 5, rng(), split=0.4) < 4).sum() == 2
+    assert (flex_rand(score, 5, rng(), split=0.6) < 6).sum() == 3
+    assert flex_rand(score, 10, rng(), split=0.3).tolist() == list(range(10))
+
+
+def test_inner_products_of_gradients_follow_from_errors_and_embeddings():
+    prob, h, label = rng(0).dirichlet(np.ones(4), size=6), rng(1).normal(size=(6, 3)), rng(2).integers(0, 4, 6)
+    error = prediction_error(prob, label)
+    gradient = np.einsum("nk,nd->nkd", error, np.column_stack([h, np.ones(6)])).reshape(6, -1)
+    np.testing.assert_allclose(gradient @ gradient.T, (error @ error.T) * (h @ h.T + 1), rtol=1e-12)
+
+
+def test_prediction_error_leaves_its_input_and_keeps_single_precision():
+    prob = np.array([[0.25, 0.75]], dtype=np.float16)
+    assert prediction_error(prob, np.array([1])).tolist() == [[0.25, -0.25]]
+    assert prob.tolist() == [[0.25, 0.75]]
+    assert prediction_error(prob.astype(np.float32), np.array([0])).dtype == np.float32
+
+
+def test_presets_are_the_published_tables_and_mark_what_is_unverified():
+    published = {name: vars(import_module(f"datapare.methods.select.{name}")) for name in names("select")}
+    presets = {name: g["PRESETS"] for name, g in published.items() if "PRESETS" in g}
+    assert presets["beta"] == {"cifar10": {"c_d": 5.5}, "cifar100": {"c_d": 4.0}, "imagenet": {"c_d": 11.0}}
+    assert published["beta"]["UNVERIFIED"] == {"cifar10"}
+    cuts = {data: [knobs["cut"] for _, knobs in sorted(row.items())[::-1]] for data, row in presets["ccs"].items()}
+    assert cuts == {
+        "cifar10": [0, 0, 0.1, 0.1, 0.3],
+        "cifar100": [0.1, 0.2, 0.2, 0.4, 0.5],
+        "imagenet": [0, 0.1, 0.2, 0.2, 0.3],
+    }
+    assert published["ccs"]["UNVERIFIED"] == {("imagenet", keep) for keep in (0.7, 0.5, 0.3)}
+    svhn, tiny = presets["boss"]["svhn"], presets["boss"]["tiny-imagenet"]
+    assert [svhn[k]["cut"] for k in (0.7, 0.5, 0.3, 0.2, 0.16, 0.12, 0.1)] == [0, 0, 0.1, 0.1, 0.1, 0.1, 0.1]
+    assert [svhn[k]["cut"] for k in (0.08, 0.05, 0.04, 0.03, 0.02, 0.01)] == [0.2, 0.2, 0.3, 0.3, 0.5, 0.8]
+    assert [tiny[k]["cut"] for k in (0.5, 0.3, 0.2, 0.1)] == [0.4, 0.5, 0.6, 0.7]
+    assert presets["two_ended"] == {"cifar10": {0.1: {"cut": 0.4}}, "imagenet": {0.1: {"cut": 0.3}}}
+    assert GRID == {0.7: (0.0, 0.3), 0.5: (0.1, 0.4), 0.3: (0.2, 0.6), 0.2: (0.3, 0.7), 0.1: (0.4, 0.8)}
+    assert presets["d2"] == {data: {0.1: {"k": 5, "gamma": 0.1, "cut": 0.4}} for data in ("cifar10", "cifar100")}
+    for name, table in presets.items():
+        for row in table.values():
+            for knobs in row.values() if all(isinstance(keep, float) for keep in row) else [row]:
+                check_knobs(find("select", name), knobs)  # every preset is a set of knobs the method has
+
+
+def test_default_knobs_are_the_published_ones():
+    defaults = {name: check_knobs(find("select", name), {}) for name in names("select")}
+    assert defaults["beta"] == {"c_d": 4.0, "total": 15.0, "anchor": 1}
+    assert defaults["ccs"] == {"cut": 0.0, "strata": 50}
+    assert defaults["graph_cut"] == {"lam": 1.0}
+    assert defaults["grad_match"] == {"lam": 1.0}
+    assert defaults["glister"] == {"eta": 0.1}
+    assert defaults["boss"] == {"c": 2.0, "a": 2.0, "cut": 0.0}
+    assert defaults["window"] == {"skip": 0.05}
+    assert defaults["flex_rand"] == {"split": 0.5}
+    assert defaults["two_ended"] == {"cut": None}
+    assert defaults["k_center"] == {"random_first": False}
+    assert defaults["semdedup"] == {"clusters": None, "order": "farthest"}
+    assert defaults["d2"] == {
+        "k": 5,
+        "gamma": 0.1,
+        "gamma_forward": 1.0,
+        "cut": 0.0,
+        "kernel": "exponential",
+        "message": "weighted",
+        "symmetric": True,
+    }
+
+
+# --- the law of the draws ----------------------------------------------------------------------------------------
+
+
+def successive(weight: np.ndarray, n: int, generator: np.random.Generator) -> list[int]:
+    """Draw one after another, each time with the weights that are left: the definition."""
+    left, drawn = list(range(len(weight))), []
+    for _ in range(n):
+        share = np.cumsum(weight[left] / weight[left].sum())
+        drawn.append(left.pop(int(np.searchsorted(share, generator.random()))))
+    return drawn
+
+
+def inclusion(weight: np.ndarray, n: int) -> np.ndarray:
+    """Exact probability that each example is drawn, over all orders of successive draws."""
+
+    def walk(left: frozenset[int], n: int) -> np.ndarray:
+        chance = np.zeros(len(weight))
+        total = sum(weight[i] for i in left)
+        for i in left if n else ():
+            first = weight[i] / total
+            chance += first * walk(left - {i}, n - 1)
+            chance[i] += first
+        return chance
+
+    return walk(frozenset(range(len(weight))), n)
+
+
+def test_weighted_draw_has_the_law_of_successive_draws():
+    from scipy.stats import chi2
+
+    weight, n, trials = np.array([0.02, 0.1, 0.3, 0.5, 1.0, 2.0, 4.0]), 3, 8_000
+    expected = inclusion(weight, n)
+    assert expected.sum() == pytest.approx(n)
+    generator = rng(5)
+    for draw in (lambda: weighted_draw(np.log(weight), n, generator), lambda: successive(weight, n, generator)):
+        count = np.bincount(np.concatenate([draw() for _ in range(trials)]), minlength=len(weight))
+        # Inclusions of one draw are negatively correlated, so this sum of squares is at most chi-square in law.
+        statistic = ((count - trials * expected) ** 2 / (trials * expected * (1 - expected))).sum()
+        assert statistic < chi2.ppf(0.999, len(weight))
+    # The simpler reading, n times proportional to the weights, is far away.
+    assert np.abs(np.minimum(n * weight / weight.sum(), 1) - expected).max() > 0.1
+
+
+def test_beta_draws_with_its_stated_weights():
+    from scipy.stats import beta as density
+    from scipy.stats import chi2
+
+    m = np.array([0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95])
+    score = np.array([0.2, 0.9, 1.0, 0.7, 0.5, 0.3, 0.1])
+    a, b = 15 - 15 * 0.65 * (1 - (1 - 3 / 7) ** 4), 15 * 0.65 * (1 - (1 - 3 / 7) ** 4)
+    expected = inclusion(density.pdf(m, a, b) * score, 3)
+    generator, trials = rng(11), 6_000
+    prob = np.stack([m - 0.03, m + 0.03])
+    drawn = [beta(score, prob, 3, generator, c_d=4.0) for _ in range(trials)]
+    count = np.bincount(np.concatenate(drawn), minlength=7)
+    assert ((count - trials * expected) ** 2 / (trials * expected * (1 - expected))).sum() < chi2.ppf(0.999, 7)
+
+
+def test_draws_within_groups_are_uniform_and_exact():
+    from scipy.stats import chi2
+
+    group, share, trials = np.array([0, 2, 0, 2, 2, 0, 2]), np.array([1, 0, 2]), 6000
+    generator = rng(3)
+    count = np.bincount(np.concatenate([draw_within(group, share, generator) for _ in range(trials)]), minlength=7)
+    expected = trials * np.where(group == 0, 1 / 3, 1 / 2)
+    assert ((count - expected) ** 2 / expected).sum() < chi2.ppf(0.999, 7)
+    assert draw_within(group, np.array([0, 0, 0]), generator).tolist() == []
+
+
+def test_zero_weights_are_drawn_last_and_uniformly():
+    weight = np.array([-np.inf, 0.0, -np.inf, -np.inf, 0.0])
+    drawn = [weighted_draw(weight, 3, rng(seed)) for seed in range(900)]
+    assert all({1, 4} <= set(d.tolist()) for d in drawn)
+    third = np.bincount(np.concatenate(drawn), minlength=5)[[0, 2, 3]]
+    assert third.min() > 250
+
+
+# --- released defects, which ours must not share -------------------------------------------------------------------
+
+
+def test_a_ranking_cannot_be_passed_as_scores():
+    order = np.argsort([0.3, 0.1, 0.2])
+    with pytest.raises(InputError, match="one float per example"):
+        Scores(order)
+
+
+def test_beta_means_over_all_epochs_not_the_first():
+    score = np.full(40, 0.5)
+    prob = np.full((10, 40), 0.5)
+    prob[1:, 20:] = 0.95
+    prob[0, :] = 0.3
+    chosen = np.concatenate([beta(score, prob, 4, rng(seed), c_d=11.0) for seed in range(50)])
+    assert (chosen < 20).mean() > 0.7  # the first epoch alone cannot tell the halves apart
+
+
+def test_a_beta_draw_repeats_under_its_seed_and_differs_under_another():
+    score, prob = rng(0).random(200), rng(1).random((5, 200))
+    assert beta(score, prob, 60, rng(7)).tolist() == beta(score, prob, 60, rng(7)).tolist()
+    assert beta(score, prob, 60, rng(7)).tolist() != beta(score, prob, 60, rng(8)).tolist()
+
+
+def test_beta_anchor_over_ten_is_the_released_variant():
+    score = np.linspace(1, 0.1, 50)
+    prob = np.tile(np.linspace(0.9, 0.1, 50), (3, 1))
+    draws = {a: np.concatenate([beta(score, prob, 5, rng(s), anchor=a) for s in range(200)]) for a in (1, 50)}
+    assert draws[1].mean() < draws[50].mean() - 2  # one top example at m = 0.9 against the mean of all at 0.5
+    draws = {t: np.concatenate([beta(score, prob, 5, rng(s), total=t) for s in range(200)]) for t in (15.0, 30.0)}
+    assert draws[30.0].mean() < draws[15.0].mean()  # a larger alpha favours the easier
+
+
+def test_beta_is_defined_where_weights_vanish_or_all_scores_are_zero():
+    prob = np.array([[0.0, 1.0, 0.5, 0.5]])
+    assert beta(np.array([0.0, 0.0, 0.0, 0.0]), prob, 3, rng()).tolist() == sorted({*beta(np.zeros(4), prob, 3, rng())})
+    assert beta(np.array([0.0, 1.0, 1.0, 1.0]), prob, 3, rng()).tolist() == [1, 2, 3]
+    for bad in (np.array([0.1, -0.1, 0.1, 0.1]), np.array([0.1, np.inf, 0.1, 0.1])):
+        with pytest.raises(InputError, match="negative or infinite"):
+            beta(bad, prob, 2, rng())
+
+
+def test_ccs_maps_positions_inside_strata_back_to_the_dataset():
+    margin = np.array([[0.9, -0.9, 0.8, -0.8, 0.7, -0.7, 0.6, 0.5, 0.4, 0.3]])
+    for seed in range(20):
+        chosen = ccs(np.arange(10.0), margin, 5, rng(seed), cut=0.3, strata=3)
+        assert not set(chosen.tolist()) & {1, 3, 5}
+    assert ccs(np.arange(10.0), margin, 7, rng(), cut=0.3).tolist() == [0, 2, 4, 6, 7, 8, 9]
+
+
+def test_ccs_cuts_by_margin_whatever_the_score_says():
+    score, margin = np.array([9.0, 1.0, 2.0, 3.0]), np.array([[0.9, -0.9, 0.1, 0.2], [0.9, 0.9, -0.5, 0.2]])
+    # Sums: 1.8, 0.0, -0.4, 0.4: the third is hardest by margin, and no epoch alone would say so.
+    assert ccs(score, margin, 3, rng(), cut=0.25).tolist() == [0, 1, 3]
+
+
+def test_ccs_keeps_the_top_examples_of_negative_scores():
+    score = -np.arange(1.0, 101.0)  # 1.0001 * max lies below the largest score
+    assert all(ccs(score, flat(100), 100, rng())[i] == i for i in range(100))
+    assert stratify(score, 50)[0] == 49
+    picked = [0 in ccs(score, flat(100), 50, rng(seed)) for seed in range(60)]
+    assert 15 < sum(picked) < 45  # one of two in its stratum
+
+
+def test_ccs_takes_constant_scores_as_one_stratum_and_infinite_ones_as_outermost():
+    chosen = np.concatenate([ccs(np.ones(10), flat(10), 5, rng(seed)) for seed in range(100)])
+    assert np.bincount(chosen, minlength=10).min() > 25
+    score = np.array([0.0, 0.5, 1.0, np.inf, -np.inf])
+    assert stratify(score, 2).tolist() == [0, 1, 1, 1, 0]
+    assert stratify(np.array([np.inf, np.inf]), 3).tolist() == [0, 0]
+
+
+def test_a_cut_beyond_what_is_dropped_is_refused():
+    for rule in (
+        lambda: ccs(np.arange(10.0), flat(10), 8, rng(), cut=0.3),
+        lambda: two_ended(flat(10), 8, cut=0.3),
+        lambda: d2(np.arange(10.0), np.eye(10), flat(10), 8, cut=0.3),
+        lambda: boss(np.arange(10.0), flat(10), np.eye(10), 8, cut=0.3),
+    ):
+        with pytest.raises(InputError, match=r"at most the share .* 0\.2, but cut is 0\.3"):
+            rule()
+    for cut in (-0.1, 1.0):
+        with pytest.raises(InputError, match="hard cut"):
+            hard_cut(flat(10), cut, 0)
+    with pytest.raises(InputError, match="strata"):
+        ccs(np.arange(10.0), flat(10), 8, rng(), strata=0)
+
+
+def test_the_cut_does_not_lose_one_to_floating_point():
+    assert len(hard_cut(np.arange(10.0)[None], 0.7, 1)) == 3
+    assert len(hard_cut(np.arange(45_000.0)[None], 0.7, 1)) == 13_500  # 0.7 * 45,000 is 31,499.999…
+    assert hard_cut(np.zeros((2, 4)), 0.5, 1).tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("balance", ["proportional", "uniform"])
+def test_balance_uses_each_class_own_size(balance):
+    label = np.repeat([0, 1, 2], [60, 30, 10])
+    d = Dynamics(channels={"target_prob": rng(0).random((3, 100))}, label=label)
+    subset = select(Scores(rng(1).random(100)), "top", keep=40, dynamics=d, balance=balance)
+    assert np.bincount(label[subset.index]).tolist() == {"proportional": [24, 12, 4], "uniform": [15, 15, 10]}[balance]
+
+
+def test_d2_messages_never_raise_a_neighbour():
+    # A picked example of u <= 0 sends no message; the released minus would add its absolute value to the neighbours.
+    h = np.zeros((6, 1))
+    score = np.array([1.0, 0.9, 0.8, 0.7, 0.6, 0.5])
+    order = [next(iter(set(b) - set(a))) for a, b in _prefixes(lambda n: d2(score, h, flat(6), n, k=5, gamma=0.0))]
+    # All are neighbours at distance 0: every u starts at 4.5, the first sends 4.5, all fall to 0, ties by place.
+    assert order == [0, 1, 2, 3, 4, 5]
+    h = np.array([[0.0], [0.0], [0.0], [90.0]])
+    # Starts: 2.1 (three alike) and 0.4 for the loner; after the first pick the twins stand at 0 < 0.4.
+    assert d2(np.array([0.7, 0.7, 0.7, 0.4]), h, flat(4), 2, k=3).tolist() == [0, 3]
+
+
+def test_d2_starts_margins_at_zero_and_keeps_their_order():
+    h = np.arange(5.0)[:, None] * 100  # far apart: messages vanish
+    aum = np.array([3.0, -1.0, 2.0, 5.0, 0.0])
+    chosen = [d2(-aum, h, flat(5), n, k=1, gamma=1.0).tolist() for n in (1, 2, 3)]
+    assert chosen == [[1], [1, 4], [1, 2, 4]]  # the hardest are those of least margin
+    np.testing.assert_array_equal(d2(-aum, h, flat(5), 3), d2(aum.max() - aum, h, flat(5), 3))
+
+
+def test_d2_kernels_messages_and_graphs_are_variants():
+    h = np.array([[0.0], [2.0], [2.5], [7.0]])
+    score = np.array([1.0, 0.8, 0.1, 0.85])
+    # exp(-2) and exp(-0.5) forward; with the Gaussian exp(-4) and exp(-0.25).
+    run = lambda n, **knobs: d2(score, h, flat(4), n, k=1, symmetric=False, **knobs).tolist()  # noqa: E731
+    assert run(2) == [0, 3]  # u = 1.108, 0.861, 0.585, 0.851: the second loses exp(-0.2) * 1.108 of 0.861
+    assert run(2, gamma=50.0) == [0, 1]  # messages vanish
+    assert run(2, gamma=50.0, message="absolute") == [0, 3]
+    assert run(2, gamma=50.0, gamma_forward=50.0) == [0, 3]  # u = score
+    assert run(1, kernel="gaussian") == [0]
+    assert run(2, gamma=50.0, gamma_forward=0.1, kernel="gaussian") == [0, 1]
+    end, target, _ = neighbour_graph(h, 1, symmetric=False)
+    assert (end.tolist(), target.tolist()) == ([0, 1, 2, 3, 4], [1, 2, 1, 2])
+    end, target, length = neighbour_graph(h, 1, symmetric=True)
+    assert (end.tolist(), target.tolist()) == ([0, 1, 3, 5, 6], [1, 0, 2, 1, 3, 2])
+    assert length.tolist() == [2.0, 2.0, 0.5, 0.5, 4.5, 4.5]
+
+
+def test_d2_refuses_what_is_no_difficulty():
+    for bad in ({"k": 0}, {"gamma": -0.1}, {"gamma_forward": -1.0}):
+        with pytest.raises(InputError, match="at least"):
+            d2(np.ones(3), np.eye(3), flat(3), 1, **bad)
+    with pytest.raises(InputError, match="finite"):
+        d2(np.array([1.0, np.inf, 0.0]), np.eye(3), flat(3), 1)
+
+
+def test_duplicates_beyond_the_neighbours_do_not_make_self_loops():
+    end, target, _ = neighbour_graph(np.zeros((9, 2)), 3, symmetric=False)
+    assert np.diff(end).tolist() == [3] * 9
+    assert (target != np.repeat(np.arange(9), 3)).all()
+
+
+def test_moderate_keeps_the_middle_and_exactly_n():
+    h, label = np.arange(10.0)[:, None] ** 2, np.zeros(10, dtype=int)
+    # The released window at keep 0.5 of ten rounds 2.5 and 7.5 half to even and keeps 6.
+    distance = np.abs(h[:, 0] - 20.5)  # the median of 16 and 25
+    middle = np.argsort(distance, kind="stable")[2:7]
+    assert moderate(h, label, 5).tolist() == sorted(middle[::1].tolist())
+    assert len(moderate(h, label, 7)) == 7
+    tails = {int(distance.argmin()), int(distance.argmax())}
+    assert not tails & set(moderate(h, label, 5).tolist())  # D2's copy returns the tails
+
+
+def test_moderate_gives_a_class_of_one_its_own_prototype():
+    h = np.array([[0.0], [1.0], [3.0], [1000.0]])
+    # Distances: class 0 (median 1): 1, 0, 2; the single member of class 1: 0. Ranks: 2nd is 0 at position 3.
+    assert moderate(h, np.array([0, 0, 0, 1]), 2).tolist() == [0, 3]
+
+
+def test_herding_takes_the_smallest_distance():
+    h = rng(0).normal(size=(60, 5))
+    h[0] += 40  # an outlier, which the released arg-max takes first
+    chosen = herding(h, 12)
+    assert 0 not in chosen[:1] or chosen[0] != 0
+    error = np.linalg.norm(h[chosen].mean(axis=0) - h.mean(axis=0))
+    others = [np.linalg.norm(h[random(h[:, 0], 12, rng(s))].mean(axis=0) - h.mean(axis=0)) for s in range(50)]
+    assert error < min(others)
+
+
+def test_glister_updates_the_gradient_after_each_pick():
+    prob, h, label = rng(0).dirichlet(np.ones(3), size=40), rng(1).normal(size=(40, 4)), rng(2).integers(0, 3, 40)
+    still, moving = glister(prob, h, label, 12, eta=0.0), glister(prob, h, label, 12, eta=20.0)
+    assert still.tolist() != moving.tolist()
+    error = prediction_error(prob, label)
+    rows = np.column_stack([h, np.ones(40)])
+    alignment = np.einsum("nk,nk->n", error, rows @ (error.T @ rows).T)
+    assert still.tolist() == top_positions(alignment, 12).tolist()
+    with pytest.raises(InputError, match="eta"):
+        glister(prob, h, label, 3, eta=-1.0)
+
+
+def test_craig_weights_count_each_example_once():
+    prob, h, label = rng(0).dirichlet(np.ones(3), size=30), rng(1).normal(size=(30, 4)), rng(2).integers(0, 3, 30)
+    index = craig(prob, h, label, 6)
+    weight = craig_weights(prob, h, label, index)
+    assert weight.sum() == 30  # released weights start at 1, so theirs sum to 36
+    assert weight.min() >= 1
+    assert craig_weights(prob, h, label, np.arange(30)).tolist() == [1.0] * 30
+    twins = craig_weights(np.tile(prob[:1], (4, 1)), np.tile(h[:1], (4, 1)), np.tile(label[:1], 4), np.array([1, 3]))
+    assert twins.tolist() == [3.0, 1.0]  # each stands for itself, the rest go to the first
+
+
+def test_grad_match_fills_the_budget_when_the_pursuit_ends_early():
+    # One direction only: after the first pick the others add nothing, and the released pursuit stops there.
+    prob = np.array([[0.1, 0.9], [0.5, 0.5], [0.1, 0.9], [0.6, 0.4], [0.9, 0.1]])
+    label = np.array([0, 0, 0, 0, 1])
+    h = np.zeros((5, 1))
+    for n in range(1, 6):
+        chosen = grad_match(prob, h, label, n, lam=1e-9)
+        assert len(np.unique(chosen)) == n
+    assert grad_match(prob, h, label, 2, lam=1e-9).tolist() == [0, 2]
+    perfect = np.eye(2)[[0, 1, 0]]
+    assert grad_match(perfect, np.ones((3, 1)), np.array([0, 1, 0]), 2).tolist() == [0, 1]  # all gradients vanish
+    assert grad_match_weights(perfect, np.ones((3, 1)), np.array([0, 1, 0]), np.array([0, 1])).tolist() == [0.0, 0.0]
+    with pytest.raises(InputError, match="lam"):
+        grad_match(prob, h, label, 2, lam=0.0)
+
+
+def test_boss_cuts_what_it_is_told_and_favours_the_density():
+    h = np.eye(6)
+    margin = np.array([[0.5, -0.5, 0.4, 0.3, 0.2, 0.1]])
+    score = np.array([0.0, 0.2, 0.4, 0.5, 0.6, 1.0])
+    assert 1 not in boss(score, margin, h, 5, cut=0.2)
+    assert 1 in boss(score, margin, h, 5)
+    assert boss(score, margin, h, 1).tolist() == [3]  # Beta(2, 2) peaks at 0.5
+    assert boss(score, margin, h, 1, a=1.0).tolist() == [5]  # Beta(2, 1) at 1
+    assert boss(score, margin, h, 1, c=1.0).tolist() == [0]  # Beta(1, 2) at 0
+    assert boss(np.ones(6), margin, h, 3).tolist() == [0, 1, 2]
+    for bad in ({"c": 0.5}, {"a": 0.5}):
+        with pytest.raises(InputError, match="at least 1"):
+            boss(score, margin, h, 3, **bad)
+    with pytest.raises(InputError, match="finite"):
+        boss(np.array([np.inf, 0, 0, 0, 0, 0]), margin, h, 3)
+
+
+def test_random_is_no_prefix_and_k_center_is_not_random():
+    h = rng(0).normal(size=(50, 3))
+    assert random(h[:, 0], 10, rng()).tolist() != list(range(10))
+    assert k_center(h, 10, rng(0)).tolist() != random(h[:, 0], 10, rng(0)).tolist()
+
+
+def test_unknown_knobs_are_refused_not_ignored():
+    for name in names("select"):
+        with pytest.raises(InputError, match="has no knob"):
+            check_knobs(find("select", name), {"fraction": 0.3})
+
+
+# --- what each rule is for ----------------------------------------------------------------------------------------
+
+
+def test_top_takes_ties_from_the_front():
+    assert top(np.array([0.5, 1.0, 0.5, 0.5]), 3).tolist() == [0, 1, 2]
+
+
+def test_window_skips_shares_and_counts_and_stays_inside():
+    score = np.arange(20.0)[::-1].copy()
+    assert window(score, 5).tolist() == [1, 2, 3, 4, 5]  # 5 % of 20
+    assert window(score, 5, skip=3).tolist() == [3, 4, 5, 6, 7]
+    assert window(score, 5, skip=0.9).tolist() == [15, 16, 17, 18, 19]
+    assert window(score, 20, skip=500).tolist() == list(range(20))
+    assert window(score, 5, skip=0).tolist() == [0, 1, 2, 3, 4]
+    assert window(score, 2, skip=1).tolist() == [1, 2]
+    assert window(np.arange(10.0), 1, skip=0.7).tolist() == [2]
+    assert window(np.zeros(6), 2, skip=1).tolist() == [1, 2]
+    for bad in (-0.1, 2.5):
+        with pytest.raises(InputError, match="skip"):
+            window(score, 5, skip=bad)
+
+
+def test_two_ended_drops_the_hardest_then_the_easiest():
+    margin = np.array([[0.9, -0.5, 0.1, 0.7, 0.4], [0.9, 0.1, 0.1, 0.7, -0.3]])  # sums 1.8, -0.4, 0.2, 1.4, 0.1
+    assert two_ended(margin, 2, cut=0.0).tolist() == [1, 4]
+    assert two_ended(margin, 2, cut=0.2).tolist() == [2, 4]
+    assert two_ended(margin, 2, cut=0.6).tolist() == [0, 3]
+    assert two_ended(margin, 1).tolist() == [2]
+    assert two_ended(margin, 2).tolist() == [2, 4]
+    assert two_ended(margin, 5).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_flex_rand_refuses_a_split_outside_the_dataset():
+    for split in (-0.1, 1.1):
+        with pytest.raises(InputError, match="split"):
+            flex_rand(np.arange(4.0), 2, rng(), split=split)
+
+
+def test_k_center_starts_at_the_centre_or_anywhere():
+    h = np.array([[0.0], [1.0], [2.0], [3.0], [30.0]])  # mean 7.2
+    assert k_center(h, 1, rng()).tolist() == [3]
+    assert k_center(h, 2, rng()).tolist() == [3, 4]
+    assert {k_center(h, 1, rng(s), random_first=True).tolist()[0] for s in range(60)} == {0, 1, 2, 3, 4}
+
+
+def test_k_center_leaves_duplicates_for_last():
+    h = np.repeat([[0.0, 0.0], [5.0, 0.0], [0.0, 7.0]], [4, 3, 2], axis=0)
+    first = k_center(h, 3, rng())
+    assert len(np.unique(h[first], axis=0)) == 3
+    assert k_center(h, 9, rng()).tolist() == list(range(9))
+
+
+def test_graph_cut_weighs_resemblance_by_lam():
+    h = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    # Starts lam * 3.5 and lam * 2.5; after the first, twins lose 2 and the other 1.
+    assert graph_cut(h, 2, lam=0.5).tolist() == [0, 3]
+    assert graph_cut(h, 2, lam=2.0).tolist() == [0, 1]
+
+
+def test_facility_location_and_graph_cut_give_rows_of_zeros_a_cosine_of_zero():
+    h = np.array([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [1.0, 0.0]])
+    assert unit_rows(h)[0].tolist() == [0.0, 0.0]
+    assert facility_location(h, 1).tolist() == [1]  # 0.5 + 1 + 0 + 1, the row of zeros has 4 * 0.5
+    assert graph_cut(h, 1).tolist() == [1]
+
+
+def test_semdedup_drops_the_most_similar_to_an_earlier_one():
+    angle = np.array([0.0, 0.01, 1.0, 1.02, 2.5])
+    h = np.column_stack([np.cos(angle), np.sin(angle)])
+    # Farthest from the mean direction (about 0.96) first: 2.5, 0.0, 0.01, 1.02, 1.0; then m: -1, cos 2.5, cos 0.01, …
+    assert semdedup(h, 4, rng()).tolist() == [0, 2, 3, 4] or semdedup(h, 4, rng()).tolist() == [0, 1, 3, 4]
+    assert 1 not in semdedup(h, 4, rng())
+    assert 0 not in semdedup(h, 4, rng(), order="nearest")
+    dropped = {next(iter(set(range(5)) - set(semdedup(h, 4, rng(s), order="random").tolist()))) for s in range(40)}
+    assert dropped == {0, 1}
+
+
+def test_semdedup_compares_inside_clusters_only():
+    h = np.concatenate([rng(0).normal(size=(30, 4)) * 0.01 + np.eye(4)[i] for i in range(3)])
+    alone = semdedup(h, 3, rng(0), clusters=3)
+    assert sorted(alone // 30) == [0, 1, 2]  # the first of each cluster has no earlier one
+    assert semdedup(h[:4], 4, rng(), clusters=4).tolist() == [0, 1, 2, 3]
+    assert len(semdedup(np.ones((20, 2)), 7, rng(), clusters=5)) == 7  # fewer distinct rows than clusters
+    for bad in (0, 91):
+        with pytest.raises(InputError, match="clusters"):
+            semdedup(h, 3, rng(), clusters=bad)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        lambda h: k_center(h, 2, rng()),
+        lambda h: herding(h, 2),
+        lambda h: facility_location(h, 2),
+        lambda h: graph_cut(h, 2),
+        lambda h: moderate(h, np.zeros(4, dtype=int), 2),
+        lambda h: semdedup(h, 2, rng()),
+        lambda h: d2(np.ones(4), h, flat(4), 2),
+        lambda h: boss(np.ones(4), flat(4), h, 2),
+        lambda h: craig(np.full((4, 2), 0.5), h, np.zeros(4, dtype=int), 2),
+        lambda h: glister(np.full((4, 2), 0.5), h, np.zeros(4, dtype=int), 2),
+        lambda h: grad_match(np.full((4, 2), 0.5), h, np.zeros(4, dtype=int), 2),
+    ],
+)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_missing_embeddings_are_refused(rule, bad):
+    h = np.arange(8.0).reshape(4, 2)
+    h[2, 1] = bad
+    with np.errstate(invalid="ignore"), pytest.raises(InputError, match=r"of 4 embeddings are missing"):
+        rule(h)
+
+
+def test_cover_refuses_sizes_where_it_would_not_finish():
+    with pytest.raises(InputError, match="inside each class"):
+        cover_greedy(lambda at: np.zeros((100_001, len(at))), np.zeros(100_001), 1)
+
+
+def test_squared_norms_and_unit_rows_widen_half_precision():
+    assert squared_norms(np.array([[3.0, 4.0]])).tolist() == [25.0]
+    unit = unit_rows(np.full((1, 4), 300.0, dtype=np.float16))
+    assert unit.dtype == np.float32
+    assert unit.tolist() == [[0.5, 0.5, 0.5, 0.5]]
+
+
+def _prefixes(rule):
+    chosen = [[]] + [rule(n).tolist() for n in range(1, 7)]
+    return list(pairwise(chosen))
