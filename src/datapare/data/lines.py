@@ -47,6 +47,9 @@ def csv_table(path: Path) -> Any:
         table = pc.read_csv(io.BytesIO(content), read_options=read, parse_options=parse)
     except pa.ArrowInvalid as error:
         raise InputError(f"{path} is no table that can be read: {str(error).rstrip('.')}.") from None
+    for i, field in enumerate(table.schema):
+        if pa.types.is_null(field.type):  # an empty column holds empty texts
+            table = table.set_column(i, field.name, pa.array([""] * table.num_rows, pa.string()))
     if len(set(table.column_names)) < len(table.column_names):
         raise InputError(f"{path} has two columns of the same name: {', '.join(table.column_names)}; rename one.")
     records = len(csv_records(path)[1])
