@@ -1,0 +1,604 @@
+"""Scores against numbers worked out elsewhere: the vectors of the methods' reference, identities, published defects.
+
+The name of each test holds the method's name, which is how a planted defect finds its tests.
+"""
+
+import math
+
+import numpy as np
+import pytest
+
+from datapare.errors import InputError
+from datapare.methods import check_knobs, find, names
+from datapare.methods.epochs import chosen_epochs
+from datapare.numerics import rolling_moments
+from records import softmax
+
+# Three examples (columns), five epochs, and all that follows when they are completed to two classes, p = (P, 1 - P).
+P = np.array([[0.1, 0.9, 0.2], [0.2, 0.95, 0.7], [0.4, 0.97, 0.1], [0.5, 0.99, 0.8], [0.8, 0.99, 0.3]])
+BOTH = np.stack([P, 1 - P], axis=-1)  # (T, N, K)
+CORRECT = P > 0.5
+ERROR = np.sqrt(2) * (1 - P)
+MARGIN = np.log(P) - np.log(1 - P)
+ENTROPY = -(BOTH * np.log(BOTH)).sum(axis=-1)
+STEP = np.full_like(P, np.nan)
+STEP[1:] = np.abs(BOTH[1:] * (np.log(BOTH[1:] + 1e-8) - np.log(BOTH[:-1] + 1e-8))).sum(axis=-1)
+LOGIT_MEAN = np.log(BOTH).mean(axis=0)
+
+GOLDEN = [
+    ("dual", (P,), {"window": 3}, [0.10135302, 0.00098526, 0.20243786]),
+    ("dyn_unc", (P,), {"window": 3}, [0.17122388, 0.02253417, 0.35353468]),
+    ("dyn_unc", (P,), {"window": 3, "windows": "official"}, [0.15275252, 0.02802776, 0.35002446]),
+    ("dyn_unc", (P,), {"window": 3, "ddof": 0}, [0.13980371, 0.01839907, 0.28865986]),
+    ("el2n", (ERROR,), {"first": 0, "count": 1}, [1.27279221, 0.14142136, 1.13137085]),
+    ("el2n", (ERROR,), {"reduce": "sum"}, [4.24264069, 0.28284271, 4.10121933]),
+    ("confidence", (P,), {}, [-0.40, -0.96, -0.42]),
+    ("variability", (P,), {}, [0.24494897, 0.03346640, 0.27856777]),
+    ("correctness", (CORRECT,), {}, [-1, -5, -2]),
+    ("forgetting", (CORRECT,), {}, [0, 0, 2]),
+    ("prob_aum", (2 * P - 1,), {}, [0.2, -0.92, 0.16]),
+    ("aum", (MARGIN,), {}, [0.52053794, -3.56160039, 0.43944492]),
+    ("entropy", (ENTROPY,), {}, [0.50040242, 0.05600153, 0.61086430]),
+    ("tdds", (STEP,), {"window": 3, "decay": 0.9}, [0.24400201, 0.02044745, 0.55456197]),
+    ("soft_label", (LOGIT_MEAN,), {}, [0.66039082, 0.12633146, 0.66957864]),
+]
+
+
+def score(name, *arrays, **knobs):
+    return find("score", name).function(*arrays, **knobs)
+
+
+@pytest.mark.parametrize(("name", "arrays", "knobs", "expected"), GOLDEN)
+def test_the_common_record_gives_the_reference_numbers(name, arrays, knobs, expected):
+    assert np.allclose(score(name, *arrays, **knobs), expected, rtol=0, atol=6e-9)
+    single = [a.astype(np.float32) if a.dtype == np.float64 else a for a in arrays]
+    assert np.allclose(score(name, *single, **knobs), expected, rtol=0, atol=3e-6)
+
+
+WINDOWED = {"first": 0, "count": None}
+DEFAULTS = {
+    "aum": {},
+    "cld": {},
+    "confidence": {},
+    "correctness": {},
+    "dlc": {},
+    "dual": {"window": 10},
+    "dyn_unc": {"window": 10, "windows": "all", "ddof": 1},
+    "el2n": {**WINDOWED, "reduce": "mean"},
+    "entropy": {"first": -1, "count": None},
+    "forgetting": {"never_learned": None},
+    "grand": {},
+    "grand_last": {"first": -1, "count": None},
+    "h_score": {},
+    "least_confidence": {"first": -1, "count": None},
+    "loss": {"first": -1, "count": None},
+    "margin": {},
+    "prob_aum": {**WINDOWED, "reduce": "mean"},
+    "puma": {},
+    "rmd": {},
+    "soft_label": {},
+    "tdds": {"window": 10, "decay": 0.9, **WINDOWED},
+    "threshold_closeness": {},
+    "variability": {"ddof": 0, "corrected": False},
+}
+
+
+@pytest.mark.parametrize("name", [name for name in names("score") if name != "ssp"])
+def test_the_defaults_are_the_published_ones(name):
+    assert check_knobs(find("score", name), {}) == DEFAULTS[name]
+
+
+def test_ssp_asks_for_the_number_of_clusters_because_none_is_published():
+    with pytest.raises(InputError, match="clusters, for which nothing is published"):
+        check_knobs(find("score", "ssp"), {})
+    assert check_knobs(find("score", "ssp"), {"clusters": 9}) == {"clusters": 9, "prefer": "far", "seed": 0}
+
+
+@pytest.mark.parametrize("name", names("score"))
+def test_presets_are_knobs_that_the_method_takes(name):
+    method = find("score", name)
+    module = __import__(method.function.__module__, fromlist=["PRESETS"])
+    for constant in ("PRESETS", "PRESETS_UNVERIFIED"):
+        for setting in getattr(module, constant, {}).values():
+            by_keep = setting.values() if all(isinstance(key, float) for key in setting) else [setting]
+            for knobs in by_keep:
+                assert knobs.items() <= check_knobs(method, knobs).items()
+
+
+def test_tdds_presets_are_those_of_its_papers():
+    from datapare.methods.score.tdds import PRESETS
+
+    assert PRESETS["cifar100"][0.7] == {"count": 90, "window": 10}
+    assert PRESETS["cifar100"][0.1] == {"count": 10, "window": 5}
+
+
+def test_el2n_preset_on_cifar_is_epoch_20():
+    from datapare.methods.score.el2n import PRESETS
+
+    assert PRESETS["cifar10"] == PRESETS["cifar100"] == {"first": 20, "count": 1}
+
+
+# -- which epochs
+
+
+def test_epochs_first_and_count_choose_rows():
+    values = np.arange(5.0)[:, None]
+    assert chosen_epochs(values, 1, 2).ravel().tolist() == [1, 2]
+    assert chosen_epochs(values, -2, None).ravel().tolist() == [3, 4]
+    assert chosen_epochs(values, -5, 5).ravel().tolist() == [0, 1, 2, 3, 4]
+    assert chosen_epochs(values, 4, 1).ravel().tolist() == [4]
+    assert np.shares_memory(chosen_epochs(values, 0, None), values)
+
+
+@pytest.mark.parametrize(("first", "count"), [(5, None), (4, 2), (-6, None), (-1, 2), (0, 0), (2, -1)])
+def test_epochs_that_were_not_recorded_are_refused(first, count):
+    with pytest.raises(InputError, match=r"epochs from epoch -?\d on were asked for, but epochs 0 to 4 were recorded"):
+        chosen_epochs(np.zeros((5, 1)), first, count)
+
+
+EPOCH_READERS = ["el2n", "entropy", "least_confidence", "loss", "prob_aum"]
+
+
+@pytest.mark.parametrize("name", EPOCH_READERS)
+def test_first_and_count_read_just_those_epochs(name):
+    rng = np.random.default_rng(0)
+    arrays = [rng.random((7, 4)) for _ in find("score", name).reads]
+    part = [a[2:5] for a in arrays]
+    assert np.array_equal(score(name, *arrays, first=2, count=3), score(name, *part, first=0))
+    assert np.array_equal(score(name, *arrays, first=-2, count=1), score(name, *[a[5:6] for a in arrays]))
+
+
+@pytest.mark.parametrize("name", ["entropy", "least_confidence", "loss"])
+def test_the_last_epoch_alone_is_read_by_default(name):
+    rng = np.random.default_rng(0)
+    arrays = [rng.random((7, 4)) for _ in find("score", name).reads]
+    assert np.array_equal(score(name, *arrays), score(name, *[a[-1:] for a in arrays]))
+
+
+# -- TDDS
+
+
+def test_tdds_worked_through_step_by_step():
+    assert np.allclose(STEP[1:, 0], [0.23285585, 0.44986810, 0.20273255, 0.55926104], atol=1e-8)
+    windows = [score("tdds", STEP[k : k + 3], window=3, decay=1.0)[0] for k in range(3)]
+    assert np.allclose(windows, [0.15345083, 0.17475123, 0.25210371], atol=1e-8)
+    weighted = 0.9 * (windows[2] + 0.1 * windows[1] + 0.01 * windows[0])
+    assert score("tdds", STEP, window=3)[0] == pytest.approx(weighted, abs=1e-12)
+
+
+def test_tdds_windows_move_and_the_last_one_weighs_most():
+    step = np.zeros((13, 3))
+    step[2, 0] = step[6, 1] = step[12, 2] = 1.0  # an early, a middle and a late change
+    scores = score("tdds", step, window=4)
+    assert 0 < scores[0] < scores[1] < scores[2]
+
+
+def test_tdds_never_reads_the_row_before_the_first_change():
+    other = STEP.copy()
+    other[0] = 7.0
+    assert np.array_equal(score("tdds", STEP, window=3), score("tdds", other, window=3))
+    tail = score("tdds", STEP, window=3, first=1)
+    assert np.array_equal(tail, score("tdds", np.concatenate([other[:1], STEP[2:]]), window=3))
+
+
+def test_tdds_first_minus_ten_is_the_single_window_of_the_extrapolation_code():
+    step = np.random.default_rng(0).random((30, 6))
+    last = step[-9:]
+    expected = 0.9 * np.sqrt(((last - last.mean(axis=0)) ** 2).sum(axis=0))
+    assert np.allclose(score("tdds", step, first=-10), expected)
+
+
+def test_tdds_of_equal_changes_is_zero():
+    assert score("tdds", np.full((12, 2), 0.3)).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("window", [2, 6, 0, -1])
+def test_tdds_refuses_windows_without_a_spread_or_longer_than_the_record(window):
+    with pytest.raises(InputError, match=rf"at least 3 and at most the 5 chosen epochs, but window is {window}"):
+        score("tdds", STEP, window=window)
+
+
+def test_tdds_takes_a_window_as_long_as_the_record_and_as_short_as_three():
+    assert score("tdds", STEP, window=5).shape == score("tdds", STEP, window=3).shape == (3,)
+
+
+def test_tdds_of_a_long_record_does_not_mind_weights_that_vanish():
+    step = np.random.default_rng(0).random((400, 2))
+    assert np.allclose(score("tdds", step), score("tdds", step, first=-40), rtol=1e-9)
+
+
+# -- DUAL and Dyn-Unc
+
+
+def train_two_points(x1, x2, *, exponential, rate, steps):
+    """Full-batch gradient descent from zero on two points labelled +1; predictions before each step, (steps, 2)."""
+    x = np.array([x1, x2])
+    w = np.zeros(2)
+    seen = np.empty((steps, 2))
+    for t in range(steps):
+        f = x @ w
+        seen[t] = 1 / (1 + np.exp(-f))
+        w += rate * ((np.exp(-f) if exponential else 1 - seen[t]) @ x)
+    return seen
+
+
+THEOREM = [
+    ((0.1, 0.1), (0.13, 0.12), False, 0.1, 10, 457, 1038),
+    ((0.1, 0.1), (0.13, 0.12), False, 0.01, 10, 4609, 10425),
+    ((0.1, 0.1), (0.13, 0.12), True, 0.1, 10, 281, 730),
+    ((1.0, 0.0), (1.5, 0.5), False, 0.01, 10, 69, 161),
+    ((1.0, 0.0), (1.5, 0.5), False, 0.1, 2, 7, 16),
+    ((0.5, 0.5), (1.0, 0.8), False, 0.01, 10, 120, 282),
+    ((1.0, 0.0), (1.5, 0.5), True, 0.5, 2, 1, 1),
+]
+
+
+@pytest.mark.parametrize(("x1", "x2", "exponential", "rate", "window", "t_dual", "t_std"), THEOREM)
+def test_dual_finds_the_harder_point_earlier_than_dyn_unc(x1, x2, exponential, rate, window, t_dual, t_std):
+    seen = train_two_points(x1, x2, exponential=exponential, rate=rate, steps=t_std + window + 1)
+
+    def first_time(name):
+        alone = np.lib.stride_tricks.sliding_window_view(seen, window, axis=0)  # (W, 2, window)
+        std = alone.std(axis=-1, ddof=1)
+        value = std * (1 - alone.mean(axis=-1)) if name == "dual" else std
+        return int(np.flatnonzero(value[:, 0] > value[:, 1])[0])
+
+    assert (first_time("dual"), first_time("dyn_unc")) == (t_dual, t_std)
+    for name, t in (("dual", t_dual), ("dyn_unc", t_std)):
+        before, after = (score(name, seen[s : s + window], window=window) for s in (t - 1, t))
+        assert before[0] <= before[1]
+        assert after[0] > after[1]
+
+
+def test_dual_with_one_window_is_difficulty_times_deviation():
+    expected = (1 - P.mean(axis=0)) * P.std(axis=0, ddof=1)
+    assert np.allclose(score("dual", P, window=5), expected)
+
+
+def test_dual_does_not_keep_the_scale_of_the_released_code():
+    released = [
+        np.mean([(1 - P[k : k + 3, i].mean()) * P[k : k + 3, i].std(ddof=1) * 10 for k in range(3)]) for i in range(3)
+    ]
+    assert np.allclose(score("dual", P, window=3) * 10, released)
+
+
+def test_dyn_unc_takes_a_probability_of_zero_for_what_it_is():
+    p = np.array([[0.5], [0.0], [0.5]])  # the released code would skip the 0 as missing, and see no spread at all
+    assert score("dyn_unc", p, window=2)[0] == pytest.approx(0.5 / math.sqrt(2))
+
+
+def test_dyn_unc_variants_choose_their_windows():
+    _, std = rolling_moments(P, 2)
+    assert np.allclose(score("dyn_unc", P, window=2, windows="official"), std[:-1].mean(axis=0))
+    assert np.allclose(score("dyn_unc", P, window=2, windows="skip-two"), std[2:].mean(axis=0))
+
+
+@pytest.mark.parametrize(("windows", "window"), [("official", 5), ("skip-two", 4), ("skip-two", 5)])
+def test_dyn_unc_refuses_when_no_window_is_left(windows, window):
+    with pytest.raises(InputError, match=f"windows='{windows}' of {window} epochs leave none of 5 recorded epochs"):
+        score("dyn_unc", P, window=window, windows=windows)
+
+
+# -- EL2N and GraNd
+
+
+def test_el2n_is_what_the_sums_of_squares_say():
+    square = (BOTH**2).sum(axis=-1)
+    assert np.allclose(ERROR, np.sqrt(np.maximum(square - 2 * P + 1, 0)))
+
+
+@pytest.mark.parametrize(
+    ("knobs", "rows"),
+    [
+        ({"first": 20, "count": 1}, slice(20, 21)),  # Data Diet, and the DUAL authors' code
+        ({"count": 10, "reduce": "sum"}, slice(10)),  # CCS and D2
+        ({"first": 1, "count": 10, "reduce": "sum"}, slice(1, 11)),  # the DUAL authors' code on ImageNet
+        ({"count": 5}, slice(5)),  # BOSS
+    ],
+)
+def test_el2n_variants_of_released_codes(knobs, rows):
+    error = np.random.default_rng(0).random((25, 4))
+    expected = error[rows].sum(axis=0) if knobs.get("reduce") == "sum" else error[rows].mean(axis=0)
+    assert np.allclose(score("el2n", error, **knobs), expected)
+
+
+def test_el2n_says_what_to_do_when_the_record_is_too_short():
+    with pytest.raises(InputError, match="1 epochs from epoch 20 on were asked for, but epochs 0 to 4 were recorded"):
+        score("el2n", ERROR, first=20, count=1)
+
+
+def test_grand_last_equals_the_gradient_of_a_linear_layer():
+    import torch
+
+    torch.manual_seed(0)
+    feature, label = torch.randn(8, 5, dtype=torch.float64), torch.arange(8) % 3
+    layer = torch.nn.Linear(5, 3, dtype=torch.float64)
+    expected = []
+    for h, y in zip(feature, label, strict=True):
+        layer.zero_grad()
+        torch.nn.functional.cross_entropy(layer(h)[None], y[None]).backward()
+        expected.append(math.hypot(layer.weight.grad.norm().item(), layer.bias.grad.norm().item()))
+    prob = torch.softmax(layer(feature), dim=1).detach().numpy()
+    error = np.linalg.norm(prob - np.eye(3)[label.numpy()], axis=1)
+    assert np.allclose(score("grand_last", error[None], feature.numpy()), expected, rtol=1e-12)
+
+
+def test_grand_last_takes_the_error_of_the_epoch_of_the_embedding():
+    error = np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])
+    embedding = np.array([[2.0, 2.0], [0.0, 0.0]], dtype=np.float32)
+    assert np.allclose(score("grand_last", error, embedding), [1.5, 0.6])
+    assert np.allclose(score("grand_last", error, embedding, first=1, count=1), [0.9, 0.4])
+    assert np.allclose(score("grand_last", error, embedding, first=0), [0.9, 0.4])
+
+
+def test_grand_averages_over_networks():
+    assert score("grand", np.array([[1.0, 2.0], [3.0, 6.0]], dtype=np.float32)).tolist() == [2.0, 4.0]
+
+
+# -- AUM
+
+
+def test_aum_counts_every_epoch_and_puts_the_hardest_first():
+    margin = np.array([[-9.0, 1.0], [1.0, 1.0]])  # hard at first; the last epoch alone says they are alike
+    hard, easy = score("aum", margin)
+    assert (hard, easy) == (4.0, -1.0)
+
+
+def test_aum_of_log_probabilities_is_the_same():
+    logits = np.random.default_rng(0).normal(0, 3, (6, 5, 4))
+    log_prob = np.log(softmax(logits))
+    margins = [x[..., 0] - x[..., 1:].max(axis=-1) for x in (logits, log_prob)]
+    assert np.allclose(*(score("aum", m) for m in margins))
+
+
+def test_prob_aum_variants_of_released_codes():
+    m = 2 * P - 1
+    assert np.allclose(score("prob_aum", m, reduce="sum"), 5 * score("prob_aum", m))
+    assert np.allclose(score("prob_aum", m, first=-1), -m[-1])
+
+
+# -- forgetting, correctness, H-score
+
+SEEN = np.array([[0, 1, 0, 1, 0], [1, 0, 0, 1, 0], [0, 1, 0, 1, 0], [1, 0, 1, 1, 0], [0, 0, 1, 1, 0]], dtype=bool)
+
+
+def test_forgetting_counts_every_loss_and_keeps_the_never_learned():
+    assert score("forgetting", SEEN).tolist() == [2, 2, 0, 0, 5]
+
+
+@pytest.mark.parametrize(("never", "expected"), [(None, 5.0), (math.inf, math.inf), (1000.0, 1000.0), (0.0, 0.0)])
+def test_forgetting_of_the_never_learned_is_each_published_rule(never, expected):
+    assert score("forgetting", SEEN, never_learned=never).tolist() == [2, 2, 0, 0, expected]
+
+
+def test_forgetting_of_one_epoch_loses_nothing():
+    assert score("forgetting", np.array([[True, False]])).tolist() == [0, 1]
+
+
+def test_correctness_is_negated():
+    assert score("correctness", SEEN).tolist() == [-2, -2, -2, -5, 0]
+
+
+def test_h_score_is_positive_in_the_published_band_and_harder_first():
+    runs = np.arange(7)[:, None] > np.arange(6)  # right in 0, 1, … 6 of six runs
+    assert score("h_score", runs).tolist() == [0, 5, 4, 3, 2, 1, 0]
+
+
+def test_h_score_of_one_run_is_refused_because_the_band_is_empty():
+    with pytest.raises(InputError, match="needs two columns or more, not 1"):
+        score("h_score", np.ones((4, 1), dtype=bool))
+    assert score("h_score", np.array([[True, False]])).tolist() == [1]
+
+
+# -- belief without labels
+
+
+def test_entropy_differs_from_the_guarded_one_by_less_than_anyone_sees():
+    guarded = -(BOTH[-1] * np.log(BOTH[-1] + 1e-10)).sum(axis=-1)
+    assert np.allclose(score("entropy", ENTROPY), guarded, atol=2e-10)
+
+
+def test_least_confidence_is_a_probability_and_no_logit():
+    logits = np.array([[[3.0, 0.0, 0.0], [30.0, 28.0, 0.0]]])  # the larger logit is the less confident
+    prob = softmax(logits)
+    rival = np.sort(prob, axis=-1)[..., -2]
+    sure, unsure = score("least_confidence", prob[..., 0], prob[..., 0] - rival)
+    assert sure < unsure
+    assert np.allclose([sure, unsure], -prob.max(axis=-1)[0])
+
+
+def test_margin_is_the_gap_whatever_the_order_of_the_classes():
+    prob = np.array([[0.1, 0.2, 0.7], [0.7, 0.2, 0.1], [0.4, 0.35, 0.25], [0.5, 0.0, 0.5]])
+    assert np.allclose(score("margin", prob), [-0.5, -0.5, -0.05, 0.0])
+    assert np.allclose(score("margin", prob.astype(np.float32)), [-0.5, -0.5, -0.05, 0.0])
+
+
+def test_soft_label_gives_the_reference_probabilities():
+    from datapare.methods.score.soft_label import soften
+
+    assert np.allclose(soften(LOGIT_MEAN)[:, 0], [0.37272645, 0.97239058, 0.39187324], atol=1e-8)
+
+
+def test_soft_label_of_logits_and_of_log_probabilities_is_the_same_but_not_of_probabilities():
+    logits = np.random.default_rng(0).normal(0, 2, (6, 5, 4))
+    of_logits = score("soft_label", logits.mean(axis=0))
+    assert np.allclose(of_logits, score("soft_label", np.log(softmax(logits)).mean(axis=0)))
+    assert not np.allclose(of_logits, score("soft_label", softmax(logits).mean(axis=0)), atol=0.05)
+
+
+def test_soft_label_sees_each_row_alone_and_bears_any_logit():
+    huge = np.array([[1e4, 0.0, 0.0], [0.0, 0.0, 0.0], [-1e4, -1e4, 0.0]], dtype=np.float32)
+    assert score("soft_label", huge) == pytest.approx([0.0, math.log(3), 0.0], abs=1e-12)
+    assert score("soft_label", huge[1:2]) == pytest.approx([math.log(3)])
+
+
+# -- Data Maps
+
+
+def test_variability_variants():
+    assert np.allclose(score("variability", P, ddof=1), P.std(axis=0, ddof=1))
+    variance = P.var(axis=0)
+    assert np.allclose(score("variability", P, corrected=True), np.sqrt(variance + variance**2 / 4))
+
+
+def test_variability_of_a_constant_is_exactly_zero():
+    assert score("variability", np.full((7, 2), 0.1, dtype=np.float32)).tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(("epochs", "ddof"), [(1, 0), (2, 2), (3, -1), (3, 3)])
+def test_variability_needs_two_epochs_and_more_than_ddof(epochs, ddof):
+    with pytest.raises(InputError, match=f"more than ddof={ddof}, not {epochs}"):
+        score("variability", np.zeros((epochs, 1)), ddof=ddof)
+
+
+def test_variability_takes_two_epochs_and_ddof_one():
+    assert score("variability", np.array([[0.0], [1.0]]), ddof=1)[0] == pytest.approx(math.sqrt(0.5))
+
+
+def test_threshold_closeness_is_largest_at_one_half():
+    assert np.allclose(score("threshold_closeness", P), [0.24, 0.96 * 0.04, 0.42 * 0.58])
+
+
+# -- CLD
+
+
+def test_cld_is_the_correlation_of_the_changes():
+    rng = np.random.default_rng(0)
+    own, other = rng.random((2, 9, 4))
+    expected = [np.corrcoef(np.diff(own[:, i]), np.diff(other[:, i]))[0, 1] for i in range(4)]
+    assert np.allclose(score("cld", own, other), expected)
+    assert np.allclose(score("cld", own.astype(np.float32), other), expected, atol=1e-6)
+
+
+def test_cld_without_any_change_is_the_least_score():
+    wavering = np.array([1.0, 0.3, 0.9, 0.1])
+    steady = np.array([0.4, 0.3, 0.2, 0.1])  # changes alike: 0.1 each, but for rounding
+    constant = np.full(4, 0.1)
+    own = np.stack([constant, wavering, wavering], axis=1)
+    other = np.stack([wavering, constant, wavering], axis=1)
+    assert score("cld", own, other).tolist() == pytest.approx([-1.0, -1.0, 1.0])
+    exact = np.array([4.0, 3.0, 2.0, 1.0])
+    assert score("cld", exact[:, None], wavering[:, None]).tolist() == [-1.0]
+    assert abs(score("cld", steady[:, None], wavering[:, None])[0]) <= 1
+
+
+def test_cld_needs_three_epochs():
+    with pytest.raises(InputError, match="three epochs or more, not 2"):
+        score("cld", np.zeros((2, 1)), np.zeros((2, 1)))
+    assert score("cld", np.array([[3.0], [1.0], [0.0]]), np.array([[1.0], [0.0], [5.0]])) == pytest.approx([1.0])
+
+
+# -- scores of other networks
+
+
+def test_puma_keeps_what_is_near():
+    assert score("puma", np.array([0.5, 2.0], dtype=np.float32)).tolist() == [-0.5, -2.0]
+
+
+def test_puma_of_a_linear_classifier_is_its_distance_to_the_nearest_rival():
+    weight, x = np.array([[1.0, 0.0], [0.0, 1.0], [-2.0, 0.0]]), np.array([2.0, 1.0])
+    value = weight @ x
+    distance = min(abs(value[0] - value[j]) / np.linalg.norm(weight[0] - weight[j]) for j in (1, 2))
+    assert score("puma", np.array([distance]))[0] == pytest.approx(-1 / math.sqrt(2))
+
+
+def test_dlc_averages_over_thinned_networks():
+    assert score("dlc", np.array([[1.0, 3.0, 5.0]], dtype=np.float32)).tolist() == [3.0]
+
+
+def rmd_by_loops(embedding, label):
+    total = np.zeros(len(label))
+    for sign, group in ((1, label), (-1, np.zeros_like(label))):
+        means = {g: np.mean([h for h, k in zip(embedding, group, strict=True) if k == g], axis=0) for g in set(group)}
+        away = [h - means[g] for h, g in zip(embedding, group, strict=True)]
+        inverse = np.linalg.inv(sum(np.outer(a, a) for a in away) / len(away))
+        total += sign * np.array([a @ inverse @ a for a in away])
+    return total
+
+
+def embedded(count=30, width=4, classes=3):
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, classes, count)
+    return rng.normal(0, 1, (count, width)) + 3 * label[:, None], label
+
+
+@pytest.mark.parametrize("block", [7, 30, 8192])
+def test_rmd_is_what_plain_loops_say(block, monkeypatch):
+    embedding, label = embedded()
+    monkeypatch.setattr("datapare.methods.score.rmd.BLOCK", block)
+    assert np.allclose(score("rmd", embedding, label), rmd_by_loops(embedding, label))
+    assert np.allclose(score("rmd", embedding, 5 * label - 3), rmd_by_loops(embedding, label))  # numbers are only names
+
+
+def test_rmd_bears_features_without_spread_and_twins():
+    embedding, label = embedded()
+    more = np.concatenate([embedding, embedding[:, :1], np.full((30, 1), 0.1)], axis=1)
+    assert np.allclose(score("rmd", more, label), score("rmd", embedding, label), rtol=1e-6)
+
+
+def test_rmd_bears_more_features_than_examples_and_classes_of_one():
+    embedding = np.random.default_rng(0).normal(0, 1, (6, 40)).astype(np.float32)
+    scores = score("rmd", embedding, np.array([0, 0, 0, 1, 1, 2]))
+    assert np.isfinite(scores).all()
+    whole = 5.0  # in the span of six centred points each lies at squared distance N - 1
+    assert scores[5] == pytest.approx(-whole, abs=1e-6)
+
+
+def test_rmd_keeps_directions_of_little_spread():
+    embedding, label = embedded()
+    scaled = embedding * np.array([1.0, 1e-2, 1.0, 1e2])
+    assert np.allclose(score("rmd", scaled, label), score("rmd", embedding, label), atol=1e-6)
+
+
+def two_bundles(rng):
+    """Two bundles of directions, of any length."""
+    angle = np.concatenate([rng.normal(0.3, 0.05, 12), rng.normal(2.5, 0.05, 9)])
+    length = rng.uniform(0.5, 4, 21)[:, None]
+    return length * np.stack([np.cos(angle), np.sin(angle)], axis=1), angle
+
+
+def test_ssp_is_the_cosine_distance_to_the_own_bundle(monkeypatch):
+    monkeypatch.setattr("datapare.methods.score.ssp.BLOCK", 5)
+    embedding, angle = two_bundles(np.random.default_rng(0))
+    centre = [np.stack([np.cos(a), np.sin(a)]).mean(axis=1) for a in (angle[:12], angle[12:])]
+    direction = [np.arctan2(c[1], c[0]) for c in centre]
+    expected = 1 - np.cos(angle - np.repeat(direction, [12, 9]))
+    assert np.allclose(score("ssp", embedding, clusters=2), expected)
+    assert np.allclose(score("ssp", embedding, clusters=2, prefer="near"), -expected)
+    assert np.allclose(score("ssp", embedding.astype(np.float32), clusters=2), expected, atol=1e-6)
+
+
+def test_ssp_does_not_depend_on_the_order_of_the_examples():
+    rng = np.random.default_rng(0)
+    embedding, order = rng.normal(0, 1, (80, 3)), rng.permutation(80)
+    assert np.allclose(score("ssp", embedding[order], clusters=7), score("ssp", embedding, clusters=7)[order])
+    seeds = [score("ssp", embedding, clusters=7, seed=seed) for seed in (0, 0, 1)]
+    assert np.array_equal(seeds[0], seeds[1])
+    assert not np.allclose(seeds[0], seeds[2])
+
+
+def test_ssp_bears_an_embedding_without_direction():
+    embedding = np.array([[0.0, -0.0], [1.0, 0.0], [1.0, 0.1], [-0.0, 0.0]])
+    scores = score("ssp", embedding, clusters=1)
+    assert scores[[0, 3]].tolist() == [1.0, 1.0]
+    assert max(scores[1:3]) < 0.1
+
+
+def test_ssp_with_a_cluster_for_each_example_is_zero():
+    embedding = np.array([[1.0, 0.0], [0.0, 2.0], [-3.0, 0.0]])
+    assert np.allclose(score("ssp", embedding, clusters=3), 0)
+
+
+@pytest.mark.parametrize("clusters", [0, 4, -1])
+def test_ssp_refuses_more_clusters_than_examples(clusters):
+    with pytest.raises(InputError, match=f"between 1 and the 3 examples, not {clusters}"):
+        score("ssp", np.eye(3), clusters=clusters)
+
+
+@pytest.mark.parametrize("name", names("score"))
+def test_every_method_says_where_it_comes_from_and_what_it_reads(name):
+    method = find("score", name)
+    assert method.source.startswith("arXiv:")
+    reads = method.doc.partition("\nReads")[2].partition("\nPublished")[0]
+    assert all(array in reads for array in method.reads)
+    assert ">>>" in method.function.__doc__
