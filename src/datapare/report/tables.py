@@ -78,9 +78,9 @@ GLOSSARY = {
     "examples counts 0.3.",
     "score": "one number per example that says how much a method wants to keep it; larger = keep first.",
     "probability": "what the model gave the example's own label, between 0 and 1, in one epoch.",
-    "mean probability": "the average of that probability over the recorded epochs: high = easy, low = hard or wrong.",
-    "deviation": "the standard deviation of that probability over the epochs (ddof 1): high = the model changed "
-    "its mind.",
+    "mean probability": "the average of the label's probability over the recorded epochs: high = easy, low = hard or wrong.",
+    "deviation": "the standard deviation of the label's probability over the epochs (ddof 1): high = the model "
+    "changed its mind.",
     "margin": "the logit of the label minus the largest other logit; above 0 exactly when the model is right. Its "
     "mean over epochs is the area under the margin (AUM).",
     "moon plot": "mean probability against deviation, one point per example; during training an example travels "
@@ -158,7 +158,7 @@ def glossary(shown: set[str]) -> list[tuple[str, str]]:
     words = {"keep", "subset", "seed", "digest"}
     of_section = {
         "comparison": {"arm", "random", "95 % interval", "epoch"},
-        "cost": {"arm", "epoch"},
+        "cost": {"epoch"},
         "map": {"moon plot", "probability", "mean probability", "deviation", "epoch"},
         "scores": {"score"},
         "probability": {"mean probability", "probability"},
