@@ -78,7 +78,8 @@ GLOSSARY = {
     "examples counts 0.3.",
     "score": "one number per example that says how much a method wants to keep it; larger = keep first.",
     "probability": "what the model gave the example's own label, between 0 and 1, in one epoch.",
-    "mean probability": "the average of the label's probability over the recorded epochs: high = easy, low = hard or wrong.",
+    "mean probability": "the average of the label's probability over the recorded epochs: high = easy, low = hard "
+    "or wrong.",
     "deviation": "the standard deviation of the label's probability over the epochs (ddof 1): high = the model "
     "changed its mind.",
     "margin": "the logit of the label minus the largest other logit; above 0 exactly when the model is right. Its "
