@@ -18,11 +18,11 @@ from datapare.data import open_dataset
 from datapare.errors import MismatchError
 from datapare.intervals import mean_interval, paired_interval
 from datapare.methods.select.beta import beta_parameters
-from datapare.report import _in_script, report
-from datapare.report.figures import POINTS, plain, score_edges
-from datapare.report.summary import moments
-from datapare.report.tables import CostRow, break_even
-from datapare.report.verdict import arms, verdict
+from datapare.page import _in_script, report
+from datapare.page.figures import POINTS, plain, score_edges
+from datapare.page.summary import moments
+from datapare.page.tables import CostRow, break_even
+from datapare.page.verdict import arms, verdict
 from datapare.types import Comparison, Dynamics, Recipe, Scores, Subset
 
 HOSTILE = '</script><img src=x onerror="hacked=1"><b>&amp;'
@@ -521,7 +521,7 @@ def test_table_rows_are_shown_with_their_columns(tmp_path):
 
 def test_importing_the_report_loads_no_heavy_library():
     heavy = ("plotly", "jinja2", "scipy", "PIL", "torch", "datasets")
-    code = f"import sys, datapare.report; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, datapare.page; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from datapare.data import open_dataset
-from datapare.report import report
+from datapare.page import report
 from datapare.types import Comparison, Dynamics, Recipe, Scores, Subset
 
 BREAKOUT = '</script><img src=x onerror="window.hacked=1">'

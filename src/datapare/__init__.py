@@ -15,11 +15,11 @@ from datapare.types import Comparison, Dynamics, Recipe, Scores, Subset
 
 if TYPE_CHECKING:
     from datapare.api import realign, score, select
-    from datapare.compare import compare
+    from datapare.comparison import compare
     from datapare.data import Dataset, export, open_dataset
-    from datapare.prune import prune
+    from datapare.page import report
+    from datapare.pruning import prune
     from datapare.record import Recorder
-    from datapare.report import report
     from datapare.store import load, save
     from datapare.train import record
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 ROOM = {
     "score": "api", "select": "api", "realign": "api",
     "Dataset": "data", "open_dataset": "data", "export": "data",
-    "Recorder": "record", "record": "train", "compare": "compare", "prune": "prune",
-    "report": "report", "save": "store", "load": "store",
+    "Recorder": "record", "record": "train", "compare": "comparison", "prune": "pruning",
+    "report": "page", "save": "store", "load": "store",
 }  # fmt: skip
 
 __all__ = [

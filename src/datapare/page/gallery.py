@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.report.summary import Floats, names_of
+from datapare.page.summary import Floats, names_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from datapare.intervals import FEWEST, Interval, mean_interval, paired_interval
-from datapare.report.summary import names_of
+from datapare.page.summary import names_of
 from datapare.types import Comparison
 
 Outcome = Literal["better", "no evidence", "worse", "too few seeds", "no random arm", "not compared"]

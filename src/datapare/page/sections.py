@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.report import figures, gallery, tables
-from datapare.report.figures import Figure
-from datapare.report.summary import Floats, class_counts, coverage, lineage, moments, percent
-from datapare.report.verdict import Arm, arms, judged, verdict, worst_class
+from datapare.page import figures, gallery, tables
+from datapare.page.figures import Figure
+from datapare.page.summary import Floats, class_counts, coverage, lineage, moments, percent
+from datapare.page.verdict import Arm, arms, judged, verdict, worst_class
 from datapare.types import Comparison, Dynamics, Recipe, Scores, Subset
 
 if TYPE_CHECKING:

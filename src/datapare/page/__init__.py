@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from datapare.errors import MismatchError
-from datapare.report.sections import Parts, contents, headline, is_beta
-from datapare.report.summary import percent
-from datapare.report.tables import glossary
-from datapare.report.verdict import points
+from datapare.page.sections import Parts, contents, headline, is_beta
+from datapare.page.summary import percent
+from datapare.page.tables import glossary
+from datapare.page.verdict import points
 from datapare.types import Comparison, Dynamics, Scores, Subset, check_same_dataset
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.report.summary import Floats
-from datapare.report.verdict import Arm, is_baseline
+from datapare.page.summary import Floats
+from datapare.page.verdict import Arm, is_baseline
 
 Figure = dict[str, Any]
 Mask = NDArray[np.bool_]

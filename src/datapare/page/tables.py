@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.report.gallery import shorten
-from datapare.report.summary import names_of
-from datapare.report.verdict import Arm
+from datapare.page.gallery import shorten
+from datapare.page.summary import names_of
+from datapare.page.verdict import Arm
 from datapare.types import Dynamics, Recipe
 
 MANY_CLASSES = 60  # above which only the ends of the class table are open

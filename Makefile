@@ -1,0 +1,45 @@
+# Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: env demo test lint docs smoke clean
+
+env: $(STAMP)
+
+# torch first and by itself: asked for by a range, a resolver may bring a build with gigabytes of GPU libraries.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[all]' --group dev
+	touch $(STAMP)
+
+# The main job on the digits that come with scikit-learn: prune to three sizes, then prove it by retraining.
+demo: env
+	$(BIN)/python examples/digits.py demo
+	$(BIN)/datapare prune demo/digits.npz --keep 0.5 --out demo/digits.datapare
+	$(BIN)/datapare prune demo/digits.npz --keep 0.3 --out demo/digits.datapare
+	$(BIN)/datapare prune demo/digits.npz --keep 0.1 --out demo/digits.datapare
+	$(BIN)/datapare compare demo/digits.datapare --keep 0.5 --keep 0.3 --keep 0.1 --test demo/digits-test.npz
+	$(BIN)/datapare report demo/digits.datapare --keep 0.3
+	@echo "the smaller dataset: demo/digits.datapare/keep-0.3/dataset"
+	@echo "the report:          file://$(CURDIR)/demo/digits.datapare/keep-0.3/report.html"
+
+lint: env
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest
+
+docs: env
+	$(BIN)/python docs/make.py
+
+smoke: env
+	bash tests/smoke.sh
+
+clean:
+	rm -rf .venv demo build dist

@@ -1,0 +1,58 @@
+"""Write docs/methods.md and docs/cli.md from signatures and docstrings; a test fails when they are stale."""
+
+import inspect
+from pathlib import Path
+
+from datapare import cli
+from datapare.flags import command
+from datapare.methods import ROOMS, find, names
+from datapare.screen import knob_line
+
+HERE = Path(__file__).parent
+TITLES = {
+    "score": "Scores: one number per example, larger = keep first",
+    "select": "Selection rules: exactly so many examples",
+    "extrapolate": "Extrapolation: scores of all from scores of some",
+    "gauge": "Gauges: one number about a dataset",
+}
+
+
+def methods_page() -> str:
+    """Every method with its formula, source and knobs."""
+    parts = ["# Methods", "Made by `make docs` from the files in `src/datapare/methods/`."]
+    for room in ROOMS:
+        if not names(room):
+            continue
+        parts.append(f"## {TITLES[room]}")
+        for name in names(room):
+            found = find(room, name)
+            knobs = knob_line(found.knobs)
+            parts += [f"### `{name}`", f"```text\n{found.doc}\n```", f"Knobs: `{knobs}`" if knobs else "No knobs."]
+    return "\n\n".join(parts) + "\n"
+
+
+def cli_page() -> str:
+    """Every verb with its flags."""
+    parts = [
+        "# Command line",
+        "Made by `make docs` from the verbs' signatures. The knobs of the methods a call names become flags too; "
+        "shown are those of the defaults.",
+    ]
+    for verb, groups in cli.VERBS.items():
+        made = command(verb, *groups, [verb.__name__])
+        rows = [_row(p) for p in inspect.signature(made).parameters.values()]
+        parts += [f"## `datapare {verb.__name__}`", str(verb.__doc__), "\n".join(rows) or "No flags."]
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(parameter: inspect.Parameter) -> str:
+    info = getattr(parameter.annotation, "__metadata__", (None,))[0]
+    flag = getattr(info, "metavar", None) or f"--{parameter.name.strip('_').replace('_', '-')}"
+    required = parameter.default is parameter.empty
+    usual = " (required)" if required else "" if parameter.default is None else f" (default `{parameter.default}`)"
+    return f"- `{flag}`{usual} {getattr(info, 'help', None) or ''}".rstrip()
+
+
+if __name__ == "__main__":
+    (HERE / "methods.md").write_text(methods_page(), encoding="utf-8")
+    (HERE / "cli.md").write_text(cli_page(), encoding="utf-8")

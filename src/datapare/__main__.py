@@ -1,0 +1,5 @@
+"""`python -m datapare` is the command line."""
+
+from datapare.cli import main
+
+main()

@@ -1,0 +1,36 @@
+"""What this machine offers, told in a few lines that help to understand a slow or failing run."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+OPTIONAL = {"transformers": "pretrained backbones", "accelerate": "several processes", "faiss-cpu": "neighbours"}
+MATRIX_UNITS = ("amx_bf16", "avx512_bf16")
+
+
+def examine() -> dict[str, str]:
+    """Versions, cores, devices and optional libraries, by name."""
+    import torch
+
+    told = {name: _version(name) for name in ("datapare", "numpy", "torch", "datasets", "pyarrow", "pillow")}
+    told["python"] = platform.python_version()
+    told["cores"] = str(os.cpu_count())
+    told["bf16 units"] = ", ".join(_units()) or "none: training runs in fp32"
+    told["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    for name, purpose in OPTIONAL.items():
+        told[name] = f"{_version(name)} ({purpose})"
+    return told
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _units() -> list[str]:
+    cpu = Path("/proc/cpuinfo")
+    flags = cpu.read_text(encoding="utf-8") if cpu.is_file() else ""
+    return [unit for unit in MATRIX_UNITS if unit in flags]

@@ -1,0 +1,136 @@
+"""Flags from signatures: groups of flags that several verbs share, and the knobs of the methods a call names."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from datapare.errors import InputError
+from datapare.methods import Room, find
+
+AMBIGUOUS = 100  # a bare 30 may mean 30 % or 30 examples
+Parameter = inspect.Parameter
+Option = typer.Option
+Group = Callable[..., dict[str, Any]]
+Knobbed = tuple[Room, str, str]  # the room, the flag that names a method of it, and the default
+
+
+def parse_keep(text: str) -> float:
+    """A fraction such as 0.3, or a count above 100 such as 15000; a bare 30 is refused as ambiguous.
+
+    >>> parse_keep("0.3"), parse_keep("15000")
+    (0.3, 15000)
+    """
+    try:
+        keep = int(text) if text.strip().isdigit() else float(text)
+    except ValueError:
+        raise InputError(f"--keep is a fraction such as 0.3 or a count such as 15000, not {text!r}.") from None
+    if isinstance(keep, int) and 1 < keep <= AMBIGUOUS:
+        raise InputError(
+            f"--keep {keep} is ambiguous: write {keep / 100:g} for {keep} %; "
+            f"counts of examples start at {AMBIGUOUS + 1}."
+        )
+    if isinstance(keep, float) and not 0 < keep <= 1:
+        raise InputError(f"--keep is a fraction in (0, 1] such as 0.3, or a whole count such as 15000, not {text}.")
+    return keep
+
+
+# What several verbs ask for, written once. Each function's parameters become flags.
+Run = Annotated[Path, typer.Argument(help="A run folder, made by record or prune.", metavar="RUN")]
+Data = Annotated[str, typer.Argument(help="Folder, file, glob or hub name of the labelled dataset.", metavar="PATH")]
+Keep = Annotated[str, Option(help="Fraction to keep, such as 0.3, or a count, such as 15000.")]
+As = Annotated[
+    Literal["copy", "hardlink", "symlink", "index"],
+    Option("--as", help="How image files get there; index writes only lists of what to keep and drop."),
+]
+
+
+def opening(
+    label: Annotated[str | None, Option(help="Column of the labels.")] = None,
+    input: Annotated[list[str] | None, Option(help="Column a model reads; repeat for several.")] = None,  # noqa: A002
+    id: Annotated[str | None, Option(help="Column that identifies an example.")] = None,  # noqa: A002
+    kind: Annotated[
+        Literal["image", "text", "table", "embedding"] | None, Option(help="What the examples are, when unclear.")
+    ] = None,
+    split: Annotated[str, Option(help="Split of a dataset that has several.")] = "train",
+    on_bad_example: Annotated[
+        Literal["fail", "skip"], Option(help="What to do about unreadable examples; skipped ones are listed.")
+    ] = "fail",
+) -> dict[str, Any]:
+    """Say how the dataset is opened; nothing is stored that was not asked for."""
+    given = {"label": label, "input": input, "id": id, "kind": kind, "split": split, "on_bad_example": on_bad_example}
+    usual = {"split": "train", "on_bad_example": "fail"}
+    return {name: value for name, value in given.items() if value is not None and value != usual.get(name)}
+
+
+def recording(
+    preset: Annotated[
+        str | None, Option(help="Training recipe, such as cifar100; chosen by the data if absent.")
+    ] = None,
+    model: Annotated[str | None, Option(help="Built-in name, package.module:function, or transformers:NAME.")] = None,
+    epochs: Annotated[int | None, Option(help="Epochs to train and record.")] = None,
+    schedule_epochs: Annotated[
+        int | None, Option(help="Epochs of the full schedule, of which these are the first.")
+    ] = None,
+    precision: Annotated[Literal["auto", "fp32", "bf16"], Option(help="auto measures which is faster.")] = "auto",
+    channel: Annotated[
+        list[str] | None, Option(help="Channel to record; repeat for several. Default: the usual six.")
+    ] = None,
+    image_size: Annotated[int | None, Option(help="Side in pixels that images are resized and cropped to.")] = None,
+) -> dict[str, Any]:
+    """Say how the training that is recorded runs."""
+    given = {
+        "preset": preset,
+        "model": model,
+        "epochs": epochs,
+        "schedule_epochs": schedule_epochs,
+        "image_size": image_size,
+    }
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return {**chosen, "precision": precision, **({"channels": tuple(channel)} if channel else {})}
+
+
+def command(
+    verb: Callable[..., None], groups: Mapping[str, Group], knobbed: Mapping[str, Knobbed], argv: Sequence[str]
+) -> Callable[..., None]:
+    """Return a function whose signature is the verb's flags, its groups' flags, and the named methods' knobs."""
+    parts = {
+        name: [_keyword(p) for p in inspect.signature(group).parameters.values()] for name, group in groups.items()
+    }
+    if argv[:1] == [verb.__name__]:  # only then is a method imported
+        for name, (room, flag, default) in knobbed.items():
+            parts[name] = _knob_flags(room, _value_of(flag, argv) or default)
+    own = [p for p in inspect.signature(verb).parameters.values() if p.name not in {**groups, **knobbed}]
+
+    def run(**values: Any) -> None:
+        for name in {**groups, **knobbed}:
+            taken = {p.name: values.pop(p.name) for p in parts.get(name, [])}
+            values[name] = groups[name](**taken) if name in groups else taken
+        verb(**values)
+
+    flat = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in own] + [p for part in parts.values() for p in part]
+    run.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in flat}
+    run.__doc__ = verb.__doc__
+    return run
+
+
+def _keyword(parameter: Parameter) -> Parameter:
+    return parameter.replace(kind=Parameter.KEYWORD_ONLY)
+
+
+def _knob_flags(room: Room, name: str) -> list[Parameter]:
+    found = find(room, name)
+    panel = f"Knobs of {name}: {found.title}"
+    return [p.replace(annotation=Annotated[p.annotation, Option(rich_help_panel=panel)]) for p in found.knobs.values()]
+
+
+def _value_of(flag: str, argv: Sequence[str]) -> str | None:
+    for place, word in enumerate(argv):
+        if word == flag and place + 1 < len(argv):
+            return argv[place + 1]
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return None

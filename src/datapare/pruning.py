@@ -1,0 +1,216 @@
+"""The whole line on one run folder: open, record, score, select, export, report; each step is done once.
+
+Every step writes its result whole or not at all, so a run that was killed goes on where it stopped and ends in the
+same subset, bit for bit.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from datapare import api, runs, store
+from datapare.errors import InputError
+from datapare.lock import hold
+from datapare.methods import check_knobs, find
+from datapare.numerics import budget
+from datapare.types import Dynamics, Scores, Subset
+
+As = Literal["copy", "hardlink", "symlink", "index"]
+
+
+@dataclass(frozen=True, eq=False)
+class Pruned:
+    """What `prune` made and where; `fresh` is False when everything was there already."""
+
+    subset: Subset
+    folder: Path
+    dataset: Path
+    examples: Path
+    report: Path
+    fresh: bool
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How to choose: the score, the selection rule, their knobs, class balance and the seed."""
+
+    method: str = "dual"
+    selection: str = "beta"
+    score_knobs: Mapping[str, Any] = field(default_factory=dict)
+    select_knobs: Mapping[str, Any] = field(default_factory=dict)
+    balance: api.Balance | None = None
+    seed: int = 0
+
+    def check(self) -> None:
+        """Raise InputError for unknown methods or knobs, before anything costly begins."""
+        check_knobs(find("score", self.method), self.score_knobs)
+        check_knobs(find("select", self.selection), self.select_knobs)
+
+
+def prune(
+    source: Any,
+    *,
+    keep: float,
+    out: str | Path | None = None,
+    method: str = "dual",
+    selection: str = "beta",
+    score_knobs: Mapping[str, Any] | None = None,
+    select_knobs: Mapping[str, Any] | None = None,
+    balance: api.Balance | None = None,
+    seed: int = 0,
+    as_: As = "copy",
+    open_with: Mapping[str, Any] | None = None,
+    record_with: Mapping[str, Any] | None = None,
+    announce: Callable[[str], None] | None = None,
+    progress: Callable[[Any], None] | None = None,
+) -> Pruned:
+    """Make a labelled dataset smaller: train briefly, score, select, and write the subset and a report.
+
+    `source` is anything `open_dataset` reads, or an opened Dataset; `keep` a fraction in (0, 1] or a count. Results
+    go to `<source name>.datapare/` in the working directory, or to `out`. `open_with` and `record_with` are passed to
+    `open_dataset` and `record`; `announce` is called with one line before each stage. Finished stages are not
+    repeated. Raises InputError for bad input, BusyError when another process works on the same folder.
+    """
+    from datapare.data import Dataset, open_dataset
+
+    choice = Choice(method, selection, score_knobs or {}, select_knobs or {}, balance, seed)
+    choice.check()
+    say = announce or (lambda _: None)
+    data = source if isinstance(source, Dataset) else open_dataset(source, **(open_with or {}))
+    count = budget(len(data), keep)
+    folder = Path(out) if out is not None else default_folder(data)
+    if (planned := (record_with or {}).get("epochs")) is not None:
+        check_enough_epochs(choice, planned)
+    say(f"keep {count:,}, drop {len(data) - count:,} of {len(data):,} examples")
+    runs.check_free(folder)
+    with hold(folder, "working"):
+        runs.begin(folder, data, open_with or {})
+        dynamics = record_into(folder, data, say, progress, **{"seed": seed, **(record_with or {})})
+        check_enough_epochs(choice, dynamics.epochs)
+        scores = score_into(folder, dynamics, choice)
+        return finish(folder, data, dynamics, scores, choice, keep, as_, say)
+
+
+def default_folder(data: Any) -> Path:
+    """`<name>.datapare` in the working directory, after the file or folder the dataset came from."""
+    if data.path is None:
+        raise InputError("a dataset without a path has no name to call the results by; say where they go with out=….")
+    return Path(f"{Path(data.path).resolve().name.removesuffix('.tar')}.datapare")
+
+
+def record_into(
+    folder: Path,
+    data: Any,
+    say: Callable[[str], None],
+    progress: Callable[[Any], None] | None,
+    **record_with: Any,
+) -> Dynamics:
+    """The record of this run folder: made, continued, or found finished."""
+    from datapare.train import record
+
+    place = folder / "dynamics"
+    say("the record is finished; not training again" if store.is_finished(place) else "recording: training briefly")
+    dynamics: Dynamics = record(data, out=place, progress=progress, **record_with)
+    return dynamics
+
+
+def check_enough_epochs(choice: Choice, epochs: int) -> None:
+    """Raise InputError when the score's window is longer than the record."""
+    window = check_knobs(find("score", choice.method), choice.score_knobs).get("window")
+    if window is not None and window > epochs:
+        raise InputError(
+            f"{choice.method} looks at windows of {window} epochs, but {epochs} make the record; "
+            f"record at least {window}, or pass --window {max(2, epochs // 2)}."
+        )
+
+
+def score_into(folder: Path, dynamics: Dynamics, choice: Choice) -> Scores:
+    """Score the record and keep the scores in the run folder."""
+    scores = api.score(dynamics, choice.method, **choice.score_knobs)
+    place = folder / f"scores-{choice.method}"
+    if not store.is_finished(place) or store.load(place).recipe != scores.recipe:
+        store.save(scores, place)
+    return scores
+
+
+def finish(
+    folder: Path,
+    data: Any,
+    dynamics: Dynamics,
+    scores: Scores,
+    choice: Choice,
+    keep: float,
+    as_: As,
+    say: Callable[[str], None],
+) -> Pruned:
+    """Select, export, tabulate and report into `keep-…/`; whatever stands there already is not made again."""
+    from datapare.data import example_table, export, write_examples
+    from datapare.page import report
+
+    subset = api.select(
+        scores, choice.selection, keep=keep, seed=choice.seed, dynamics=dynamics, balance=choice.balance,
+        **choice.select_knobs,
+    )  # fmt: skip
+    place = runs.keep_folder(folder, keep)
+    made = Pruned(
+        subset, place, place / "dataset", place / "examples.parquet", place / "report.html",
+        fresh=not (place / "report.html").is_file(),
+    )  # fmt: skip
+    settle(subset, place)
+    if not made.dataset.exists():
+        say(f"writing the {len(subset):,} kept examples")
+        export(data, subset, made.dataset, as_=as_)
+    if not made.examples.exists():
+        mean = np.nanmean(dynamics.channels["target_prob"], axis=0) if "target_prob" in dynamics.channels else None
+        table = example_table(data, subset, scores=scores, mean_prob=mean, why=reasons(scores, subset))
+        write_examples(table, made.examples)
+    if not made.report.exists():
+        page = report(subset, scores=scores, dynamics=dynamics, data=data)
+        write_text(made.report, page)
+    return made
+
+
+def reasons(scores: Scores, subset: Subset) -> list[str]:
+    """Why each example is kept or dropped, in words."""
+    order = np.argsort(-np.nan_to_num(scores.score, nan=-np.inf), kind="stable")
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(1, len(order) + 1)
+    verb = {True: f"kept by {subset.recipe.method}", False: f"not drawn by {subset.recipe.method}"}
+    if subset.recipe.method == "top":
+        verb[False] = "below the cut of top"
+    return [
+        f"{verb[kept]}: score rank {r:,} of {len(order):,}" for kept, r in zip(subset.mask.tolist(), rank, strict=True)
+    ]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}; make room or choose another place."
+        ) from error
+
+
+def settle(subset: Subset, place: Path) -> None:
+    """Save the subset, or make sure that the one that stands there is the same; raises InputError when it is not."""
+    if not store.is_finished(place / "subset"):
+        store.save(subset, place / "subset")
+        return
+    before = store.load(place / "subset")
+    if not isinstance(before, Subset) or not np.array_equal(before.index, subset.index):
+        raise InputError(
+            f"{place} holds a subset made with {_told(before.recipe)}; "
+            f"choose another --out for {_told(subset.recipe)}, or delete that folder."
+        )
+
+
+def _told(recipe: Any) -> str:
+    return f"{recipe.method}, seed {recipe.seed}, " + ", ".join(f"{k} {v}" for k, v in recipe.knobs.items())

@@ -1,0 +1,131 @@
+"""A run folder: what stands where in it, and which dataset it is about.
+
+photos.datapare/
+  run.json               which dataset, and how it was opened
+  dynamics/              the record, made once and used for every keep fraction
+  scores-dual/
+  keep-0.3/
+    subset/  dataset/  examples.parquet  report.html
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from datapare import store
+from datapare.errors import InputError, MismatchError
+from datapare.lock import LOCK
+from datapare.types import Comparison, Dynamics, Scores, Subset
+
+RUN = "run.json"
+
+
+def begin(folder: Path, data: Any, open_with: Mapping[str, Any]) -> None:
+    """Make the folder a run on this dataset, or make sure that it is one.
+
+    Raises InputError when the folder holds something else, MismatchError when it is a run on another dataset.
+    """
+    check_free(folder)
+    if not (folder / RUN).is_file():
+        path = None if data.path is None else str(Path(data.path).resolve())
+        facts = {"datapare": 1, "path": path, "open_with": open_with, "digest": data.digest, "examples": len(data)}
+        store.write_json(folder / RUN, facts)
+        return
+    before = facts_of(folder)
+    if before["digest"] != data.digest:
+        raise MismatchError(
+            f"{folder} is a run on {before['examples']:,} examples of {before['path']}, and this dataset is another or "
+            f"has changed since ({len(data):,} examples); choose another --out, or delete that folder."
+        )
+
+
+def check_free(folder: Path) -> None:
+    """Raise InputError when the folder exists and holds anything but a run."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; choose another --out for the results.")
+    if folder.is_dir() and not (folder / RUN).is_file():
+        strange = [entry.name for entry in folder.iterdir() if entry.name != LOCK]
+        if strange:
+            raise InputError(f"{folder} already holds something else ({strange[0]}); choose another --out.")
+
+
+def facts_of(folder: Path) -> dict[str, Any]:
+    """What run.json says; raises InputError when the folder is no run."""
+    try:
+        facts = json.loads((folder / RUN).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"expected a run folder (made by datapare record or prune) at {folder}, but it has no {RUN}."
+        ) from None
+    except (ValueError, OSError) as error:
+        raise InputError(f"{folder / RUN} cannot be read ({error}); make the run again.") from error
+    if not isinstance(facts, dict) or facts.get("datapare") != 1:
+        raise InputError(f"{folder / RUN} is not of this version of datapare; make the run again.")
+    return facts
+
+
+def dataset_of(folder: Path) -> Any:
+    """Open the dataset of a run again; raises MismatchError when it has changed since."""
+    from datapare.data import open_dataset
+
+    facts = facts_of(folder)
+    if facts["path"] is None:
+        raise InputError(f"the run in {folder} was made from arrays in memory; open them in Python and export there.")
+    data = open_dataset(facts["path"], **facts["open_with"])
+    begin(folder, data, facts["open_with"])
+    return data
+
+
+def dynamics_of(folder: Path) -> Dynamics:
+    """The finished record of a run."""
+    facts_of(folder)
+    noun = store.load(folder / "dynamics")
+    if not isinstance(noun, Dynamics):
+        raise InputError(f"{folder / 'dynamics'} is no record; record again in a new folder.")
+    return noun
+
+
+def scores_of(folder: Path, method: str) -> Scores:
+    """The scores of a run by one method; the message says how to make them when they are missing."""
+    if not store.is_finished(folder / f"scores-{method}"):
+        raise InputError(
+            f"{folder} has no {method} scores yet; make them with: datapare score {folder} --method {method}"
+        )
+    noun = store.load(folder / f"scores-{method}")
+    if not isinstance(noun, Scores):
+        raise InputError(f"{folder / f'scores-{method}'} holds no scores; score again.")
+    return noun
+
+
+def subset_of(place: Path) -> Subset:
+    """The subset in a keep folder; the message says how to make it when it is missing."""
+    if not store.is_finished(place / "subset"):
+        raise InputError(f"nothing is selected in {place} yet; select with: datapare select {place.parent} --keep …")
+    noun = store.load(place / "subset")
+    if not isinstance(noun, Subset):
+        raise InputError(f"{place / 'subset'} holds no subset; select again.")
+    return noun
+
+
+def comparison_of(folder: Path) -> Comparison | None:
+    """The comparison of a run, when there is one."""
+    if not store.is_finished(folder / "comparison"):
+        return None
+    noun = store.load(folder / "comparison")
+    return noun if isinstance(noun, Comparison) else None
+
+
+def training_of(folder: Path) -> Any:
+    """The settings that the record was trained with, so that a retraining is the full run it began."""
+    from datapare.train import Training
+
+    knobs = dynamics_of(folder).recipe.knobs
+    known = {field.name for field in fields(Training)}
+    return Training(**{k: tuple(v) if isinstance(v, list) else v for k, v in knobs.items() if k in known})
+
+
+def keep_folder(folder: Path, keep: float) -> Path:
+    """Where the subset of one keep fraction (or count) and all made from it stand."""
+    return folder / f"keep-{keep:.12g}"

@@ -1,0 +1,111 @@
+"""What the terminal shows: method lists, recipes, tables, progress bars. The words are the report's."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from inspect import Parameter
+from textwrap import fill
+from typing import Any
+
+import typer
+
+from datapare.methods import ROOMS, find, names
+
+
+def list_methods() -> None:
+    """Print every method: its name, what it does, what it reads, its knobs and its source."""
+    for room in ROOMS:
+        if names(room):
+            typer.secho(f"\n{room}", bold=True)
+        for name in names(room):
+            found = find(room, name)
+            facts = [f"reads {', '.join(found.reads)}", knob_line(found.knobs), found.source]
+            typer.echo(fill(f"{name:20} {found.title}", 100, subsequent_indent=" " * 21))
+            typer.echo(fill(" · ".join(filter(None, facts)), 100, initial_indent=" " * 21, subsequent_indent=" " * 21))
+
+
+def knob_line(knobs: Mapping[str, Parameter]) -> str:
+    """Knobs with their defaults, as flags."""
+    return " ".join(
+        f"--{name.replace('_', '-')}" + ("" if p.default is p.empty else f" {p.default}") for name, p in knobs.items()
+    )
+
+
+def show_recipe(recipe: Mapping[str, Any], depth: int = 1) -> None:
+    """Print a recipe and those it came from, indented."""
+    knobs = ", ".join(f"{name}={value}" for name, value in recipe["knobs"].items())
+    seed = "" if recipe["seed"] is None else f" seed={recipe['seed']}"
+    typer.echo(f"{'  ' * depth}{recipe['verb']} {recipe['method']} {knobs}{seed}")
+    for parent in recipe["parents"]:
+        show_recipe(parent, depth + 1)
+
+
+def show_comparison(comparison: Any) -> None:
+    """Print the arms with their intervals as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from datapare.page.verdict import arms, points
+
+    table = Table("arm", "examples", "accuracy %", "minus random (95 % interval)", "epochs", "minutes")
+    for arm in arms(comparison):
+        apart = arm.difference
+        told = "" if apart is None else f"{points(apart.mean)} ({points(apart.low)} to {points(apart.high)})"
+        table.add_row(
+            arm.name,
+            f"{arm.count:,}",
+            f"{100 * arm.accuracy.mean:.2f}",
+            told,
+            f"{arm.epochs:.1f}",
+            f"{arm.minutes:.2f}",
+        )
+    Console().print(table)
+
+
+class bars(AbstractContextManager[Callable[[Any], None]]):  # noqa: N801 - reads as a verb in a with statement
+    """A progress bar for the recorded training, drawn on standard error."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[speed]}"), TimeRemainingColumn(), console=Console(stderr=True),
+        )  # fmt: skip
+        self.task: Any = None
+
+    def __enter__(self) -> Callable[[Any], None]:
+        self.bar.start()
+        return self.step
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def step(self, p: Any) -> None:
+        """Draw where the training stands."""
+        fields: dict[str, Any] = {
+            "epoch": f"{p.epoch + 1}/{p.epochs}",
+            "speed": f"{p.per_second:,.0f} examples/s, loss {p.loss:.3f}",
+        }
+        total = p.epochs * p.examples_total
+        if self.task is None:
+            self.task = self.bar.add_task("", total=total, **fields)
+        self.bar.update(self.task, completed=p.epoch * p.examples_total + p.examples_done, **fields)
+
+
+class counting(AbstractContextManager[Callable[[int, int, str], None]]):  # noqa: N801 - as above
+    """A progress bar for many trainings."""
+
+    def __init__(self, what: str) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self.bar = Progress(console=Console(stderr=True))
+        self.task = self.bar.add_task(what, total=None)
+
+    def __enter__(self) -> Callable[[int, int, str], None]:
+        self.bar.start()
+        return lambda done, total, arm: self.bar.update(self.task, completed=done, total=total, description=arm)
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()

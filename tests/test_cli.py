@@ -1,0 +1,170 @@
+"""The command line as a person meets it: help, knobs, errors read aloud, exit codes."""
+
+import inspect
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from datapare import cli, flags
+from datapare.methods import find, names
+
+
+def run(capsys, *argv):
+    """Exit code, what was printed, and what was complained."""
+    try:
+        cli.main([str(a) for a in argv])
+        code = 0
+    except SystemExit as stop:
+        code = stop.code or 0
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+@pytest.fixture
+def points(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    y = np.arange(120) % 2
+    np.savez(tmp_path / "points.npz", x=rng.normal(size=(120, 6)).astype(np.float32) + y[:, None], y=y)
+    return tmp_path / "points.npz"
+
+
+FAST = ("--epochs", 4, "--schedule-epochs", 8, "--model", "mlp")
+
+
+def test_every_verb_explains_itself(capsys):
+    code, listing, _ = run(capsys, "--help")
+    assert code == 0
+    for verb in cli.VERBS:
+        assert verb.__name__ in listing
+        code, told, _ = run(capsys, verb.__name__, "--help")
+        assert code == 0
+        assert verb.__doc__.split()[0] in told
+
+
+def test_the_knobs_of_the_named_method_become_flags_with_its_defaults(capsys):
+    _, told, _ = run(capsys, "prune", "--help")
+    assert "--window" in told
+    assert "--c-d" in told
+    _, told, _ = run(capsys, "score", "--method", "dyn_unc", "--help")
+    assert "--ddof" in told
+    assert "--windows" in told
+    for room, verb, flag in (("score", "score", "--method"), ("select", "select", "--method")):
+        for name in names(room):
+            made = flags.command(getattr(cli, verb), *cli.VERBS[getattr(cli, verb)], [verb, flag, name])
+            offered = inspect.signature(made).parameters
+            for knob, parameter in find(room, name).knobs.items():
+                assert offered[knob].default == parameter.default, f"{name} --{knob}"
+
+
+def test_the_whole_line_verb_by_verb(points, capsys):
+    assert run(capsys, "record", points, *FAST)[0] == 0
+    folder = "points.npz.datapare" if not (points.parent / "points.datapare").exists() else "points.datapare"
+    assert run(capsys, "score", folder, "--window", 3)[0] == 0
+    assert run(capsys, "score", folder, "--method", "dyn_unc", "--window", 3)[0] == 0
+    code, told, _ = run(capsys, "select", folder, "--keep", 0.3, "--c-d", 5.5)
+    assert code == 0
+    assert "keep 36, drop 84 of 120 examples" in told
+    assert run(capsys, "export", folder, "--keep", 0.3)[0] == 0
+    assert run(capsys, "report", folder, "--keep", 0.3)[0] == 0
+    code, told, _ = run(capsys, "show", f"{folder}/keep-0.3/subset")
+    assert code == 0
+    assert "c_d=5.5" in told
+    assert "record mlp" in told
+    small = np.load(next((points.parent / folder / "keep-0.3/dataset").glob("*.npz")))
+    assert len(small["y"]) == 36
+
+
+def test_prune_says_what_it_keeps_and_where_things_are(points, capsys):
+    code, told, _ = run(capsys, "prune", points, "--keep", 0.3, "--window", 3, *FAST)
+    assert code == 0
+    assert told.startswith("keep 36, drop 84 of 120 examples\n")
+    for word in ("dataset", "examples", "report"):
+        assert f"\n{word}" in told
+    code, told, _ = run(capsys, "prune", points, "--keep", 0.3, "--window", 3, *FAST)
+    assert code == 0
+    assert "everything was there already" in told
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["prune", "nowhere/", "--keep", "0.3"], "nowhere"),
+        (["prune", "points.npz", "--keep", "30"], "ambiguous: write 0.3 for 30 %"),
+        (["prune", "points.npz", "--keep", "0"], "fraction in (0, 1]"),
+        (["prune", "points.npz", "--keep", "1.5"], "fraction in (0, 1]"),
+        (["prune", "points.npz", "--keep", "lots"], "'lots'"),
+        (["prune", "points.npz", "--keep", "-0.3"], "fraction in (0, 1]"),
+        (["prune", "points.npz", "--keep", "500"], "120 examples"),
+        (["prune", "points.npz", "--keep", "0.3", "--method", "duel"], "did you mean dual"),
+        (["prune", "points.npz", "--keep", "0.3", "--select", "betta"], "did you mean beta"),
+        (["prune", "points.npz", "--keep", "0.3", "--c_d", "4"], "--c_d"),
+        (["prune", "points.npz", "--keep", "0.3", "--window", "ten"], "--window"),
+        (["prune", "points.npz", "--keep", "0.3", "--label", "colour"], "colour"),
+        (["prune", "points.npz"], "--keep"),
+        (["score", "nowhere"], "expected a run folder"),
+        (["select", ".", "--keep", "0.3"], "no dual scores yet"),
+        (["show", "."], "meta.json"),
+        (["methods", "duel"], "did you mean dual"),
+        (["prunee"], "prune"),
+    ],
+)
+def test_a_wrong_call_is_one_clear_sentence_and_exit_code_2(points, capsys, argv, says):
+    code, _, complaint = run(capsys, *argv)
+    assert code == 2
+    assert says in " ".join(complaint.replace("│", " ").split())
+    assert "Traceback" not in complaint
+    assert {f.name for f in points.parent.iterdir()} == {"points.npz"}, "nothing may be written"
+
+
+def test_methods_lists_all_and_shows_one_whole(capsys):
+    code, told, _ = run(capsys, "methods")
+    assert code == 0
+    for room in ("score", "select"):
+        for name in names(room):
+            assert f"\n{name} " in told
+    code, told, _ = run(capsys, "methods", "dual")
+    assert "arXiv:2502.06905" in told
+    assert "--window 10" in told
+
+
+def test_help_and_version_are_quick():
+    """Nothing heavy is loaded to explain a verb."""
+    code = """
+import sys
+from datapare import cli
+try: cli.main(['prune', '--help'])
+except SystemExit: pass
+print([m for m in ('torch', 'datasets', 'scipy', 'plotly') if m in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.rstrip().endswith("[]")
+
+
+def test_doctor_tells_versions_and_devices(capsys):
+    code, told, _ = run(capsys, "doctor")
+    assert code == 0
+    assert "torch" in told
+    assert "bf16" in told
+
+
+def test_the_version_is_that_of_the_changelog(capsys):
+    from pathlib import Path
+
+    _, told, _ = run(capsys, "--version")
+    newest = next(
+        line for line in (Path(__file__).parents[1] / "CHANGELOG.md").read_text().splitlines() if line.startswith("## ")
+    )
+    assert told.split()[1] == newest.split()[1]
+
+
+def test_interrupted_is_exit_code_130_and_says_how_to_go_on(points, capsys, monkeypatch):
+    def interrupt(*_args, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("datapare.pruning.prune", interrupt)
+    code, _, complaint = run(capsys, "prune", points, "--keep", 0.3)
+    assert code == 130
+    assert "goes on where it stopped" in complaint

@@ -1,0 +1,218 @@
+"""The whole line on small input: exact, repeatable, resumable, and nothing lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import datapare as dp
+from datapare.errors import BusyError, MismatchError
+from datapare.lock import hold
+
+SHORT = {"epochs": 4, "schedule_epochs": 8, "model": "mlp"}
+
+
+@pytest.fixture
+def points(tmp_path):
+    """Two classes of 60 points each, as a file of embeddings."""
+    return write_points(tmp_path / "points.npz")
+
+
+def write_points(path, count=120, seed=0):
+    rng = np.random.default_rng(seed)
+    y = np.arange(count) % 2
+    x = rng.normal(size=(count, 6)).astype(np.float32) + y[:, None]
+    np.savez(path, x=x, y=y)
+    return path
+
+
+def prune(path, out, **more):
+    options = {"keep": 0.3, "score_knobs": {"window": 3}, "record_with": SHORT, **more}
+    return dp.prune(path, out=out, **options)
+
+
+def test_one_call_makes_the_smaller_dataset_the_table_and_the_report(points, tmp_path):
+    before = points.read_bytes()
+    said = []
+    made = prune(points, tmp_path / "run", announce=said.append)
+    assert said[0] == "keep 36, drop 84 of 120 examples"
+    assert points.read_bytes() == before
+    full = np.load(points)
+    small = np.load(made.dataset / "points.npz")
+    assert np.array_equal(small["x"], full["x"][made.subset.index])
+    assert np.array_equal(small["y"], full["y"][made.subset.index])
+    table = pq.read_table(made.examples)
+    assert table.num_rows == 120
+    assert table["kept"].to_pylist() == made.subset.mask.tolist()
+    assert "<html" in made.report.read_text()
+    assert len(dp.open_dataset(made.dataset / "points.npz")) == 36
+
+
+def test_a_finished_command_does_no_work_and_says_so(points, tmp_path):
+    first = prune(points, tmp_path / "run")
+    stamps = {f: f.stat().st_mtime_ns for f in (tmp_path / "run").rglob("*") if f.is_file() and f.name != ".lock"}
+    said = []
+    again = prune(points, tmp_path / "run", announce=said.append)
+    assert first.fresh
+    assert not again.fresh
+    assert any("not training again" in line for line in said)
+    assert {
+        f: f.stat().st_mtime_ns for f in (tmp_path / "run").rglob("*") if f.is_file() and f.name != ".lock"
+    } == stamps
+
+
+def test_another_keep_uses_the_same_record(points, tmp_path):
+    prune(points, tmp_path / "run")
+    said = []
+    made = prune(points, tmp_path / "run", keep=0.5, announce=said.append)
+    assert len(made.subset) == 60
+    assert any("not training again" in line for line in said)
+
+
+def test_the_same_seed_makes_the_same_subset(points, tmp_path):
+    one, other = (prune(points, tmp_path / name) for name in "ab")
+    assert np.array_equal(one.subset.index, other.subset.index)
+    third = prune(points, tmp_path / "c", seed=1)
+    assert not np.array_equal(one.subset.index, third.subset.index)
+
+
+def test_another_seed_in_the_same_place_is_refused(points, tmp_path):
+    prune(points, tmp_path / "run", selection="random", record_with={**SHORT, "seed": 0})
+    with pytest.raises(dp.InputError, match="seed 0"):
+        prune(points, tmp_path / "run", selection="random", seed=3, record_with={**SHORT, "seed": 0})
+
+
+def test_a_changed_dataset_is_refused(points, tmp_path):
+    prune(points, tmp_path / "run")
+    write_points(points, count=130)
+    with pytest.raises(MismatchError, match=r"120 examples.*130 examples"):
+        prune(points, tmp_path / "run")
+
+
+def test_a_folder_with_something_else_is_refused_untouched(points, tmp_path):
+    thesis = tmp_path / "thesis"
+    thesis.mkdir()
+    (thesis / "chapter1.txt").write_text("years of work")
+    with pytest.raises(dp.InputError, match="already holds something else"):
+        prune(points, thesis)
+    assert [f.name for f in thesis.iterdir()] == ["chapter1.txt"]
+
+
+def test_a_window_longer_than_the_record_is_refused_with_the_way_out(points, tmp_path):
+    with pytest.raises(dp.InputError, match="windows of 10 epochs, but 4 .*--window 2"):
+        prune(points, tmp_path / "run", score_knobs={})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_second_process_is_refused(points, tmp_path):
+    with hold(tmp_path / "run", "working"), pytest.raises(BusyError, match="another process"):
+        prune(points, tmp_path / "run")
+
+
+@pytest.mark.parametrize("keep", [0, -1, 1.5, 0.001, 121])
+def test_an_impossible_keep_is_refused_before_anything_is_written(points, tmp_path, keep):
+    with pytest.raises(dp.InputError, match="keep"):
+        prune(points, tmp_path / "run", keep=keep)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("method", ["dual", "dyn_unc"])
+@pytest.mark.parametrize("balance", [None, "proportional", "uniform"])
+def test_every_combination_keeps_the_exact_count(points, tmp_path, method, balance):
+    knobs = {"window": 3}
+    made = prune(points, tmp_path / "run", method=method, score_knobs=knobs, balance=balance, keep=0.25)
+    assert len(made.subset) == 30
+    if balance:
+        assert np.bincount(np.load(made.dataset / "points.npz")["y"]).tolist() == [15, 15]
+
+
+SCRIPT = """
+import sys, datapare as dp
+dp.prune(sys.argv[1], out=sys.argv[2], keep=0.3, record_with={"epochs": 30, "schedule_epochs": 40, "model": "mlp"})
+"""
+
+
+def test_killed_anywhere_the_same_call_ends_in_the_same_subset(points, tmp_path):
+    calm = dp.prune(
+        points, out=tmp_path / "calm", keep=0.3, record_with={"epochs": 30, "schedule_epochs": 40, "model": "mlp"}
+    )
+    killed = 0
+    for wait in (0.05, 0.1, 0.15, 60):  # seconds after the record has begun; the last one lets it finish
+        process = subprocess.Popen([sys.executable, "-c", SCRIPT, points, tmp_path / "run"])
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "run/dynamics/progress.json").exists() and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        try:
+            process.wait(wait)
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            killed += 1
+        process.wait()
+    assert killed >= 1, "nothing was killed: the test is too slow to see a crash"
+    assert process.returncode == 0
+    resumed = dp.load(tmp_path / "run/keep-0.3/subset")
+    assert np.array_equal(resumed.index, calm.subset.index)
+    for name in dp.load(tmp_path / "calm/dynamics").channels:
+        one, other = (np.load(tmp_path / run / f"dynamics/channels.{name}.npy") for run in ("calm", "run"))
+        assert np.array_equal(one, other, equal_nan=True), name
+
+
+def test_comparison_is_paired_redraws_random_and_goes_on_where_it_stopped(points, tmp_path):
+    from datapare.train import Training
+
+    made = prune(points, tmp_path / "run")
+    data = dp.open_dataset(points)
+    test = dp.open_dataset(write_points(tmp_path / "test.npz", 80, seed=9))
+    training = Training(epochs=6, batch=16, lr=0.01, optimizer="adamw", model="mlp", width=16)
+    steps = []
+    options = {"test": test, "training": training, "seeds": 3, "folder": tmp_path / "jobs"}
+    one = dp.compare(data, made.subset, **options, progress=lambda *a: steps.append(a))
+    assert one.arms == ("dual+beta keep 0.3", "random keep 0.3", "full")
+    assert one.count.tolist() == [36, 36, 120]
+    assert steps[-1][:2] == (9, 9)
+    assert np.all((one.accuracy > 0.5) & (one.accuracy <= 1))
+    assert np.allclose(one.epochs, [[1.8] * 3, [1.8] * 3, [6] * 3])
+    assert one.class_accuracy.shape == (3, 3, 2)
+    assert np.allclose(np.nanmean(one.class_accuracy, axis=2), one.accuracy)
+    before = {f: f.stat().st_mtime_ns for f in (tmp_path / "jobs").iterdir()}
+    again = dp.compare(data, made.subset, **options)
+    assert np.array_equal(one.accuracy, again.accuracy)
+    assert {f: f.stat().st_mtime_ns for f in (tmp_path / "jobs").iterdir()} == before
+    other = dp.compare(data, {"mine": dp.Subset(np.arange(36), 120)}, **{**options, "folder": None}, full=False)
+    assert np.array_equal(other.accuracy[1], one.accuracy[1]), "the random arm depends on the seed alone"
+
+
+def test_a_comparison_refuses_what_does_not_fit(points, tmp_path):
+    data = dp.open_dataset(points)
+    with pytest.raises(dp.InputError, match="holds 120"):
+        dp.compare(data, dp.Subset([0, 1], 7), test=data)
+    with pytest.raises(dp.InputError, match="cannot be called"):
+        dp.compare(data, {"random": dp.Subset([0, 1], 120)}, test=data)
+    with pytest.raises(dp.InputError, match="at least one subset"):
+        dp.compare(data, {}, test=data)
+    three = tmp_path / "three.npz"
+    np.savez(three, x=np.zeros((6, 6), dtype=np.float32), y=np.arange(6) % 3)
+    with pytest.raises(dp.InputError, match="number them alike"):
+        dp.compare(data, dp.Subset([0, 1], 120), test=dp.open_dataset(three))
+
+
+def test_a_record_serves_the_same_examples_in_another_order(points, tmp_path):
+    made = prune(points, tmp_path / "run")
+    scores = dp.load(tmp_path / "run/scores-dual")
+    full = np.load(points)
+    order = np.random.default_rng(3).permutation(120)
+    shuffled = dp.open_dataset((full["x"][order], full["y"][order]))
+    moved = dp.realign(scores, shuffled.key)
+    assert np.array_equal(moved.score, scores.score[order])
+    dynamics = dp.realign(dp.load(tmp_path / "run/dynamics"), shuffled.key)
+    assert np.array_equal(dynamics.label, shuffled.label)
+    other = dp.open_dataset((full["x"] + 1, full["y"]))
+    with pytest.raises(dp.InputError, match="120 of the 120 examples are not in"):
+        dp.realign(scores, other.key)
+    assert len(made.subset) == 36
