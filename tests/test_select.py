@@ -8,7 +8,6 @@ import pytest
 
 from datapare import Dynamics, Scores, select
 from datapare.errors import InputError
-from datapare.greedy import cover_greedy
 from datapare.methods import check_knobs, find, names
 from datapare.methods.select.beta import beta, beta_parameters
 from datapare.methods.select.boss import boss
@@ -32,15 +31,12 @@ from datapare.methods.select.two_ended import GRID, two_ended
 from datapare.methods.select.window import window
 from datapare.numerics import (
     allot,
-    draw_within,
-    hard_cut,
     prediction_error,
-    squared_norms,
     stratify,
     top_positions,
     unit_rows,
-    weighted_draw,
 )
+from draws import inclusion
 
 
 def rng(seed: int = 0) -> np.random.Generator:
@@ -112,110 +108,88 @@ def test_flex_rand_draws_the_odd_one_from_the_larger_part():
     assert flex_rand(score, 10, rng(), split=0.3).tolist() == list(range(10))
 
 
-def test_inner_products_of_gradients_follow_from_errors_and_embeddings():
-    prob, h, label = rng(0).dirichlet(np.ones(4), size=6), rng(1).normal(size=(6, 3)), rng(2).integers(0, 4, 6)
-    error = prediction_error(prob, label)
-    gradient = np.einsum("nk,nd->nkd", error, np.column_stack([h, np.ones(6)])).reshape(6, -1)
-    np.testing.assert_allclose(gradient @ gradient.T, (error @ error.T) * (h @ h.T + 1), rtol=1e-12)
+def published(name):
+    return vars(import_module(f"datapare.methods.select.{name}"))
 
 
-def test_prediction_error_leaves_its_input_and_keeps_single_precision():
-    prob = np.array([[0.25, 0.75]], dtype=np.float16)
-    assert prediction_error(prob, np.array([1])).tolist() == [[0.25, -0.25]]
-    assert prob.tolist() == [[0.25, 0.75]]
-    assert prediction_error(prob.astype(np.float32), np.array([0])).dtype == np.float32
+def cuts(name):
+    """Return the published cuts of each dataset, from the largest keep to the smallest."""
+    tables = published(name)["PRESETS"].items()
+    return {data: {keep: knobs["cut"] for keep, knobs in row.items()} for data, row in tables}
 
 
-def test_presets_are_the_published_tables_and_mark_what_is_unverified():
-    published = {name: vars(import_module(f"datapare.methods.select.{name}")) for name in names("select")}
-    presets = {name: g["PRESETS"] for name, g in published.items() if "PRESETS" in g}
-    assert presets["beta"] == {"cifar10": {"c_d": 5.5}, "cifar100": {"c_d": 4.0}, "imagenet": {"c_d": 11.0}}
-    assert published["beta"]["UNVERIFIED"] == {"cifar10"}
-    cuts = {data: [knobs["cut"] for _, knobs in sorted(row.items())[::-1]] for data, row in presets["ccs"].items()}
-    assert cuts == {
-        "cifar10": [0, 0, 0.1, 0.1, 0.3],
-        "cifar100": [0.1, 0.2, 0.2, 0.4, 0.5],
-        "imagenet": [0, 0.1, 0.2, 0.2, 0.3],
+def test_presets_of_beta():
+    presets = {"cifar10": {"c_d": 5.5}, "cifar100": {"c_d": 4.0}, "imagenet": {"c_d": 11.0}}
+    assert published("beta")["PRESETS"] == presets
+    assert published("beta")["UNVERIFIED"] == {"cifar10"}
+
+
+def test_presets_of_ccs():
+    keeps = (0.7, 0.5, 0.3, 0.2, 0.1)
+    assert cuts("ccs") == {
+        "cifar10": dict(zip(keeps, (0, 0, 0.1, 0.1, 0.3), strict=True)),
+        "cifar100": dict(zip(keeps, (0.1, 0.2, 0.2, 0.4, 0.5), strict=True)),
+        "imagenet": dict(zip(keeps, (0, 0.1, 0.2, 0.2, 0.3), strict=True)),
     }
-    assert published["ccs"]["UNVERIFIED"] == {("imagenet", keep) for keep in (0.7, 0.5, 0.3)}
-    svhn, tiny = presets["boss"]["svhn"], presets["boss"]["tiny-imagenet"]
-    assert [svhn[k]["cut"] for k in (0.7, 0.5, 0.3, 0.2, 0.16, 0.12, 0.1)] == [0, 0, 0.1, 0.1, 0.1, 0.1, 0.1]
-    assert [svhn[k]["cut"] for k in (0.08, 0.05, 0.04, 0.03, 0.02, 0.01)] == [0.2, 0.2, 0.3, 0.3, 0.5, 0.8]
-    assert [tiny[k]["cut"] for k in (0.5, 0.3, 0.2, 0.1)] == [0.4, 0.5, 0.6, 0.7]
-    assert presets["two_ended"] == {"cifar10": {0.1: {"cut": 0.4}}, "imagenet": {0.1: {"cut": 0.3}}}
+    assert published("ccs")["UNVERIFIED"] == {("imagenet", 0.7), ("imagenet", 0.5), ("imagenet", 0.3)}
+
+
+def test_presets_of_boss():
+    svhn = {0.7: 0, 0.5: 0, 0.3: 0.1, 0.2: 0.1, 0.16: 0.1, 0.12: 0.1, 0.1: 0.1}
+    svhn |= {0.08: 0.2, 0.05: 0.2, 0.04: 0.3, 0.03: 0.3, 0.02: 0.5, 0.01: 0.8}
+    assert cuts("boss") == {"svhn": svhn, "tiny-imagenet": {0.5: 0.4, 0.3: 0.5, 0.2: 0.6, 0.1: 0.7}}
+
+
+def test_presets_of_two_ended():
+    assert cuts("two_ended") == {"cifar10": {0.1: 0.4}, "imagenet": {0.1: 0.3}}
     assert GRID == {0.7: (0.0, 0.3), 0.5: (0.1, 0.4), 0.3: (0.2, 0.6), 0.2: (0.3, 0.7), 0.1: (0.4, 0.8)}
-    assert presets["d2"] == {data: {0.1: {"k": 5, "gamma": 0.1, "cut": 0.4}} for data in ("cifar10", "cifar100")}
-    for name, table in presets.items():
-        for row in table.values():
-            for knobs in row.values() if all(isinstance(keep, float) for keep in row) else [row]:
-                check_knobs(find("select", name), knobs)  # every preset is a set of knobs the method has
 
 
-def test_default_knobs_are_the_published_ones():
-    defaults = {name: check_knobs(find("select", name), {}) for name in names("select")}
-    assert defaults["beta"] == {"c_d": 4.0, "total": 15.0, "anchor": 1}
-    assert defaults["ccs"] == {"cut": 0.0, "strata": 50}
-    assert defaults["graph_cut"] == {"lam": 1.0}
-    assert defaults["grad_match"] == {"lam": 1.0}
-    assert defaults["glister"] == {"eta": 0.1}
-    assert defaults["boss"] == {"c": 2.0, "a": 2.0, "cut": 0.0}
-    assert defaults["window"] == {"skip": 0.05}
-    assert defaults["flex_rand"] == {"split": 0.5}
-    assert defaults["two_ended"] == {"cut": None}
-    assert defaults["k_center"] == {"random_first": False}
-    assert defaults["semdedup"] == {"clusters": None, "order": "farthest"}
-    assert defaults["d2"] == {
-        "k": 5,
-        "gamma": 0.1,
-        "gamma_forward": 1.0,
-        "cut": 0.0,
-        "kernel": "exponential",
-        "message": "weighted",
-        "symmetric": True,
-    }
+def test_presets_of_d2():
+    knobs = {"k": 5, "gamma": 0.1, "cut": 0.4}
+    assert published("d2")["PRESETS"] == {"cifar10": {0.1: knobs}, "cifar100": {0.1: knobs}}
+
+
+@pytest.mark.parametrize("name", [name for name in names("select") if "PRESETS" in published(name)])
+def test_every_preset_is_a_set_of_knobs_the_method_has(name):
+    for row in published(name)["PRESETS"].values():
+        for knobs in row.values() if all(isinstance(keep, float) for keep in row) else [row]:
+            assert check_knobs(find("select", name), knobs)
+
+
+DEFAULTS = {
+    "beta": {"c_d": 4.0, "total": 15.0, "anchor": 1},
+    "boss": {"c": 2.0, "a": 2.0, "cut": 0.0},
+    "ccs": {"cut": 0.0, "strata": 50},
+    "craig": {},
+    "d2": {"k": 5, "gamma": 0.1, "gamma_forward": 1.0, "cut": 0.0}
+    | {"kernel": "exponential", "message": "weighted", "symmetric": True},
+    "facility_location": {},
+    "flex_rand": {"split": 0.5},
+    "glister": {"eta": 0.1},
+    "grad_match": {"lam": 1.0},
+    "graph_cut": {"lam": 1.0},
+    "herding": {},
+    "k_center": {"random_first": False},
+    "moderate": {},
+    "random": {},
+    "semdedup": {"clusters": None, "order": "farthest"},
+    "top": {},
+    "two_ended": {"cut": None},
+    "window": {"skip": 0.05},
+}
+
+
+@pytest.mark.parametrize("name", names("select"))
+def test_default_knobs(name):
+    assert check_knobs(find("select", name), {}) == DEFAULTS[name]
+
+
+def test_beta_parameters_default_to_total_15_and_c_d_4():
+    assert beta_parameters(0.3, 0.5) == beta_parameters(0.3, 0.5, c_d=4.0, total=15.0)
 
 
 # --- the law of the draws ----------------------------------------------------------------------------------------
-
-
-def successive(weight: np.ndarray, n: int, generator: np.random.Generator) -> list[int]:
-    """Draw one after another, each time with the weights that are left: the definition."""
-    left, drawn = list(range(len(weight))), []
-    for _ in range(n):
-        share = np.cumsum(weight[left] / weight[left].sum())
-        drawn.append(left.pop(int(np.searchsorted(share, generator.random()))))
-    return drawn
-
-
-def inclusion(weight: np.ndarray, n: int) -> np.ndarray:
-    """Exact probability that each example is drawn, over all orders of successive draws."""
-
-    def walk(left: frozenset[int], n: int) -> np.ndarray:
-        chance = np.zeros(len(weight))
-        total = sum(weight[i] for i in left)
-        for i in left if n else ():
-            first = weight[i] / total
-            chance += first * walk(left - {i}, n - 1)
-            chance[i] += first
-        return chance
-
-    return walk(frozenset(range(len(weight))), n)
-
-
-def test_weighted_draw_has_the_law_of_successive_draws():
-    from scipy.stats import chi2
-
-    weight, n, trials = np.array([0.02, 0.1, 0.3, 0.5, 1.0, 2.0, 4.0]), 3, 8_000
-    expected = inclusion(weight, n)
-    assert expected.sum() == pytest.approx(n)
-    generator = rng(5)
-    for draw in (lambda: weighted_draw(np.log(weight), n, generator), lambda: successive(weight, n, generator)):
-        count = np.bincount(np.concatenate([draw() for _ in range(trials)]), minlength=len(weight))
-        # Inclusions of one draw are negatively correlated, so this sum of squares is at most chi-square in law.
-        statistic = ((count - trials * expected) ** 2 / (trials * expected * (1 - expected))).sum()
-        assert statistic < chi2.ppf(0.999, len(weight))
-    # The simpler reading, n times proportional to the weights, is far away.
-    assert np.abs(np.minimum(n * weight / weight.sum(), 1) - expected).max() > 0.1
 
 
 def test_beta_draws_with_its_stated_weights():
@@ -231,25 +205,6 @@ def test_beta_draws_with_its_stated_weights():
     drawn = [beta(score, prob, 3, generator, c_d=4.0) for _ in range(trials)]
     count = np.bincount(np.concatenate(drawn), minlength=7)
     assert ((count - trials * expected) ** 2 / (trials * expected * (1 - expected))).sum() < chi2.ppf(0.999, 7)
-
-
-def test_draws_within_groups_are_uniform_and_exact():
-    from scipy.stats import chi2
-
-    group, share, trials = np.array([0, 2, 0, 2, 2, 0, 2]), np.array([1, 0, 2]), 6000
-    generator = rng(3)
-    count = np.bincount(np.concatenate([draw_within(group, share, generator) for _ in range(trials)]), minlength=7)
-    expected = trials * np.where(group == 0, 1 / 3, 1 / 2)
-    assert ((count - expected) ** 2 / expected).sum() < chi2.ppf(0.999, 7)
-    assert draw_within(group, np.array([0, 0, 0]), generator).tolist() == []
-
-
-def test_zero_weights_are_drawn_last_and_uniformly():
-    weight = np.array([-np.inf, 0.0, -np.inf, -np.inf, 0.0])
-    drawn = [weighted_draw(weight, 3, rng(seed)) for seed in range(900)]
-    assert all({1, 4} <= set(d.tolist()) for d in drawn)
-    third = np.bincount(np.concatenate(drawn), minlength=5)[[0, 2, 3]]
-    assert third.min() > 250
 
 
 # --- released defects, which ours must not share -------------------------------------------------------------------
@@ -324,26 +279,14 @@ def test_ccs_takes_constant_scores_as_one_stratum_and_infinite_ones_as_outermost
     assert stratify(np.array([np.inf, np.inf]), 3).tolist() == [0, 0]
 
 
-def test_a_cut_beyond_what_is_dropped_is_refused():
-    for rule in (
-        lambda: ccs(np.arange(10.0), flat(10), 8, rng(), cut=0.3),
-        lambda: two_ended(flat(10), 8, cut=0.3),
-        lambda: d2(np.arange(10.0), np.eye(10), flat(10), 8, cut=0.3),
-        lambda: boss(np.arange(10.0), flat(10), np.eye(10), 8, cut=0.3),
-    ):
-        with pytest.raises(InputError, match=r"at most the share .* 0\.2, but cut is 0\.3"):
-            rule()
-    for cut in (-0.1, 1.0):
-        with pytest.raises(InputError, match="hard cut"):
-            hard_cut(flat(10), cut, 0)
+def test_the_budget_comes_before_the_cut_in_ccs_two_ended_d2_and_boss():
+    margin = np.arange(10.0)[None]
+    assert ccs(np.arange(10.0), margin, 8, rng(), cut=0.3).tolist() == [2, 3, 4, 5, 6, 7, 8, 9]
+    assert two_ended(margin, 8, cut=0.3).tolist() == [2, 3, 4, 5, 6, 7, 8, 9]
+    assert d2(np.arange(10.0), np.eye(10), margin, 8, cut=0.3).tolist() == [2, 3, 4, 5, 6, 7, 8, 9]
+    assert boss(np.arange(10.0), margin, np.eye(10), 8, cut=0.3).tolist() == [2, 3, 4, 5, 6, 7, 8, 9]
     with pytest.raises(InputError, match="strata"):
         ccs(np.arange(10.0), flat(10), 8, rng(), strata=0)
-
-
-def test_the_cut_does_not_lose_one_to_floating_point():
-    assert len(hard_cut(np.arange(10.0)[None], 0.7, 1)) == 3
-    assert len(hard_cut(np.arange(45_000.0)[None], 0.7, 1)) == 13_500  # 0.7 * 45,000 is 31,499.999…
-    assert hard_cut(np.zeros((2, 4)), 0.5, 1).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("balance", ["proportional", "uniform"])
@@ -589,40 +532,28 @@ def test_semdedup_compares_inside_clusters_only():
             semdedup(h, 3, rng(), clusters=bad)
 
 
-@pytest.mark.parametrize(
-    "rule",
-    [
-        lambda h: k_center(h, 2, rng()),
-        lambda h: herding(h, 2),
-        lambda h: facility_location(h, 2),
-        lambda h: graph_cut(h, 2),
-        lambda h: moderate(h, np.zeros(4, dtype=int), 2),
-        lambda h: semdedup(h, 2, rng()),
-        lambda h: d2(np.ones(4), h, flat(4), 2),
-        lambda h: boss(np.ones(4), flat(4), h, 2),
-        lambda h: craig(np.full((4, 2), 0.5), h, np.zeros(4, dtype=int), 2),
-        lambda h: glister(np.full((4, 2), 0.5), h, np.zeros(4, dtype=int), 2),
-        lambda h: grad_match(np.full((4, 2), 0.5), h, np.zeros(4, dtype=int), 2),
-    ],
-)
+REFUSING = {
+    "k_center": lambda h: k_center(h, 2, rng()),
+    "herding": lambda h: herding(h, 2),
+    "facility_location": lambda h: facility_location(h, 2),
+    "graph_cut": lambda h: graph_cut(h, 2),
+    "moderate": lambda h: moderate(h, np.zeros(4, dtype=int), 2),
+    "semdedup": lambda h: semdedup(h, 2, rng()),
+    "d2": lambda h: d2(np.ones(4), h, flat(4), 2),
+    "boss": lambda h: boss(np.ones(4), flat(4), h, 2),
+    "craig": lambda h: craig(np.full((4, 2), 0.5), h, np.zeros(4, dtype=int), 2),
+    "glister": lambda h: glister(np.full((4, 2), 0.5), h, np.zeros(4, dtype=int), 2),
+    "grad_match": lambda h: grad_match(np.full((4, 2), 0.5), h, np.zeros(4, dtype=int), 2),
+}
+
+
+@pytest.mark.parametrize("rule", REFUSING.values(), ids=REFUSING)
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_missing_embeddings_are_refused(rule, bad):
     h = np.arange(8.0).reshape(4, 2)
     h[2, 1] = bad
     with np.errstate(invalid="ignore"), pytest.raises(InputError, match=r"of 4 embeddings are missing"):
         rule(h)
-
-
-def test_cover_refuses_sizes_where_it_would_not_finish():
-    with pytest.raises(InputError, match="inside each class"):
-        cover_greedy(lambda at: np.zeros((100_001, len(at))), np.zeros(100_001), 1)
-
-
-def test_squared_norms_and_unit_rows_widen_half_precision():
-    assert squared_norms(np.array([[3.0, 4.0]])).tolist() == [25.0]
-    unit = unit_rows(np.full((1, 4), 300.0, dtype=np.float16))
-    assert unit.dtype == np.float32
-    assert unit.tolist() == [[0.5, 0.5, 0.5, 0.5]]
 
 
 def _prefixes(rule):

@@ -4,12 +4,9 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datapare import greedy
-from datapare.greedy import cover_greedy, falling_greedy
 from datapare.methods.select.boss import boss
 from datapare.methods.select.ccs import ccs
 from datapare.methods.select.craig import craig
@@ -359,65 +356,3 @@ def test_window_and_two_ended_are_slices_of_the_order(seed, total, skip):
         distinct = score + np.arange(total) / 100  # no ties
         hardest = sorted(range(total), key=lambda i: distinct[i])
         assert two_ended(distinct[None], n).tolist() == sorted(hardest[start : start + n])
-
-
-# --- the two greedy engines, with pools and blocks so small that every branch runs ------------------------------------
-
-
-@few
-@given(seeds, st.integers(1, 60), st.integers(2, 9), st.integers(1, 7))
-def test_a_small_pool_picks_what_a_full_scan_picks(seed, total, pool, block):
-    generator = np.random.default_rng(seed)
-    rows = generator.integers(0, 3, size=(total, 2)).astype(float)
-    start = generator.integers(0, 30, total).astype(float)
-
-    def lower(value, near, picked):
-        return value - (near @ picked.T).sum(axis=1)
-
-    value, expected = start.copy(), []
-    for _ in range(total):
-        pick = max((i for i in range(total) if i not in expected), key=lambda i: (value[i], -i))
-        expected.append(pick)
-        value = lower(value, rows, rows[[pick]])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(greedy, "POOL", pool)
-        patch.setattr(greedy, "BLOCK", block)
-        for n in (1, total // 2, total):
-            assert falling_greedy(rows, start, lower, n).tolist() == expected[:n]
-
-
-@few
-@given(seeds, st.integers(1, 40), st.integers(1, 6))
-def test_lazy_cover_picks_what_a_full_scan_picks(seed, total, candidates):
-    s = np.random.default_rng(seed).integers(-1, 4, size=(total, total)).astype(float)
-    covered, expected = np.zeros(total), []
-    for _ in range(total):
-        gain = {j: np.maximum(s[:, j] - covered, 0).sum() for j in range(total) if j not in expected}
-        pick = max(gain, key=lambda j: (gain[j], -j))
-        expected.append(pick)
-        covered = np.maximum(covered, s[:, pick])
-    asked = []
-
-    def similarity(at):
-        asked.append(len(at))
-        return s[:, at]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(greedy, "CANDIDATES", candidates)
-        bound = np.maximum(s, 0).sum(axis=0) + 1
-        assert cover_greedy(similarity, bound, total).tolist() == expected
-        assert max(asked) <= candidates
-        assert cover_greedy(similarity, np.full(total, np.inf), total).tolist() == expected
-
-
-def test_lazy_cover_computes_few_columns():
-    h = np.random.default_rng(0).normal(size=(400, 4)).astype(np.float32)
-    asked = []
-    s = h @ h.T
-
-    def similarity(at):
-        asked.append(len(at))
-        return s[:, at]
-
-    cover_greedy(similarity, np.maximum(s, 0).sum(axis=0) + 1e-3, 100)
-    assert sum(asked) < 100 * 400 / 3

@@ -183,21 +183,19 @@ def draw_within(
 def hard_cut(prob_margin: Float[np.ndarray, "T N"], cut: float, n: int) -> Int[np.ndarray, " M"]:
     """Positions left when the floor(cut * N) examples of lowest accumulated margin, a sum over epochs, are dropped.
 
-    Of equal margins the earlier example stays. Raises InputError when fewer than n are left.
+    The budget comes first: at least n are left, so that a small class can give all it has. Of equal margins the
+    earlier example stays. Raises InputError for a cut outside [0, 1).
 
     >>> hard_cut(np.array([[0.5, -0.5, 0.9, 0.1], [0.5, 0.0, 0.9, -0.2]]), 0.5, 2).tolist()
     [0, 2]
     """
+    if not 0 <= cut < 1:
+        raise InputError(f"cut is the share of examples dropped as too hard, in [0, 1), not {cut:g}.")
     total = prob_margin.shape[1]
-    dropped = int(np.floor(cut * total + 1e-9))
-    if not 0 <= cut < 1 or total - dropped < n:
-        raise InputError(
-            f"the hard cut is at most the share of examples that is dropped, {1 - n / total:.3g}, but cut is {cut:g}; "
-            "lower the cut or keep fewer."
-        )
-    if dropped == 0:
+    left = max(n, total - int(np.floor(cut * total + 1e-9)))
+    if left == total:
         return np.arange(total)
-    return top_positions(prob_margin.sum(axis=0, dtype=np.float64), total - dropped)
+    return top_positions(prob_margin.sum(axis=0, dtype=np.float64), left)
 
 
 def squared_norms(embedding: Float[np.ndarray, "N d"]) -> Float[np.ndarray, " N"]:

@@ -42,8 +42,8 @@ def boss(
     """Add, n times, the example that covers the rest best, its similarities scaled by a Beta density of its score.
 
     `c` and `a` are the density's first and second parameter over scores scaled to 0..1. Ties go to the earlier
-    example. Returns sorted positions (n,). Raises InputError for missing embeddings, infinite scores, a cut that
-    leaves fewer than n, and above 100,000 examples. PRESETS holds the published cuts.
+    example. The cut gives way to the budget. Returns sorted positions (n,). Raises InputError for missing embeddings,
+    infinite scores, and above 100,000 examples. PRESETS holds the published cuts.
 
     >>> h = np.array([[1.0, 0.0], [1.0, 0.1], [1.0, 0.2], [0.0, 1.0]])
     >>> boss(np.array([0.0, 0.5, 1.0, 0.4]), np.zeros((1, 4)), h, 2).tolist()

@@ -45,7 +45,7 @@ def ccs(
     """Draw evenly from equal-width strata of the score, after dropping the share `cut` of lowest margin.
 
     Sparse strata give all they have and the others share the rest, so hard and easy regions stay covered. Returns
-    sorted positions (n,). Raises InputError when the cut leaves fewer than n. PRESETS holds the published cuts.
+    sorted positions (n,). The cut gives way to the budget (numerics.hard_cut). PRESETS holds the published cuts.
 
     With strata of 0, 1, 4 and 10 examples and a budget of 8, they give 0, 1, 3 and 4:
 

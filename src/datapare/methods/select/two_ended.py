@@ -24,8 +24,8 @@ GRID = {0.7: (0.0, 0.3), 0.5: (0.1, 0.4), 0.3: (0.2, 0.6), 0.2: (0.3, 0.7), 0.1:
 def two_ended(prob_margin: Float[np.ndarray, "T N"], n: int, *, cut: float | None = None) -> Int[np.ndarray, " n"]:
     """Keep the n hardest examples by accumulated margin that remain after the share `cut` of hardest is dropped.
 
-    Without `cut`, as many are dropped at the hard end as at the easy end. Returns sorted positions (n,). Raises
-    InputError when the cut leaves fewer than n. PRESETS and GRID hold the published cuts.
+    Without `cut`, as many are dropped at the hard end as at the easy end. The cut gives way to the budget
+    (numerics.hard_cut). Returns sorted positions (n,). PRESETS and GRID hold the published cuts.
 
     >>> margin = np.array([[-0.5, 0.1, 0.4, 0.7, 0.9]])
     >>> two_ended(margin, 2, cut=0.2).tolist(), two_ended(margin, 3).tolist()
