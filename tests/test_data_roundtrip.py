@@ -204,3 +204,17 @@ def test_any_json_lines_are_filtered_line_by_line(rows, number, data, tmp_path_f
     index = sorted(data.draw(st.sets(st.integers(0, len(rows) - 1))))
     out = export(opened, Subset(np.array(index, np.int64), len(rows), key=opened.key), at / "out.jsonl")
     assert [line for line in out.read_text(encoding="utf-8").split("\n") if line] == [lines[i] for i in index]
+
+
+@pytest.mark.parametrize("name", ["csv_text", "jsonl_text", "parquet_bytes", "webdataset"])
+def test_a_shard_that_is_pruned_away_stays_as_an_empty_file(name, tmp_path):
+    whole = FORMATS[name](tmp_path)
+    (tmp_path / "shards").mkdir()
+    for k in range(3):
+        (tmp_path / "shards" / f"{k}{whole.suffix}").write_bytes(whole.read_bytes())
+    data = open_dataset(tmp_path / "shards")
+    index = [*KEPT, *(i + 2 * N for i in KEPT)]
+    out = export(data, kept(data, index), tmp_path / "out")
+    again = open_dataset(out, classes=data.classes)
+    assert [path.name for path in again.files] == [path.name for path in data.files]
+    np.testing.assert_array_equal(again.label, data.label[index])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from zipfile import ZIP_STORED, ZipFile
+from zipfile import ZIP_STORED, ZipFile, is_zipfile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,9 @@ def _mapped(file: Path) -> NDArray[Any]:
 
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
+    if not is_zipfile(path):
+        raise InputError(f"{path} holds no arrays that can be read: an .npz file is a zip archive, and this is none.")
+
     def read() -> dict[str, NDArray[Any]]:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}

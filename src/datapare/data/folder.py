@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from datapare.data.files import inside, same_split, split_of, walk
-from datapare.data.lines import csv_table
+from datapare.data.lines import csv_table, texts_for_nothing
 from datapare.data.pictures import SUFFIXES
 from datapare.data.source import Source, rows_of
 from datapare.errors import InputError
@@ -113,7 +113,7 @@ def read_listed(path: Path, column: str, root: Path) -> Source:
     """Every image that a CSV lists, by its path relative to the CSV; further columns stay as they are."""
     import pyarrow as pa
 
-    table = csv_table(path)
+    table = texts_for_nothing(csv_table(path))
     files = ["" if value is None else str(value) for value in table[column].to_pylist()]
     full = [inside(path.parent, name, f"row {row} of {path.name}") for row, name in enumerate(files)]
     image = [{"bytes": None, "path": str(one)} for one in full]

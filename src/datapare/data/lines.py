@@ -15,12 +15,25 @@ _LONGEST = 1 << 30
 
 def read_csv(files: Sequence[Path], path: Path) -> Source:
     """The rows of CSV or TSV files with a header line; the separator is the one its header uses."""
-    return Source(rows_of(_joined([csv_table(file) for file in files], files)), "csv", path, tuple(files))
+    return Source(
+        rows_of(texts_for_nothing(_joined([csv_table(file) for file in files], files))), "csv", path, tuple(files)
+    )
+
+
+def texts_for_nothing(table: Any) -> Any:
+    """The table with empty texts in the columns that are empty everywhere, which have no type otherwise."""
+    import pyarrow as pa
+
+    for i, field in enumerate(table.schema):
+        if pa.types.is_null(field.type):
+            table = table.set_column(i, field.name, pa.array([""] * table.num_rows, pa.string()))
+    return table
 
 
 def read_jsonl(files: Sequence[Path], path: Path) -> Source:
     """The rows of files with one JSON object per line."""
-    return Source(rows_of(_joined([_json_table(file) for file in files], files)), "jsonl", path, tuple(files))
+    tables = [_json_table(file) for file in files if len(files) == 1 or file.stat().st_size]
+    return Source(rows_of(_joined(tables, files)), "jsonl", path, tuple(files))
 
 
 def _joined(tables: list[Any], files: Sequence[Path]) -> Any:
@@ -31,7 +44,7 @@ def _joined(tables: list[Any], files: Sequence[Path]) -> Any:
     except pa.ArrowInvalid as error:
         names = ", ".join(file.name for file in files[:5])
         raise InputError(
-            f"{names} do not have the same columns ({error}); name one file, or make them alike."
+            f"{names} do not have the same columns ({_first_line(error)}); name one file, or make them alike."
         ) from None
 
 
@@ -41,21 +54,21 @@ def csv_table(path: Path) -> Any:
     import pyarrow.csv as pc
 
     content = _content(path)
+    header, records = csv_records(path)
+    if not records:  # a shard that was pruned away
+        names = next(csv.reader([header.decode("utf-8-sig")], delimiter=_separator(content)))
+        return pa.table({name: pa.nulls(0) for name in names})
     parse = pc.ParseOptions(delimiter=_separator(content), newlines_in_values=True)
     read = pc.ReadOptions(block_size=min(max(len(content) + 1, 1024), 1 << 30))
     try:
         table = pc.read_csv(io.BytesIO(content), read_options=read, parse_options=parse)
     except pa.ArrowInvalid as error:
-        raise InputError(f"{path} is no table that can be read: {str(error).rstrip('.')}.") from None
-    for i, field in enumerate(table.schema):
-        if pa.types.is_null(field.type):  # an empty column holds empty texts
-            table = table.set_column(i, field.name, pa.array([""] * table.num_rows, pa.string()))
+        raise InputError(f"{path} is no table that can be read: {_first_line(error)}.") from None
     if len(set(table.column_names)) < len(table.column_names):
         raise InputError(f"{path} has two columns of the same name: {', '.join(table.column_names)}; rename one.")
-    records = len(csv_records(path)[1])
-    if records != table.num_rows:
+    if len(records) != table.num_rows:
         raise InputError(
-            f"{path} has {records:,} records by its line breaks and {table.num_rows:,} by its quotes; "
+            f"{path} has {len(records):,} records by its line breaks and {table.num_rows:,} by its quotes; "
             'a quotation mark inside a field is written "".'
         )
     return table
@@ -85,13 +98,15 @@ def csv_records(path: Path) -> tuple[bytes, list[bytes]]:
 
 def json_records(path: Path) -> list[bytes]:
     """The lines of a JSON lines file as they stand; empty ones are no records."""
-    return [line for line in io.BytesIO(_content(path)) if line.strip()]
+    return [line for line in io.BytesIO(_content(path)) if line.strip()] if path.stat().st_size else []
 
 
 def _json_table(path: Path) -> Any:
     import pyarrow as pa
 
     parsed: list[dict[str, Any]] = []
+    if not path.stat().st_size:
+        raise InputError(f"{path} is empty; expected one JSON object per line.")
     for number, line in enumerate(json_records(path)):
         try:
             value = json.loads(line)
@@ -103,7 +118,7 @@ def _json_table(path: Path) -> Any:
     try:
         return pa.Table.from_struct_array(pa.array(parsed))
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise InputError(f"{path} holds values of different types in one column: {error}.") from None
+        raise InputError(f"{path} holds values of different types in one column: {_first_line(error)}.") from None
 
 
 def _content(path: Path) -> bytes:
@@ -115,6 +130,10 @@ def _content(path: Path) -> bytes:
     if not text.strip("\ufeff \r\n"):
         raise InputError(f"{path} is empty; expected a header line and one record per example.")
     return content
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0].rstrip(".:")
 
 
 def _separator(content: bytes) -> str:
