@@ -185,13 +185,12 @@ def compiles(source: str) -> bool:
         return False
 
 
-def tests_of(file: Path) -> list[str]:
-    """Arguments for pytest: the file's doctest, and the tests of its room that name it."""
-    room = file.parent.name if file.parent.parent.name == "methods" else file.stem
-    rooms = [f"tests/test_{room}*.py", "tests/test_laws*.py"] if room != file.stem else [f"tests/test_{room}*.py"]
-    tests = [str(path.relative_to(ROOT)) for pattern in rooms for path in sorted(ROOT.glob(pattern))]
-    chosen = ["-k", f"{file.stem} or every_method"] if room != file.stem else []
-    return [str(file), *tests, *chosen]
+def arguments_for(file: Path, *, laws: bool) -> list[str]:
+    """Arguments for pytest: the file's doctest and the tests of its room that name it, or the laws that name it."""
+    is_method = file.parent.parent.name == "methods"
+    room = file.parent.name if is_method else file.stem
+    tests = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob(f"tests/test_{'laws' if laws else room}*.py"))]
+    return [*([] if laws else [str(file)]), *tests, *(["-k", file.stem] if is_method else [])]
 
 
 def run(tree: Path, arguments: list[str]) -> int:
@@ -270,23 +269,35 @@ def files_in(paths: list[str], only: str | None) -> list[Path]:
 
 
 def measure(files: list[Path], trees: list[Path]) -> dict[str, dict[str, object]]:
-    """First every file as it is, which must be green; then every mutant."""
-    whole = [(file, (ROOT / file).read_text(), tests_of(file)) for file in files]
+    """First every file as it is, which must be green; then every mutant; then the laws on those that survive."""
+    whole = [(file, (ROOT / file).read_text(), arguments_for(file, laws=False)) for file in files]
     for number, code, log in check(whole, trees):
         if code != GREEN:
             sys.exit(f"{files[number]} is not green before anything is planted ({code}):\n{log}")
     planted = [mutant for file in files for mutant in mutants(file)]
-    report = {str(f): {"digest": sha(ROOT / f), "mutants": 0, "killed": 0, "survived": []} for f in files}
-    for number, code, log in check([(m.file, m.source, tests_of(m.file)) for m in planted], trees):
-        mutant, entry = planted[number], report[str(planted[number].file)]
-        if code not in {GREEN, RED, BROKEN_IMPORT, None}:
-            sys.exit(f"pytest failed to run on {mutant.diff} ({code}):\n{log}")
-        entry["mutants"] += 1
-        entry["killed"] += code != GREEN
-        if code == GREEN:
-            entry["survived"].append({"line": mutant.line, "diff": mutant.diff})
-            print(f"survived {mutant.file}:{mutant.line}", *mutant.diff, sep="\n    ", flush=True)
+    alive = survivors(planted, trees, laws=False)
+    under_law = [file for file in {mutant.file for mutant in alive} if file.parent.parent.name == "methods"]
+    unmutated = [Mutant(file, 1, (ROOT / file).read_text()) for file in under_law]
+    lawful = {mutant.file for mutant in survivors(unmutated, trees, laws=True)}
+    judged = [mutant for mutant in alive if mutant.file in lawful]
+    alive = [mutant for mutant in alive if mutant.file not in lawful] + survivors(judged, trees, laws=True)
+    report = {}
+    for file in files:
+        own = [{"line": m.line, "diff": m.diff} for m in sorted(alive, key=lambda m: m.line) if m.file == file]
+        count = sum(mutant.file == file for mutant in planted)
+        report[str(file)] = {"digest": sha(ROOT / file), "mutants": count, "killed": count - len(own), "survived": own}
     return report
+
+
+def survivors(planted: list[Mutant], trees: list[Path], *, laws: bool) -> list[Mutant]:
+    """The mutants that no test notices."""
+    alive = []
+    for number, code, log in check([(m.file, m.source, arguments_for(m.file, laws=laws)) for m in planted], trees):
+        if code not in {GREEN, RED, BROKEN_IMPORT, None}:
+            sys.exit(f"pytest failed to run on {planted[number].diff} ({code}):\n{log}")
+        if code == GREEN:
+            alive.append(planted[number])
+    return alive
 
 
 def sha(path: Path) -> str:
@@ -333,6 +344,9 @@ def main() -> None:
         report = measure(files_in(given.paths, given.only), trees)
     planted, killed = (sum(e[key] for e in report.values()) for key in ("mutants", "killed"))
     write(report)
+    for name, entry in report.items():
+        for one in entry["survived"]:
+            print(f"survived {name}:{one['line']}", *one["diff"], sep="\n    ")
     print(f"{killed} of {planted} noticed ({killed / max(planted, 1):.1%}) in {time.monotonic() - started:.0f} s")
 
 
