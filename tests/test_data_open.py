@@ -194,6 +194,7 @@ def test_places_that_cannot_be_used(tmp_path, monkeypatch):
     assert "one folder per class, or write a labels.csv" in refused(tmp_path / "flat")
     assert "no file matches" in refused(str(tmp_path / "*.tar"))
     assert "is no Parquet file that can be read" in refused(tmp_path / "mixed")
+    assert "cannot be read: File name too long" in refused(tmp_path / ("x" * 300))
     assert "expected a folder of images" in refused(3)
     assert "expected a folder of images" in refused((1, 2, 3))
 

@@ -3,7 +3,7 @@
 import errno
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -38,7 +38,10 @@ def export(data: Dataset, subset: Subset, out: Path | str, *, as_: How = "copy")
     cannot be written, DatapareError when the disk is full.
     """
     target = Path(out).expanduser()
-    _refuse(data, subset, target, as_)
+    try:
+        _refuse(data, subset, target, as_)
+    except OSError as error:
+        raise _sentence(error, target) from error
     keep = data.row[subset.index]
     with staged(target) as stage:
         if as_ == "index":
@@ -192,7 +195,8 @@ def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
 
 
 def _sentence(error: OSError, out: Path) -> DatapareError:

@@ -48,7 +48,10 @@ def open_dataset(
         raise InputError(f"on_bad_example is fail or skip, and kind one of {', '.join(get_args(Kind))}.")
     named = (input,) if isinstance(input, str) else None if input is None else tuple(input)
     ask = Ask(split, label, named, kind)
-    found = read(source, ask)
+    try:
+        found = read(source, ask)
+    except OSError as error:
+        raise InputError(f"{source} cannot be read: {error.strerror or error}.") from error
     if not len(found.rows):
         raise InputError(f"{found.path or 'the dataset'} has no examples.")
     whole = _described(found, ask, id, classes)
