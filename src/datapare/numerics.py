@@ -180,22 +180,22 @@ def draw_within(
     return np.sort(np.concatenate([np.arange(0), *drawn]))
 
 
-def hard_cut(prob_margin: Float[np.ndarray, "T N"], cut: float, n: int) -> Int[np.ndarray, " M"]:
-    """Positions left when the floor(cut * N) examples of lowest accumulated margin, a sum over epochs, are dropped.
+def hard_cut(margin: Float[np.ndarray, " N"], cut: float, n: int) -> Int[np.ndarray, " M"]:
+    """Positions left when the floor(cut * N) examples of lowest margin are dropped: the hardest, and the mislabelled.
 
     The budget comes first: at least n are left, so that a small class can give all it has. Of equal margins the
     earlier example stays. Raises InputError for a cut outside [0, 1).
 
-    >>> hard_cut(np.array([[0.5, -0.5, 0.9, 0.1], [0.5, 0.0, 0.9, -0.2]]), 0.5, 2).tolist()
+    >>> hard_cut(np.array([1.0, -0.5, 1.8, -0.1]), 0.5, 2).tolist()
     [0, 2]
     """
     if not 0 <= cut < 1:
         raise InputError(f"cut is the share of examples dropped as too hard, in [0, 1), not {cut:g}.")
-    total = prob_margin.shape[1]
+    total = len(margin)
     left = max(n, total - int(np.floor(cut * total + 1e-9)))
     if left == total:
         return np.arange(total)
-    return top_positions(prob_margin.sum(axis=0, dtype=np.float64), left)
+    return top_positions(margin, left)
 
 
 def squared_norms(embedding: Float[np.ndarray, "N d"]) -> Float[np.ndarray, " N"]:

@@ -60,7 +60,7 @@ def d2(
     """
     if not np.isfinite(score).all() or k < 1 or min(gamma, gamma_forward) < 0:
         raise InputError("d2 needs finite scores, at least 1 neighbour, and gammas of at least 0.")
-    rest = hard_cut(prob_margin, cut, n)
+    rest = hard_cut(prob_margin.sum(axis=0, dtype=np.float64), cut, n)
     squared_norms(embedding)
     u = score[rest].astype(np.float64)
     u -= min(float(score.min()), 0.0)

@@ -31,8 +31,7 @@ def two_ended(prob_margin: Float[np.ndarray, "T N"], n: int, *, cut: float | Non
     >>> two_ended(margin, 2, cut=0.2).tolist(), two_ended(margin, 3).tolist()
     ([1, 2], [1, 2, 3])
     """
-    total = prob_margin.shape[1]
-    rest = hard_cut(prob_margin, (total - n) // 2 / total if cut is None else cut, n)
-    margin = prob_margin[:, rest].sum(axis=0, dtype=np.float64)
-    index: NDArray[np.int64] = rest[top_positions(-margin, n)]
+    margin = prob_margin.sum(axis=0, dtype=np.float64)
+    rest = hard_cut(margin, (len(margin) - n) // 2 / len(margin) if cut is None else cut, n)
+    index: NDArray[np.int64] = rest[top_positions(-margin[rest], n)]
     return index
