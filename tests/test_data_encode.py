@@ -103,6 +103,7 @@ def test_long_texts_are_cut_at_256_or_the_99th_percentile(tmp_path):
 
 
 def test_a_tokenizer_of_transformers_pads_with_zero(tmp_path):
+    pytest.importorskip("transformers")
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
