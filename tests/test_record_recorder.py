@@ -123,7 +123,7 @@ def test_a_repeated_example_keeps_its_last_observation_and_never_a_sum(tmp_path)
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_half_precision_logits_are_measured_in_float32(tmp_path, dtype):
-    with Recorder(tmp_path / "run", LABEL, 1) as recorder:
+    with Recorder(tmp_path / "run", LABEL, 1, arrays=("logit_mean",)) as recorder:
         recorder.observe(torch.arange(N), logits_of(0, dtype).requires_grad_())
         recorder.end_epoch()
     wanted = measure(logits_of(0, dtype).float(), torch.from_numpy(LABEL), ["loss"])[:, 0]

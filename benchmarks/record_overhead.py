@@ -1,0 +1,138 @@
+"""What recording costs: a training step with and without it, alternating in one process.
+
+    python benchmarks/record_overhead.py            writes benchmarks/results/record_overhead.json
+
+A step is forward, loss, backward and update of a ResNet-18 (3 × 3 stem) on a batch of 128 images of 32 px; the record
+is the default six channels of 50,000 examples. `paired_percent` compares neighbouring steps, so it holds everything,
+the noise of a shared machine included; `own_percent` is the time inside observe plus the epoch's share of end_epoch,
+measured in the same steps.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import statistics
+import tempfile
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from datapare.channels import CHANNELS
+from datapare.record import Recorder
+from datapare.train.nets import ResNet
+
+EXAMPLES, CLASSES, BATCH, SEED = 50_000, 10, 128, 0
+STEPS_PER_EPOCH = -(-EXAMPLES // BATCH)
+
+
+def forward(model, images, target, bf16):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+        logits = model(images)
+        loss = torch.nn.functional.cross_entropy(logits, target)
+    return logits, loss
+
+
+def measure(width, bf16, pairs, folder):
+    torch.manual_seed(SEED)
+    label = np.random.default_rng(SEED).integers(0, CLASSES, EXAMPLES)
+    model = ResNet("resnet18", CLASSES, channels=3, width=width).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    images = torch.randn(BATCH, 3, 32, 32).to(memory_format=torch.channels_last)
+    seconds = {True: [], False: []}
+    inside = []
+    with Recorder(folder / f"{width}-{bf16}", label, epochs=2) as recorder:
+        for pair in range(-2, pairs):  # two pairs to warm up
+            index = torch.randint(0, EXAMPLES, (BATCH,))
+            target = torch.from_numpy(label)[index]
+            for recording in (True, False) if pair % 2 else (False, True):
+                start = time.perf_counter()
+                logits, loss = forward(model, images, target, bf16)
+                before = time.perf_counter()
+                if recording:
+                    recorder.observe(index, logits, target)
+                after = time.perf_counter()
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                if pair >= 0:
+                    seconds[recording].append(time.perf_counter() - start)
+                    if recording:
+                        inside.append(after - before)
+        start = time.perf_counter()
+        recorder.end_epoch()
+        end_epoch = time.perf_counter() - start
+    step = statistics.median(seconds[False])
+    paired = [with_ - without for with_, without in zip(seconds[True], seconds[False], strict=True)]
+    share = statistics.median(inside) + end_epoch / STEPS_PER_EPOCH
+    quartiles = [100 * quartile / step for quartile in statistics.quantiles(paired, n=4)]
+    return {
+        "width": width,
+        "precision": "bfloat16 autocast" if bf16 else "float32",
+        "pairs": pairs,
+        "step_ms": round(1e3 * step, 2),
+        "observe_ms": round(1e3 * statistics.median(inside), 4),
+        "end_epoch_ms": round(1e3 * end_epoch, 2),
+        "own_percent": round(100 * share / step, 3),
+        "paired_percent": round(quartiles[1], 2),
+        "paired_percent_quartiles": [round(quartiles[0], 2), round(quartiles[2], 2)],
+    }
+
+
+def sizes(folder):
+    epochs = 10
+    with Recorder(folder / "sizes", np.zeros(EXAMPLES, int), epochs) as recorder:
+        recorder.observe(torch.arange(BATCH), torch.randn(BATCH, CLASSES))
+        board = recorder._board  # noqa: SLF001
+        on_device = sum(tensor.nbytes for tensor in (board._value, board._turn, board._label))  # noqa: SLF001
+    on_disk = sum(file.stat().st_size for file in (folder / "sizes").glob("channels.*.npy"))
+    return {
+        "disk_bytes_per_example_epoch_channel": round(on_disk / EXAMPLES / epochs / len(CHANNELS), 4),
+        "device_bytes_per_example": round(on_device / EXAMPLES, 3),
+        "channels": len(CHANNELS),
+    }
+
+
+def conditions():
+    script = Path(__file__)
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "script": script.name,
+        "script_sha256": hashlib.sha256(script.read_bytes()).hexdigest(),
+        "seed": SEED,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} torch threads, shared",
+        "amx": torch.cpu._is_amx_tile_supported(),  # noqa: SLF001
+        "versions": {
+            "datapare": version("datapare"),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        "step": f"ResNet-18, 3x3 stem, batch {BATCH}, 32 px, {CLASSES} classes, SGD, {EXAMPLES} examples",
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=40, help="pairs of thin steps; a quarter for the wide")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "record_overhead.json")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        steps = [
+            measure(width, bf16, arguments.pairs if width == 16 else max(4, arguments.pairs // 4), Path(scratch))
+            for width in (16, 64)
+            for bf16 in ((False, True) if torch.cpu._is_amx_tile_supported() else (False,))  # noqa: SLF001
+        ]
+        result = {**conditions(), "sizes": sizes(Path(scratch)), "steps": steps}
+    arguments.out.parent.mkdir(exist_ok=True)
+    arguments.out.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()
