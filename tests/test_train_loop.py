@@ -219,7 +219,7 @@ def test_a_killed_training_resumes_bit_identically_with_its_record(tmp_path):
     assert same_model(whole, resumed)
     for name, values in expected.channels.items():
         assert np.array_equal(values, dynamics.channels[name]), name
-    assert not (folder / NAME).exists()
+    assert (folder / NAME).exists()  # until whoever owns the record has finished it
 
 
 def test_divergence_names_the_epoch_and_what_to_try():
@@ -267,7 +267,7 @@ def test_predictions_do_not_depend_on_the_batch_and_leave_the_mode():
     logits = predict(net, data, batch=7)
     assert logits.shape == (65, 2)
     assert np.allclose(logits, predict(net, data, batch=64), atol=1e-6)
-    assert embed(net, data).shape == (65, 24)
+    assert embed(net, data).shape == (65, 8)
     assert net.training
 
 

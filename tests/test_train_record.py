@@ -8,7 +8,10 @@ import torch
 import datapare as dp
 from datapare.data import encode, open_dataset
 from datapare.errors import InputError
+from datapare.train import early
 from datapare.train.early import record, settings
+from datapare.train.evaluate import embed
+from datapare.train.loop import train
 from datapare.train.recipes import PRESETS, Training
 
 QUICK = Training(epochs=2, schedule_epochs=4, batch=16, lr=0.05, model="resnet8", width=4, precision="fp32")
@@ -97,6 +100,34 @@ def test_a_temporary_record_lives_as_long_as_it_is_used(digits, tmp_path, monkey
     assert len(list(tmp_path.glob("datapare-*/dynamics/meta.json"))) == 1
     del dynamics
     assert not list(tmp_path.glob("datapare-*"))
+
+
+def test_the_embedding_is_the_trained_networks(digits, tmp_path):
+    folder = tmp_path / "dynamics"
+    dynamics = record(digits, preset=QUICK, channels=("loss", "embedding", "logit_mean"), out=folder)
+    assert dynamics.arrays["embedding"].shape == (120, 16)
+    assert dynamics.arrays["logit_mean"].shape == (120, 10)
+    trained = train(encode(digits), digits.label, 10, QUICK, seed=0)
+    assert np.array_equal(dynamics.arrays["embedding"], embed(trained.model, encode(digits)))
+
+
+@pytest.mark.parametrize("moment", ["before the embedding", "before its description"])
+def test_a_record_killed_at_its_end_still_gets_its_embedding(digits, tmp_path, monkeypatch, moment):
+    whole = record(digits, preset=QUICK, channels=("loss", "embedding"))
+    arguments = {"preset": QUICK, "channels": ("loss", "embedding"), "out": tmp_path / "dynamics"}
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as now:
+        now.setattr(early, "embed" if moment == "before the embedding" else "_with_embedding", killed)
+        with pytest.raises(KeyboardInterrupt):
+            record(digits, **arguments)
+    worked = []
+    resumed = record(digits, **arguments, progress=worked.append)
+    assert not worked
+    assert np.array_equal(whole.arrays["embedding"], resumed.arrays["embedding"])
+    assert not (tmp_path / "dynamics" / "checkpoint.pt").exists()
 
 
 def test_kl_step_is_recorded_on_request(digits):

@@ -10,18 +10,24 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from datapare import store
 from datapare.channels import CHANNELS
 from datapare.data import Dataset, Inputs, encode, open_dataset
 from datapare.errors import InputError
 from datapare.journal import PROGRESS
-from datapare.record import Recorder
+from datapare.record import ARRAYS, Recorder
 from datapare.train.checkpoint import forget
+from datapare.train.evaluate import embed
 from datapare.train.loop import Progress, settle, train
 from datapare.train.models import backbone
 from datapare.train.recipes import PRESETS, Precision, Training, choose
 from datapare.train.recipes import preset as named
 from datapare.types import Dynamics, Recipe
+
+EMBEDDING = "embedding"
 
 
 def record(
@@ -41,9 +47,10 @@ def record(
     """Train on the whole dataset for the first epochs of a schedule and return the record of its training passes.
 
     `preset` is a name or a Training; without one, the kind and size of the data choose. `model`, `epochs`,
-    `schedule_epochs` and `precision` replace that part of it. The record is written to the folder `out` epoch by epoch;
-    without one, to a temporary folder that lives as long as the record. The same call goes on where a killed one
-    stopped, and returns at once when the record is finished.
+    `schedule_epochs` and `precision` replace that part of it. `channels` are those of the Recorder, its summary
+    logit_mean (N, K), and embedding (N, d), the trained network's features of the examples as they are. The record is
+    written to the folder `out` epoch by epoch; without one, to a temporary folder that lives as long as the record. The
+    same call goes on where a killed one stopped, and returns at once when the record is finished.
 
     Raises InputError when `out` holds a record made otherwise, DivergedError when the training diverges.
     """
@@ -104,34 +111,57 @@ def _recorded(
     if begun is not None:
         _check_same(folder, begun, asked)
         training = replace(training, precision=begun["knobs"]["precision"])
-    if store.is_finished(folder):
-        forget(folder)
-        return cast("Dynamics", store.load(folder))
-    n_classes = len(data.classes)
-    training = settle(inputs, data.label, n_classes, training, seed)
-    recipe = _recipe(training, inputs, channels, seed, data.digest)
-    with Recorder(
-        folder,
-        data.label,
-        training.epochs,
-        channels=channels,
-        classes=data.classes,
-        key=data.key,
-        recipe=recipe,
-    ) as recorder:
-        if recorder.epoch < recorder.epochs:
-            train(
+    if not store.is_finished(folder):
+        training = settle(inputs, data.label, len(data.classes), training, seed)
+        recipe = _recipe(training, inputs, channels, seed, data.digest)
+        with _recorder(data, training, channels, folder, recipe) as recorder:
+            trained = train(
                 inputs,
                 data.label,
-                n_classes,
+                len(data.classes),
                 training,
                 seed=seed,
                 recorder=recorder,
                 folder=folder,
                 progress=progress,
             )
-        forget(folder)
-        return recorder.dynamics()
+            if EMBEDDING in channels:
+                _write(folder / f"arrays.{EMBEDDING}.npy", embed(trained.model, inputs))
+            recorder.dynamics()
+    dynamics = _with_embedding(folder) if EMBEDDING in channels else store.load(folder)
+    forget(folder)
+    return cast("Dynamics", dynamics)
+
+
+def _recorder(data: Dataset, training: Training, channels: tuple[str, ...], folder: Path, recipe: Recipe) -> Recorder:
+    return Recorder(
+        folder,
+        data.label,
+        training.epochs,
+        channels=[name for name in channels if name not in (*ARRAYS, EMBEDDING)],
+        arrays=[name for name in channels if name in ARRAYS],
+        classes=data.classes,
+        key=data.key,
+        recipe=recipe,
+    )
+
+
+def _write(file: Path, array: NDArray[np.float32]) -> None:
+    """Write an array that is whole or absent."""
+    draft = file.with_suffix(".half")
+    with draft.open("wb") as out:
+        np.save(out, array, allow_pickle=False)
+    draft.replace(file)
+
+
+def _with_embedding(folder: Path) -> Dynamics:
+    """Return the finished record with its embedding, which a killed process may have left out of the description."""
+    dynamics = cast("Dynamics", store.load(folder))
+    if EMBEDDING in dynamics.arrays:
+        return dynamics
+    array = np.load(folder / f"arrays.{EMBEDDING}.npy", mmap_mode="r", allow_pickle=False)
+    store.write_meta(folder, replace(dynamics, arrays={**dynamics.arrays, EMBEDDING: array}))
+    return cast("Dynamics", store.load(folder))
 
 
 def _recipe(training: Training, inputs: Inputs, channels: tuple[str, ...], seed: int, digest: str) -> Recipe:

@@ -4,7 +4,7 @@ Each has `features(x)` (B, d), the input of `head`, and `forward(x)` = head(feat
 normalised as (B, C, H, W) floats, text as (B, L) int64 token ids with 0 = padding, tables and embeddings as (B, F).
 
 Source      ResNet: arXiv:1512.03385, He, Zhang, Ren, Sun, 2015; the 3x3 stem for small images is the field's habit.
-            Text: pooled embeddings (arXiv:1607.01759) beside a convolution over words (arXiv:1408.5882).
+            Text: the mean of word embeddings, arXiv:1607.01759, Joulin, Grave, Bojanowski, Mikolov, 2016.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import relu
+from torch.nn.functional import embedding_bag, relu
 
 # name: (block, blocks per stage)
 RESNETS: dict[str, tuple[str, tuple[int, ...]]] = {
@@ -99,24 +99,20 @@ class ResNet(Classifier):
 
 
 class TextNet(Classifier):
-    """Word embeddings, one convolution over neighbouring words, mean and maximum over the words that are there."""
+    """The mean of the word embeddings: on 5,000 to 10,000 short texts a convolution was slower and no better."""
 
     def __init__(self, vocabulary: int, n_classes: int, *, width: int = 64, dropout: float = 0.5) -> None:
         super().__init__()
         self.embedding = nn.Embedding(vocabulary, width, padding_idx=0)
-        self.neighbours = nn.Conv1d(width, width, 3, padding=1)
+        with torch.no_grad():
+            self.embedding.weight.mul_(0.1)  # from N(0, 1) it needs twice the epochs
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(3 * width, n_classes)
+        self.head = nn.Linear(width, n_classes)
 
     def features(self, x: Tensor) -> Tensor:
-        """Return mean embedding, mean and largest phrase response (B, 3 width); a text without words gives zeros."""
-        there = (x != 0).unsqueeze(2)  # (B, L, 1)
-        words = self.dropout(self.embedding(x))  # (B, L, width)
-        phrases = relu(self.neighbours(words.transpose(1, 2))).transpose(1, 2) * there  # (B, L, width)
-        count = there.sum(1).clamp(min=1)  # (B, 1)
-        pooled = torch.cat([(words * there).sum(1) / count, phrases.sum(1) / count, phrases.amax(1)], dim=1)
-        dropped: Tensor = self.dropout(pooled)
-        return dropped
+        """Return the mean embedding (B, width) of the words that are there; zeros for a text without words."""
+        mean: Tensor = self.dropout(embedding_bag(x, self.embedding.weight, mode="mean", padding_idx=0))
+        return mean
 
 
 class MLP(Classifier):
