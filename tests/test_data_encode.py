@@ -163,3 +163,40 @@ def test_what_does_not_fit_is_refused(tmp_path):
     with pytest.raises(InputError, match="image_size is a number of pixels"):
         encode(open_dataset(FORMATS["npz_images"](tmp_path)), image_size=0)
     assert LABEL.max() == 2
+
+
+def test_dates_times_and_wild_numbers_are_finite(tmp_path):
+    import datetime as dt
+
+    import pyarrow as pa
+
+    day = [dt.date(2024, 1, 1 + i) for i in range(4)]
+    columns = {
+        "day": day,
+        "time": [dt.time(i) for i in range(4)],
+        "when": [dt.datetime(2024, 1, 1 + i, tzinfo=dt.UTC) for i in range(4)],
+        "long": [dt.timedelta(hours=i) for i in range(4)],
+        "short": pa.array([dt.time(i) for i in range(4)], pa.time32("s")),
+        "flag": [True, False, None, True],
+        "label": [0, 1, 0, 1],
+    }
+    inputs = encode(rows(tmp_path, columns))
+    assert inputs.array.shape == (4, 7)
+    assert [one.missing for one in inputs.encoding.columns] == [False] * 5 + [True]
+    for i in range(5):
+        np.testing.assert_allclose(inputs.array[:, i], (np.arange(4) - 1.5) / np.arange(4).std(), rtol=1e-5)
+    wild = rows(tmp_path, {**columns, "flag": [1e300, np.inf, -np.inf, np.nan]}, "wild.parquet")
+    assert np.isfinite(encode(wild, inputs.encoding).array).all()
+    with pytest.raises(InputError, match="row 0 holds NaN or infinity"):
+        encode(open_dataset((np.full((4, 2), 1e300), [0, 1, 0, 1])))
+
+
+def test_what_is_too_large_for_memory_goes_to_a_file(tmp_path, monkeypatch):
+    from datapare.data import encoding
+
+    data = open_dataset(FORMATS["csv_text"](tmp_path))
+    before = encode(data).array
+    monkeypatch.setattr(encoding, "_IN_MEMORY", 0)
+    after = encode(data).array
+    assert isinstance(after, np.memmap)
+    np.testing.assert_array_equal(after, before)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datapare.data import images, open_dataset, records, texts
+from datapare.data import encode, images, open_dataset, records, texts
 from datapare.errors import InputError
 from sources import CLASSES, FORMATS, LABEL, NAMES, N, encoded, pixels, put
 
@@ -363,3 +363,54 @@ def test_odd_pixels_are_read_as_a_person_sees_them(tmp_path):
     assert np.asarray(shown[0]).min() == 255
     assert shown[1].size == (4, 6), "turned upright"
     assert np.asarray(shown[2]).max() == 0
+
+
+def test_a_name_that_is_no_text_is_refused(tmp_path):
+    import os
+
+    source = FORMATS["image_folder"](tmp_path)
+    put(source / "ant" / os.fsdecode(b"\xff.png"), encoded(1))
+    assert r"not UTF-8, b'ant/\xff.png'" in refused(source)
+
+
+def test_a_checksum_can_lie_but_not_for_long(tmp_path):
+    import struct
+    import zlib
+
+    content = encoded(1, "png", (200, 200))
+    start = content.index(b"IDAT")
+    (size,) = struct.unpack(">I", content[start - 4 : start])
+    chunk = b"IDAT" + bytes(size)
+    put(
+        tmp_path / "f" / "a" / "x.png",
+        content[:start] + chunk + struct.pack(">I", zlib.crc32(chunk)) + content[start + 8 + size :],
+    )
+    for i in range(3):
+        put(tmp_path / "f" / "ab"[i % 2] / f"{i}.png", encoded(i, "png", (200, 200)))
+    put(tmp_path / "f" / "b" / "3.png", encoded(3, "png", (200, 200)))
+    with pytest.raises(InputError, match=r"a/x\.png cannot be decoded"):
+        encode(open_dataset(tmp_path / "f"))
+
+
+def test_streams_and_odd_columns_are_refused(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    assert "load it without streaming" in refused(FORMATS["hub_object"](tmp_path).to_iterable_dataset())
+    pq.write_table(pa.Table.from_arrays([pa.array([0, 1])] * 2, ["label", "label"]), tmp_path / "two.parquet")
+    assert "two columns have the same name" in refused(tmp_path / "two.parquet")
+
+
+def test_large_files_are_mapped_instead_of_read(tmp_path, monkeypatch):
+    import datasets
+
+    from datapare.data import parquet
+
+    source = FORMATS["parquet_bytes"](tmp_path)
+    data = open_dataset(source)
+    monkeypatch.setattr(parquet, "_IN_MEMORY", 0)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    mapped = open_dataset(source)
+    assert mapped.rows.cache_files
+    assert mapped.digest == data.digest
+    np.testing.assert_array_equal(encode(mapped).array, encode(data).array)

@@ -1,10 +1,10 @@
 """Datasets of people: opened, encoded for a network, and written back smaller in their own format."""
 
 from datapare.data.dataset import BadExample, Dataset, images, records, texts
-from datapare.data.encode import Encoding, Inputs, encode, encoding_from
+from datapare.data.encoding import Encoding, Inputs, encode, encoding_from
 from datapare.data.examples import example_table, write_examples
-from datapare.data.export import export
 from datapare.data.open import open_dataset
+from datapare.data.write import export
 
 __all__ = [
     "BadExample",

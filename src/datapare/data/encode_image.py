@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset, cells
-from datapare.data.encode import Encoding, room
+from datapare.data.encoding import Encoding, room
 from datapare.data.pictures import SMALL, decode, headers, in_threads
 from datapare.errors import InputError
 
@@ -38,10 +38,14 @@ def apply(data: Dataset, encoding: Encoding) -> NDArray[np.uint8]:
         return np.asarray(data.array, np.uint8)
     out = room((len(data), *shape), np.uint8)
 
-    def fitted(one: Any) -> NDArray[np.uint8]:
-        return _fitted(one, encoding)
+    def fitted(numbered: tuple[int, Any]) -> NDArray[np.uint8]:
+        i, one = numbered
+        try:
+            return _fitted(one, encoding)
+        except Exception as error:  # a damaged file makes decoders raise anything
+            raise InputError(f"{data.name[i]} cannot be decoded ({error}); repair or remove it.") from error
 
-    for i, pixels in enumerate(in_threads(fitted, _pictures(data))):
+    for i, pixels in enumerate(in_threads(fitted, enumerate(_pictures(data)))):
         out[i] = pixels
     return out
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset, column
-from datapare.data.encode import Column, Encoding
+from datapare.data.encoding import Column, Encoding
 from datapare.errors import InputError
 
 RARE = 5
@@ -39,7 +39,8 @@ def _values(data: Dataset, name: str) -> NDArray[Any]:
 
     values = column(data.rows, name)
     if pa.types.is_temporal(values.type):
-        values = values.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
+        days_or_seconds = pa.types.is_date32(values.type) or pa.types.is_time32(values.type)
+        values = values.cast(pa.int32() if days_or_seconds else pa.int64())
     if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
         number = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
         return np.where(np.isfinite(number), number, np.nan)
@@ -79,7 +80,8 @@ def _apply_column(one: Column, values: NDArray[Any]) -> NDArray[np.float32]:
     if one.categories is None:
         number = _numbers(values)
         absent = np.isnan(number)
-        out[:, 0] = np.where(absent, 0.0, (number - one.mean) / one.std)
+        # a wild later value stays finite in float32
+        out[:, 0] = np.where(absent, 0.0, np.clip((number - one.mean) / one.std, -1e6, 1e6))
     else:
         place = {value: i for i, value in enumerate(one.categories)}
         absent = values == None  # noqa: E711 (elementwise)

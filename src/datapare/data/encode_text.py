@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset, texts
-from datapare.data.encode import Encoding, room
+from datapare.data.encoding import Encoding, room
 from datapare.errors import InputError, MissingExtraError
 
 WORDS = 30_000

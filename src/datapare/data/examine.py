@@ -21,7 +21,7 @@ def examine(found: Source, kind: Kind, inputs: Sequence[str]) -> tuple[dict[int,
     if found.array is not None:
         return _not_finite(found.array), found.array
     if kind == "image":
-        return check(cells(found.rows, inputs[0]))
+        return check(cells(found.rows, inputs[0]), len(found.rows))
     if kind == "embedding":
         vectors, reasons = _vectors(found.rows, inputs[0])
         return _not_finite(vectors) | reasons, vectors

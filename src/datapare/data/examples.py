@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset, all_names
-from datapare.data.export import staged
+from datapare.data.write import staged
 from datapare.types import Subset
 
 

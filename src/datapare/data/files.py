@@ -27,6 +27,9 @@ def walk(root: Path) -> tuple[list[str], list[str]]:
         prefix = "" if prefix == "." else prefix + "/"
         folders += [prefix + name for name in below]
         files += [prefix + name for name in names if not name.startswith(".")]
+    for name in (*folders, *files):
+        if not name.isascii() and name.encode("utf-8", "replace").decode() != name:
+            raise InputError(f"{root} holds a name that is not UTF-8, {os.fsencode(name)!r}; rename it.")
     return sorted(folders), sorted(files)
 
 

@@ -37,15 +37,21 @@ def decode(cell: Any, smallest: int | None = None) -> Any:
 
     `smallest` lets a JPEG decode at 1/2, 1/4 or 1/8 of its size, its shorter side still at least that many pixels.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     with Image.open(io.BytesIO(raw(cell))) as image:
-        if smallest is not None and min(image.size) >= 2 * smallest:
-            scale = smallest / min(image.size)
-            image.draft(None, (round(image.width * scale), round(image.height * scale)))
-        image.load()
-        upright = ImageOps.exif_transpose(image) if "exif" in image.info else image
-        return _grey_or_rgb(upright)
+        return _loaded(image, smallest)
+
+
+def _loaded(image: Any, smallest: int | None) -> Any:
+    from PIL import ImageOps
+
+    if smallest is not None and min(image.size) >= 2 * smallest:
+        scale = smallest / min(image.size)
+        image.draft(None, (round(image.width * scale), round(image.height * scale)))
+    image.load()
+    upright = ImageOps.exif_transpose(image) if "exif" in image.info else image
+    return upright if upright.mode in {"L", "RGB"} else _grey_or_rgb(upright)
 
 
 def _grey_or_rgb(image: Any) -> Any:
@@ -85,36 +91,36 @@ def _block(work: Callable[[Any], Any], items: list[Any]) -> list[Any]:
     return [work(item) for item in items]
 
 
-def check(items: Iterable[Any]) -> tuple[dict[int, str], NDArray[np.uint8] | None]:
-    """Decode every image once: {row: reason} of the unreadable ones, and the pixels if all are small and of one size.
+def check(items: Iterable[Any], count: int) -> tuple[dict[int, str], NDArray[np.uint8] | None]:
+    """Decode each of `count` images once: {row: reason} of the bad ones, and the pixels if all are small and of a size.
 
     The pixels are (N good, H, W, C), C = 1 if every image is grey, else 3. Larger images are only proven readable: a
     JPEG by decoding it at an eighth of its size, a PNG by its checksums, any other by decoding it.
     """
     bad: dict[int, str] = {}
-    pixels: list[NDArray[np.uint8]] | None = []
-    size = 0
+    pixels: NDArray[np.uint8] | None = None
+    alike, good = True, 0
     for row, found in enumerate(in_threads(_prove, items)):
         if isinstance(found, str):
             bad[row] = found
-        elif pixels is None:
             continue
-        elif found is None or (pixels and found.shape[:2] != pixels[0].shape[:2]) or size > _KEPT_BYTES:
-            pixels = None
+        alike = alike and found is not None and (pixels is None or found.shape[:2] == pixels.shape[1:3])
+        if alike and found is not None and 3 * found[..., 0].size * count <= _KEPT_BYTES:
+            pixels = _placed(pixels, found, good, count)
+            good += 1
         else:
-            pixels.append(found)
-            size += found.nbytes
-    return bad, stack(pixels) if pixels else None
+            alike, pixels = False, None
+    return bad, None if pixels is None else pixels[:good]
 
 
-def stack(pixels: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Images (H, W) grey or (H, W, 3) of one size as one array (N, H, W, C); C = 1 if all are grey, else 3."""
-    if all(p.ndim == 2 for p in pixels):
-        return np.stack(pixels)[..., None]
-    out = np.empty((len(pixels), *pixels[0].shape[:2], 3), np.uint8)
-    for i, p in enumerate(pixels):
-        out[i] = p[..., None] if p.ndim == 2 else p
-    return out
+def _placed(pixels: NDArray[np.uint8] | None, found: NDArray[np.uint8], at: int, count: int) -> NDArray[np.uint8]:
+    """The pixels with one more image (H, W, C) in its place; grey ones become RGB when the first colour comes."""
+    if pixels is None:
+        pixels = np.empty((count, *found.shape), np.uint8)
+    if found.shape[2] > pixels.shape[3]:
+        pixels = np.repeat(pixels, 3, axis=3)
+    pixels[at] = found
+    return pixels
 
 
 def _prove(cell: Any) -> NDArray[np.uint8] | str | None:
@@ -124,14 +130,15 @@ def _prove(cell: Any) -> NDArray[np.uint8] | str | None:
     if cell is None or (isinstance(cell, dict) and cell.get("bytes") is None and cell.get("path") is None):
         return "there is no image"
     try:
-        content = raw(cell)
-        with Image.open(io.BytesIO(content)) as image:
-            small, png = max(image.size) <= SMALL, image.format == "PNG"
-            if png and not small:
+        with Image.open(io.BytesIO(raw(cell))) as image:
+            if max(image.size) <= SMALL:
+                pixels = np.asarray(_loaded(image, None))
+                return pixels if pixels.ndim == 3 else pixels[..., None]
+            if image.format == "PNG":
                 image.verify()
-                return None
-        decoded = decode(content, None if small else 1)
-        return np.asarray(decoded) if small else None
+            else:
+                _loaded(image, 1)
+            return None
     except FileNotFoundError:
         return "there is no such file"
     except Exception as error:  # noqa: BLE001 (a damaged file makes decoders raise anything)

@@ -41,6 +41,10 @@ def read_saved(folder: Path, split: str) -> Source:
 def from_object(data: Any, split: str) -> Source:
     """The rows of a `datasets.Dataset`, or of one split of a `DatasetDict`."""
     rows = _split(data, split, "the DatasetDict")
+    if not hasattr(rows, "__len__"):
+        raise InputError(
+            "a streamed dataset cannot be pruned, as its examples have no places; load it without streaming."
+        )
     return Source(undecoded(rows), "dataset", origin=data)
 
 

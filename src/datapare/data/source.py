@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from numpy.typing import NDArray
 
+from datapare.errors import InputError
 from datapare.types import Kind
 
 
@@ -52,8 +53,13 @@ def rows_of(table: Any) -> Any:
     """A `datasets.Dataset` over an Arrow table in memory, its Hugging Face features kept, images left undecoded."""
     import datasets
 
-    # a fingerprint given beforehand keeps `datasets` from hashing the whole table
-    rows = datasets.Dataset(datasets.table.InMemoryTable(table), fingerprint=uuid4().hex[:16])
+    if len(set(table.column_names)) < table.num_columns:
+        raise InputError(f"two columns have the same name ({', '.join(table.column_names)}); rename one.")
+    try:
+        # a fingerprint given beforehand keeps `datasets` from hashing the whole table
+        rows = datasets.Dataset(datasets.table.InMemoryTable(table), fingerprint=uuid4().hex[:16])
+    except (ValueError, TypeError, NotImplementedError) as error:
+        raise InputError(f"a column has a type that cannot be read: {str(error).splitlines()[0]}.") from error
     return undecoded(rows)
 
 

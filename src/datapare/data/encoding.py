@@ -12,6 +12,8 @@ from datapare.data.dataset import Dataset
 from datapare.errors import InputError
 from datapare.types import Kind
 
+_IN_MEMORY = 4 << 30
+
 
 @dataclass(frozen=True)
 class Column:
@@ -109,13 +111,15 @@ def encoding_from(fields: Mapping[str, Any]) -> Encoding:
 
 def room(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """An array of zeros; above 4 GiB in a temporary file, so that it need not fit in memory."""
-    if int(np.prod(shape)) * np.dtype(dtype).itemsize <= 4 << 30:
+    if int(np.prod(shape)) * np.dtype(dtype).itemsize <= _IN_MEMORY:
         return np.zeros(shape, dtype)
-    return np.memmap(tempfile.TemporaryFile(), dtype=dtype, mode="w+", shape=shape)
+    with tempfile.TemporaryFile() as file:
+        return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
 
 
 def _vectors(data: Dataset, encoding: Encoding | None) -> Inputs:
-    array = np.ascontiguousarray(data.array, dtype=np.float32)  # (N, F)
+    with np.errstate(over="ignore"):  # infinity is refused below
+        array = np.ascontiguousarray(data.array, dtype=np.float32)  # (N, F)
     encoding = encoding or Encoding("embedding", width=array.shape[1])
     if array.shape[1] != encoding.width:
         raise InputError(f"the embeddings have {array.shape[1]} numbers each, but {encoding.width} were expected.")
