@@ -89,6 +89,7 @@ CONFIGURATIONS = {
         "sampler": lambda: RandomSampler(range(N), replacement=True, num_samples=80, generator=seeded()),
     },
     "batch_sampler": {"batch_sampler": lambda: BatchSampler(SequentialSampler(range(N)), 4, drop_last=True)},
+    "tensor_sampler": {"batch_size": 5, "sampler": lambda: torch.randperm(N, generator=seeded())},
     "list_batches": {"batch_sampler": [[3, 1, 2], [3, 3], [36]]},
     "whole_batches": {"batch_size": None, "sampler": [4, 2, 2, 9]},
     "collate": {"batch_size": 5, "shuffle": True, "collate_fn": as_dict},
