@@ -95,7 +95,11 @@ def test_one_split_is_read_of_many(tmp_path):
 def test_a_class_called_train_is_a_class(tmp_path):
     for i in range(4):
         put(tmp_path / "vehicles" / ["car", "train"][i % 2] / f"{i}.png", encoded(i))
+        put(tmp_path / "lab" / ["test", "test tube"][i % 2] / "more" / f"{i}.png", encoded(i))
+        put(tmp_path / "kaggle" / ["train", "test"][i % 2] / f"{i}.png", encoded(i))
     assert open_dataset(tmp_path / "vehicles").classes == ("car", "train")
+    assert open_dataset(tmp_path / "lab").classes == ("test", "test tube")
+    assert "splits test, train, but their images have no labels" in refused(tmp_path / "kaggle")
 
 
 def test_columns_can_be_named(tmp_path):

@@ -43,6 +43,11 @@ def split_of(name: str) -> str | None:
     return next((split for split, usual in SPLITS.items() if any(word in usual for word in words)), None)
 
 
+def is_split(name: str) -> bool:
+    """Whether a folder's whole name is that of a split: "test" is, "test tube" is not."""
+    return any(name.lower() in usual for usual in SPLITS.values())
+
+
 def same_split(name: str, split: str) -> bool:
     """Whether a folder or split name means `split`: "val" means "validation"."""
     return name == split or name.lower() in SPLITS.get(split_of(split) or split, ())

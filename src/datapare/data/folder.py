@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from datapare.data.files import inside, same_split, split_of, walk
+from datapare.data.files import inside, is_split, same_split, split_of, walk
 from datapare.data.lines import csv_table, texts_for_nothing
 from datapare.data.pictures import SUFFIXES
 from datapare.data.source import Source, rows_of
@@ -42,11 +42,10 @@ def read_folder(root: Path, split: str) -> Source:
     import pyarrow as pa
 
     folders, files = walk(root)
-    base = split_folder(root, folders, files, split)
+    base = split_folder(root, files, split)
     prefix = f"{base}/" if base else ""
-    classes = sorted(
-        name[len(prefix) :] for name in folders if name.startswith(prefix) and "/" not in name[len(prefix) :]
-    )
+    inner = [name[len(prefix) :] for name in folders if name.startswith(prefix)]  # sorted, as `walk` is
+    classes = [name for name in inner if "/" not in name]
     relative = [name[len(prefix) :] for name in files if name.startswith(prefix) and is_image(name)]
     loose = [name for name in relative if "/" not in name]
     if loose:
@@ -68,25 +67,23 @@ def read_folder(root: Path, split: str) -> Source:
     return Source(rows, "imagefolder", root, (), "image", ("image",), "label", relative, names)
 
 
-def split_folder(root: Path, folders: Sequence[str], files: Sequence[str], split: str) -> str:
+def split_folder(root: Path, files: Sequence[str], split: str) -> str:
     """The sub-folder that holds the split, such as "train"; "" where the folder is not divided into splits."""
-    top = [name for name in folders if "/" not in name]
-    divided = [
-        name for name in top if split_of(name) and not any(_directly_in(name, file) for file in files if is_image(file))
-    ]
-    divided = [name for name in divided if any(other.startswith(f"{name}/") for other in folders)]
-    chosen = [name for name in divided if same_split(name, split)]
+    parts = [name.split("/") for name in files if is_image(name)]
+    flat = {part[0] for part in parts if len(part) == 2}
+    deep = {part[0] for part in parts if len(part) > 2}
+    splits = sorted(name for name in flat | deep if is_split(name))
+    chosen = [name for name in splits if same_split(name, split) and name not in flat]
     if chosen:
         return chosen[0]
-    if divided and len(divided) == len(top):
+    if not splits or set(splits) < flat | deep:
+        return ""
+    if flat:
         raise InputError(
-            f"{root} holds the splits {', '.join(divided)}, but no {split!r}; name one with split= (--split)."
+            f"{root} holds the splits {', '.join(splits)}, but their images have no labels: put them into one folder "
+            "per class in each split, or write a labels.csv with the columns file_name and label beside them."
         )
-    return ""
-
-
-def _directly_in(folder: str, file: str) -> bool:
-    return file.startswith(f"{folder}/") and "/" not in file[len(folder) + 1 :]
+    raise InputError(f"{root} holds the splits {', '.join(splits)}, but no {split!r}; name one with split= (--split).")
 
 
 def label_files(folder: Path, split: str) -> list[Path]:
