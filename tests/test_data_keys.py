@@ -121,3 +121,12 @@ def test_keys_stay_the_same_from_release_to_release(tmp_path):
 
 
 GOLDEN = ["e7a9694d74f58c46", "6d67a85175d7cc26", "cfb5afab45f28d28", "f894d9392edba74e"]
+
+
+def test_minus_zero_is_zero_and_whole_numbers_may_become_floats(tmp_path):
+    label = [0, 1] * 3
+    one = shuffled_table(tmp_path, {"n": [0.0, 1.0, 2.0, 3.0, 4.0, 5.0], "label": label}, np.arange(6))
+    other = shuffled_table(tmp_path, {"n": [-0.0, 1.0, 2.0, 3.0, 4.0, 5.0], "label": label}, np.arange(6))
+    whole = shuffled_table(tmp_path, {"n": [0, 1, 2, 3, 4, 5], "label": label}, np.arange(6))
+    np.testing.assert_array_equal(one.key, other.key)
+    np.testing.assert_array_equal(one.key, whole.key)
