@@ -1,4 +1,6 @@
 import math
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -105,3 +107,10 @@ def test_impossible_settings_are_refused():
 def test_the_data_choose_a_preset(kind, shape, name):
     inputs = Inputs(np.empty(shape, dtype=np.uint8), Encoding(kind))
     assert choose(inputs, 10) is PRESETS[name]
+
+
+def test_presets_can_be_read_without_loading_torch():
+    script = "import sys, datapare.train, datapare.train.recipes; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+    proof = "import sys, datapare.train; datapare.train.train; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", proof], check=False).returncode == 1  # so the first can fail
