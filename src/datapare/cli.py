@@ -9,7 +9,7 @@ import typer
 from typer import Option
 
 from datapare.errors import DatapareError
-from datapare.flags import As, Data, Group, Keep, Knobbed, Run, command, opening, parse_keep, recording
+from datapare.flags import As, Data, Group, Keep, Knobbed, Preset, Run, command, opening, parse_keep, recording
 from datapare.methods import ROOMS, find, names
 from datapare.screen import bars, counting, knob_line, list_methods, show_comparison, show_recipe
 
@@ -74,6 +74,7 @@ def score(
     run: Run,
     *,
     method: Annotated[str, Option(help="Score; see datapare methods.")] = "dual",
+    preset: Preset = None,  # noqa: ARG001 - becomes the knobs' defaults
     score_knobs: Mapping[str, Any],
 ) -> None:
     """Turn the record into one score per example; larger is kept first."""
@@ -93,6 +94,7 @@ def select(
         Literal["proportional", "uniform"] | None, Option(help="Apply the rule inside each class.")
     ] = None,
     seed: Annotated[int, Option(help="Seed of the draw.")] = 0,
+    preset: Preset = None,  # noqa: ARG001 - becomes the knobs' defaults
     select_knobs: Mapping[str, Any],
 ) -> None:
     """Choose which examples stay."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from datapare.errors import InputError
-from datapare.methods import Room, find
+from datapare.methods import Room, find, published
 
 AMBIGUOUS = 100  # a bare 30 may mean 30 % or 30 examples
 Parameter = inspect.Parameter
@@ -41,6 +41,7 @@ def parse_keep(text: str) -> float:
 Run = Annotated[Path, typer.Argument(help="A run folder, made by record or prune.", metavar="RUN")]
 Data = Annotated[str, typer.Argument(help="Folder, file, glob or hub name of the labelled dataset.", metavar="PATH")]
 Keep = Annotated[str, Option(help="Fraction to keep, such as 0.3, or a count, such as 15000.")]
+Preset = Annotated[str | None, Option(help="Use the knobs published for a dataset, such as cifar100.")]
 As = Annotated[
     Literal["copy", "hardlink", "symlink", "index"],
     Option("--as", help="How image files get there; index writes only lists of what to keep and drop."),
@@ -67,7 +68,8 @@ def opening(
 
 def recording(
     preset: Annotated[
-        str | None, Option(help="Training recipe, such as cifar100; chosen by the data if absent.")
+        str | None,
+        Option(help="Training recipe (and published knobs), such as cifar100; chosen by the data if absent."),
     ] = None,
     model: Annotated[str | None, Option(help="Built-in name, package.module:function, or transformers:NAME.")] = None,
     epochs: Annotated[int | None, Option(help="Epochs to train and record.")] = None,
@@ -76,7 +78,7 @@ def recording(
     ] = None,
     precision: Annotated[Literal["auto", "fp32", "bf16"], Option(help="auto measures which is faster.")] = "auto",
     channel: Annotated[
-        list[str] | None, Option(help="Channel to record; repeat for several. Default: the usual six.")
+        list[str] | None, Option(help="Record this too, such as kl_step, logit_mean, embedding; repeat for several.")
     ] = None,
     image_size: Annotated[int | None, Option(help="Side in pixels that images are resized and cropped to.")] = None,
 ) -> dict[str, Any]:
@@ -88,8 +90,12 @@ def recording(
         "schedule_epochs": schedule_epochs,
         "image_size": image_size,
     }
-    chosen = {name: value for name, value in given.items() if value is not None}
-    return {**chosen, "precision": precision, **({"channels": tuple(channel)} if channel else {})}
+    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if channel:
+        from datapare.channels import CHANNELS
+
+        chosen["channels"] = tuple(dict.fromkeys([*CHANNELS, *channel]))
+    return {**chosen, "precision": precision}
 
 
 def command(
@@ -101,7 +107,7 @@ def command(
     }
     if argv[:1] == [verb.__name__]:  # only then is a method imported
         for name, (room, flag, default) in knobbed.items():
-            parts[name] = _knob_flags(room, _value_of(flag, argv) or default)
+            parts[name] = _knob_flags(room, _value_of(flag, argv) or default, argv)
     own = [p for p in inspect.signature(verb).parameters.values() if p.name not in {**groups, **knobbed}]
 
     def run(**values: Any) -> None:
@@ -121,10 +127,18 @@ def _keyword(parameter: Parameter) -> Parameter:
     return parameter.replace(kind=Parameter.KEYWORD_ONLY)
 
 
-def _knob_flags(room: Room, name: str) -> list[Parameter]:
+def _knob_flags(room: Room, name: str, argv: Sequence[str]) -> list[Parameter]:
+    """The knobs of a method as flags; their defaults are those published for --preset, where there are any."""
     found = find(room, name)
-    panel = f"Knobs of {name}: {found.title}"
-    return [p.replace(annotation=Annotated[p.annotation, Option(rich_help_panel=panel)]) for p in found.knobs.values()]
+    dataset = _value_of("--preset", argv) or ""
+    keep = parse_keep(_value_of("--keep", argv) or "1")
+    usual, verified = published(found, dataset, keep if keep <= 1 else None)
+    note = "" if verified else f" ({dataset}: unverified)"
+    option = Option(rich_help_panel=f"Knobs of {name}{note}: {found.title}")
+    return [
+        p.replace(annotation=Annotated[p.annotation, option], default=usual.get(p.name, p.default))
+        for p in found.knobs.values()
+    ]
 
 
 def _value_of(flag: str, argv: Sequence[str]) -> str | None:

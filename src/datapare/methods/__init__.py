@@ -110,3 +110,25 @@ def _checked(method: str, name: str, value: Any, annotation: Any) -> Any:
         kinds = " or ".join(getattr(w, "__name__", str(w)) for w in wanted)
         raise InputError(f"{method}: {name} is of type {kinds}, not {value!r}.")
     return value
+
+
+def published(method: Method, dataset: str, keep: float | None = None) -> tuple[dict[str, Any], bool]:
+    """The knobs that were published for a dataset, and whether that is verified; none when the file holds none.
+
+    Where they depend on the kept fraction, those of the nearest published fraction.
+
+    >>> published(find("select", "beta"), "cifar100"), published(find("select", "beta"), "cifar10")
+    (({'c_d': 4.0}, True), ({'c_d': 5.5}, False))
+    >>> published(find("select", "ccs"), "cifar100", 0.12)
+    ({'cut': 0.5}, True)
+    """
+    module = import_module(method.function.__module__)
+    values: Mapping[Any, Any] = getattr(module, "PRESETS", {}).get(dataset, {})
+    doubted: set[Any] = getattr(module, "UNVERIFIED", set())
+    fractions = [key for key in values if isinstance(key, float)]
+    if not fractions:
+        return dict(values), dataset not in doubted
+    if keep is None:
+        return {}, True
+    nearest = min(fractions, key=lambda fraction: abs(fraction - keep))
+    return dict(values[nearest]), (dataset, nearest) not in doubted
