@@ -73,6 +73,8 @@ def test_the_centre_is_kept(tmp_path):
 def test_grey_stays_one_channel_only_if_all_are_grey(tmp_path):
     assert encode(folder(tmp_path / "small", [(9, 9)] * 4, "L", "png")).array.shape == (4, 9, 9, 1)
     assert encode(folder(tmp_path / "large", [(200, 150)] * 4, "L")).array.shape == (4, 128, 128, 1)
+    put(tmp_path / "large" / "f" / "a" / "colour.jpg", encoded(5, "jpg", (150, 150)))
+    assert encode(open_dataset(tmp_path / "large" / "f")).array.shape == (5, 128, 128, 3)
     mixed = tmp_path / "mixed"
     folder(mixed, [(9, 9)] * 4, "L", "png")
     put(mixed / "f" / "a" / "colour.png", encoded(5, "png", (9, 9)))
