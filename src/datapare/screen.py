@@ -61,6 +61,13 @@ def show_comparison(comparison: Any) -> None:
     Console().print(table)
 
 
+def show_correlation(methods: list[str], correlation: Any) -> None:
+    """Print how far each method's order agrees with DUAL's, or with the first method's."""
+    against = methods.index("dual") if "dual" in methods else 0
+    for name, value in sorted(zip(methods, correlation[against], strict=True), key=lambda pair: -pair[1]):
+        typer.echo(f"{name:24} {value:+.2f} rank correlation with {methods[against]}")
+
+
 class bars(AbstractContextManager[Callable[[Any], None]]):  # noqa: N801 - reads as a verb in a with statement
     """A progress bar for the recorded training, drawn on standard error."""
 

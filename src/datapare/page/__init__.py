@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -29,13 +30,15 @@ def report(
     dynamics: Dynamics | None = None,
     data: "Dataset | None" = None,
     comparison: Comparison | None = None,
+    others: Mapping[str, Scores] | None = None,
     title: str = "",
 ) -> str:
     """A self-contained HTML page (text) about a subset; every part appears only when its nouns are given.
 
     `scores` bring the score histogram; `dynamics` the moon plot, the mean probabilities, keep rates per class and
-    coverage; `data` names, galleries and skipped examples; `comparison` the verdict, the arms and their cost. The
-    page loads nothing from anywhere and shows names from the data as they are, never as markup.
+    coverage; `data` names, galleries and skipped examples; `comparison` the verdict, the arms and their cost; `others`,
+    scores of the same examples by other methods, how far they agree. The page loads nothing from anywhere and shows
+    names from the data as they are, never as markup.
 
     Raises MismatchError when the parts describe different datasets.
 
@@ -43,13 +46,13 @@ def report(
     >>> "Kept 2 of 5 examples (40 %)" in page
     True
     """
-    parts = Parts(subset, scores, dynamics, data, comparison)
+    parts = Parts(subset, scores, dynamics, data, comparison, others or {})
     _check(parts)
     return _render(title or _title(data), parts)
 
 
 def _check(parts: Parts) -> None:
-    check_same_dataset(parts.subset, parts.scores, parts.dynamics)
+    check_same_dataset(parts.subset, parts.scores, parts.dynamics, *parts.others.values())
     data = parts.data
     if data is None:
         return

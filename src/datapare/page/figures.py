@@ -138,6 +138,22 @@ def probabilities(mean: Floats, mask: Mask, curve: tuple[Floats, Floats] | None 
     return _figure(traces, "mean probability of the label", "density", barmode="overlay", yaxis=limits)
 
 
+def agreement(names: Sequence[str], correlation: Floats) -> Figure:
+    """Rank correlation (M, M) between the scores of M methods."""
+    words = [plain(name) for name in names]
+    trace = {
+        "type": "heatmap",
+        "x": words,
+        "y": words,
+        "z": [numbers(row) for row in correlation],
+        "zmin": -1,
+        "zmax": 1,
+        "colorscale": [[0, DROPPED], [0.5, "#f4f4f4"], [1, KEPT]],
+        "hovertemplate": "%{y} and %{x}: %{z:.2f}<extra></extra>",
+    }
+    return _figure([trace], "", "", height=200 + 22 * len(words), yaxis={"autorange": "reversed"})
+
+
 def observed(share: Floats) -> Figure:
     """Percentage of the examples observed in each epoch."""
     trace = {

@@ -1,6 +1,6 @@
 """The sections of the page: what each of them shows, from the nouns that are given."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare.api import rank_correlation
 from datapare.page import figures, gallery, tables
 from datapare.page.figures import Figure
 from datapare.page.summary import Floats, class_counts, coverage, lineage, moments, percent
@@ -27,6 +28,7 @@ class Parts:
     dynamics: Dynamics | None
     data: "Dataset | None"
     comparison: Comparison | None
+    others: Mapping[str, Scores] = field(default_factory=dict)
     figures: dict[str, Figure] = field(default_factory=dict)
 
     @cached_property
@@ -92,6 +94,7 @@ def contents(parts: Parts) -> dict[str, Any]:
         "cost": _cost(parts),
         "map": _map(parts),
         "scores": _scores(parts),
+        "agreement": _agreement(parts),
         "probability": _probability(parts),
         "classes": _classes(parts),
         "examples": _examples(parts),
@@ -166,6 +169,17 @@ def _scores(parts: Parts) -> dict[str, Any] | None:
         "beyond": int(np.count_nonzero((parts.score < edges[0]) | (parts.score > edges[-1]))),
         "predicted": 0 if predicted is None else int(np.count_nonzero(predicted)),
     }
+
+
+def _agreement(parts: Parts) -> dict[str, Any] | None:
+    """How far the scores of several methods order the examples alike."""
+    if len(parts.others) < 2:
+        return None
+    names, correlation = rank_correlation(parts.others)
+    if len(names) < 2:
+        return None
+    parts.figures["agreement"] = figures.agreement(names, correlation)
+    return {"methods": names}
 
 
 def _probability(parts: Parts) -> dict[str, Any] | None:
