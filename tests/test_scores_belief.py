@@ -30,6 +30,8 @@ def test_margin_is_the_gap_whatever_the_order_of_the_classes():
     prob = np.array([[0.1, 0.2, 0.7], [0.7, 0.2, 0.1], [0.4, 0.35, 0.25], [0.5, 0.0, 0.5]])
     assert np.allclose(score("margin", prob), [-0.5, -0.5, -0.05, 0.0])
     assert np.allclose(score("margin", prob.astype(np.float32)), [-0.5, -0.5, -0.05, 0.0])
+    many = softmax(np.random.default_rng(0).normal(0, 1, (40, 200)))
+    assert np.array_equal(score("margin", many), np.sort(many, axis=1)[:, -2] - np.sort(many, axis=1)[:, -1])
 
 
 def test_soft_label_gives_the_reference_probabilities():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from datapare.errors import InputError
+from datapare.methods.score.soft_label import soft_label
 from datapare.suspects import aum_threshold_flags, outliers, soft_label_correction
 
 LOGITS = np.log([[0.90, 0.05, 0.05], [0.05, 0.90, 0.05], [0.5, 0.4, 0.1], [1 / 3, 1 / 3, 1 / 3], [0.6, 0.2, 0.2]])
@@ -36,6 +37,12 @@ def test_an_outlier_is_ambiguous_and_explained_by_no_class():
     assert outliers(LOGITS, entropy=0.945, confidence=0.8).tolist() == [False, False, False, True, True]
     assert outliers(LOGITS, entropy=0.9, confidence=0.59).tolist() == [False, False, True, True, False]
     assert outliers(LOGITS, entropy=2.0, confidence=0.8).tolist() == [False] * 5
+
+
+def test_on_the_threshold_a_class_explains_and_nothing_is_ambiguous():
+    assert outliers(np.array([[800.0, 0.0]]), entropy=-1.0, confidence=1.0).tolist() == [False]
+    half = np.zeros((1, 2))
+    assert outliers(half, entropy=float(soft_label(half)[0]), confidence=1.0).tolist() == [False]
 
 
 def test_no_example_is_both_corrected_and_an_outlier():

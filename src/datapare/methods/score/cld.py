@@ -6,8 +6,8 @@ Source      arXiv:2508.20230, 2025 (correlation of loss differences).
 Reads       loss (T, N): loss of the example; class_loss (T, N): mean loss v of its class's validation examples, that
             is val_loss[:, label] of a (T, K) table; both per epoch, in an eval pass.
 Published   164 epochs; 10 % of the training data held out for validation; the largest of each class are kept.
-Ours        Where the example's loss, or its class's, changes by the same in every epoch, nothing correlates and the
-            score is the least one, -1. A class without validation examples is NaN, and so not scored.
+Ours        Where the example's loss, or its class's, never changes, nothing correlates and the score is the least one,
+            -1. A class without validation examples is NaN, and so not scored.
 """
 
 import numpy as np
@@ -39,6 +39,5 @@ def cld(loss: Float[np.ndarray, "T N"], class_loss: Float[np.ndarray, "T N"]) ->
 
 def _centred_changes(loss: Float[np.ndarray, "T N"]) -> Float[np.ndarray, "S N"]:
     change: Float[np.ndarray, "S N"] = np.subtract(loss[1:], loss[:-1], dtype=np.float64)
-    change -= change[0].copy()  # changes all alike are exactly 0, whatever their mean rounds to
     change -= change.mean(axis=0)
     return change

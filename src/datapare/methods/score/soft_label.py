@@ -22,9 +22,9 @@ def soft_label(logit_mean: Float[np.ndarray, "N K"]) -> Float[np.ndarray, " N"]:
     >>> soft_label(np.array([[3.0, 3.0], [1000.0, 0.0]])).round(4).tolist()
     [0.6931, 0.0]
     """
-    soft = soften(logit_mean)
-    log = np.log(soft, where=soft > 0, out=np.zeros_like(soft))  # 0 ln 0 = 0: an impossible class adds nothing
-    return np.asarray(0.0 - np.einsum("nk,nk->n", soft, log))
+    from scipy.special import entr
+
+    return np.asarray(entr(soften(logit_mean)).sum(axis=1))
 
 
 def soften(logit_mean: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N K"]:

@@ -46,7 +46,7 @@ def ssp(
 def _centroids(unit: Float[np.ndarray, "N d"], clusters: int, seed: int) -> Float[np.ndarray, "C d"]:
     from sklearn.cluster import KMeans
 
-    row = np.dtype((np.void, unit.dtype.itemsize * unit.shape[1]))
+    row = np.dtype((np.void, unit.itemsize * unit.shape[1]))
     order = np.argsort(unit.view(row).ravel())
     means: Float[np.ndarray, "C d"] = KMeans(clusters, n_init=1, random_state=seed).fit(unit[order]).cluster_centers_
     return means
@@ -54,5 +54,7 @@ def _centroids(unit: Float[np.ndarray, "N d"], clusters: int, seed: int) -> Floa
 
 def _normalised(vectors: Float[np.ndarray, "M d"]) -> Float[np.ndarray, "M d"]:
     norm = np.linalg.norm(vectors, axis=1, keepdims=True)
-    # Adding 0 turns -0 into 0: rows that are equal then have equal bytes.
-    return np.ascontiguousarray(np.divide(vectors, norm, where=norm > 0, out=np.zeros_like(vectors)) + 0.0)
+    unit: Float[np.ndarray, "M d"] = np.divide(
+        vectors, norm, where=norm > 0, out=np.zeros(vectors.shape, vectors.dtype)
+    )
+    return unit
