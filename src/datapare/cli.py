@@ -157,7 +157,8 @@ def compare(
     held_out = open_dataset(test, **{**runs.facts_of(run)["open_with"], "classes": data.classes, "split": "test"})
     with counting("retraining") as progress:
         comparison = compare(
-            data, subsets, test=held_out, training=runs.training_of(run), seeds=seeds, folder=run / "trainings",
+            data, subsets, test=held_out, training=runs.training_of(run),
+            image_size=runs.image_size_of(run), seeds=seeds, folder=run / "trainings",
             progress=progress,
         )  # fmt: skip
     show_comparison(comparison)

@@ -40,6 +40,7 @@ def compare(
     *,
     test: Dataset,
     training: Any = None,
+    image_size: int | None = None,
     seeds: int | Sequence[int] = FEWEST,
     full: bool = True,
     folder: str | Path | None = None,
@@ -53,11 +54,13 @@ def compare(
     InputError when the datasets do not fit together.
     """
     from datapare.train import choose, retraining
+    from datapare.train.models import backbone
 
     named = {_arm_name(subsets): subsets} if isinstance(subsets, Subset) else dict(subsets)
     _check(data, named, test)
     numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
-    inputs = encode(data)
+    words = backbone(training.model) if training is not None and data.kind == "text" else None
+    inputs = encode(data, image_size=image_size, tokenizer=words)
     training = training or choose(inputs, len(data.classes))
     jobs = _jobs(named, len(data), numbers, lambda keep: retraining(training, keep), full=full)
     held_out = encode(test, inputs.encoding)

@@ -149,6 +149,12 @@ def training_of(folder: Path) -> Any:
     return Training(**{k: tuple(v) if isinstance(v, list) else v for k, v in knobs.items() if k in known})
 
 
+def image_size_of(folder: Path) -> int | None:
+    """Side in pixels of the square images that the record was trained on; None for anything else."""
+    shape = dynamics_of(folder).recipe.knobs.get("input_shape", ())
+    return int(shape[0]) if len(shape) == 3 and shape[0] == shape[1] else None
+
+
 def keep_folder(folder: Path, keep: float) -> Path:
     """Where the subset of one keep fraction (or count) and all made from it stand."""
     return folder / f"keep-{keep:.12g}"
