@@ -7,6 +7,7 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError, MissingExtraError
+from datapare.nearest import approximate
 
 
 def rolling_moments(
@@ -242,8 +243,8 @@ def neighbours(
 ) -> tuple[Float[np.ndarray, "N k"], Int[np.ndarray, "N k"]]:
     """Euclidean distances to, and positions of, the k nearest reference rows of each query row, nearest first.
 
-    Exact up to 200,000 reference rows, and above that approximate (inverted lists, 32 probed) unless `exact` says
-    otherwise. A row that is in both sets finds itself. Raises MissingExtraError without faiss.
+    Exact up to 200,000 reference rows, and above that approximate (nearest.approximate) unless `exact` says otherwise.
+    A row that is in both sets finds itself. Raises MissingExtraError without faiss.
     """
     try:
         import faiss
@@ -253,13 +254,9 @@ def neighbours(
     query = np.ascontiguousarray(query, dtype=np.float32)
     if k > len(reference):
         raise InputError(f"{k} neighbours were asked for, but there are only {len(reference)} examples to choose from.")
-    width = reference.shape[1]
-    index: Any = faiss.IndexFlatL2(width)
     if not (exact if exact is not None else len(reference) <= 200_000):
-        lists = int(4 * np.sqrt(len(reference)))
-        index = faiss.IndexIVFFlat(index, width, lists)
-        index.train(reference[:: max(1, len(reference) // (40 * lists))])
-        index.nprobe = 32
+        return approximate(reference, query, k)
+    index: Any = faiss.IndexFlatL2(reference.shape[1])
     index.add(reference)
     squared, position = index.search(query, k)
     return np.sqrt(np.maximum(squared, 0.0)), position.astype(np.int64)

@@ -64,7 +64,8 @@ def d2(
     squared_norms(embedding)
     u = score[rest].astype(np.float64)
     u -= min(float(score.min()), 0.0)
-    end, target, distance = neighbour_graph(embedding[rest], min(k, len(rest) - 1), symmetric=symmetric)
+    rows = embedding if len(rest) == len(embedding) else embedding[rest]  # no copy of what may be gigabytes
+    end, target, distance = neighbour_graph(rows, min(k, len(rest) - 1), symmetric=symmetric)
     if kernel == "gaussian":
         distance = distance**2
     source = np.repeat(np.arange(len(u)), np.diff(end))
