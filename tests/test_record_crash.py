@@ -155,6 +155,22 @@ def test_an_exception_leaves_a_folder_that_continues(tmp_path):
     assert contents(tmp_path / "run") == contents(tmp_path / "whole")
 
 
+def test_an_exception_after_the_last_epoch_leaves_it_open_to_rewinding(tmp_path):
+    def fail():
+        with Recorder(tmp_path / "run", LABEL, T, **KNOBS) as recorder:
+            for epoch in range(T):
+                record_epoch(recorder, epoch)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert not store.is_finished(tmp_path / "run")
+    with Recorder(tmp_path / "run", LABEL, T, **KNOBS) as recorder:
+        recorder.rewind(T - 1)
+        record_epoch(recorder, T - 1)
+    assert store.is_finished(tmp_path / "run")
+
+
 @pytest.mark.parametrize("steps", [[1], [2, 0], [3, 2, 2], [0, 3, 2]])
 def test_rewinding_records_the_same_bytes_again(tmp_path, steps):
     with Recorder(tmp_path / "run", LABEL, T, **KNOBS) as recorder:
