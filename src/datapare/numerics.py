@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError, MissingExtraError
@@ -282,14 +282,11 @@ def last_observed(values: Float[np.ndarray, "T N"]) -> Float[np.ndarray, "T N"]:
     >>> last_observed(np.array([[np.nan, 0.1], [0.2, np.nan], [0.4, np.nan]])).T.tolist()
     [[0.2, 0.2, 0.4], [0.1, 0.1, 0.1]]
     """
-    missing: Bool[np.ndarray, " N"] = np.isnan(values.sum(axis=0))
-    if not missing.any():
+    if not np.isnan(values.sum()):
         return values
     filled = np.array(values)
-    columns = filled[:, missing]
-    known = ~np.isnan(columns)
-    row = np.where(known, np.arange(len(columns))[:, None], -1)
-    np.maximum.accumulate(row, axis=0, out=row)
-    row = np.where(row < 0, known.argmax(axis=0), row)
-    filled[:, missing] = np.take_along_axis(columns, row, axis=0)
+    for row in range(1, len(filled)):
+        np.copyto(filled[row], filled[row - 1], where=np.isnan(filled[row]))
+    for row in range(len(filled) - 2, -1, -1):
+        np.copyto(filled[row], filled[row + 1], where=np.isnan(filled[row]))
     return filled

@@ -21,25 +21,27 @@ from datapare.errors import InputError
 from datapare.methods.epochs import chosen_epochs
 from datapare.numerics import rolling_moments
 
-# Fraction kept -> knobs; 0.1 is a replicator's. ImageNet is the DUAL authors', for every fraction.
+# Fraction kept -> knobs. Unverified ones are the DUAL authors' settings: which fraction each belongs to is inferred
+# (cifar100) or recalled (cifar10). 0.1 of cifar100 is a replicator's; imagenet is for every fraction.
 PRESETS: Mapping[str, Mapping[float | str, object]] = {
-    "cifar100": {0.7: {"count": 90, "window": 10}, 0.1: {"count": 10, "window": 5}},
-    "imagenet": {"count": 70, "window": 10},
-}
-# The DUAL authors' settings; which fraction each belongs to is inferred (cifar100) or recalled (cifar10).
-PRESETS_UNVERIFIED: Mapping[str, Mapping[float | str, object]] = {
-    "cifar100": {
-        0.5: {"count": 70, "window": 10},
-        0.3: {"count": 60, "window": 20},
-        0.2: {"count": 20, "window": 10},
-    },
     "cifar10": {
-        0.7: {"count": 70, "window": 10},
-        0.5: {"count": 90, "window": 10},
-        0.3: {"count": 80, "window": 10},
-        0.2: {"count": 30, "window": 10},
+        0.7: {"count": 70, "window": 10},  # unverified
+        0.5: {"count": 90, "window": 10},  # unverified
+        0.3: {"count": 80, "window": 10},  # unverified
+        0.2: {"count": 30, "window": 10},  # unverified
+        0.1: {"count": 10, "window": 5},  # unverified
+    },
+    "cifar100": {
+        0.7: {"count": 90, "window": 10},
+        0.5: {"count": 70, "window": 10},  # unverified
+        0.3: {"count": 60, "window": 20},  # unverified
+        0.2: {"count": 20, "window": 10},  # unverified
         0.1: {"count": 10, "window": 5},
     },
+    "imagenet": {"count": 70, "window": 10},
+}
+UNVERIFIED = {("cifar10", keep) for keep in (0.7, 0.5, 0.3, 0.2, 0.1)} | {
+    ("cifar100", keep) for keep in (0.5, 0.3, 0.2)
 }
 
 

@@ -25,10 +25,10 @@ def moderate(embedding: Float[np.ndarray, "N d"], label: Int[np.ndarray, " N"], 
     >>> moderate(np.array([[0.0], [1.0], [2.0], [4.0], [9.0]]), np.zeros(5, dtype=int), 3).tolist()
     [0, 1, 3]
     """
-    distance = np.empty(len(label))
+    square = np.empty(len(label))  # squared distances rank alike
     for number in np.unique(label):
         member = np.flatnonzero(label == number)
         own = embedding[member].astype(np.float64)
-        distance[member] = np.sqrt(squared_norms(own - np.median(own, axis=0)))
+        square[member] = squared_norms(own - np.median(own, axis=0))
     start = (len(label) - n) // 2
-    return np.setdiff1d(top_positions(-distance, start + n), top_positions(-distance, start), assume_unique=True)
+    return np.setdiff1d(top_positions(-square, start + n), top_positions(-square, start))

@@ -30,4 +30,4 @@ def window(score: Float[np.ndarray, " N"], n: int, *, skip: float = 0.05) -> Int
         raise InputError(f"skip is a share of the dataset in [0, 1) or a number of examples, not {skip:g}.")
     start = int(np.floor(skip * total + 1e-9)) if skip < 1 else int(skip)
     start = min(start, total - n)
-    return np.setdiff1d(top_positions(score, start + n), top_positions(score, start), assume_unique=True)
+    return np.setdiff1d(top_positions(score, start + n), top_positions(score, start))
