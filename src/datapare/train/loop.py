@@ -215,7 +215,7 @@ def _optimizer(network: Network, training: Training) -> torch.optim.Optimizer:
     if training.optimizer == "adamw":
         return torch.optim.AdamW(parameters, lr=lr, weight_decay=decay, fused=True)
     momentum, nesterov = training.momentum, training.nesterov
-    # fused: 5..15 % more images/s on our smallest network, nothing on the largest
+    # fused: a few percent on our smallest network, nothing lost on the largest
     return torch.optim.SGD(parameters, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=decay, fused=True)
 
 
