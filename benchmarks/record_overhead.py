@@ -5,7 +5,8 @@
 A step is forward, loss, backward and update of a ResNet-18 (3 × 3 stem) on a batch of 128 images of 32 px; the record
 is the default six channels of 50,000 examples. `paired_percent` compares neighbouring steps, so it holds everything,
 the noise of a shared machine included; `own_percent` is the time inside observe plus the epoch's share of end_epoch,
-measured in the same steps.
+measured in the same steps. With one thread (the default) all times are processor seconds of that thread, which other
+programs on the machine hardly change; with more they are wall-clock seconds, and the machine should be idle.
 """
 
 import argparse
@@ -39,6 +40,7 @@ def forward(model, images, target, bf16):
 
 
 def measure(width, bf16, pairs, folder):
+    clock = time.thread_time if torch.get_num_threads() == 1 else time.perf_counter
     torch.manual_seed(SEED)
     label = np.random.default_rng(SEED).integers(0, CLASSES, EXAMPLES)
     model = ResNet("resnet18", CLASSES, channels=3, width=width).to(memory_format=torch.channels_last)
@@ -51,22 +53,22 @@ def measure(width, bf16, pairs, folder):
             index = torch.randint(0, EXAMPLES, (BATCH,))
             target = torch.from_numpy(label)[index]
             for recording in (True, False) if pair % 2 else (False, True):
-                start = time.perf_counter()
+                start = clock()
                 logits, loss = forward(model, images, target, bf16)
-                before = time.perf_counter()
+                before = clock()
                 if recording:
                     recorder.observe(index, logits, target)
-                after = time.perf_counter()
+                after = clock()
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
                 if pair >= 0:
-                    seconds[recording].append(time.perf_counter() - start)
+                    seconds[recording].append(clock() - start)
                     if recording:
                         inside.append(after - before)
-        start = time.perf_counter()
+        start = clock()
         recorder.end_epoch()
-        end_epoch = time.perf_counter() - start
+        end_epoch = clock() - start
     step = statistics.median(seconds[False])
     paired = [with_ - without for with_, without in zip(seconds[True], seconds[False], strict=True)]
     share = statistics.median(inside) + end_epoch / STEPS_PER_EPOCH
@@ -105,7 +107,8 @@ def conditions():
         "script": script.name,
         "script_sha256": hashlib.sha256(script.read_bytes()).hexdigest(),
         "seed": SEED,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} torch threads, shared",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} torch threads",
+        "load_average": round(os.getloadavg()[0], 1),  # above the number of cores, others were measured too
         "amx": torch.cpu._is_amx_tile_supported(),  # noqa: SLF001
         "versions": {
             "datapare": version("datapare"),
@@ -121,7 +124,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=40, help="pairs of thin steps; a quarter for the wide")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "record_overhead.json")
+    parser.add_argument("--threads", type=int, default=1, help="threads of torch")
     arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as scratch:
         steps = [
             measure(width, bf16, arguments.pairs if width == 16 else max(4, arguments.pairs // 4), Path(scratch))
