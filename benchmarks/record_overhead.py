@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datapare.channels import CHANNELS
-from datapare.record import Recorder
+from datapare.recorder import Recorder
+from datapare.recorder.channels import CHANNELS
 from datapare.train.nets import ResNet
 
 EXAMPLES, CLASSES, BATCH, SEED = 50_000, 10, 128, 0

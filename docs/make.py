@@ -35,8 +35,10 @@ def cli_page() -> str:
     """Every verb with its flags."""
     parts = [
         "# Command line",
-        "Made by `make docs` from the verbs' signatures. The knobs of the methods a call names become flags too; "
-        "shown are those of the defaults.",
+        (
+            "Made by `make docs` from the verbs' signatures. The knobs of the methods a call names become flags too; "
+            "shown are those of the defaults."
+        ),
     ]
     for verb, groups in cli.VERBS.items():
         made = command(verb, *groups, [verb.__name__])

@@ -104,7 +104,7 @@ def test_a_folder_with_something_else_is_refused_untouched(points, tmp_path):
 
 
 def test_a_window_longer_than_the_record_is_refused_with_the_way_out(points, tmp_path):
-    with pytest.raises(dp.InputError, match="windows of 10 epochs, but 4 .*--window 2"):
+    with pytest.raises(dp.InputError, match=r"windows of 10 epochs, but 4 .*--window 2"):
         prune(points, tmp_path / "run", score_knobs={})
     assert not (tmp_path / "run").exists()
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datapare.channels import CHANNELS, kl_step, measure
+from datapare.recorder.channels import CHANNELS, kl_step, measure
 
 # The tiny record of the methods reference: target probabilities of three examples over five epochs, two classes.
 TINY = np.array([[0.1, 0.9, 0.2], [0.2, 0.95, 0.7], [0.4, 0.97, 0.1], [0.5, 0.99, 0.8], [0.8, 0.99, 0.3]])

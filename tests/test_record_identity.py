@@ -20,7 +20,7 @@ from torch.utils.data import (
 )
 
 from datapare.errors import InputError
-from datapare.identity import batches, twin
+from datapare.recorder.identity import batches, twin
 
 N = 37
 

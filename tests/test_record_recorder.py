@@ -11,9 +11,9 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import datapare as dp
 from datapare import store
-from datapare.channels import CHANNELS, measure
 from datapare.errors import BusyError, DivergedError, InputError
-from datapare.record import Recorder
+from datapare.recorder import Recorder
+from datapare.recorder.channels import CHANNELS, measure
 
 N, K, T = 23, 4, 3
 LABEL = np.random.default_rng(0).integers(0, K, N)
@@ -96,7 +96,7 @@ def test_logit_mean_is_over_the_epochs_that_observed(tmp_path):
 
 
 def test_what_waits_for_the_tables_may_be_changed_by_the_loop(tmp_path, monkeypatch):
-    monkeypatch.setattr("datapare.carry.WAITING_BYTES", 3 * 4 * K * 5)  # enter every third batch
+    monkeypatch.setattr("datapare.recorder.carry.WAITING_BYTES", 3 * 4 * K * 5)  # enter every third batch
     with Recorder(tmp_path / "run", LABEL, 1, arrays=("logit_mean",)) as recorder:
         logits, index = logits_of(0), torch.arange(N)
         for start in range(0, N, 5):
@@ -315,7 +315,7 @@ def test_a_path_that_cannot_be_a_folder_is_one_sentence(tmp_path, place):
 
 
 def test_an_unwritable_place_is_one_sentence():
-    with pytest.raises(InputError, match=r"cannot record in .*; choose a folder you can write to"):
+    with pytest.raises(InputError, match=r"cannot write to .*; choose a folder you can write to"):
         Recorder("/proc/run", LABEL, T)
 
 
@@ -340,8 +340,8 @@ def test_a_full_disk_shows_before_the_training_and_leaves_nothing(small_disk):
 
 def test_memory_holds_a_row_and_not_the_record(tmp_path):
     code = f"""
-import resource, numpy as np, datapare.record
-from datapare.record import Recorder
+import resource, numpy as np, datapare.recorder.recorder
+from datapare.recorder import Recorder
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 label = np.zeros(200_000, int)
 before = peak()

@@ -31,10 +31,11 @@ HOSTILE = '</script><img src=x onerror="hacked=1"><b>&amp;'
 def dynamics(n=60, epochs=6, classes=("ant", "bee", "cat"), seed=0):
     rng = np.random.default_rng(seed)
     p = rng.uniform(0.01, 0.99, (epochs, n)).astype(np.float32)
-    recipe = Recipe("record", "resnet18", {"epochs": epochs, "seconds": 90.0}, 7, "d1d2", {"torch": "2.13.0"})
+    recipe = Recipe("record", "resnet18", {"epochs": epochs}, 7, "d1d2", {"torch": "2.13.0"})
     label = np.arange(n) % len(classes)
     channels = {"target_prob": p, "margin": np.log(p / (1 - p))}
-    return Dynamics(channels=channels, label=label, classes=tuple(classes), recipe=recipe)
+    seconds = np.full(epochs, 90.0 / epochs)
+    return Dynamics(channels=channels, label=label, classes=tuple(classes), seconds=seconds, recipe=recipe)
 
 
 def scores(d):
@@ -370,7 +371,7 @@ def test_provenance_nests_the_recipes_and_shows_each_once():
     page = page_of(**everything())
     rows = table_in(page, 'class="recipe"')
     assert [row[0] for row in rows] == ["select top", "score dual", "record resnet18", "compare"]
-    assert rows[2][1:] == ["epochs = 6; seconds = 90.0", "7", "d1d2", "torch 2.13.0"]
+    assert rows[2][1:] == ["epochs = 6", "7", "d1d2", "torch 2.13.0"]
     assert rows[3][1] == "test.digest = ab; test.rows = 3"
     assert re.findall(r"--depth:(\d)", page) == ["0", "1", "2", "0"]
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from datapare.data import Encoding, Inputs
 from datapare.errors import DivergedError, InputError
-from datapare.record import Recorder
+from datapare.recorder import Recorder
 from datapare.train.checkpoint import NAME
 from datapare.train.evaluate import accuracy, class_accuracy, embed, predict
 from datapare.train.loop import bounds, settle, train
@@ -174,7 +174,7 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[4])
 import test_train_loop as here
-from datapare.record import Recorder
+from datapare.recorder import Recorder
 from datapare.train.loop import train
 
 folder, moment, epoch = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])

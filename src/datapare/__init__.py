@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datapare.data import Dataset, export, open_dataset
     from datapare.page import report
     from datapare.pruning import prune
-    from datapare.record import Recorder
+    from datapare.recorder import Recorder
     from datapare.store import load, save
     from datapare.train import record
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ROOM = {
     "score": "api", "select": "api", "realign": "api",
     "Dataset": "data", "open_dataset": "data", "export": "data",
-    "Recorder": "record", "record": "train", "compare": "comparison", "prune": "pruning",
+    "Recorder": "recorder", "record": "train", "compare": "comparison", "prune": "pruning",
     "report": "page", "save": "store", "load": "store",
 }  # fmt: skip
 

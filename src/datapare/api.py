@@ -16,7 +16,7 @@ from datapare.methods import Method, check_knobs, find, names
 from datapare.numerics import allot, budget, last_observed
 from datapare.types import Dynamics, Recipe, Scores, Subset, check_same_dataset
 
-BLOCK = 4096  # columns at a time: the float64 windows of 60 epochs then stay in a core's cache
+BLOCK = 8192  # columns at a time: the float64 record of 60 epochs then stays close to the core that reads it
 Balance = Literal["proportional", "uniform"]
 
 # What `datapare record` can be asked for.

@@ -92,7 +92,7 @@ def recording(
     }
     chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if channel:
-        from datapare.channels import CHANNELS
+        from datapare.recorder.channels import CHANNELS
 
         chosen["channels"] = tuple(dict.fromkeys([*CHANNELS, *channel]))
     return {**chosen, "precision": precision}

@@ -1,5 +1,6 @@
 """The arithmetic that methods share: window moments, budgets, strata, weighted draws, neighbours."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,48 +10,43 @@ from numpy.typing import NDArray
 from datapare.errors import InputError, MissingExtraError
 from datapare.nearest import approximate
 
+ROUNDING = 1e-14  # more than rounding leaves of a float64 sum of squares of 0..1, less than float32 could tell
 
-def rolling_moments(
-    values: Float[np.ndarray, "T N"], window: int, *, ddof: int = 1
-) -> tuple[Float[np.ndarray, "W N"], Float[np.ndarray, "W N"]]:
-    """Mean and standard deviation of every window of `window` consecutive rows, W = T - window + 1, in float64.
 
-    Sums are kept in float64, where the running update of values in [0, 1] errs by less than 1e-8 in the deviation.
-    Raises InputError when the record is shorter than the window.
+def windows(
+    values: Float[np.ndarray, "T N"], window: int
+) -> Iterator[tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]]:
+    """Sum and root sum of squared deviations of every `window` consecutive rows, in float64, one window at a time.
 
-    >>> mean, std = rolling_moments(np.array([[0.0], [1.0], [1.0]]), 2)
-    >>> mean.ravel().tolist(), std.ravel().round(4).tolist()
-    ([0.5, 1.0], [0.7071, 0.0])
+    The mean is sum / window and the standard deviation root / sqrt(window - ddof). Both arrays are buffers that the
+    next window overwrites, so that a million examples stream through a core's cache. A sum of squares below 1e-14 per
+    epoch is rounding and counts as 0: a constant column deviates by exactly nothing. Raises InputError when the record
+    is shorter than the window.
+
+    >>> [(s.tolist(), r.round(4).tolist()) for s, r in windows(np.array([[0.0], [1.0], [1.0]]), 2)]
+    [([1.0], [0.7071]), ([2.0], [0.0])]
     """
-    epochs, count = values.shape
-    if not 2 <= window <= epochs:
+    if not 2 <= window <= len(values):
         raise InputError(
             f"a window needs at least 2 and at most the recorded number of epochs, but window is {window} and "
-            f"{epochs} epochs were recorded; record more epochs or choose a smaller window."
+            f"{len(values)} epochs were recorded; record more epochs or choose a smaller window."
         )
-    mean = np.empty((epochs - window + 1, count))
-    std = np.empty_like(mean)
-    # Deviations from the column's first value: a constant column then has variance exactly 0.
-    shifted = np.subtract(values, values[0], dtype=np.float64)
-    square = shifted * shifted
-    _rolling_sum(shifted, window, mean)
-    _rolling_sum(square, window, std)
-    mean /= window
-    np.multiply(mean, mean, out=square[: len(mean)])
-    square[: len(mean)] *= window
-    std -= square[: len(mean)]
-    np.maximum(std, 0.0, out=std)
-    std /= window - ddof
-    np.sqrt(std, out=std)
-    mean += values[0]
-    return mean, std
-
-
-def _rolling_sum(values: NDArray[np.float64], window: int, out: NDArray[np.float64]) -> None:
-    values[:window].sum(axis=0, out=out[0])
-    np.subtract(values[window:], values[:-window], out=out[1:])
-    for row in range(1, len(out)):
-        out[row] += out[row - 1]
+    exact = values.astype(np.float64, copy=False)
+    total = exact[:window].sum(axis=0)
+    square = np.einsum("tn,tn->n", exact[:window], exact[:window])
+    square -= ROUNDING * window
+    step, root = np.empty_like(total), np.empty_like(total)
+    for row in range(window, len(exact) + 1):
+        if row > window:
+            new, old = exact[row - 1], exact[row - 1 - window]
+            total += np.subtract(new, old, out=step)
+            step *= np.add(new, old, out=root)
+            square += step
+        np.multiply(total, total, out=root)
+        root /= window
+        np.subtract(square, root, out=root)
+        np.maximum(root, 0.0, out=root)
+        yield total, np.sqrt(root, out=root)
 
 
 def budget(total: int, keep: float) -> int:

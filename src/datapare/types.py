@@ -40,7 +40,7 @@ class Dynamics:
 
     `channels` are float arrays (T, N), NaN where an example was not observed in an epoch; `label` is (N,) integers;
     `arrays` are per-example summaries (N, …) such as `embedding` and `logit_mean`; `key` (N,) uint64 identifies each
-    example independently of its position (None when built from bare arrays).
+    example independently of its position (None when built from bare arrays); `seconds` (T,) is what each epoch took.
 
     Raises InputError when shapes disagree or labels are not whole numbers.
 
@@ -55,6 +55,7 @@ class Dynamics:
     observed: Observed = "train-pass"
     classes: tuple[str, ...] = ()
     key: NDArray[np.uint64] | None = None
+    seconds: NDArray[np.floating[Any]] | None = None
     recipe: Recipe = field(default_factory=Recipe)
 
     def __post_init__(self) -> None:

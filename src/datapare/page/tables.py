@@ -97,10 +97,8 @@ def cost(rows: Sequence[Arm], dynamics: Dynamics | None) -> list[CostRow]:
     """The scoring run, when its record is given, then one training of each arm."""
     table = []
     if dynamics is not None and dynamics.epochs:
-        knobs = dynamics.recipe.knobs
-        seconds = _number(knobs.get("seconds"))
-        minutes = None if seconds is None else seconds / 60
-        table.append(CostRow("scoring (once)", _number(knobs.get("epochs")) or float(dynamics.epochs), minutes))
+        minutes = None if dynamics.seconds is None else float(dynamics.seconds.sum()) / 60
+        table.append(CostRow("scoring (once)", float(dynamics.epochs), minutes))
     trainings = [CostRow(f"one training: {arm.name}", _finite(arm.epochs), _finite(arm.minutes)) for arm in rows]
     return table + trainings
 

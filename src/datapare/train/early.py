@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare import store
-from datapare.channels import CHANNELS
 from datapare.data import Dataset, Inputs, encode, open_dataset
 from datapare.errors import InputError
-from datapare.journal import PROGRESS
-from datapare.record import ARRAYS, Recorder
+from datapare.recorder import ARRAYS, Recorder
+from datapare.recorder.channels import CHANNELS
+from datapare.recorder.journal import PROGRESS
 from datapare.train.checkpoint import forget
 from datapare.train.evaluate import embed
 from datapare.train.loop import Progress, settle, train

@@ -11,7 +11,7 @@ Released    The authors' code multiplies each deviation by 10: the same ranking,
 import numpy as np
 from jaxtyping import Float
 
-from datapare.numerics import rolling_moments
+from datapare.numerics import windows
 
 
 def dual(target_prob: Float[np.ndarray, "T N"], *, window: int = 10) -> Float[np.ndarray, " N"]:
@@ -25,7 +25,8 @@ def dual(target_prob: Float[np.ndarray, "T N"], *, window: int = 10) -> Float[np
     >>> dual(np.array([[0.0], [1.0]]), window=2).round(4).tolist()
     [0.3536]
     """
-    mean, std = rolling_moments(target_prob, window)
-    np.subtract(1.0, mean, out=mean)
-    total: Float[np.ndarray, " N"] = np.einsum("wn,wn->n", mean, std)
-    return total / len(mean)
+    total = np.zeros(target_prob.shape[1])
+    for difficulty, root in windows(np.subtract(1.0, target_prob, dtype=np.float64), window):
+        total += np.multiply(difficulty, root, out=root)
+    count = len(target_prob) - window + 1
+    return np.asarray(total / (count * window * np.sqrt(window - 1)))

@@ -10,15 +10,16 @@ Released    windows="official" leaves the last of the T - window + 1 windows out
             (windows="skip-two"). All but the last multiply by 10, which changes no ranking.
 """
 
+from itertools import islice
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
 from datapare.errors import InputError
-from datapare.numerics import rolling_moments
+from datapare.numerics import windows as each_window
 
-WINDOWS = {"official": slice(None, -1), "all": slice(None), "skip-two": slice(2, None)}
+WINDOWS = {"official": (0, 1), "all": (0, 0), "skip-two": (2, 0)}  # windows left out at the start and at the end
 
 
 def dyn_unc(
@@ -39,10 +40,13 @@ def dyn_unc(
     >>> dyn_unc(p, window=2).round(4).tolist(), dyn_unc(p, window=2, windows="official").round(4).tolist()
     ([0.3536], [0.7071])
     """
-    _, std = rolling_moments(target_prob, window, ddof=ddof)
-    chosen = std[WINDOWS[windows]]
-    if not len(chosen):
+    skip, drop = WINDOWS[windows]
+    count = len(target_prob) - window + 1 - skip - drop
+    total = np.zeros(target_prob.shape[1])
+    for _, root in islice(each_window(target_prob, window), skip, skip + max(count, 0)):
+        total += root
+    if count < 1:
         raise InputError(
             f"windows={windows!r} of {window} epochs leave none of {len(target_prob)} recorded epochs; record more."
         )
-    return np.asarray(chosen.mean(axis=0))
+    return np.asarray(total / (count * np.sqrt(window - ddof)))

@@ -19,7 +19,7 @@ from jaxtyping import Float
 
 from datapare.errors import InputError
 from datapare.methods.epochs import chosen_epochs
-from datapare.numerics import rolling_moments
+from datapare.numerics import windows
 
 # Fraction kept -> knobs. Unverified ones are the DUAL authors' settings: which fraction each belongs to is inferred
 # (cifar100) or recalled (cifar10). 0.1 of cifar100 is a replicator's; imagenet is for every fraction.
@@ -71,6 +71,8 @@ def tdds(
             f"a tdds window holds at least 3 and at most the {len(step) + 1} chosen epochs, but window is {window}; "
             "record more epochs or choose another window."
         )
-    _, deviation = rolling_moments(step, window - 1, ddof=0)
-    weight = decay * (1 - decay) ** np.arange(len(deviation))[::-1] * np.sqrt(window - 1)
-    return np.asarray(weight @ deviation)
+    total = np.zeros(step.shape[1])
+    for _, root in windows(step, window - 1):
+        total *= 1 - decay
+        total += decay * root
+    return total

@@ -6,34 +6,30 @@ makes the folder an ordinary finished record, comes last.
 """
 
 import errno
-import fcntl
 import hashlib
 import json
 import os
 import shutil
-import weakref
 from collections.abc import Mapping, Sequence
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare import store
-from datapare.errors import BusyError, InputError
+from datapare import lock, store
+from datapare.errors import InputError
+from datapare.lock import LOCK
 
 PROGRESS = "progress.json"
-LOCK = ".lock"
-_held: "weakref.WeakSet[FileIO]" = weakref.WeakSet()
 
 
 class Journal:
     """Rows of named channels, epoch by epoch, in a folder that one process at a time may write.
 
-    `facts` are what a continued record must agree with; `arrays` (label, key) are stored once. `coverage` holds one
-    fraction per finished epoch. Raises InputError when the folder holds something else, belongs to another record or
-    cannot hold this one, and BusyError when another recorder has it open.
+    `facts` are what a continued record must agree with; `arrays` (label, key) are stored once. `coverage` and
+    `seconds` hold one number per finished epoch. Raises InputError when the folder holds something else, belongs to
+    another record or cannot hold this one, and BusyError when another recorder has it open.
     """
 
     def __init__(self, folder: Path, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -41,9 +37,11 @@ class Journal:
         self.facts = json.loads(json.dumps(facts, default=_plain))
         self.shape = (int(facts["epochs"]), int(facts["examples"]))
         _check_ours(folder)
-        self._lock = _locked(folder)
+        self._lock = lock.take(folder, "recording")
         try:
-            self.coverage: list[float] = self._opened(arrays)
+            self.coverage: list[float]
+            self.seconds: list[float]
+            self.coverage, self.seconds = self._opened(arrays)
         except BaseException:
             self.close()
             raise
@@ -54,9 +52,9 @@ class Journal:
         rows[epoch] = row
         rows.flush()
 
-    def commit(self, coverage: Sequence[float]) -> None:
-        """Count the epochs that are safely on disk: one coverage each."""
-        self.coverage = list(coverage)
+    def commit(self, coverage: Sequence[float], seconds: Sequence[float]) -> None:
+        """Count the epochs that are safely on disk: one coverage and one wall time each."""
+        self.coverage, self.seconds = list(coverage), list(seconds)
         self._write_progress(reserved=True)
 
     def file(self, name: str) -> Path:
@@ -70,22 +68,21 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the folder."""
-        _held.discard(self._lock)
-        self._lock.close()
+        lock.release(self._lock)
 
-    def _opened(self, arrays: Mapping[str, NDArray[Any]]) -> list[float]:
+    def _opened(self, arrays: Mapping[str, NDArray[Any]]) -> tuple[list[float], list[float]]:
         progress = _progress(self.folder)
         if progress is not None:
             _check_same(self.folder, progress["facts"], self.facts)
             if progress["reserved"]:
-                return list(progress["coverage"])
+                return list(progress["coverage"]), list(progress["seconds"])
         self._reserve(arrays)
-        return []
+        return [], []
 
     def _reserve(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         channels = [self.file(f"channels.{name}") for name in self.facts["channels"]]
         try:
-            self.coverage = []
+            self.coverage, self.seconds = [], []
             self._write_progress(reserved=False)
             for file in channels:
                 reserve(file, self.shape)
@@ -106,7 +103,13 @@ class Journal:
             ) from error
 
     def _write_progress(self, *, reserved: bool) -> None:
-        progress = {"datapare": 1, "reserved": reserved, "coverage": self.coverage, "facts": self.facts}
+        progress = {
+            "datapare": 1,
+            "reserved": reserved,
+            "coverage": self.coverage,
+            "seconds": self.seconds,
+            "facts": self.facts,
+        }
         store.write_json(self.folder / PROGRESS, progress)
 
 
@@ -157,21 +160,6 @@ def _check_ours(folder: Path) -> None:
         raise InputError(f"{folder} already holds something else; choose a new folder for the record.")
 
 
-def _locked(folder: Path) -> FileIO:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileIO(folder / LOCK, "a")
-    except OSError as error:
-        raise InputError(f"cannot record in {folder}: {_reason(error)}; choose a folder you can write to.") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise BusyError(f"another process is recording in {folder}; wait for it or choose another folder.") from None
-    _held.add(lock)
-    return lock
-
-
 def _progress(folder: Path) -> dict[str, Any] | None:
     try:
         progress = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
@@ -205,13 +193,3 @@ def _plain(value: Any) -> Any:
 
 def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
-
-
-def _release_in_child() -> None:
-    # A forked data-loading worker would otherwise keep the folder locked for as long as it outlives a killed parent.
-    for lock in list(_held):
-        lock.close()
-    _held.clear()
-
-
-os.register_at_fork(after_in_child=_release_in_child)

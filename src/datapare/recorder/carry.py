@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from datapare.channels import kl_step
-from datapare.journal import reserve
+from datapare.recorder.channels import kl_step
+from datapare.recorder.journal import reserve
 
 WAITING_BYTES = 64 * 2**20
 BLOCK = 65_536  # examples per pass over a table

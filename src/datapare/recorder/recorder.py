@@ -12,9 +12,10 @@ No forward pass is added and the host never waits for the device inside an epoch
 logits are and scattered into one number per example and channel, which come to the disk once per epoch.
 """
 
+import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast, get_args
@@ -22,12 +23,13 @@ from typing import Any, Self, cast, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare import identity, store
-from datapare.board import Board
-from datapare.carry import Carry
-from datapare.channels import CHANNELS
+from datapare import store
 from datapare.errors import InputError
-from datapare.journal import Journal, digest
+from datapare.recorder import identity
+from datapare.recorder.board import Board
+from datapare.recorder.carry import Carry
+from datapare.recorder.channels import CHANNELS
+from datapare.recorder.journal import Journal, digest
 from datapare.types import Dynamics, Observed, Recipe
 
 ARRAYS = ("logit_mean",)
@@ -81,6 +83,7 @@ class Recorder:
             self._journal.folder, len(plain), softmax="kl_step" in channels, total="logit_mean" in arrays
         )
         self._twins: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+        self._since = time.perf_counter()
         self._open = True
 
     @property
@@ -131,7 +134,8 @@ class Recorder:
                 self._journal.write_row(name, epoch, self._carry.step if name == "kl_step" else rows[name])
         finally:
             self._forget()
-        self._journal.commit([*self._journal.coverage, float(seen.mean())])
+        took, self._since = time.perf_counter() - self._since, time.perf_counter()
+        self._journal.commit([*self._journal.coverage, float(seen.mean())], [*self._journal.seconds, took])
 
     def rewind(self, epoch: int) -> None:
         """Record again from this epoch on, as a training does whose checkpoint is older than the record.
@@ -148,7 +152,8 @@ class Recorder:
                 "back to 0 or record into a new folder."
             )
         self._forget()
-        self._journal.commit(self._journal.coverage[:epoch])
+        self._journal.commit(self._journal.coverage[:epoch], self._journal.seconds[:epoch])
+        self._since = time.perf_counter()
 
     def dynamics(self) -> Dynamics:
         """Return the finished record; raises InputError when epochs are missing."""
@@ -181,7 +186,9 @@ class Recorder:
             channels = {name: self._journal.load(f"channels.{name}") for name in self._journal.facts["channels"]}
             arrays = {name: self._journal.load(f"arrays.{name}") for name in self._arrays}
             plain = self._plain
-            done = Dynamics(channels, plain.label, arrays, plain.observed, plain.classes, plain.key, plain.recipe)
+            seconds = np.asarray(self._journal.seconds)
+            np.save(self._journal.file("seconds"), seconds, allow_pickle=False)
+            done = replace(plain, channels=channels, arrays=arrays, seconds=seconds)
             store.write_meta(self._journal.folder, done)
         self._carry.drop()
 

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from datapare.channels import measure
 from datapare.errors import DivergedError, InputError
+from datapare.recorder.channels import measure
 
 INSIDE, FINITE, SAME = range(3)  # what must be true of every observation
 

@@ -1,0 +1,6 @@
+"""Record what a model believes about each example while it trains."""
+
+from datapare.recorder.channels import CHANNELS
+from datapare.recorder.recorder import ARRAYS, Recorder
+
+__all__ = ["ARRAYS", "CHANNELS", "Recorder"]
