@@ -5,6 +5,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 
+from datapare import greedy
 from datapare.errors import InputError
 from datapare.methods import check_knobs, find, names
 from datapare.methods.select.beta import beta, beta_parameters
@@ -217,7 +218,7 @@ def test_window_skips_shares_and_counts_and_stays_inside():
     assert window(score, 2, skip=1).tolist() == [1, 2]
     assert window(np.arange(10.0), 1, skip=0.7).tolist() == [2]
     assert window(np.zeros(6), 2, skip=1).tolist() == [1, 2]
-    for bad in (-0.1, 2.5):
+    for bad in (-0.1, 1.5, 2.5):
         with pytest.raises(InputError, match="skip"):
             window(score, 5, skip=bad)
 
@@ -232,6 +233,11 @@ def test_two_ended_drops_the_hardest_then_the_easiest():
     assert two_ended(margin, 5).tolist() == [0, 1, 2, 3, 4]
 
 
+def test_flex_rand_counts_the_middle_one_of_an_odd_number_as_hard():
+    drawn = {int(flex_rand(np.arange(5.0), 1, rng(seed), split=0.5)[0]) for seed in range(60)}
+    assert drawn == {2, 3, 4}
+
+
 def test_flex_rand_refuses_a_split_outside_the_dataset():
     for split in (-0.1, 1.1):
         with pytest.raises(InputError, match="split"):
@@ -243,6 +249,16 @@ def test_k_center_starts_at_the_centre_or_anywhere():
     assert k_center(h, 1, rng()).tolist() == [3]
     assert k_center(h, 2, rng()).tolist() == [3, 4]
     assert {k_center(h, 1, rng(s), random_first=True).tolist()[0] for s in range(60)} == {0, 1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("name", ["k_center", "graph_cut"])
+def test_pools_and_blocks_do_not_change_what_is_picked(name, monkeypatch):
+    h = rng(4).normal(size=(150, 3))
+    rule = {"k_center": lambda n: k_center(h, n, rng()), "graph_cut": lambda n: graph_cut(h, n)}[name]
+    whole = [rule(n).tolist() for n in (10, 60, 140)]
+    monkeypatch.setattr(greedy, "POOL", 20)
+    monkeypatch.setattr(greedy, "BLOCK", 40)
+    assert [rule(n).tolist() for n in (10, 60, 140)] == whole
 
 
 def test_k_center_leaves_duplicates_for_last():

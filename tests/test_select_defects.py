@@ -215,6 +215,12 @@ def test_glister_updates_the_gradient_after_each_pick():
         glister(prob, h, label, 3, eta=-1.0)
 
 
+def test_glister_survives_large_steps():
+    prob, h, label = rng(0).dirichlet(np.ones(3), size=30), 300 * rng(1).normal(size=(30, 4)), rng(2).integers(0, 3, 30)
+    for width in (np.float32, np.float64):
+        assert len(glister(prob.astype(width), h.astype(width), label, 20, eta=100.0)) == 20
+
+
 def test_craig_weights_count_each_example_once():
     prob, h, label = rng(0).dirichlet(np.ones(3), size=30), rng(1).normal(size=(30, 4)), rng(2).integers(0, 3, 30)
     index = craig(prob, h, label, 6)

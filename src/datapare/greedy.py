@@ -63,23 +63,21 @@ def _round(rows: Rows, value: Values, lower: Callable[[Values, Rows, Rows], Valu
     return picked
 
 
-def cover_greedy(
-    similarity: Callable[[NDArray[np.int64]], Rows], bound: Float[np.ndarray, " N"], n: int
-) -> Int[np.ndarray, " n"]:
+def cover_greedy(similarity: Callable[[NDArray[np.int64]], Rows], total: int, n: int) -> Int[np.ndarray, " n"]:
     """Pick n times the example that raises sum_i max(0, max over picked j of s_ij) most: lazy greedy, exact.
 
-    `similarity(candidates (b,))` returns their columns (N, b); `bound` holds upper bounds of the first gains. A gain
-    can only fall, so only candidates whose last known gain is still the largest are computed again. Equal gains go
-    to the earlier example. Returns positions in the order picked. Raises InputError above LIMIT examples.
+    `similarity(candidates (b,))` returns their columns (N, b), N = total. A gain can only fall, so only candidates
+    whose last known gain is still the largest are computed again. Equal gains go to the earlier example. Returns
+    positions in the order picked. Raises InputError above LIMIT examples.
     """
-    if len(bound) > LIMIT:
+    if total > LIMIT:
         raise InputError(
             f"this rule compares every candidate with all examples, which is meant for up to {LIMIT:,} at a time, "
-            f"not {len(bound):,}; choose inside each class with balance, or use k_center."
+            f"not {total:,}; choose inside each class with balance, or use k_center."
         )
-    gain = bound.astype(np.float64)
-    fresh = np.zeros(len(gain), dtype=bool)
-    covered = np.zeros(len(gain))
+    gain = np.full(total, np.inf)
+    fresh = np.zeros(total, dtype=bool)
+    covered = np.zeros(total)
     picked: list[int] = []
     while len(picked) < n:
         best = int(gain.argmax())

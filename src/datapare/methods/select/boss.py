@@ -54,7 +54,7 @@ def boss(
     rest = hard_cut(prob_margin.sum(axis=0, dtype=np.float64), cut, n)
     rows = unit_rows(embedding[rest])
     weight = _density(score[rest].astype(np.float64), c, a).astype(rows.dtype)
-    order = cover_greedy(lambda at: (rows @ rows[at].T) * weight[at], np.full(len(rows), np.inf), n)
+    order = cover_greedy(lambda at: (rows @ rows[at].T) * weight[at], len(rows), n)
     index: NDArray[np.int64] = rest[np.sort(order)]
     return index
 

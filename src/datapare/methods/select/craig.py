@@ -35,7 +35,7 @@ def craig(
     """
     error, rows, square = _gradients(prob, embedding, label)
     offset = 2 * np.sqrt(square.max())  # no distance is larger
-    order = cover_greedy(lambda at: offset - _distance(error, rows, square, at), np.full(len(rows), np.inf), n)
+    order = cover_greedy(lambda at: offset - _distance(error, rows, square, at), len(rows), n)
     return np.sort(order)
 
 
@@ -53,9 +53,9 @@ def weights(
     """
     error, rows, square = _gradients(prob, embedding, label)
     closest = np.full(len(rows), np.inf)
-    representative = np.zeros(len(rows), dtype=np.int64)
+    representative = np.empty(len(rows), dtype=np.int64)
     for place, at in enumerate(index):
-        distance = _distance(error, rows, square, np.array([at]))[:, 0]
+        distance = _distance(error, rows, square, np.array([at])).ravel()
         representative[distance < closest] = place
         closest = np.minimum(closest, distance)
     representative[index] = np.arange(len(index))  # rounding must not give an example to its twin
@@ -66,7 +66,7 @@ def _gradients(
     prob: NDArray[np.floating], embedding: NDArray[np.floating], label: NDArray[np.int64]
 ) -> tuple[NDArray[np.floating], NDArray[np.floating], NDArray[np.floating]]:
     error = prediction_error(prob, label)
-    rows = embedding.astype(np.promote_types(embedding.dtype, np.float32), copy=False)
+    rows = embedding.astype(np.promote_types(embedding.dtype, np.float32))
     return error, rows, squared_norms(error) * (squared_norms(rows) + 1)
 
 

@@ -28,6 +28,4 @@ def facility_location(embedding: Float[np.ndarray, "N d"], n: int) -> Int[np.nda
     [0, 3]
     """
     rows = unit_rows(embedding)
-    first = 0.5 * len(rows) + 0.5 * (rows @ rows.sum(axis=0))
-    # Rounding may put the closed form of the first gains below the sum itself: widen the bound by a hair.
-    return np.sort(cover_greedy(lambda at: 0.5 + 0.5 * (rows @ rows[at].T), first * (1 + 1e-4) + 1e-4, n))
+    return np.sort(cover_greedy(lambda at: 0.5 + 0.5 * (rows @ rows[at].T), len(rows), n))

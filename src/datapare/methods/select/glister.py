@@ -45,7 +45,7 @@ def glister(
     log_prob = np.log(np.maximum(prob, np.finfo(error.dtype).tiny), dtype=error.dtype)
     moved, picked, open_ = error, [], np.ones(len(error), dtype=bool)
     for _ in range(n):
-        gradient = moved.T @ rows / len(rows)  # (K, d + 1)
+        gradient = moved.T @ rows  # (K, d + 1), N times that of the mean loss: the scale ranks nothing
         alignment = np.einsum("nk,nk->n", error, rows @ gradient.T)
         best = int(np.where(open_, alignment, -np.inf).argmax())
         picked.append(best)

@@ -28,7 +28,7 @@ def graph_cut(embedding: Float[np.ndarray, "N d"], n: int, *, lam: float = 1.0) 
     [0, 2]
     """
     rows = unit_rows(embedding)
-    gain = lam * (0.5 * len(rows) + 0.5 * (rows @ rows.sum(axis=0)).astype(np.float64))
+    gain = lam * 0.5 * (rows @ rows.sum(axis=0)).astype(np.float64)  # less lam * N / 2, which all share
     return np.sort(falling_greedy(rows, gain, _less_similar, n))
 
 

@@ -43,6 +43,5 @@ def _nearer(value: Values, rows: Rows, picked: Rows) -> Values:
     if not len(picked):
         return value
     against = np.column_stack([-2 * picked[:, :-2], picked[:, -1], picked[:, -2]])
-    square = (rows @ against.T).min(axis=1)
-    nearest: Values = np.minimum(value, np.maximum(square, 0))
+    nearest: Values = np.minimum(value, (rows @ against.T).min(axis=1))
     return nearest
