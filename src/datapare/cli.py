@@ -146,14 +146,14 @@ def compare(
 ) -> None:
     """Retrain on subsets, on random ones of the same size and on everything; show accuracy and cost."""
     from datapare import runs, store
-    from datapare.comparison import compare
+    from datapare.comparison import arm_name, compare
     from datapare.data import open_dataset
 
     data = runs.dataset_of(run)
     subsets = {}
     for text in keep:
         subset = runs.subset_of(runs.keep_folder(run, parse_keep(text)))
-        subsets[f"{subset.recipe.method} keep {text}"] = subset
+        subsets[arm_name(subset)] = subset
     held_out = open_dataset(test, **{**runs.facts_of(run)["open_with"], "classes": data.classes, "split": "test"})
     with counting("retraining") as progress:
         comparison = compare(

@@ -56,7 +56,7 @@ def compare(
     from datapare.train import choose, retraining
     from datapare.train.models import backbone
 
-    named = {_arm_name(subsets): subsets} if isinstance(subsets, Subset) else dict(subsets)
+    named = {arm_name(subsets): subsets} if isinstance(subsets, Subset) else dict(subsets)
     _check(data, named, test)
     numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     words = backbone(training.model) if training is not None and data.kind == "text" else None
@@ -87,7 +87,7 @@ def _jobs(
     sizes: dict[int, str] = {}
     for name, subset in named.items():
         jobs += [Job(name, seed, subset.index, settings(subset.keep)) for seed in seeds]
-        sizes.setdefault(len(subset), f"random keep {subset.keep:.3g}")
+        sizes.setdefault(len(subset), f"random {_kept(subset)}")
     for size, name in sizes.items():
         draws = (np.random.default_rng([seed, size]).choice(total, size, replace=False) for seed in seeds)
         jobs += [Job(name, seed, np.sort(d), settings(size / total)) for seed, d in zip(seeds, draws, strict=True)]
@@ -182,9 +182,15 @@ def _check(data: Dataset, named: Mapping[str, Subset], test: Dataset) -> None:
         )
 
 
-def _arm_name(subset: Subset) -> str:
+def arm_name(subset: Subset) -> str:
+    """What an arm is called: its score, its rule and what it keeps."""
     scored = [parent.method for parent in subset.recipe.parents if parent.verb == "score"]
-    return f"{'+'.join([*scored, subset.recipe.method or 'subset'])} keep {subset.keep:.3g}"
+    return f"{'+'.join([*scored, subset.recipe.method or 'subset'])} {_kept(subset)}"
+
+
+def _kept(subset: Subset) -> str:
+    """The kept fraction or count as it was asked for."""
+    return f"keep {subset.recipe.knobs.get('keep', subset.keep):.6g}"
 
 
 def _slug(arm: str) -> str:

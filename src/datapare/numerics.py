@@ -1,10 +1,11 @@
 """The arithmetic that methods share: window moments, budgets, strata, weighted draws, neighbours."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError, MissingExtraError
@@ -14,39 +15,50 @@ ROUNDING = 1e-14  # more than rounding leaves of a float64 sum of squares of 0..
 
 
 def windows(
-    values: Float[np.ndarray, "T N"], window: int
+    epochs: Iterable[Float64[np.ndarray, " N"]], window: int
 ) -> Iterator[tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]]:
-    """Sum and root sum of squared deviations of every `window` consecutive rows, in float64, one window at a time.
+    """Sum and root sum of squared deviations over every `window` consecutive epochs, in float64, one at a time.
 
-    The mean is sum / window and the standard deviation root / sqrt(window - ddof). Both arrays are buffers that the
+    `epochs` are float64 rows (N,), which are overwritten once they leave the window. The mean is sum / window and the standard deviation root / sqrt(window - ddof). Both arrays are buffers that the
     next window overwrites, so that a million examples stream through a core's cache. A sum of squares below 1e-14 per
-    epoch is rounding and counts as 0: a constant column deviates by exactly nothing. Raises InputError when the record
-    is shorter than the window.
+    epoch is rounding and counts as 0: a constant example deviates by exactly nothing. Raises InputError when there are
+    fewer epochs than the window is long.
 
-    >>> [(s.tolist(), r.round(4).tolist()) for s, r in windows(np.array([[0.0], [1.0], [1.0]]), 2)]
+    >>> [(s.tolist(), r.round(4).tolist()) for s, r in windows([np.zeros(1), np.ones(1), np.ones(1)], 2)]
     [([1.0], [0.7071]), ([2.0], [0.0])]
     """
-    if not 2 <= window <= len(values):
+    if window < 2:
+        raise InputError(f"a window holds at least 2 epochs, not {window}.")
+    inside: deque[NDArray[np.float64]] = deque()
+    total = square = step = np.empty(0)
+    for epoch in epochs:
+        if not inside:
+            total, square, step = np.zeros_like(epoch), np.full_like(epoch, -ROUNDING * window), np.empty_like(epoch)
+        if len(inside) < window:
+            total += epoch
+            square += np.multiply(epoch, epoch, out=step)
+        else:
+            old = inside.popleft()
+            total += np.subtract(epoch, old, out=step)
+            square += np.multiply(step, np.add(epoch, old, out=old), out=step)
+        inside.append(epoch)
+        if len(inside) == window:
+            yield total, _root(total, square, window, step)
+    if len(inside) < window:
         raise InputError(
-            f"a window needs at least 2 and at most the recorded number of epochs, but window is {window} and "
-            f"{len(values)} epochs were recorded; record more epochs or choose a smaller window."
+            f"a window of {window} epochs does not fit into the {len(inside)} that were recorded; "
+            "record more epochs or choose a smaller window."
         )
-    exact = values.astype(np.float64, copy=False)
-    total = exact[:window].sum(axis=0)
-    square = np.einsum("tn,tn->n", exact[:window], exact[:window])
-    square -= ROUNDING * window
-    step, root = np.empty_like(total), np.empty_like(total)
-    for row in range(window, len(exact) + 1):
-        if row > window:
-            new, old = exact[row - 1], exact[row - 1 - window]
-            total += np.subtract(new, old, out=step)
-            step *= np.add(new, old, out=root)
-            square += step
-        np.multiply(total, total, out=root)
-        root /= window
-        np.subtract(square, root, out=root)
-        np.maximum(root, 0.0, out=root)
-        yield total, np.sqrt(root, out=root)
+
+
+def _root(
+    total: NDArray[np.float64], square: NDArray[np.float64], window: int, out: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    np.multiply(total, total, out=out)
+    out *= 1 / window
+    np.subtract(square, out, out=out)
+    np.maximum(out, 0.0, out=out)
+    return np.sqrt(out, out=out)
 
 
 def budget(total: int, keep: float) -> int:

@@ -26,7 +26,8 @@ def dual(target_prob: Float[np.ndarray, "T N"], *, window: int = 10) -> Float[np
     [0.3536]
     """
     total = np.zeros(target_prob.shape[1])
-    for difficulty, root in windows(np.subtract(1.0, target_prob, dtype=np.float64), window):
+    hardness = (np.subtract(1.0, epoch, dtype=np.float64) for epoch in target_prob)
+    for difficulty, root in windows(hardness, window):
         total += np.multiply(difficulty, root, out=root)
     count = len(target_prob) - window + 1
     return np.asarray(total / (count * window * np.sqrt(window - 1)))
