@@ -19,10 +19,11 @@ def windows(
 ) -> Iterator[tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]]:
     """Sum and root sum of squared deviations over every `window` consecutive epochs, in float64, one at a time.
 
-    `epochs` are float64 rows (N,), which are overwritten once they leave the window. The mean is sum / window and the standard deviation root / sqrt(window - ddof). Both arrays are buffers that the
-    next window overwrites, so that a million examples stream through a core's cache. A sum of squares below 1e-14 per
-    epoch is rounding and counts as 0: a constant example deviates by exactly nothing. Raises InputError when there are
-    fewer epochs than the window is long.
+    `epochs` are float64 rows (N,), which are overwritten once they leave the window. The mean is sum / window and the
+    standard deviation root / sqrt(window - ddof). Both arrays are buffers that the next window overwrites, so that a
+    million examples stream through a core's cache. A sum of squares below 1e-14 per epoch is rounding and counts as 0:
+    a constant example deviates by exactly nothing. Raises InputError when there are fewer epochs than the window is
+    long.
 
     >>> [(s.tolist(), r.round(4).tolist()) for s, r in windows([np.zeros(1), np.ones(1), np.ones(1)], 2)]
     [([1.0], [0.7071]), ([2.0], [0.0])]
@@ -290,7 +291,7 @@ def last_observed(values: Float[np.ndarray, "T N"]) -> Float[np.ndarray, "T N"]:
     >>> last_observed(np.array([[np.nan, 0.1], [0.2, np.nan], [0.4, np.nan]])).T.tolist()
     [[0.2, 0.2, 0.4], [0.1, 0.1, 0.1]]
     """
-    if not np.isnan(values.sum()):
+    if not np.isnan(values.min()):
         return values
     filled = np.array(values)
     for row in range(1, len(filled)):
