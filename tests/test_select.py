@@ -293,6 +293,27 @@ def test_semdedup_drops_the_most_similar_to_an_earlier_one():
     assert dropped == {0, 1}
 
 
+def test_semdedup_is_the_same_in_blocks_of_rows(monkeypatch):
+    h = rng(6).normal(size=(70, 3))
+    module = import_module("datapare.methods.select.semdedup")
+    assert (module.PER_CLUSTER, module.ROWS) == (5000, 1024)
+    whole = [semdedup(h, n, rng()).tolist() for n in (5, 30, 60)]
+    monkeypatch.setattr(module, "ROWS", 16)
+    assert [semdedup(h, n, rng()).tolist() for n in (5, 30, 60)] == whole
+
+
+def test_semdedup_makes_a_cluster_of_so_many_examples(monkeypatch):
+    # Twins on both ends of a line: in one cluster the far ones see each other, in clusters of one nobody does.
+    h = np.column_stack([np.cos(np.arange(8.0) / 8), np.sin(np.arange(8.0) / 8)])
+    module = import_module("datapare.methods.select.semdedup")
+    seen = []
+    monkeypatch.setattr(module, "_cluster", lambda rows, count, _: seen.append(count) or np.zeros(len(rows), dtype=int))
+    for per in (8, 7, 4, 3):
+        monkeypatch.setattr(module, "PER_CLUSTER", per)
+        semdedup(h, 3, rng())
+    assert seen == [1, 2, 2, 3]
+
+
 def test_semdedup_compares_inside_clusters_only():
     h = np.concatenate([rng(0).normal(size=(30, 4)) * 0.01 + np.eye(4)[i] for i in range(3)])
     alone = semdedup(h, 3, rng(0), clusters=3)

@@ -238,9 +238,9 @@ def test_grad_match_fills_the_budget_when_the_pursuit_ends_early():
     label = np.array([0, 0, 0, 0, 1])
     h = np.zeros((5, 1))
     for n in range(1, 6):
-        chosen = grad_match(prob, h, label, n, lam=1e-9)
+        chosen = grad_match(prob, h, label, n, lam=1e-6)
         assert len(np.unique(chosen)) == n
-    assert grad_match(prob, h, label, 2, lam=1e-9).tolist() == [0, 2]
+    assert grad_match(prob, h, label, 2, lam=1e-6).tolist() == [0, 2]
     perfect = np.eye(2)[[0, 1, 0]]
     assert grad_match(perfect, np.ones((3, 1)), np.array([0, 1, 0]), 2).tolist() == [0, 1]  # all gradients vanish
     assert grad_match_weights(perfect, np.ones((3, 1)), np.array([0, 1, 0]), np.array([0, 1])).tolist() == [0.0, 0.0]

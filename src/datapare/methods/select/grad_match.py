@@ -20,6 +20,7 @@ from datapare.errors import InputError
 from datapare.numerics import prediction_error, squared_norms, top_positions
 
 TOLERANCE = 1e-10  # of the squared target: what rounding leaves of a gradient that is matched
+LEAST = 1e-6  # below this penalty two equal gradients cannot be told from a singular fit
 
 
 def grad_match(
@@ -34,14 +35,16 @@ def grad_match(
 
     `lam` keeps weights small. Pick m costs one product N x K x d and a fit of m weights, so run it inside each
     class. Ties go to the earlier example. Returns sorted positions (n,). Raises InputError for missing embeddings
-    and a lam that is not positive.
+    and a lam below 1e-6.
 
     >>> p = np.array([[0.1, 0.9], [0.2, 0.8], [0.9, 0.1]])
     >>> grad_match(p, np.zeros((3, 1)), np.zeros(3, dtype=int), 1).tolist()
     [0]
     """
-    if lam <= 0:
-        raise InputError(f"lam is the penalty on squared weights, above 0, not {lam:g}.")
+    if lam < LEAST:
+        raise InputError(
+            f"lam is the penalty on squared weights, at least {LEAST:g}, not {lam:g}: twins make the fit singular."
+        )
     error, rows = _factors(prob, embedding, label)
     target = error.T @ rows / len(rows)  # (K, d + 1), the mean gradient
     reach = np.einsum("nk,nk->n", error, rows @ target.T)  # <g_i, target>
@@ -57,7 +60,7 @@ def grad_match(
         picked.append(best)
         m = len(picked)
         gram[m - 1, :m] = gram[:m, m - 1] = (error[picked] @ error[best]) * (rows[picked] @ rows[best])
-        weight = _refit(gram[:m, :m] + lam * np.eye(m), reach[picked], np.append(weight, 0.0))
+        weight = _refit(gram[:m, :m] + lam * np.eye(m), reach[picked], np.append(weight > 0, [True]))
         remaining = target - (error[picked].T * weight) @ rows[picked]
         left = np.einsum("nk,nk->n", error, rows @ remaining.T)
     return np.sort(np.array(picked, dtype=np.int64))
@@ -83,7 +86,7 @@ def weights(
     target = error.T @ rows / len(rows)
     own, near = error[index], rows[index]
     gram = (own @ own.T) * (near @ near.T) + lam * np.eye(len(index))
-    return _refit(gram, np.einsum("nk,nk->n", own, near @ target.T), np.zeros(len(index)))
+    return _refit(gram, np.einsum("nk,nk->n", own, near @ target.T), np.ones(len(index), dtype=bool))
 
 
 def _factors(
@@ -94,24 +97,16 @@ def _factors(
     return prediction_error(prob.astype(np.float64), label), rows
 
 
-def _refit(gram: NDArray[np.float64], reach: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    # Lawson and Hanson's active set for min w'Gw/2 - b'w, w >= 0, warm from the weights of one pick ago.
-    active = weight > 0
-    for _ in range(10 * len(weight) + 10):
-        slope = np.where(active, -np.inf, reach - gram @ weight)
-        best = int(slope.argmax())
-        if slope[best] <= TOLERANCE * np.abs(reach).max():
-            break
-        active[best] = True
-        while True:
-            fit = np.zeros_like(weight)
-            fit[active] = np.linalg.solve(gram[np.ix_(active, active)], reach[active])
-            if fit[active].min(initial=np.inf) > 0:
-                break
-            falling = active & (fit <= 0)
-            step = (weight[falling] / (weight[falling] - fit[falling])).min()
-            weight = weight + step * (fit - weight)
-            active &= weight > TOLERANCE * weight.max()
-            weight[~active] = 0
-        weight = fit
+def _refit(gram: NDArray[np.float64], reach: NDArray[np.float64], active: NDArray[np.bool_]) -> NDArray[np.float64]:
+    # min w'Gw/2 - b'w over w >= 0. The guess of who is above 0 is nearly always right, and then one solve is the answer
+    # (its slopes prove it); otherwise non-negative least squares in the square root of G.
+    fit = np.zeros(len(reach))
+    fit[active] = np.linalg.solve(gram[np.ix_(active, active)], reach[active])
+    slope = reach - gram @ fit
+    if fit.min() >= 0 and slope.max() <= TOLERANCE * np.abs(reach).max():
+        return fit
+    from scipy.optimize import nnls
+
+    root = np.linalg.cholesky(gram)
+    weight: NDArray[np.float64] = nnls(root.T, np.linalg.solve(root, reach), maxiter=100 * len(reach))[0]
     return weight

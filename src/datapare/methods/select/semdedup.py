@@ -58,12 +58,12 @@ def semdedup(
 def _visit(rows: NDArray[np.floating], order: str, rng: np.random.Generator) -> NDArray[np.int64]:
     if order == "random":
         return rng.permutation(len(rows))
-    near = rows @ rows.mean(axis=0) if len(rows) else np.empty(0)
+    near = rows @ rows.sum(axis=0)
     return np.argsort(near if order == "farthest" else -near, kind="stable")
 
 
 def _similar_to_earlier(rows: NDArray[np.floating]) -> NDArray[np.float64]:
-    largest = np.full(len(rows), -1.0)
+    largest = np.empty(len(rows))
     for start in range(0, len(rows), ROWS):
         cosine = rows[start : start + ROWS] @ rows[: start + ROWS].T
         earlier = np.tri(len(cosine), cosine.shape[1], k=start - 1, dtype=bool)
@@ -74,14 +74,8 @@ def _similar_to_earlier(rows: NDArray[np.floating]) -> NDArray[np.float64]:
 def _cluster(rows: NDArray[np.floating], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     if count == 1:
         return np.zeros(len(rows), dtype=np.int64)
-    import warnings
-
     from sklearn.cluster import MiniBatchKMeans
-    from sklearn.exceptions import ConvergenceWarning
 
-    seed = int(rng.integers(2**31))
-    means = MiniBatchKMeans(count, random_state=seed, n_init=1, batch_size=10_000)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than clusters: some stay empty
-        number: NDArray[np.int64] = means.fit_predict(rows).astype(np.int64)
+    means = MiniBatchKMeans(count, random_state=int(rng.integers(2**31)))
+    number: NDArray[np.int64] = means.fit_predict(rows).astype(np.int64)
     return number
