@@ -1,5 +1,6 @@
 """One test per defect of released selection code, showing ours right where theirs goes wrong."""
 
+from importlib import import_module
 from itertools import pairwise
 
 import numpy as np
@@ -170,10 +171,18 @@ def test_d2_refuses_what_is_no_difficulty():
         d2(np.array([1.0, np.inf, 0.0]), np.eye(3), flat(3), 1)
 
 
-def test_duplicates_beyond_the_neighbours_do_not_make_self_loops():
+def test_d2_makes_no_self_loops_among_more_duplicates_than_neighbours():
     end, target, _ = neighbour_graph(np.zeros((9, 2)), 3, symmetric=False)
     assert np.diff(end).tolist() == [3] * 9
     assert (target != np.repeat(np.arange(9), 3)).all()
+
+
+def test_d2_takes_fewer_edges_where_the_search_found_fewer(monkeypatch):
+    found = np.array([[0.0, 1.0, np.inf], [0.0, 1.0, 2.0], [0.0, 2.0, np.inf]])
+    target = np.array([[0, 1, -1], [1, 0, 2], [2, 1, -1]])
+    monkeypatch.setattr(import_module("datapare.methods.select.d2"), "neighbours", lambda *_: (found, target))
+    end, target, length = neighbour_graph(np.zeros((3, 1)), 2, symmetric=False)
+    assert (end.tolist(), target.tolist(), length.tolist()) == ([0, 1, 3, 4], [1, 0, 2, 1], [1, 1, 2, 2])
 
 
 def test_moderate_keeps_the_middle_and_exactly_n():

@@ -102,8 +102,6 @@ def neighbour_graph(embedding: Float[np.ndarray, "N d"], k: int, *, symmetric: b
     ([0, 1, 3, 4], [1, 0, 2, 1], [1.0, 1.0, 2.0, 2.0])
     """
     total = len(embedding)
-    if k < 1:
-        return np.zeros(total + 1, dtype=np.int64), np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
     distance, target = neighbours(embedding, embedding, k + 1)
     other = (target != np.arange(total)[:, None]) & (target >= 0)  # an approximate search may find fewer
     other[:, -1] &= ~other.all(axis=1)  # a row that missed itself among its duplicates drops its farthest
