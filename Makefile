@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: env demo test lint docs smoke clean
+.PHONY: env demo test lint docs clean
 
 env: $(STAMP)
 
@@ -37,9 +37,6 @@ test: lint
 
 docs: env
 	$(BIN)/python docs/make.py
-
-smoke: env
-	bash tests/smoke.sh
 
 clean:
 	rm -rf .venv demo build dist
