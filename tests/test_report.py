@@ -243,7 +243,7 @@ def test_the_comparison_table_holds_the_intervals():
     first, second, third = table_in(page, 'id="arms"')
     assert first[:3] == ["dual+top keep 20", "20", f"{100 * own.mean:.2f} ± {100 * (own.high - own.mean):.2f}"]
     assert first[3] == f"+{100 * mean:.2f} (+{100 * low:.2f} to +{100 * high:.2f})"
-    assert first[4:] == ["10.0", "10.0"]
+    assert first[4:] == ["10.0", "10.00"]
     assert (second[3], third[3]) == ("–", "–")
     dots, means = figures_in(page)["accuracy"]["data"]
     assert dots["x"] == [80, 82, 81, 70, 71, 72, 90, 90, 90]
@@ -310,10 +310,10 @@ def test_the_class_that_loses_most_is_named():
 def test_cost_counts_scoring_and_every_arm():
     page = page_of(**everything())
     assert table_in(page, 'id="costs"') == [
-        ["scoring (once)", "6.0", "1.5"],
-        ["one training: dual+top keep 20", "10.0", "10.0"],
-        ["one training: random keep 20", "10.0", "10.0"],
-        ["one training: full", "30.0", "30.0"],
+        ["scoring (once)", "6.0", "1.50"],
+        ["one training: dual+top keep 20", "10.0", "10.00"],
+        ["one training: random keep 20", "10.0", "10.00"],
+        ["one training: full", "30.0", "30.00"],
     ]
     assert "scoring has paid for itself with the first training" in page
 
