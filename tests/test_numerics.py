@@ -18,9 +18,9 @@ from datapare import numerics
 def test_windows_equal_plain_loops(values, window):
     if window > len(values):
         with pytest.raises(dp.InputError, match="record more epochs"):
-            list(numerics.windows(list(values.astype(np.float64)), window))
+            list(numerics.windows(values, window))
         return
-    found = [(total.copy(), root.copy()) for total, root in numerics.windows(list(values.astype(np.float64)), window)]
+    found = [(total.copy(), root.copy()) for total, root in numerics.windows(values, window)]
     assert len(found) == len(values) - window + 1
     for k, (total, root) in enumerate(found):
         piece = values[k : k + window].astype(np.float64)
@@ -30,7 +30,7 @@ def test_windows_equal_plain_loops(values, window):
 
 def test_a_constant_column_deviates_by_exactly_zero():
     constant = np.full((60, 3), np.array([0.1, 0.7, 1.0], dtype=np.float32))
-    assert all(root.max() == 0.0 for _, root in numerics.windows(list(constant.astype(np.float64)), 10))
+    assert all(root.max() == 0.0 for _, root in numerics.windows(constant, 10))
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
 """The arithmetic that methods share: window moments, budgets, strata, weighted draws, neighbours."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError, MissingExtraError
@@ -15,41 +15,39 @@ ROUNDING = 1e-14  # more than rounding leaves of a float64 sum of squares of 0..
 
 
 def windows(
-    epochs: Iterable[Float64[np.ndarray, " N"]], window: int
+    values: Float[np.ndarray, "T N"], window: int, *, read: Callable[..., Any] = np.positive
 ) -> Iterator[tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]]:
-    """Sum and root sum of squared deviations over every `window` consecutive epochs, in float64, one at a time.
+    """Sum and root sum of squared deviations of every `window` consecutive rows, in float64, one window at a time.
 
-    `epochs` are float64 rows (N,), which are overwritten once they leave the window. The mean is sum / window and the
-    standard deviation root / sqrt(window - ddof). Both arrays are buffers that the next window overwrites, so that a
-    million examples stream through a core's cache. A sum of squares below 1e-14 per epoch is rounding and counts as 0:
-    a constant example deviates by exactly nothing. Raises InputError when there are fewer epochs than the window is
-    long.
+    `read(row, out=…)` says what a row counts as: itself, unless given. The mean is sum / window and the standard
+    deviation root / sqrt(window - ddof). All arrays are buffers that the next window overwrites, so that a million
+    examples stream through a core's cache. A sum of squares below 1e-14 per row is rounding and counts as 0: a
+    constant example deviates by exactly nothing. Raises InputError when there are fewer rows than the window is long.
 
-    >>> [(s.tolist(), r.round(4).tolist()) for s, r in windows([np.zeros(1), np.ones(1), np.ones(1)], 2)]
+    >>> [(s.tolist(), r.round(4).tolist()) for s, r in windows(np.array([[0.0], [1.0], [1.0]]), 2)]
     [([1.0], [0.7071]), ([2.0], [0.0])]
     """
-    if window < 2:
-        raise InputError(f"a window holds at least 2 epochs, not {window}.")
+    if not 2 <= window <= len(values):
+        raise InputError(
+            f"a window holds at least 2 and at most the {len(values)} epochs that were recorded, but window is "
+            f"{window}; record more epochs or choose a smaller window."
+        )
+    count = values.shape[1]
+    total, square, step = np.zeros(count), np.full(count, -ROUNDING * window), np.empty(count)
     inside: deque[NDArray[np.float64]] = deque()
-    total = square = step = np.empty(0)
-    for epoch in epochs:
-        if not inside:
-            total, square, step = np.zeros_like(epoch), np.full_like(epoch, -ROUNDING * window), np.empty_like(epoch)
+    spare: NDArray[np.float64] | None = None  # the row that left last, to be used again: allocating costs a tenth
+    for values_row in values:
+        row: NDArray[np.float64] = read(values_row, out=np.empty(count) if spare is None else spare)
         if len(inside) < window:
-            total += epoch
-            square += np.multiply(epoch, epoch, out=step)
+            total += row
+            square += np.multiply(row, row, out=step)
         else:
-            old = inside.popleft()
-            total += np.subtract(epoch, old, out=step)
-            square += np.multiply(step, np.add(epoch, old, out=old), out=step)
-        inside.append(epoch)
+            spare = inside.popleft()
+            total += np.subtract(row, spare, out=step)
+            square += np.multiply(step, np.add(row, spare, out=spare), out=step)
+        inside.append(row)
         if len(inside) == window:
             yield total, _root(total, square, window, step)
-    if len(inside) < window:
-        raise InputError(
-            f"a window of {window} epochs does not fit into the {len(inside)} that were recorded; "
-            "record more epochs or choose a smaller window."
-        )
 
 
 def _root(

@@ -33,7 +33,7 @@ def cld(loss: Float[np.ndarray, "T N"], class_loss: Float[np.ndarray, "T N"]) ->
     own, other = _centred_changes(loss), _centred_changes(class_loss)
     scale = np.sqrt(np.einsum("tn,tn->n", own, own) * np.einsum("tn,tn->n", other, other))
     product = np.einsum("tn,tn->n", own, other)
-    correlation: Float[np.ndarray, " N"] = np.divide(product, scale, where=scale > 0, out=np.full_like(scale, -1.0))
+    correlation: Float[np.ndarray, " N"] = np.divide(product, scale, where=scale != 0, out=np.full_like(scale, -1.0))
     return correlation
 
 

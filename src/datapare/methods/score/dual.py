@@ -8,6 +8,8 @@ Published   window 10; T = 30 epochs on CIFAR-10/100 (of a 200-epoch schedule), 
 Released    The authors' code multiplies each deviation by 10: the same ranking, and the same weights once normalised.
 """
 
+from functools import partial
+
 import numpy as np
 from jaxtyping import Float
 
@@ -26,8 +28,7 @@ def dual(target_prob: Float[np.ndarray, "T N"], *, window: int = 10) -> Float[np
     [0.3536]
     """
     total = np.zeros(target_prob.shape[1])
-    hardness = (np.subtract(1.0, epoch, dtype=np.float64) for epoch in target_prob)
-    for difficulty, root in windows(hardness, window):
+    for difficulty, root in windows(target_prob, window, read=partial(np.subtract, 1.0)):
         total += np.multiply(difficulty, root, out=root)
     count = len(target_prob) - window + 1
     return np.asarray(total / (count * window * np.sqrt(window - 1)))

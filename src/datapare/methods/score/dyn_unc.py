@@ -43,9 +43,7 @@ def dyn_unc(
     skip, drop = WINDOWS[windows]
     count = len(target_prob) - window + 1 - skip - drop
     total = np.zeros(target_prob.shape[1])
-    for _, root in islice(
-        each_window((epoch.astype(np.float64) for epoch in target_prob), window), skip, skip + max(count, 0)
-    ):
+    for _, root in islice(each_window(target_prob, window), skip, skip + max(count, 0)):
         total += root
     if count < 1:
         raise InputError(

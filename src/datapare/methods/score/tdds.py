@@ -72,7 +72,7 @@ def tdds(
             "record more epochs or choose another window."
         )
     total = np.zeros(step.shape[1])
-    for _, root in windows((row.astype(np.float64) for row in step), window - 1):
+    for _, root in windows(step, window - 1):
         total *= 1 - decay
         total += decay * root
     return total
