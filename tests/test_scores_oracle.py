@@ -5,7 +5,7 @@ from statistics import fmean, pstdev, stdev
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -181,6 +181,9 @@ def test_every_method_has_an_oracle():
 
 @pytest.mark.parametrize(("oracle", "knobs"), ORACLES)
 @settings(max_examples=25, deadline=None)
+@example(
+    logits=np.float32([[[0, 0, 0]], [[0, 0, 0]], [[0, -1, 0]], [[0, 0, 0]]]), seed=1
+)  # 1 - p in float32 is too coarse
 @given(logits=POSSIBLE, seed=st.integers(0, 99))
 def test_a_score_is_what_plain_loops_say(oracle, knobs, logits, seed):
     name = oracle.__name__
