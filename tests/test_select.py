@@ -314,6 +314,11 @@ def test_semdedup_makes_a_cluster_of_so_many_examples(monkeypatch):
     assert seen == [1, 2, 2, 3]
 
 
+def test_semdedup_runs_no_k_means_for_one_cluster(monkeypatch):
+    monkeypatch.setattr("sklearn.cluster.MiniBatchKMeans", None)
+    assert len(semdedup(rng().normal(size=(9, 2)), 4, rng())) == 4
+
+
 def test_semdedup_compares_inside_clusters_only():
     h = np.concatenate([rng(0).normal(size=(30, 4)) * 0.01 + np.eye(4)[i] for i in range(3)])
     alone = semdedup(h, 3, rng(0), clusters=3)

@@ -257,6 +257,24 @@ def test_grad_match_fills_the_budget_when_the_pursuit_ends_early():
         grad_match(prob, h, label, 2, lam=0.0)
 
 
+def test_grad_match_solves_again_only_where_a_weight_meets_zero(monkeypatch):
+    import scipy.optimize
+
+    asked, solve = [], scipy.optimize.nnls
+    monkeypatch.setattr(scipy.optimize, "nnls", lambda *a, **k: asked.append(a[1]) or solve(*a, **k))
+    prob, h, label = rng(0).dirichlet(np.ones(3), size=60), rng(1).normal(size=(60, 4)), rng(2).integers(0, 3, 60)
+    index = grad_match(prob, h, label, 20, lam=10.0)
+    assert grad_match_weights(prob, h, label, index, lam=10.0).min() > 0
+    assert asked == []  # a strong penalty keeps every weight above 0, and one solve proves it
+    grad_match(prob, h, label, 40, lam=1e-3)
+    assert len(asked) == 5  # a weight met zero five times; what is at zero is not guessed to rise again
+    asked.clear()
+    perfect = np.eye(3)[label]
+    asked.clear()
+    grad_match(perfect, h, label, 40)
+    assert asked == []  # nothing is left to match
+
+
 def test_boss_cuts_what_it_is_told_and_favours_the_density():
     h = np.eye(6)
     margin = np.array([[0.5, -0.5, 0.4, 0.3, 0.2, 0.1]])
@@ -267,6 +285,7 @@ def test_boss_cuts_what_it_is_told_and_favours_the_density():
     assert boss(score, margin, h, 1, a=1.0).tolist() == [5]  # Beta(2, 1) at 1
     assert boss(score, margin, h, 1, c=1.0).tolist() == [0]  # Beta(1, 2) at 0
     assert boss(np.ones(6), margin, h, 3).tolist() == [0, 1, 2]
+    assert boss(np.ones(6), margin, h[[0, 0, 0, 1, 1, 2]], 3).tolist() == [0, 3, 5]  # equal weights, not none
     for bad in ({"c": 0.5}, {"a": 0.5}):
         with pytest.raises(InputError, match="at least 1"):
             boss(score, margin, h, 3, **bad)

@@ -17,9 +17,9 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError
-from datapare.numerics import prediction_error, squared_norms, top_positions
+from datapare.numerics import prediction_error, squared_norms
 
-TOLERANCE = 1e-10  # of the squared target: what rounding leaves of a gradient that is matched
+TOLERANCE = 1e-10  # slope, relative to the steepest, that counts as none
 LEAST = 1e-6  # below this penalty two equal gradients cannot be told from a singular fit
 
 
@@ -54,13 +54,11 @@ def grad_match(
     while len(picked) < n:
         left[picked] = -np.inf
         best = int(left.argmax())
-        if left[best] <= TOLERANCE * np.vdot(target, target):
-            rest = top_positions(left, n - len(picked))
-            return np.sort(np.array([*picked, *rest.tolist()]))
+        useful = left[best] > 0  # else nothing points along what is left, and the best aligned fill the budget
         picked.append(best)
         m = len(picked)
         gram[m - 1, :m] = gram[:m, m - 1] = (error[picked] @ error[best]) * (rows[picked] @ rows[best])
-        weight = _refit(gram[:m, :m] + lam * np.eye(m), reach[picked], np.append(weight > 0, [True]))
+        weight = _refit(gram[:m, :m] + lam * np.eye(m), reach[picked], np.append(weight > 0, useful))
         remaining = target - (error[picked].T * weight) @ rows[picked]
         left = np.einsum("nk,nk->n", error, rows @ remaining.T)
     return np.sort(np.array(picked, dtype=np.int64))
