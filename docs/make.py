@@ -4,7 +4,6 @@ import inspect
 from pathlib import Path
 
 from datapare import cli
-from datapare.flags import command
 from datapare.methods import ROOMS, find, names
 from datapare.screen import knob_line
 
@@ -40,10 +39,10 @@ def cli_page() -> str:
             "shown are those of the defaults."
         ),
     ]
-    for verb, groups in cli.VERBS.items():
-        made = command(verb, *groups, [verb.__name__])
+    for name, module in cli.verbs().items():
+        made = cli.flagged(name, module, [name])
         rows = [_row(p) for p in inspect.signature(made).parameters.values()]
-        parts += [f"## `datapare {verb.__name__}`", str(verb.__doc__), "\n".join(rows) or "No flags."]
+        parts += [f"## `datapare {name}`", str(made.__doc__), "\n".join(rows) or "No flags."]
     return "\n\n".join(parts) + "\n"
 
 

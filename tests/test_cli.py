@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from datapare import cli, flags
+from datapare import cli
 from datapare.methods import find, names
 
 
@@ -37,11 +37,11 @@ FAST = ("--epochs", 4, "--schedule-epochs", 8, "--model", "mlp")
 def test_every_verb_explains_itself(capsys):
     code, listing, _ = run(capsys, "--help")
     assert code == 0
-    for verb in cli.VERBS:
-        assert verb.__name__ in listing
-        code, told, _ = run(capsys, verb.__name__, "--help")
+    for verb, module in cli.verbs().items():
+        assert verb in listing
+        code, told, _ = run(capsys, verb, "--help")
         assert code == 0
-        assert verb.__doc__.split()[0] in told
+        assert getattr(module, verb).__doc__.split()[0] in told
 
 
 def test_the_knobs_of_the_named_method_become_flags_with_its_defaults(capsys):
@@ -53,7 +53,7 @@ def test_the_knobs_of_the_named_method_become_flags_with_its_defaults(capsys):
     assert "--windows" in told
     for room, verb, flag in (("score", "score", "--method"), ("select", "select", "--method")):
         for name in names(room):
-            made = flags.command(getattr(cli, verb), *cli.VERBS[getattr(cli, verb)], [verb, flag, name])
+            made = cli.flagged(verb, cli.verbs()[verb], [verb, flag, name])
             offered = inspect.signature(made).parameters
             for knob, parameter in find(room, name).knobs.items():
                 assert offered[knob].default == parameter.default, f"{name} --{knob}"

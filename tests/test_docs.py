@@ -57,5 +57,5 @@ def test_every_verb_is_in_the_readme():
     from datapare import cli
 
     text = (ROOT / "README.md").read_text()
-    for verb in cli.VERBS:
-        assert f"`{verb.__name__}`" in text or f"datapare {verb.__name__}" in text, verb.__name__
+    for verb in cli.verbs():
+        assert f"`{verb}`" in text or f"datapare {verb}" in text, verb

@@ -16,7 +16,7 @@ from datapare.methods import Method, check_knobs, find, names
 from datapare.numerics import allot, budget, last_observed
 from datapare.types import Dynamics, Recipe, Scores, Subset, check_same_dataset
 
-BLOCK = 49_152  # columns at a time: below, threads wait for each other; above, windows leave the core's cache
+BLOCK = 57_344  # columns at a time: below, threads wait for each other; above, windows leave the core's cache
 Balance = Literal["proportional", "uniform"]
 
 # What `datapare record` can be asked for.

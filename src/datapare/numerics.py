@@ -11,18 +11,19 @@ from numpy.typing import NDArray
 from datapare.errors import InputError, MissingExtraError
 from datapare.nearest import approximate
 
+Row = NDArray[np.float64]  # one epoch, a block of examples
 ROUNDING = 1e-14  # more than rounding leaves of a float64 sum of squares of 0..1, less than float32 could tell
 
 
 def windows(
-    values: Float[np.ndarray, "T N"], window: int, *, read: Callable[..., Any] = np.positive
+    values: Float[np.ndarray, "T N"], window: int, *, read: Callable[..., Any] | None = None
 ) -> Iterator[tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]]:
     """Sum and root sum of squared deviations of every `window` consecutive rows, in float64, one window at a time.
 
-    `read(row, out=…)` says what a row counts as: itself, unless given. The mean is sum / window and the standard
-    deviation root / sqrt(window - ddof). All arrays are buffers that the next window overwrites, so that a million
-    examples stream through a core's cache. A sum of squares below 1e-14 per row is rounding and counts as 0: a
-    constant example deviates by exactly nothing. Raises InputError when there are fewer rows than the window is long.
+    `read(row, out=row)` says what a float64 row counts as: itself, unless given. The mean is sum / window, the standard
+    deviation root / sqrt(window - ddof). All arrays are buffers that the next window overwrites, so that examples
+    stream through a core's cache. A sum of squares below 1e-14 per row is rounding and counts as 0: a constant example
+    deviates by exactly nothing. Raises InputError when there are fewer rows than the window is long.
 
     >>> [(s.tolist(), r.round(4).tolist()) for s, r in windows(np.array([[0.0], [1.0], [1.0]]), 2)]
     [([1.0], [0.7071]), ([2.0], [0.0])]
@@ -33,30 +34,31 @@ def windows(
             f"{window}; record more epochs or choose a smaller window."
         )
     count = values.shape[1]
-    total, square, step = np.zeros(count), np.full(count, -ROUNDING * window), np.empty(count)
-    inside: deque[NDArray[np.float64]] = deque()
-    spare: NDArray[np.float64] | None = None  # the row that left last, to be used again: allocating costs a tenth
+    total, zero, step, square = np.zeros(count), np.zeros(count), np.empty(count), np.full(count, -ROUNDING * window)
+    inside: deque[Row] = deque()
+    spare: Row | None = None  # the row that left last, to be used again: allocating costs a tenth
     for values_row in values:
-        row: NDArray[np.float64] = read(values_row, out=np.empty(count) if spare is None else spare)
+        row: Row = np.empty(count) if spare is None else spare
+        np.copyto(row, values_row)
+        if read is not None:
+            read(row, out=row)
         if len(inside) < window:
             total += row
-            square += np.multiply(row, row, out=step)
+            square += np.square(row, out=step)
         else:
             spare = inside.popleft()
             total += np.subtract(row, spare, out=step)
             square += np.multiply(step, np.add(row, spare, out=spare), out=step)
         inside.append(row)
         if len(inside) == window:
-            yield total, _root(total, square, window, step)
+            yield total, _root(total, square, window, zero, step)
 
 
-def _root(
-    total: NDArray[np.float64], square: NDArray[np.float64], window: int, out: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    np.multiply(total, total, out=out)
+def _root(total: Row, square: Row, window: int, zero: Row, out: Row) -> Row:
+    np.square(total, out=out)
     out *= 1 / window
     np.subtract(square, out, out=out)
-    np.maximum(out, 0.0, out=out)
+    np.maximum(out, zero, out=out)  # an array of zeros: numpy takes twice as long for the scalar
     return np.sqrt(out, out=out)
 
 

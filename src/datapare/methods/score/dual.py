@@ -28,7 +28,7 @@ def dual(target_prob: Float[np.ndarray, "T N"], *, window: int = 10) -> Float[np
     [0.3536]
     """
     total = np.zeros(target_prob.shape[1])
-    for difficulty, root in windows(target_prob, window, read=partial(np.subtract, 1.0, dtype=np.float64)):
+    for difficulty, root in windows(target_prob, window, read=partial(np.subtract, 1.0)):
         total += np.multiply(difficulty, root, out=root)
     count = len(target_prob) - window + 1
     return np.asarray(total / (count * window * np.sqrt(window - 1)))

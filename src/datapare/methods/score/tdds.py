@@ -74,5 +74,5 @@ def tdds(
     total = np.zeros(step.shape[1])
     for _, root in windows(step, window - 1):
         total *= 1 - decay
-        total += decay * root
+        total += np.multiply(root, decay, out=root)
     return total

@@ -1,0 +1,23 @@
+"""`datapare methods`."""
+
+from typing import Annotated
+
+import typer
+
+from datapare.methods import ROOMS, find, names
+from datapare.screen import knob_line, list_methods
+
+
+def methods(
+    name: Annotated[str | None, typer.Argument(help="Show one method whole: formula, source, knobs.")] = None,
+) -> None:
+    """List every score and selection rule: what it reads, its knobs, its source."""
+    if name is None:
+        list_methods()
+        return
+    rooms = [room for room in ROOMS if name in names(room)]
+    if not rooms:
+        find("score", name)
+    for room in rooms:
+        found = find(room, name)
+        typer.echo(f"{room} method {name}\n\n{found.doc}\n\nKnobs: {knob_line(found.knobs) or 'none'}\n")

@@ -1,0 +1,48 @@
+"""`datapare prune`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from typer import Option
+
+from datapare.flags import As, Data, Keep, Knobbed, opening, parse_keep, recording
+from datapare.screen import bars
+
+GROUPS = {"opening": opening, "recording": recording}
+KNOBBED: dict[str, Knobbed] = {
+    "score_knobs": ("score", "--method", "dual"),
+    "select_knobs": ("select", "--select", "beta"),
+}
+
+
+def prune(
+    path: Data,
+    keep: Keep,
+    *,
+    out: Annotated[Path | None, Option(help="Run folder for all results.  [default: NAME.datapare]")] = None,
+    method: Annotated[str, Option(help="Score; see datapare methods.")] = "dual",
+    select: Annotated[str, Option(help="Selection rule; see datapare methods.")] = "beta",
+    balance: Annotated[
+        Literal["proportional", "uniform"] | None, Option(help="Apply the rule inside each class.")
+    ] = None,
+    as_: As = "copy",
+    seed: Annotated[int, Option(help="Seed of the training and of the selection.")] = 0,
+    opening: Mapping[str, Any],
+    recording: Mapping[str, Any],
+    score_knobs: Mapping[str, Any],
+    select_knobs: Mapping[str, Any],
+) -> None:
+    """Make a dataset smaller: train briefly, score, select, export and report, in one go."""
+    from datapare.pruning import prune
+
+    with bars() as progress:
+        made = prune(
+            path, keep=parse_keep(keep), out=out, method=method, selection=select, score_knobs=score_knobs,
+            select_knobs=select_knobs, balance=balance, seed=seed, as_=as_, open_with=opening, record_with=recording,
+            announce=typer.echo, progress=progress,
+        )  # fmt: skip
+    if not made.fresh:
+        typer.echo("everything was there already; nothing was done again")
+    typer.echo(f"dataset   {made.dataset}\nexamples  {made.examples}\nreport    {made.report}")

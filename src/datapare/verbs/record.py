@@ -1,0 +1,36 @@
+"""`datapare record`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer import Option
+
+from datapare.flags import Data, opening, recording
+from datapare.screen import bars
+
+GROUPS = {"opening": opening, "recording": recording}
+
+
+def record(
+    path: Data,
+    *,
+    out: Annotated[Path | None, Option(help="Run folder.  [default: NAME.datapare]")] = None,
+    seed: Annotated[int, Option(help="Seed of the training.")] = 0,
+    opening: Mapping[str, Any],
+    recording: Mapping[str, Any],
+) -> None:
+    """Train for the first epochs of a schedule and record what the model believed about each example."""
+    from datapare import runs
+    from datapare.data import open_dataset
+    from datapare.lock import hold
+    from datapare.pruning import default_folder, record_into
+
+    data = open_dataset(path, **opening)
+    folder = out or default_folder(data)
+    runs.check_free(folder)
+    with hold(folder, "working"), bars() as progress:
+        runs.begin(folder, data, opening)
+        dynamics = record_into(folder, data, typer.echo, progress, seed=seed, **recording)
+    typer.echo(f"{len(dynamics):,} examples, {dynamics.epochs} epochs: {folder}")

@@ -1,0 +1,32 @@
+"""`datapare report`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Option
+
+from datapare.flags import Keep, Run, parse_keep
+
+
+def report(
+    run: Run,
+    keep: Keep,
+    *,
+    out: Annotated[Path | None, Option(help="HTML file to write.  [default: inside RUN]")] = None,
+) -> None:
+    """Write one HTML file to look at: what was kept, whether it paid, which labels to doubt."""
+    from datapare import runs
+    from datapare.page import report
+    from datapare.pruning import write_text
+
+    place = runs.keep_folder(run, parse_keep(keep))
+    subset = runs.subset_of(place)
+    scored = [parent.method for parent in subset.recipe.parents if parent.verb == "score"]
+    page = report(
+        subset, scores=runs.scores_of(run, scored[0]) if scored else None, dynamics=runs.dynamics_of(run),
+        data=runs.dataset_of(run), comparison=runs.comparison_of(run),
+        others=runs.all_scores_of(run),
+    )  # fmt: skip
+    write_text(out or place / "report.html", page)
+    typer.echo(out or place / "report.html")

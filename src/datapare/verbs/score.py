@@ -1,0 +1,36 @@
+"""`datapare score`."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+from typer import Option
+
+from datapare.flags import Knobbed, Preset, Run
+from datapare.screen import show_correlation
+
+KNOBBED: dict[str, Knobbed] = {"score_knobs": ("score", "--method", "dual")}
+
+
+def score(
+    run: Run,
+    *,
+    method: Annotated[str, Option(help="Score; see datapare methods.")] = "dual",
+    all_: Annotated[bool, Option("--all", help="Score by every method that the record can feed.")] = False,
+    preset: Preset = None,  # noqa: ARG001 - becomes the knobs' defaults
+    score_knobs: Mapping[str, Any],
+) -> None:
+    """Turn the record into one score per example; larger is kept first."""
+    from datapare import api, runs, store
+
+    if all_:
+        scored, refused = api.score_all(runs.dynamics_of(run))
+        for name, scores in scored.items():
+            store.save(scores, run / f"scores-{name}")
+        for reason in refused.values():
+            typer.echo(f"left out: {reason}")
+        show_correlation(*api.rank_correlation(scored))
+        typer.echo(runs.write_score_table(run, scored))
+        return
+    scores = api.score(runs.dynamics_of(run), method, **score_knobs)
+    typer.echo(store.save(scores, run / f"scores-{method}"))

@@ -1,0 +1,39 @@
+"""`datapare select`."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import typer
+from typer import Option
+
+from datapare.flags import Keep, Knobbed, Preset, Run, parse_keep
+
+KNOBBED: dict[str, Knobbed] = {"select_knobs": ("select", "--method", "beta")}
+
+
+def select(
+    run: Run,
+    keep: Keep,
+    *,
+    score: Annotated[str, Option(help="Which scores to select by.")] = "dual",
+    method: Annotated[str, Option(help="Selection rule; see datapare methods.")] = "beta",
+    balance: Annotated[
+        Literal["proportional", "uniform"] | None, Option(help="Apply the rule inside each class.")
+    ] = None,
+    seed: Annotated[int, Option(help="Seed of the draw.")] = 0,
+    preset: Preset = None,  # noqa: ARG001 - becomes the knobs' defaults
+    select_knobs: Mapping[str, Any],
+) -> None:
+    """Choose which examples stay."""
+    from datapare import api, runs
+    from datapare.pruning import settle
+
+    wanted = parse_keep(keep)
+    subset = api.select(
+        runs.scores_of(run, score), method, keep=wanted, seed=seed, balance=balance,
+        dynamics=runs.dynamics_of(run), **select_knobs,
+    )  # fmt: skip
+    typer.echo(f"keep {len(subset):,}, drop {subset.total - len(subset):,} of {subset.total:,} examples")
+    place = runs.keep_folder(run, wanted)
+    settle(subset, place)
+    typer.echo(place / "subset")
