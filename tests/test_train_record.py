@@ -6,11 +6,13 @@ import pytest
 import torch
 
 import datapare as dp
+from datapare.api import RECORDED
 from datapare.data import encode, open_dataset
 from datapare.errors import InputError
+from datapare.recorder import ARRAYS, CHANNELS
 from datapare.train import early
 from datapare.train.early import record, settings
-from datapare.train.evaluate import embed
+from datapare.train.evaluate import embed, predict
 from datapare.train.loop import train
 from datapare.train.recipes import PRESETS, Training
 
@@ -120,7 +122,7 @@ def test_a_record_killed_at_its_end_still_gets_its_embedding(digits, tmp_path, m
         raise KeyboardInterrupt
 
     with monkeypatch.context() as now:
-        now.setattr(early, "embed" if moment == "before the embedding" else "_with_embedding", killed)
+        now.setattr(early, "_write_finished" if moment == "before the embedding" else "_with_finished", killed)
         with pytest.raises(KeyboardInterrupt):
             record(digits, **arguments)
     worked = []
@@ -128,6 +130,57 @@ def test_a_record_killed_at_its_end_still_gets_its_embedding(digits, tmp_path, m
     assert not worked
     assert np.array_equal(whole.arrays["embedding"], resumed.arrays["embedding"])
     assert not (tmp_path / "dynamics" / "checkpoint.pt").exists()
+
+
+AFTER = ("prob", "embedding", "grad_norm", "distorted_loss", "boundary_distance")
+
+
+def test_what_a_finished_network_tells_is_that_of_the_trained_one(digits):
+    inputs, said = encode(digits), []
+    dynamics = record(digits, preset=QUICK, channels=("error_norm", *AFTER), progress=said.append)
+    model = train(inputs, digits.label, 10, QUICK, seed=0).model
+    prob = torch.softmax(torch.from_numpy(predict(model, inputs)), dim=1).numpy()
+    assert np.allclose(dynamics.arrays["prob"], prob, atol=1e-6)
+    assert dynamics.arrays["distorted_loss"].shape == (120, 50)
+    wrong = prob.argmax(1) != digits.label
+    assert np.array_equal(dynamics.arrays["boundary_distance"] == 0, wrong)
+    norm = dynamics.channels["grad_norm"]
+    assert norm.shape == (2, 120)
+    assert np.isnan(norm[0]).all()
+    error = np.linalg.norm(prob - np.eye(10)[digits.label], axis=1)
+    last_layer = error * np.sqrt((dynamics.arrays["embedding"] ** 2).sum(1) + 1)
+    assert (norm[1] >= last_layer * (1 - 1e-4)).all()
+    ended = {p.making for p in said if p.examples_done == p.examples_total}
+    assert ended == {"", "grad_norm", "distorted_loss", "boundary_distance"}
+    for method in ("margin", "grand", "dlc", "puma", "grand_last"):
+        assert np.isfinite(dp.score(dynamics, method).score).all(), method
+
+
+def test_a_probe_that_was_finished_before_a_crash_is_not_run_again(digits, tmp_path, monkeypatch):
+    channels = ("loss", "grad_norm", "prob")
+    whole = record(digits, preset=QUICK, channels=channels)
+    arguments = {"preset": QUICK, "channels": channels, "out": tmp_path / "dynamics"}
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    def refuse(*_):
+        raise AssertionError("made again")
+
+    table = dict(early.FINISHED)
+    with monkeypatch.context() as now:
+        now.setattr(early, "FINISHED", {**table, "prob": replace(table["prob"], make=killed)})
+        with pytest.raises(KeyboardInterrupt):
+            record(digits, **arguments)
+    with monkeypatch.context() as now:
+        now.setattr(early, "FINISHED", {**table, "grad_norm": replace(table["grad_norm"], make=refuse)})
+        resumed = record(digits, **arguments)
+    assert np.array_equal(whole.channels["grad_norm"], resumed.channels["grad_norm"], equal_nan=True)
+    assert np.array_equal(whole.arrays["prob"], resumed.arrays["prob"])
+
+
+def test_the_list_of_what_can_be_recorded_is_complete():
+    assert set(CHANNELS) | {"kl_step"} | set(ARRAYS) | set(early.FINISHED) == RECORDED
 
 
 def test_kl_step_is_recorded_on_request(digits):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -21,7 +22,8 @@ Balance = Literal["proportional", "uniform"]
 
 # What `datapare record` can be asked for.
 RECORDED = {
-    "target_prob", "margin", "prob_margin", "error_norm", "entropy", "loss", "kl_step", "logit_mean", "embedding"
+    "target_prob", "margin", "prob_margin", "error_norm", "entropy", "loss", "kl_step", "logit_mean",
+    "embedding", "prob", "grad_norm", "distorted_loss", "boundary_distance",
 }  # fmt: skip
 
 # Arrays that follow from a channel, so that a method may read them by name: the channel, and how to derive them.
@@ -186,7 +188,9 @@ def bind(name: str, method: Method, dynamics: Dynamics | None, scores: Scores | 
     recorded = ", ".join([*dynamics.channels, *dynamics.arrays]) or "nothing"
     remedy = f"record it with: datapare record PATH --channel {source}"
     if source not in RECORDED:
-        remedy = f"datapare record does not make it: give your own with Dynamics(…, arrays={{{source!r}: …}})"
+        how = getattr(import_module(method.function.__module__), "GIVE", {})
+        given = how.get(source, f"Dynamics(…, arrays={{{source!r}: …}})")
+        remedy = f"datapare record does not make it: give your own with {given}"
     raise MissingChannelError(
         f"{method.name} reads {name!r}, which was not recorded (the record holds: {recorded}); {remedy}"
     )

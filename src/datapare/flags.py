@@ -78,7 +78,8 @@ def recording(
     ] = None,
     precision: Annotated[Literal["auto", "fp32", "bf16"], Option(help="auto measures which is faster.")] = "auto",
     channel: Annotated[
-        list[str] | None, Option(help="Record this too, such as kl_step, logit_mean, embedding; repeat for several.")
+        list[str] | None,
+        Option(help="Also kl_step, logit_mean, embedding, prob, grad_norm, distorted_loss or boundary_distance."),
     ] = None,
     image_size: Annotated[int | None, Option(help="Side in pixels that images are resized and cropped to.")] = None,
 ) -> dict[str, Any]:

@@ -109,10 +109,13 @@ def record_into(
     **record_with: Any,
 ) -> Dynamics:
     """The record of this run folder: made, continued, or found finished."""
-    from datapare.train import record
+    from datapare.train import costly, record
 
     place = folder / "dynamics"
     say("the record is finished; not training again" if store.is_finished(place) else "recording: training briefly")
+    if not store.is_finished(place):
+        for sentence in costly(record_with.get("channels", ()), len(data.classes)):
+            say(sentence)
     dynamics: Dynamics = record(data, out=place, progress=progress, **record_with)
     return dynamics
 

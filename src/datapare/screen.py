@@ -76,10 +76,10 @@ class bars(AbstractContextManager[Callable[[Any], None]]):  # noqa: N801 - reads
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         self.bar = Progress(
-            TextColumn("epoch {task.fields[epoch]}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[stage]}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
             TextColumn("{task.fields[speed]}"), TimeRemainingColumn(), console=Console(stderr=True),
         )  # fmt: skip
-        self.task: Any = None
+        self.tasks: dict[str, Any] = {}
 
     def __enter__(self) -> Callable[[Any], None]:
         self.bar.start()
@@ -91,13 +91,14 @@ class bars(AbstractContextManager[Callable[[Any], None]]):  # noqa: N801 - reads
     def step(self, p: Any) -> None:
         """Draw where the training stands."""
         fields: dict[str, Any] = {
-            "epoch": f"{p.epoch + 1}/{p.epochs}",
+            "stage": p.making or f"epoch {p.epoch + 1}/{p.epochs}",
             "speed": f"{p.per_second:,.0f} examples/s, loss {p.loss:.3f}",
         }
-        total = p.epochs * p.examples_total
-        if self.task is None:
-            self.task = self.bar.add_task("", total=total, **fields)
-        self.bar.update(self.task, completed=p.epoch * p.examples_total + p.examples_done, **fields)
+        done = p.examples_done if p.making else p.epoch * p.examples_total + p.examples_done
+        if p.making not in self.tasks:
+            total = p.examples_total if p.making else p.epochs * p.examples_total
+            self.tasks[p.making] = self.bar.add_task("", total=total, **fields)
+        self.bar.update(self.tasks[p.making], completed=done, **fields)
 
 
 class counting(AbstractContextManager[Callable[[int, int, str], None]]):  # noqa: N801 - as above

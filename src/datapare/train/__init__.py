@@ -6,6 +6,7 @@ from typing import Any
 _PLACES = {
     "early": ("record", "settings"),
     "evaluate": ("accuracy", "class_accuracy", "embed", "predict"),
+    "finished": ("costly",),
     "loop": ("Progress", "Trained", "settle", "train"),
     "recipes": ("PRESETS", "Training", "choose", "preset", "retraining", "same_iterations", "subset_batch"),
 }

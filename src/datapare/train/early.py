@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+import time
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -20,14 +21,12 @@ from datapare.recorder import ARRAYS, Recorder
 from datapare.recorder.channels import CHANNELS
 from datapare.recorder.journal import PROGRESS
 from datapare.train.checkpoint import forget
-from datapare.train.evaluate import embed
-from datapare.train.loop import Progress, settle, train
+from datapare.train.finished import FINISHED
+from datapare.train.loop import Progress, Trained, settle, train
 from datapare.train.models import backbone
 from datapare.train.recipes import PRESETS, Precision, Training, choose
 from datapare.train.recipes import preset as named
 from datapare.types import Dynamics, Recipe
-
-EMBEDDING = "embedding"
 
 
 def record(
@@ -48,9 +47,11 @@ def record(
 
     `preset` is a name or a Training; without one, the kind and size of the data choose. `model`, `epochs`,
     `schedule_epochs` and `precision` replace that part of it. `channels` are those of the Recorder, its summary
-    logit_mean (N, K), and embedding (N, d), the trained network's features of the examples as they are. The record is
-    written to the folder `out` epoch by epoch; without one, to a temporary folder that lives as long as the record. The
-    same call goes on where a killed one stopped, and returns at once when the record is finished.
+    logit_mean (N, K), and what the trained network tells of the examples as they are (FINISHED): embedding (N, d),
+    prob (N, K), distorted_loss (N, S), boundary_distance (N,), and grad_norm, a channel of which the last epoch is
+    known. The record is written to the folder `out` epoch by epoch; without one, to a temporary folder that lives as
+    long as the record. The same call goes on where a killed one stopped, and returns at once when the record is
+    finished.
 
     Raises InputError when `out` holds a record made otherwise, DivergedError when the training diverges.
     """
@@ -125,12 +126,11 @@ def _recorded(
                 folder=folder,
                 progress=progress,
             )
-            if EMBEDDING in channels:
-                _write(folder / f"arrays.{EMBEDDING}.npy", embed(trained.model, inputs))
+            _write_finished(trained, inputs, data.label, channels, folder, progress)
             recorder.dynamics()
-    dynamics = _with_embedding(folder) if EMBEDDING in channels else store.load(folder)
+    dynamics = _with_finished(folder, channels)
     forget(folder)
-    return cast("Dynamics", dynamics)
+    return dynamics
 
 
 def _recorder(data: Dataset, training: Training, channels: tuple[str, ...], folder: Path, recipe: Recipe) -> Recorder:
@@ -138,7 +138,7 @@ def _recorder(data: Dataset, training: Training, channels: tuple[str, ...], fold
         folder,
         data.label,
         training.epochs,
-        channels=[name for name in channels if name not in (*ARRAYS, EMBEDDING)],
+        channels=[name for name in channels if name not in (*ARRAYS, *FINISHED)],
         arrays=[name for name in channels if name in ARRAYS],
         classes=data.classes,
         key=data.key,
@@ -146,21 +146,50 @@ def _recorder(data: Dataset, training: Training, channels: tuple[str, ...], fold
     )
 
 
-def _write(file: Path, array: NDArray[np.float32]) -> None:
-    """Write an array that is whole or absent."""
-    draft = file.with_suffix(".half")
-    with draft.open("wb") as out:
-        np.save(out, array, allow_pickle=False)
-    draft.replace(file)
+def _write_finished(
+    trained: Trained,
+    inputs: Inputs,
+    label: NDArray[np.int64],
+    channels: tuple[str, ...],
+    folder: Path,
+    progress: Callable[[Progress], None] | None,
+) -> None:
+    """Write what the finished network tells, one file each, whole or absent; what a killed process has left stays."""
+    epochs = trained.epochs
+    for name in channels:
+        if name not in FINISHED or _file(folder, name).exists():
+            continue
+        start = time.perf_counter()
+
+        def seen(done: int, total: int, name: str = name, start: float = start) -> None:
+            if progress is not None:
+                speed = done / (time.perf_counter() - start)
+                progress(Progress(epochs, epochs, done, total, speed, trained.loss[-1], name))
+
+        made = FINISHED[name].make(trained.model, inputs, label, seen)
+        if FINISHED[name].channel:
+            made = np.concatenate([np.full((epochs - 1, len(made)), np.nan, dtype=np.float32), made[None]])  # (T, N)
+        draft = _file(folder, name).with_suffix(".half")
+        with draft.open("wb") as out:
+            np.save(out, made, allow_pickle=False)
+        draft.replace(_file(folder, name))
 
 
-def _with_embedding(folder: Path) -> Dynamics:
-    """Return the finished record with its embedding, which a killed process may have left out of the description."""
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{'channels' if FINISHED[name].channel else 'arrays'}.{name}.npy"
+
+
+def _with_finished(folder: Path, channels: tuple[str, ...]) -> Dynamics:
+    """Return the finished record with what its network told, which a killed process may have left undescribed."""
     dynamics = cast("Dynamics", store.load(folder))
-    if EMBEDDING in dynamics.arrays:
+    told = [name for name in channels if name in FINISHED and name not in {**dynamics.arrays, **dynamics.channels}]
+    if not told:
         return dynamics
-    array = np.load(folder / f"arrays.{EMBEDDING}.npy", mmap_mode="r", allow_pickle=False)
-    store.write_meta(folder, replace(dynamics, arrays={**dynamics.arrays, EMBEDDING: array}))
+    made = {name: np.load(_file(folder, name), mmap_mode="r", allow_pickle=False) for name in told}
+    rows = {name: array for name, array in made.items() if FINISHED[name].channel}
+    arrays = {name: array for name, array in made.items() if name not in rows}
+    done = replace(dynamics, channels={**dynamics.channels, **rows}, arrays={**dynamics.arrays, **arrays})
+    store.write_meta(folder, done)
     return cast("Dynamics", store.load(folder))
 
 

@@ -29,7 +29,10 @@ from datapare.train.recipes import Precision, Training, learning_rate
 
 
 class Progress(NamedTuple):
-    """Where a training stands: epochs complete of all, examples of this epoch, images/s, last complete epoch's loss."""
+    """Where a training stands: epochs complete of all, examples of this epoch, images/s, last complete epoch's loss.
+
+    `making` names what is made of the finished network after the last epoch; then the examples are those of it.
+    """
 
     epoch: int
     epochs: int
@@ -37,6 +40,7 @@ class Progress(NamedTuple):
     examples_total: int
     per_second: float
     loss: float
+    making: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,6 +15,12 @@ from jaxtyping import Float
 
 from datapare.errors import InputError
 
+# How a person gives what datapare record does not make.
+GIVE = {
+    "class_loss": "Dynamics({'loss': loss, 'class_loss': val_loss[:, label]}, label), where loss (T, N) and val_loss "
+    "(T, K) are the losses of your examples, and of held-out ones averaged per class, after each epoch"
+}
+
 
 def cld(loss: Float[np.ndarray, "T N"], class_loss: Float[np.ndarray, "T N"]) -> Float[np.ndarray, " N"]:
     """Correlation of the changes of an example's loss with those of its class's validation loss.

@@ -4,7 +4,8 @@
     mu_c the mean feature of class c in the whole network; each network keeps 98 % of the weights of the one before
 
 Source      arXiv:2402.05356, 2024 (distorting-based learning complexity).
-Reads       distorted_loss (N, S): l_s, from a probe of a frozen, pre-trained network.
+Reads       distorted_loss (N, S): l_s, from a probe of a frozen, pre-trained network;
+            datapare record takes the network it has trained.
 Published   S = 50 networks, thinned by 2 % each; the harder half, the easier half, or a mixture (FlexRand) is kept.
 """
 
