@@ -20,7 +20,7 @@ from torch.utils.data import (
 )
 
 from datapare.errors import InputError
-from datapare.recorder.identity import batches, twin
+from datapare.recorder.identity import in_front, twin
 
 N = 37
 
@@ -60,6 +60,10 @@ def as_dict(samples):
 
 def open_in_worker(_worker):
     get_worker_info().dataset.opened = True
+
+
+def pair(index, batch):
+    return index, batch
 
 
 def seeded(seed=3):
@@ -121,7 +125,7 @@ def who(batch):
     ],
 )
 def test_index_names_the_samples_and_the_order_is_the_loaders(name, dataset):
-    numbered = twin(made(name, dataset()), N)
+    numbered = twin(made(name, dataset()), N, pair)
     plain = made(name, dataset())
     for _ in range(2):  # two epochs: workers and generators go on
         ours = list(numbered)
@@ -139,13 +143,13 @@ def test_index_names_the_samples_and_the_order_is_the_loaders(name, dataset):
 
 def test_the_twin_travels_to_a_spawned_worker():
     loader = DataLoader(TensorDataset(torch.arange(N)), 9, shuffle=True, num_workers=1, multiprocessing_context="spawn")
-    for index, (told,) in twin(loader, N):
+    for index, told in twin(loader, N):
         assert index.tolist() == told.tolist()
 
 
 def test_the_global_generator_is_drawn_from_as_by_the_loader_itself():
     orders = []
-    for make in (lambda loader: loader, lambda loader: (batch for _, batch in twin(loader, N))):
+    for make in (lambda loader: loader, lambda loader: (batch for _, batch in twin(loader, N, pair))):
         torch.manual_seed(11)
         loader = DataLoader(Telling(), batch_size=4, shuffle=True)
         orders.append([who(batch).tolist() for batch in make(loader)] + [torch.rand(1).item()])
@@ -153,11 +157,11 @@ def test_the_global_generator_is_drawn_from_as_by_the_loader_itself():
 
 
 def test_batches_are_unpacked_where_they_are_sequences():
-    index, inputs, label = next(batches(twin(DataLoader(Telling(), batch_size=3), N)))
+    index, inputs, label = next(iter(twin(DataLoader(Telling(), batch_size=3), N, in_front)))
     assert (index.tolist(), inputs.shape, label.tolist()) == ([0, 1, 2], (3, 2), [0, 1, 2])
-    index, batch = next(batches(twin(DataLoader(Telling(), batch_size=3, collate_fn=as_dict), N)))
+    index, batch = next(iter(twin(DataLoader(Telling(), batch_size=3, collate_fn=as_dict), N)))
     assert set(batch) == {"who", "label"}
-    index, batch = next(batches(twin(DataLoader(list(range(N)), batch_size=3), N)))
+    index, batch = next(iter(twin(DataLoader(list(range(N)), batch_size=3), N)))
     assert batch.tolist() == index.tolist()
 
 
@@ -165,18 +169,18 @@ def test_a_subset_is_recorded_at_its_base_positions():
     order = np.random.default_rng(0).permutation(N)[:20]
     nested = Subset(Subset(Telling(), order.tolist()), [5, 3, 19])
     for part in (Subset(Telling(), order.tolist()), nested):
-        for index, batch in twin(DataLoader(part, batch_size=4, shuffle=True), N):
+        for index, batch in twin(DataLoader(part, batch_size=4, shuffle=True), N, pair):
             assert index.tolist() == who(batch).tolist()
 
 
 def test_a_subset_whose_labels_were_given_is_recorded_at_its_own_positions():
     part = Subset(Telling(), [5, 3, 19])
-    assert [index.tolist() for index, _ in twin(DataLoader(part, batch_size=3), 3)] == [[0, 1, 2]]
+    assert [index.tolist() for index, _ in twin(DataLoader(part, batch_size=3), 3, pair)] == [[0, 1, 2]]
 
 
 def test_concatenated_datasets_count_on():
     both = ConcatDataset([Telling(10), Telling(N - 10)])
-    index = torch.cat([index for index, _ in twin(DataLoader(both, batch_size=4), N)])
+    index = torch.cat([index for index, _ in twin(DataLoader(both, batch_size=4), N, pair)])
     assert index.tolist() == list(range(N))
 
 
@@ -186,7 +190,7 @@ def test_accelerate_loaders_keep_their_device_and_seeding():
         DataLoader(Telling(), batch_size=5, shuffle=True), device=torch.device("cpu"), put_on_device=True
     )
     seen = []
-    for index, batch in twin(prepared, N):
+    for index, batch in twin(prepared, N, pair):
         assert index.tolist() == who(batch).tolist()
         seen += index.tolist()
     assert sorted(seen) == list(range(N))

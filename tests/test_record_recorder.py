@@ -204,6 +204,13 @@ def observe(index, logits=None, target=None):
         (observe([0, 1], torch.zeros(2, K, dtype=torch.int64)), "logits are floats"),
         (observe([0, 1], torch.zeros(2, K - 1)), "at least 4 classes, as the labels ask for, but they have 3 columns"),
         (observe([0, 1], torch.zeros(2, K), [0]), "one target per position"),
+        (lambda recorder: recorder.observe([0]), "either logits"),
+        (lambda recorder: recorder.observe([0], torch.zeros(1, K), loss=[0.0]), "either logits"),
+        (
+            lambda recorder: recorder.observe([0], loss=[0.0]),
+            r"fills the channel loss alone, .* keep \(\"loss\",\) only",
+        ),
+        (lambda recorder: recorder.stop(), "no epoch is recorded yet"),
         (observe([]), "nothing was observed in epoch 1"),
         (lambda recorder: recorder.end_epoch(), "nothing was observed in epoch 1"),
         (lambda recorder: recorder.dynamics(), "0 of 3 epochs are recorded"),
@@ -218,6 +225,93 @@ def test_wrong_observations_are_one_sentence(tmp_path, act, sentence):
         assert recorder.epoch == 0
         observe(range(N))(recorder)  # and the epoch can still be recorded
     assert recorder.coverage.tolist() == [1.0]
+
+
+def test_a_loop_that_never_ends_its_epoch_is_told(tmp_path):
+    with pytest.raises(
+        InputError, match="23 observations of epoch 2 are not recorded, because end_epoch was not called"
+    ):
+        forget_to_end(tmp_path / "run")
+    with Recorder(tmp_path / "run", LABEL, T) as recorder:  # and can go on
+        assert recorder.epoch == 1
+
+
+def forget_to_end(folder):
+    with Recorder(folder, LABEL, T) as recorder:
+        observe(range(N))(recorder)
+        recorder.observe(range(N), logits_of(1))
+
+
+@pytest.mark.parametrize("knobs", [{}, {"channels": ("loss", "kl_step"), "arrays": ("logit_mean",)}])
+def test_a_training_that_stops_early_keeps_what_it_recorded(tmp_path, knobs):
+    with Recorder(tmp_path / "run", LABEL, T, **knobs) as recorder:
+        for epoch in range(2):
+            observe(range(N), logits_of(epoch))(recorder)
+        recorder.observe(range(5), logits_of(2)[:5])  # of the epoch it stopped in
+        with pytest.raises(InputError, match=r"2 of 3 epochs .* or call stop\(\)"):
+            recorder.dynamics()
+        recorder.stop()
+        with pytest.raises(InputError, match="all 2 epochs are recorded"):
+            recorder.observe([0], logits_of(0)[:1])
+    short = recorded(tmp_path / "short", epochs=2, **knobs).dynamics()
+    dynamics = dp.load(tmp_path / "run")
+    assert dynamics.epochs == len(dynamics.seconds) == 2
+    for name, rows in dynamics.channels.items():
+        np.testing.assert_allclose(rows, short.channels[name], rtol=1e-5, atol=1e-6)
+    with Recorder(tmp_path / "run", LABEL, 2, **knobs) as recorder:
+        recorder.stop()  # it has nothing to stop
+        assert recorder.dynamics().epochs == 2
+    with pytest.raises(InputError, match="epochs 2 there and 3 here"):
+        Recorder(tmp_path / "run", LABEL, T, **knobs)
+
+
+def test_a_stop_that_was_killed_is_finished_by_the_next(tmp_path):
+    recorder = Recorder(tmp_path / "run", LABEL, T)
+    observe(range(N), logits_of(0))(recorder)
+    recorder.stop()
+    recorder._let_go()  # all that a killed process still does
+    assert not store.is_finished(tmp_path / "run")
+    with Recorder(tmp_path / "run", LABEL, 1) as recorder:
+        assert recorder.dynamics().channels["loss"].shape == (1, N)
+
+
+def test_a_task_without_classes_gives_its_own_loss(tmp_path):
+    """Several labels per example: the loss is the mean of binary cross-entropies, the class a grouping."""
+    logits, wanted = logits_of(0), torch.rand(N, K, generator=torch.Generator().manual_seed(1)).round()
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none").mean(dim=1)
+    with Recorder(tmp_path / "run", np.zeros(N, int), 2, channels=("loss",)) as recorder:
+        recorder.observe(torch.arange(N), loss=loss.requires_grad_())
+        recorder.end_epoch()
+        recorder.observe([3, 4], loss=np.array([0.25, 7], dtype=np.float16))
+        recorder.observe([3], loss=[0.5])
+        recorder.end_epoch()
+    found = recorder.dynamics().channels["loss"]
+    np.testing.assert_array_equal(found[0], loss.detach())
+    assert found[1, 3:5].tolist() == [0.5, 7]
+    assert np.isnan(found[1]).sum() == N - 2
+
+
+@pytest.mark.parametrize(
+    ("index", "loss", "sentence"),
+    [
+        ([0, 1], torch.tensor(0.3), "one float per example"),
+        ([0, 1], torch.zeros(2, K), r"not torch.float32 of shape \(2, 4\); .* reduction='none'"),
+        ([0, 1], [1, 2], "not torch.int64"),
+        ([0, 1], [0.5], "one position for each of 1 losses"),
+        ([N], [0.5], f"but {N} arrived"),
+        ([0, 1], [0.5, np.nan], "1 of 2 observed examples have NaN"),
+    ],
+)
+def test_a_wrong_loss_is_one_sentence(tmp_path, index, loss, sentence):
+    with Recorder(tmp_path / "run", LABEL, 1, channels=("loss",)) as recorder:
+        with pytest.raises((InputError, DivergedError), match=sentence):
+            end_with(recorder, index, loss)
+        assert recorder.epoch == 0
+
+
+def end_with(recorder, index, loss):
+    recorder.observe(index, loss=loss)
+    recorder.end_epoch()
 
 
 def test_classes_are_the_logits_columns(tmp_path):

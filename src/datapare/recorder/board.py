@@ -14,6 +14,7 @@ from torch import Tensor
 
 from datapare.errors import DivergedError, InputError
 from datapare.recorder.channels import measure
+from datapare.recorder.peers import Peers
 
 INSIDE, FINITE, SAME = range(3)  # what must be true of every observation
 
@@ -32,6 +33,7 @@ class Board:
     def reset(self) -> None:
         """Forget the epoch."""
         self.observations = 0
+        self._starts: list[int] = []  # how many observations there were before each call
         if self._label is not None:
             self._value.fill_(torch.nan)
             self._turn.fill_(-1)
@@ -42,14 +44,8 @@ class Board:
         """Note the logits (B, K) of examples `index` (B,); returns both as tensors on the board's device."""
         index, logits = _tensor(index), _tensor(logits).detach()
         self._check_shapes(index, logits, classes)
-        self._check_positions(index)
-        if self._label is None:
-            self._place(logits.device)
-        assert self._label is not None  # noqa: S101
-        logits, index = _moved(logits, self._label.device), _moved(index, self._label.device).long()
-        inside = (index >= 0) & (index < self.count)
-        safe = torch.where(inside, index, self.count)
-        label = self._label[safe]
+        index, logits, safe = self._found(index, logits)
+        inside, label = safe < self.count, self._placed_label[safe]
         same = inside if target is None else self._same(target, label)
         self._true += torch.stack([inside, logits.isfinite().all(dim=1), same]).sum(dim=1)
         if self.channels:
@@ -58,22 +54,66 @@ class Board:
             self._write(safe, self._value.new_zeros(len(safe), 0))
         return index, logits
 
-    def read(self, epoch: int) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.bool_]]:
-        """Return the rows (N,) of each channel and who was observed (N,); raises when a check failed."""
-        if self.observations == 0:
+    @torch.no_grad()
+    def post_loss(self, index: Any, loss: Any) -> None:
+        """Note the losses (B,) of examples `index` (B,), where loss is the only channel."""
+        index, loss = _tensor(index), _tensor(loss).detach()
+        if loss.ndim != 1 or not loss.is_floating_point():
+            raise InputError(
+                f"a loss is one float per example, shape (B,), not {loss.dtype} of shape {tuple(loss.shape)}; ask the "
+                "loss function for reduction='none' and average what belongs to one example."
+            )
+        _check_index(index, len(loss), "losses")
+        index, loss, safe = self._found(index, loss)
+        inside = safe < self.count
+        self._true += torch.stack([inside, loss.isfinite(), inside]).sum(dim=1)
+        self._write(safe, loss.float()[:, None])
+
+    def _found(self, index: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return both on the board's device, and the index with the spare row in place of wrong positions."""
+        self._check_positions(index)
+        if self._label is None:
+            self._place(values.device)
+        values, index = _moved(values, self._placed_label.device), _moved(index, self._placed_label.device).long()
+        return index, values, torch.where((index >= 0) & (index < self.count), index, self.count)
+
+    @property
+    def _placed_label(self) -> Tensor:
+        assert self._label is not None  # noqa: S101
+        return self._label
+
+    def read(
+        self, epoch: int, peers: Peers
+    ) -> tuple[dict[str, NDArray[np.float32]], NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return the rows (N,) of each channel, who was observed (N,) and whose last observation was made here (N,).
+
+        All processes return the same rows, and raise the same InputError or DivergedError when a check failed.
+        """
+        true = [0, 0, 0] if self._label is None else self._true.tolist()
+        total, *true = peers.total([self.observations, *true])
+        if total == 0:
             raise InputError(
                 f"nothing was observed in epoch {epoch + 1}; call observe for every batch before end_epoch."
             )
-        self._check_truths(epoch, *(self.observations - int(true) for true in self._true.tolist()))
-        seen = (self._turn[: self.count] >= 0).cpu().numpy()
-        value = self._value[: self.count].T.contiguous().cpu().numpy()  # (C, N)
-        return dict(zip(self.channels, value, strict=True)), seen
+        self._check_truths(epoch, total, *(total - count for count in true))
+        value, seen, ours = peers.latest(*self._read())
+        return dict(zip(self.channels, value, strict=True)), seen, ours
+
+    def _read(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return in which call each example was last observed, (N,), -1 for never, and its values (C, N)."""
+        if self._label is None:
+            nothing = np.full((len(self.channels), self.count), np.nan, dtype=np.float32)
+            return np.full(self.count, -1), nothing
+        turn = self._turn[: self.count].cpu().numpy()
+        call = np.searchsorted(np.asarray(self._starts), turn, side="right") - 1
+        return call, self._value[: self.count].T.contiguous().cpu().numpy()
 
     def _write(self, index: Tensor, values: Tensor) -> None:
         """Scatter (B, C) values; of a repeated example only the last observation, in every channel."""
         # Writes of one call race on a device. The latest turn wins first, then all others go to the spare row.
         start = self.observations
         turn = torch.arange(start, start + len(index), dtype=self._turn.dtype, device=self._turn.device)
+        self._starts.append(start)
         self.observations += len(index)
         self._turn.scatter_reduce_(0, index, turn, "amax")
         winner = torch.where(self._turn[index] == turn, index, self.count)
@@ -97,11 +137,7 @@ class Board:
     def _check_shapes(self, index: Tensor, logits: Tensor, classes: int) -> None:
         if logits.ndim != 2 or not logits.is_floating_point():
             raise InputError(f"logits are floats of shape (B, K), not {logits.dtype} of shape {tuple(logits.shape)}.")
-        if index.ndim != 1 or len(index) != len(logits):
-            raise InputError(
-                f"expected one position for each of {len(logits)} rows of logits, but the index has shape "
-                f"{tuple(index.shape)}."
-            )
+        _check_index(index, len(logits), "rows of logits")
         width = logits.shape[1]
         if classes and width != classes:
             raise InputError(f"expected logits of {classes} classes, but they have {width} columns.")
@@ -129,8 +165,7 @@ class Board:
                     "positions in the dataset whose labels were given."
                 )
 
-    def _check_truths(self, epoch: int, outside: int, infinite: int, differing: int) -> None:
-        total = self.observations
+    def _check_truths(self, epoch: int, total: int, outside: int, infinite: int, differing: int) -> None:
         if outside:
             raise InputError(
                 f"{outside:,} of {total:,} positions in epoch {epoch + 1} lie outside 0 … {self.count - 1}; pass "
@@ -145,8 +180,16 @@ class Board:
         if infinite:
             raise DivergedError(
                 f"training diverged in epoch {epoch + 1}: {infinite:,} of {total:,} observed examples have NaN or "
-                "infinite logits; lower the learning rate, warm it up, clip the gradients, or train in float32."
+                "infinite logits or losses; lower the learning rate, warm it up, clip the gradients, or train in "
+                "float32."
             )
+
+
+def _check_index(index: Tensor, count: int, what: str) -> None:
+    if index.ndim != 1 or len(index) != count:
+        raise InputError(
+            f"expected one position for each of {count} {what}, but the index has shape {tuple(index.shape)}."
+        )
 
 
 def _tensor(values: Any) -> Tensor:
@@ -160,4 +203,5 @@ def _moved(values: Tensor, device: torch.device) -> Tensor:
         return values
     if values.device.type == "cpu" and device.type == "cuda":
         values = values.pin_memory()  # a copy from pageable memory would wait for the device
-    return values.to(device, non_blocking=True)
+    # A copy towards the host must be waited for: what has not arrived yet would be read.
+    return values.to(device, non_blocking=device.type != "cpu")

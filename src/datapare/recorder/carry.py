@@ -2,14 +2,19 @@
 
 Both are (N, K) tables, too large for the device, so they live on disk. Each epoch reads the table the epoch before
 left and writes its own, so an epoch that was killed half-way is repeated from the same start. Logits wait on the device
-until there are enough of them, so that the host waits once per 64 MB and not once per batch.
+until there are enough of them, so that the host waits once per 64 MB and not once per batch. Where several processes
+record, the first keeps the tables; the others keep the epoch's logits in a temporary file and hand them over at its
+end.
 
 The softmax is kept in float32: from a float16 one a `kl_step` is off by up to 4e-4, more than the whole step of a
 well-learned example (10,000 random examples, 100 classes).
 """
 
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import torch
@@ -18,6 +23,7 @@ from torch import Tensor
 
 from datapare.recorder.channels import kl_step
 from datapare.recorder.journal import reserve
+from datapare.recorder.peers import Peers
 
 WAITING_BYTES = 64 * 2**20
 BLOCK = 65_536  # examples per pass over a table
@@ -60,6 +66,79 @@ class Table:
         self.before = self.now = None
 
 
+class Waiting:
+    """Logits on their device, until there are enough of them for the host to fetch."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._pieces: list[tuple[Tensor, Tensor]] = []
+        self._bytes = 0
+
+    def add(self, index: Tensor, logits: Tensor) -> bool:
+        """Keep copies of index (B,) and logits (B, K), as float32; returns whether it is time to fetch them."""
+        self._pieces.append((index.clone(), logits.to(torch.float32, copy=True)))
+        self._bytes += 4 * logits.numel()
+        return self._bytes >= WAITING_BYTES
+
+    def fetch(self) -> tuple[Tensor, Tensor] | None:
+        """Return all that was added, in its order, on the host; None when there is nothing."""
+        if not self._pieces:
+            return None
+        index = torch.cat([index for index, _ in self._pieces]).cpu()
+        logits = torch.cat([logits for _, logits in self._pieces]).cpu()
+        self.clear()
+        return index, logits
+
+
+class Spool:
+    """The logits of one epoch in a process that keeps no tables: in a temporary file, to be handed over at its end."""
+
+    def __init__(self) -> None:
+        self._waiting = Waiting()
+        self._file: IO[bytes] | None = None
+        self._shapes: list[tuple[int, int]] = []
+
+    def add(self, _epoch: int, index: Tensor, logits: Tensor) -> None:
+        """Keep the logits (B, K) of the examples at `index` (B,); the caller may reuse both."""
+        if self._waiting.add(index, logits):
+            self._spill()
+
+    def settle(self, _epoch: int, peers: Peers, ours: NDArray[np.bool_]) -> None:
+        """Hand over the logits of the examples whose last observation was made here."""
+        self._spill()
+        for _ in peers.collect(self._pieces(torch.from_numpy(ours))):
+            pass
+
+    def reset(self) -> None:
+        """Forget the running epoch."""
+        self._waiting.clear()
+        self._shapes = []
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _spill(self) -> None:
+        fetched = self._waiting.fetch()
+        if fetched is None:
+            return
+        self._file = self._file or tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the epoch
+        for tensor in fetched:
+            self._file.write(tensor.numpy().data)
+        self._shapes.append((len(fetched[1]), fetched[1].shape[1]))
+
+    def _pieces(self, ours: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        if self._file is None:
+            return
+        self._file.seek(0)
+        for rows, width in self._shapes:
+            index = torch.frombuffer(bytearray(self._file.read(8 * rows)), dtype=torch.int64)
+            logits = torch.frombuffer(bytearray(self._file.read(4 * rows * width)), dtype=torch.float32)
+            yield index[ours[index]], logits.reshape(rows, width)[ours[index]]
+
+
 class Carry:
     """The tables of one record, and the logits that wait to be entered in them."""
 
@@ -67,8 +146,7 @@ class Carry:
         self.softmax = Table(folder, "softmax", count) if softmax else None  # (N, K)
         self.total = Table(folder, "total", count) if total else None  # (N, K + 1): sum of logits, and of how many
         self.step = np.full(count, np.nan, dtype=np.float32)  # kl_step of the running epoch
-        self._waiting: list[tuple[Tensor, Tensor]] = []
-        self._bytes = 0
+        self._waiting = Waiting()
         self._begun = False
 
     @property
@@ -82,28 +160,21 @@ class Carry:
 
     def add(self, epoch: int, index: Tensor, logits: Tensor) -> None:
         """Enter the logits (B, K) of the examples at `index` (B,), now or soon; the caller may reuse both."""
-        if not self.tables:
-            return
-        self._waiting.append((index.clone(), logits.to(torch.float32, copy=True)))
-        self._bytes += 4 * logits.numel()
-        if self._bytes >= WAITING_BYTES:
-            self.settle(epoch)
+        if self._waiting.add(index, logits):
+            self._enter_waiting(epoch)
 
-    def settle(self, epoch: int) -> None:
-        """Enter all that waits and bring the tables to the disk."""
-        if not self._waiting:
-            return
-        index = torch.cat([index for index, _ in self._waiting]).cpu()
-        logits = torch.cat([logits for _, logits in self._waiting]).cpu()
-        self._waiting, self._bytes = [], 0
-        inside = (index >= 0) & (index < len(self.step))  # what is outside is reported at the end of the epoch
-        self._enter(epoch, index[inside].numpy(), logits[inside])
+    def settle(self, epoch: int, peers: Peers, _ours: NDArray[np.bool_]) -> None:
+        """Enter all that waits here, then what the other processes hand over, and bring the tables to the disk."""
+        self._enter_waiting(epoch)
+        for index, logits in peers.collect(()):
+            self._enter(epoch, index.numpy(), logits)
         for table in self.tables:
             table.flush()
 
     def reset(self) -> None:
         """Forget the running epoch."""
-        self._waiting, self._bytes, self._begun = [], 0, False
+        self._waiting.clear()
+        self._begun = False
         self.step.fill(np.nan)
         for table in self.tables:
             table.close()
@@ -126,6 +197,16 @@ class Carry:
                 block = total[start : start + BLOCK]
                 mean[start : start + BLOCK] = block[:, :-1] / block[:, -1:]
         mean.flush()
+
+    def _enter_waiting(self, epoch: int) -> None:
+        fetched = self._waiting.fetch()
+        if fetched is None:
+            return
+        index, logits = fetched
+        inside = (index >= 0) & (index < len(self.step))  # what is outside is reported at the end of the epoch
+        self._enter(epoch, index[inside].numpy(), logits[inside])
+        for table in self.tables:
+            table.flush()
 
     def _enter(self, epoch: int, index: NDArray[np.int64], logits: Tensor) -> None:
         width = logits.shape[1]

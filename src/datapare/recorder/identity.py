@@ -6,7 +6,7 @@ through worker processes and collation, so shuffling, replacement, dropped batch
 part them.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,17 +51,25 @@ class _Numbered:
 class _Collate:
     """The loader's own collation, with the examples' positions put beside its result."""
 
-    def __init__(self, collate: Callable[[Any], Any], base: NDArray[np.int64] | None, *, batched: bool) -> None:
+    def __init__(
+        self,
+        collate: Callable[[Any], Any],
+        base: NDArray[np.int64] | None,
+        join: Callable[[Tensor, Any], Any],
+        *,
+        batched: bool,
+    ) -> None:
         self.collate = collate
         self.base = base
+        self.join = join
         self.batched = batched
 
-    def __call__(self, fetched: Any) -> tuple[Tensor, Any]:
+    def __call__(self, fetched: Any) -> Any:
         if self.batched:
             positions = [position for position, _ in fetched]
-            return self._index(positions), self.collate([item for _, item in fetched])
+            return self.join(self._index(positions), self.collate([item for _, item in fetched]))
         position, item = fetched
-        return self._index(position), self.collate(item)
+        return self.join(self._index(position), self.collate(item))
 
     def _index(self, positions: Any) -> Tensor:
         index = np.atleast_1d(np.asarray(positions))
@@ -73,31 +81,30 @@ class _Collate:
         return torch.from_numpy(index if self.base is None else self.base[index])
 
 
-def twin(loader: Any, count: int) -> Any:
-    """Return a loader that yields (index, batch) where the given one yields batch; `index` is int64 (B,).
+def in_front(index: Tensor, batch: Any) -> tuple[Any, ...]:
+    """Return (index, *batch) for a tuple or list, (index, batch) for any other batch."""
+    return (index, *batch) if isinstance(batch, tuple | list) else (index, batch)
+
+
+def twin(loader: Any, count: int, join: Callable[[Tensor, Any], Any] = in_front) -> Any:
+    """Return a loader that yields join(index, batch) where the given one yields batch; `index` is int64 (B,).
 
     `count` is the number of labels the positions must refer to: the loader's dataset has as many examples, or is a
-    `Subset` of one that has. Raises InputError when positions cannot be known.
+    `Subset` of one that has. `join` travels to worker processes. Raises InputError when positions cannot be known.
     """
     if not isinstance(loader, DataLoader):
         raise InputError(f"track follows a torch DataLoader, not a {type(loader).__name__}; {OWN_INDICES}.")
     made: Any = object.__new__(type(loader))
     made.__dict__.update(loader.__dict__)
     if "base_dataloader" in loader.__dict__:  # accelerate wraps a loader in its own class
-        made.__dict__["base_dataloader"] = twin(loader.__dict__["base_dataloader"], count)
+        made.__dict__["base_dataloader"] = twin(loader.__dict__["base_dataloader"], count, join)
         return made
     base = _positions(loader.dataset, count)
     batched = loader.batch_sampler is not None
-    collate = _Collate(loader.collate_fn, base, batched=batched)
+    collate = _Collate(loader.collate_fn, base, join, batched=batched)
     # A DataLoader forbids setting its dataset; written past that guard, every other setting stays the loader's own.
     made.__dict__.update(dataset=_Numbered(loader.dataset), collate_fn=collate, _iterator=None)
     return made
-
-
-def batches(twin_loader: Any) -> Iterator[tuple[Any, ...]]:
-    """Yield (index, *batch) for tuple and list batches and (index, batch) for any other."""
-    for index, batch in twin_loader:
-        yield (index, *batch) if isinstance(batch, tuple | list) else (index, batch)
 
 
 def _positions(dataset: Any, count: int) -> NDArray[np.int64] | None:

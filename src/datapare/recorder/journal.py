@@ -57,6 +57,22 @@ class Journal:
         self.coverage, self.seconds = list(coverage), list(seconds)
         self._write_progress(reserved=True)
 
+    def shorten(self) -> None:
+        """Make the epochs counted so far all there are."""
+        self.facts["epochs"] = len(self.coverage)
+        self.shape = (len(self.coverage), self.shape[1])
+        self._write_progress(reserved=True)
+
+    def trim(self) -> None:
+        """Cut each channel to the epochs there are, which are fewer after `shorten`."""
+        for file in (self.file(f"channels.{name}") for name in self.facts["channels"]):
+            rows = np.load(file, mmap_mode="r", allow_pickle=False)
+            if len(rows) > self.shape[0]:
+                draft = file.with_suffix(".half")
+                with draft.open("wb") as out:
+                    np.save(out, rows[: self.shape[0]], allow_pickle=False)
+                draft.replace(file)
+
     def file(self, name: str) -> Path:
         """Return where the array of this name lies."""
         return self.folder / f"{name}.npy"

@@ -10,12 +10,14 @@
 
 No forward pass is added and the host never waits for the device inside an epoch: each batch is measured where its
 logits are and scattered into one number per example and channel, which come to the disk once per epoch.
+
+Under `torchrun` or `accelerate launch` the same lines run in every process: the processes merge what they observed in
+`end_epoch`, and the first writes it.
 """
 
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast, get_args
@@ -26,10 +28,11 @@ from numpy.typing import NDArray
 from datapare import store
 from datapare.errors import InputError
 from datapare.recorder import identity
+from datapare.recorder.archive import Archive, facts
 from datapare.recorder.board import Board
-from datapare.recorder.carry import Carry
+from datapare.recorder.carry import Carry, Spool
 from datapare.recorder.channels import CHANNELS
-from datapare.recorder.journal import Journal, digest
+from datapare.recorder.peers import Peers
 from datapare.types import Dynamics, Observed, Recipe
 
 ARRAYS = ("logit_mean",)
@@ -43,6 +46,9 @@ class Recorder:
     error_norm, entropy, loss, and kl_step, whose row t is the change from epoch t - 1 to t (row 0 is NaN);
     `arrays` may ask for logit_mean (N, K). An example not observed in an epoch is NaN there, one observed twice keeps
     the last. `key` (N,) uint64 identifies examples independently of their position.
+
+    In a distributed training every process makes its Recorder, after `torch.distributed` is initialised, with the same
+    arguments, and calls the same methods; only the first touches the folder.
 
     Reopening an unfinished folder with the same arguments continues at `epoch`. Raises InputError when the folder holds
     something else or another record, cannot be written or has too little space; BusyError when another process records
@@ -75,13 +81,17 @@ class Recorder:
         _check_sizes(plain, epochs)
         self._plain = plain
         self.epochs = epochs
+        self._folder = Path(path)
         self._arrays = tuple(arrays)
-        stored = {"label": plain.label} if key is None else {"label": plain.label, "key": key}
-        self._journal = Journal(Path(path), _facts(plain, epochs, channels, arrays), stored)
+        self._channels = tuple(channels)
+        self._peers = Peers()
+        self._peers.check_same(facts(plain, epochs, channels, arrays))
         self._board = Board(plain.label, [name for name in channels if name != "kl_step"])
-        self._carry = Carry(
-            self._journal.folder, len(plain), softmax="kl_step" in channels, total="logit_mean" in arrays
-        )
+        self._archive: Archive | None = None  # in the first process
+        self._carry: Carry | Spool | None = None  # where there are tables to carry
+        self._coverage, self._seconds = self._peers.first(self._opened)
+        if self._peers.rank > 0 and ("kl_step" in channels or "logit_mean" in arrays):
+            self._carry = Spool()
         self._twins: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._since = time.perf_counter()
         self._open = True
@@ -89,53 +99,61 @@ class Recorder:
     @property
     def epoch(self) -> int:
         """The next epoch to record, counting from 0; equal to `epochs` when all are recorded."""
-        return len(self._journal.coverage)
+        return len(self._coverage)
 
     @property
     def coverage(self) -> NDArray[np.float64]:
         """The fraction of the examples that was observed in each finished epoch."""
-        return np.asarray(self._journal.coverage, dtype=np.float64)
+        return np.asarray(self._coverage, dtype=np.float64)
 
-    def track(self, loader: Any) -> Iterator[tuple[Any, ...]]:
-        """Iterate over a torch DataLoader as it would itself, with the examples' positions in front of each batch.
+    def track(self, loader: Any) -> Any:
+        """Return a torch DataLoader like the given one, with the examples' positions in front of each batch.
 
-        Yields (index, *batch) for tuple and list batches, (index, batch) for others; `index` is int64 (B,). The order,
-        the workers and all other settings are the loader's. Raises InputError when the loader's examples cannot be
-        matched with the labels.
+        It yields (index, *batch) for tuple and list batches, (index, batch) for others; `index` is int64 (B,). The
+        order, the workers and all other settings are the loader's. Iterate over it, or hand it to a trainer. Raises
+        InputError when the loader's examples cannot be matched with the labels.
         """
         if loader not in self._twins:  # kept, so that persistent workers persist
             self._twins[loader] = identity.twin(loader, len(self._plain))
-        return identity.batches(self._twins[loader])
+        return self._twins[loader]
 
-    def observe(self, index: Any, logits: Any, target: Any = None) -> None:
+    def observe(self, index: Any, logits: Any = None, target: Any = None, *, loss: Any = None) -> None:
         """Note the logits (B, K) of the examples at `index` (B,), before the step that they lead to.
 
         `target` (B,), where given as class numbers, is compared with the labels, and a difference is reported by
-        `end_epoch`; soft targets are ignored. Tensors on any device, arrays and lists are welcome. Raises InputError
-        when shapes or types cannot be right, or a position is outside the dataset.
+        `end_epoch`; soft targets are ignored. A task without one class per example (several labels, regression) gives
+        its own `loss` (B,) instead of logits, to a Recorder with channels=("loss",); labels are then any grouping, such
+        as zeros. Tensors on any device, arrays and lists are welcome. Raises InputError when shapes or types cannot be
+        right, or a position is outside the dataset.
         """
         if not self._open or self.epoch == self.epochs:
             state = f"all {self.epochs} epochs are recorded" if self._open else "the recorder is closed"
             raise InputError(f"nothing more can be observed: {state}; record into a new folder.")
+        if (logits is None) == (loss is None):
+            raise InputError("observe takes either logits (B, K) or loss=(B,), one of the two.")
+        if logits is None:
+            self._check_loss_alone()
+            self._board.post_loss(index, loss)
+            return
         index, logits = self._board.post(index, logits, target, len(self._plain.classes))
-        self._carry.add(self.epoch, index, logits)
+        if self._carry is not None:
+            self._carry.add(self.epoch, index, logits)
 
     def end_epoch(self) -> None:
-        """Bring the epoch's rows to the disk.
+        """Bring the epoch's rows to the disk, merged over all processes.
 
         Raises DivergedError when logits were NaN or infinite, and InputError when nothing was observed, when positions
         were outside the dataset or targets differ from the labels; the epoch then does not count.
         """
         epoch = self.epoch
         try:
-            rows, seen = self._board.read(epoch)
-            self._carry.settle(epoch)
-            for name in self._journal.facts["channels"]:
-                self._journal.write_row(name, epoch, self._carry.step if name == "kl_step" else rows[name])
+            rows, seen, ours = self._board.read(epoch, self._peers)
+            if self._carry is not None:
+                self._carry.settle(epoch, self._peers, ours)
+            self._coverage, self._seconds = self._peers.first(lambda: self._written(epoch, rows, seen))
         finally:
             self._forget()
-        took, self._since = time.perf_counter() - self._since, time.perf_counter()
-        self._journal.commit([*self._journal.coverage, float(seen.mean())], [*self._journal.seconds, took])
+            self._since = time.perf_counter()
 
     def rewind(self, epoch: int) -> None:
         """Record again from this epoch on, as a training does whose checkpoint is older than the record.
@@ -143,30 +161,49 @@ class Recorder:
         Raises InputError for an epoch not yet reached, a finished record, and, where `kl_step` or `logit_mean` are
         recorded, more than one epoch back (except to the start), since they build on the epoch before.
         """
-        if not 0 <= epoch <= self.epoch or store.is_finished(self._journal.folder):
-            state = "finished" if store.is_finished(self._journal.folder) else f"at epoch {self.epoch}"
-            raise InputError(f"cannot go back to epoch {epoch}: the record is {state}; record into a new folder.")
-        if not self._carry.can_repeat(epoch):
-            raise InputError(
-                f"cannot go back from epoch {self.epoch} to {epoch}: kl_step and logit_mean keep one epoch only; go "
-                "back to 0 or record into a new folder."
-            )
+        self._coverage, self._seconds = self._peers.first(lambda: self._rewound(epoch))
         self._forget()
-        self._journal.commit(self._journal.coverage[:epoch], self._journal.seconds[:epoch])
         self._since = time.perf_counter()
 
+    def stop(self) -> None:
+        """Make the epochs recorded so far the whole record, as a training that stops early needs.
+
+        What was observed since the last end_epoch does not count. Raises InputError when no epoch is recorded.
+        """
+        if self.epoch == 0:
+            raise InputError("no epoch is recorded yet; call end_epoch after each epoch, then stop.")
+        self._forget()
+        self.epochs = self.epoch
+        if self._archive is not None:
+            self._archive.stop()
+
     def dynamics(self) -> Dynamics:
-        """Return the finished record; raises InputError when epochs are missing."""
+        """Return the finished record; raises InputError when epochs are missing.
+
+        In a distributed training the first process may ask at any time, the others after their recorder is closed.
+        """
         if self.epoch < self.epochs:
-            raise InputError(f"{self.epoch} of {self.epochs} epochs are recorded; record the others first.")
+            raise InputError(
+                f"{self.epoch} of {self.epochs} epochs are recorded; record the others first, or call stop() to keep "
+                "these alone."
+            )
         self._finish()
-        return cast("Dynamics", store.load(self._journal.folder))
+        return cast("Dynamics", store.load(self._folder))
 
     def close(self) -> None:
-        """Let go of the folder; a complete record becomes a finished one, an incomplete one can be continued."""
+        """Let go of the folder; a complete record becomes a finished one, an incomplete one can be continued.
+
+        Raises InputError when there are observations of an epoch that was never ended.
+        """
+        pending = self._board.observations
         if self._open and self.epoch == self.epochs:
-            self._finish()
+            self._peers.first(self._finish)
         self._let_go()
+        if pending:
+            raise InputError(
+                f"{pending:,} observations of epoch {self.epoch + 1} are not recorded, because end_epoch was not "
+                "called after them: call it after each epoch, or stop() where the training stops early."
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -179,42 +216,44 @@ class Recorder:
         else:
             self._let_go()
 
+    def _opened(self) -> tuple[list[float], list[float]]:
+        self._archive = Archive(self._folder, self._plain, self.epochs, self._channels, self._arrays)
+        self._carry = self._archive.carry
+        return self._archive.progress
+
+    def _written(
+        self, epoch: int, rows: Mapping[str, NDArray[np.float32]], seen: NDArray[np.bool_]
+    ) -> tuple[list[float], list[float]]:
+        assert self._archive is not None  # noqa: S101
+        return self._archive.write(epoch, rows, float(seen.mean()), time.perf_counter() - self._since)
+
+    def _rewound(self, epoch: int) -> tuple[list[float], list[float]]:
+        assert self._archive is not None  # noqa: S101
+        return self._archive.rewind(epoch)
+
     def _finish(self) -> None:
-        if not store.is_finished(self._journal.folder):
-            if "logit_mean" in self._arrays:
-                self._carry.write_logit_mean(self.epochs - 1, self._journal.file("arrays.logit_mean"))
-            channels = {name: self._journal.load(f"channels.{name}") for name in self._journal.facts["channels"]}
-            arrays = {name: self._journal.load(f"arrays.{name}") for name in self._arrays}
-            plain = self._plain
-            seconds = np.asarray(self._journal.seconds)
-            np.save(self._journal.file("seconds"), seconds, allow_pickle=False)
-            done = replace(plain, channels=channels, arrays=arrays, seconds=seconds)
-            store.write_meta(self._journal.folder, done)
-        self._carry.drop()
+        if self._archive is not None:
+            self._archive.finish()
 
     def _forget(self) -> None:
         self._board.reset()
-        self._carry.reset()
+        if self._carry is not None:
+            self._carry.reset()
 
     def _let_go(self) -> None:
         self._open = False
         self._forget()
         self._twins.clear()
-        self._journal.close()
+        self._peers.leave()
+        if self._archive is not None:
+            self._archive.close()
 
-
-def _facts(plain: Dynamics, epochs: int, channels: Sequence[str], arrays: Sequence[str]) -> Mapping[str, Any]:
-    return {
-        "examples": len(plain),
-        "epochs": epochs,
-        "labels": digest(plain.label),
-        "keys": None if plain.key is None else digest(plain.key),
-        "classes": list(plain.classes),
-        "channels": list(channels),
-        "arrays": list(arrays),
-        "observed": plain.observed,
-        "recipe": asdict(plain.recipe),
-    }
+    def _check_loss_alone(self) -> None:
+        if self._channels != ("loss",) or self._arrays:
+            kept = ", ".join(self._channels + self._arrays)
+            raise InputError(
+                f'a loss fills the channel loss alone, but this recorder keeps {kept}; keep ("loss",) only.'
+            )
 
 
 def _check_names(channels: Sequence[str], arrays: Sequence[str], observed: str) -> None:
