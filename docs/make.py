@@ -13,6 +13,7 @@ TITLES = {
     "select": "Selection rules: exactly so many examples",
     "extrapolate": "Extrapolation: scores of all from scores of some",
     "gauge": "Gauges: one number about a dataset",
+    "scenario": "Scenarios: what is done to a dataset, to see how a method bears it",
 }
 
 

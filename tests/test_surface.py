@@ -28,6 +28,7 @@ PUBLIC = [
     "record",
     "report",
     "save",
+    "scenario",
     "score",
     "select",
 ]

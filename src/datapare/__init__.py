@@ -16,7 +16,7 @@ from datapare.types import Comparison, Dynamics, Recipe, Scores, Subset
 if TYPE_CHECKING:
     from datapare.api import realign, score, select
     from datapare.comparison import compare
-    from datapare.data import Dataset, export, open_dataset
+    from datapare.data import Dataset, export, open_dataset, scenario
     from datapare.page import report
     from datapare.pruning import prune
     from datapare.recorder import Recorder
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Each verb loads its room on first use, so that `import datapare` stays quick.
 ROOM = {
     "score": "api", "select": "api", "realign": "api",
-    "Dataset": "data", "open_dataset": "data", "export": "data",
+    "Dataset": "data", "open_dataset": "data", "export": "data", "scenario": "data",
     "Recorder": "recorder", "record": "train", "compare": "comparison", "prune": "pruning",
     "report": "page", "save": "store", "load": "store",
 }  # fmt: skip
@@ -50,6 +50,7 @@ __all__ = [
     "record",
     "report",
     "save",
+    "scenario",
     "score",
     "select",
 ]

@@ -19,7 +19,7 @@ INTERRUPTED = 130
 
 ORDER = (
     "prune", "record", "embed", "score", "extrapolate", "select", "export", "compare", "curve", "suspects", "report",
-    "gauge", "methods", "show", "doctor",
+    "gauge", "scenario", "methods", "show", "doctor",
 )  # fmt: skip
 
 

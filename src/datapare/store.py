@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.errors import InputError
-from datapare.types import Comparison, Dynamics, Noun, Recipe, Scores, Subset
+from datapare.types import Comparison, Dynamics, Noun, Recipe, Scenario, Scores, Subset
 
 FORMAT = 1
 META = "meta.json"
-NOUNS: Mapping[str, type[Noun]] = {cls.__name__.lower(): cls for cls in (Dynamics, Scores, Subset, Comparison)}
+NOUNS: Mapping[str, type[Noun]] = {
+    cls.__name__.lower(): cls for cls in (Dynamics, Scores, Subset, Comparison, Scenario)
+}
 GROUPS = {"channels", "arrays"}  # fields that hold named arrays; each is stored as "<field>.<name>.npy"
 
 

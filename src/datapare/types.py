@@ -5,7 +5,7 @@ of the dataset, always; a larger score is kept first, always; NaN means *not obs
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
@@ -183,7 +183,38 @@ class Comparison:
             raise InputError("a comparison always holds the random arm: nothing is shown without it.")
 
 
-Noun = Dynamics | Scores | Subset | Comparison
+@dataclass(frozen=True, eq=False)
+class Scenario:
+    """What was done to a dataset to make this one of M examples: noise, corruption, a long tail, copies.
+
+    `source` (M,) is the position each row had there, `label` (M,) the label it had there, and `touched` are the sorted
+    positions, among those M, of the rows that were changed or added.
+
+    >>> len(Scenario(source=[0, 2], touched=[1], label=[0, 1]))
+    2
+    """
+
+    source: NDArray[np.int64]
+    touched: NDArray[np.int64]
+    label: NDArray[np.int64]
+    recipe: Recipe = field(default_factory=Recipe)
+
+    def __post_init__(self) -> None:
+        for name in ("source", "touched", "label"):
+            object.__setattr__(self, name, np.asanyarray(getattr(self, name), dtype=np.int64))
+        if len(self.source) != len(self.label):
+            raise InputError(f"{len(self.source):,} rows have {len(self.label):,} labels; expected one each.")
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def at(self, index: NDArray[np.int64]) -> "Scenario":
+        """Return what was done to the rows at the sorted positions `index`."""
+        touched = np.flatnonzero(np.isin(index, self.touched))
+        return replace(self, source=self.source[index], touched=touched, label=self.label[index])
+
+
+Noun = Dynamics | Scores | Subset | Comparison | Scenario
 
 
 def check_same_dataset(*nouns: "Dynamics | Scores | Subset | None") -> None:

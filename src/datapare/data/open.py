@@ -1,7 +1,8 @@
 """Open any dataset as labelled examples with keys; what cannot be used is refused with one sentence."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -15,7 +16,7 @@ from datapare.data.labels import check_classes, read_labels
 from datapare.data.read import read
 from datapare.data.source import Ask, Source
 from datapare.errors import InputError
-from datapare.types import Kind
+from datapare.types import Kind, Scenario
 
 OnBad = Literal["fail", "skip"]
 
@@ -61,7 +62,17 @@ def open_dataset(
     data = _without(replace(whole, array=array), bad)
     if classes is None:
         check_classes(data.label, data.classes)
+    if found.scenario is not None:
+        return tried(data, found.scenario.at(data.row))
     return replace(data, digest=keys.digest(data.key, data.label))
+
+
+def tried(data: Dataset, scenario: Scenario) -> Dataset:
+    """The dataset with what was done to it: touched examples are no longer who they were, whatever their id says."""
+    mark = keys.text_keys([json.dumps(asdict(scenario.recipe), sort_keys=True)])
+    key = data.key.copy()
+    key[scenario.touched] = keys.mix(mark, key[scenario.touched])
+    return replace(data, key=key, digest=keys.digest(key, data.label), scenario=scenario)
 
 
 def _described(found: Source, ask: Ask, id_: str | None, held_out: Sequence[str] | None) -> Dataset:

@@ -3,14 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare import store
 from datapare.data.files import same_split
 from datapare.data.source import Source, undecoded
 from datapare.errors import InputError
+from datapare.types import Scenario
+
+SCENARIO = "scenario"  # the folder, beside the rows, that says what was done to them
 
 
 @contextmanager
@@ -34,8 +38,10 @@ def is_saved(folder: Path) -> bool:
 
 def read_saved(folder: Path, split: str) -> Source:
     """The rows of a folder written by `Dataset.save_to_disk` or `DatasetDict.save_to_disk`."""
-    loaded = _load(folder)
-    return Source(undecoded(_split(loaded, split, str(folder))), "saved", folder)
+    rows = undecoded(_split(_load(folder), split, str(folder)))
+    done = folder / SCENARIO
+    scenario = cast("Scenario", store.load(done)) if store.is_finished(done) else None
+    return Source(rows, "saved", folder, scenario=scenario)
 
 
 def from_object(data: Any, split: str) -> Source:
@@ -102,4 +108,6 @@ def write_saved(data: Any, keep: NDArray[np.int64], out: Path) -> int:
         smaller = type(loaded)({name: smaller if one is rows else one for name, one in loaded.items()})
     with quiet():
         smaller.save_to_disk(str(out))
+    if data.scenario is not None:
+        store.save(data.scenario.at(np.searchsorted(data.row, keep)), out / SCENARIO)
     return len(rows)

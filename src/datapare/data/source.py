@@ -9,7 +9,7 @@ from uuid import uuid4
 from numpy.typing import NDArray
 
 from datapare.errors import InputError
-from datapare.types import Kind
+from datapare.types import Kind, Scenario
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Source:
     name: Sequence[str] | None = None
     array: NDArray[Any] | None = None
     origin: Any = None
+    scenario: Scenario | None = None
 
 
 def rows_of(table: Any) -> Any:

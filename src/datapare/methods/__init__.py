@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from datapare.errors import InputError
 
-Room = Literal["score", "select", "extrapolate", "gauge"]
+Room = Literal["score", "select", "extrapolate", "gauge", "scenario"]
 ROOMS: tuple[Room, ...] = get_args(Room)
 BOUND_BY_API = {"n", "rng"}  # positional parameters that are no arrays
 

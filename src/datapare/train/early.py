@@ -108,13 +108,13 @@ def _recorded(
     folder: Path,
     progress: Callable[[Progress], None] | None,
 ) -> Dynamics:
-    asked, begun = _recipe(training, inputs, channels, seed, data.digest), _begun(folder)
+    asked, begun = _recipe(training, inputs, channels, seed, data), _begun(folder)
     if begun is not None:
         _check_same(folder, begun, asked)
         training = replace(training, precision=begun["knobs"]["precision"])
     if not store.is_finished(folder):
         training = settle(inputs, data.label, len(data.classes), training, seed)
-        recipe = _recipe(training, inputs, channels, seed, data.digest)
+        recipe = _recipe(training, inputs, channels, seed, data)
         with _recorder(data, training, channels, folder, recipe) as recorder:
             trained = train(
                 inputs,
@@ -193,11 +193,12 @@ def _with_finished(folder: Path, channels: tuple[str, ...]) -> Dynamics:
     return cast("Dynamics", store.load(folder))
 
 
-def _recipe(training: Training, inputs: Inputs, channels: tuple[str, ...], seed: int, digest: str) -> Recipe:
+def _recipe(training: Training, inputs: Inputs, channels: tuple[str, ...], seed: int, data: Dataset) -> Recipe:
     knobs = asdict(training) | {"channels": channels, "input_shape": inputs.array.shape[1:]}
     plain = json.loads(json.dumps(knobs))  # as it will be read back: lists, not tuples
     versions = {name: version(name) for name in ("datapare", "numpy", "torch")}
-    return Recipe("record", training.model, plain, seed, digest, versions)
+    parents = () if data.scenario is None else (data.scenario.recipe,)
+    return Recipe("record", training.model, plain, seed, data.digest, versions, parents)
 
 
 def _begun(folder: Path) -> dict[str, Any] | None:
