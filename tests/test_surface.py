@@ -21,6 +21,7 @@ PUBLIC = [
     "Subset",
     "compare",
     "export",
+    "gauge",
     "load",
     "open_dataset",
     "prune",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datapare.api import realign, score, select
     from datapare.comparison import compare
     from datapare.data import Dataset, export, open_dataset, scenario
+    from datapare.gauging import gauge
     from datapare.page import report
     from datapare.pruning import prune
     from datapare.recorder import Recorder
@@ -28,7 +29,7 @@ ROOM = {
     "score": "api", "select": "api", "realign": "api",
     "Dataset": "data", "open_dataset": "data", "export": "data", "scenario": "data",
     "Recorder": "recorder", "record": "train", "compare": "comparison", "prune": "pruning",
-    "report": "page", "save": "store", "load": "store",
+    "gauge": "gauging", "report": "page", "save": "store", "load": "store",
 }  # fmt: skip
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Subset",
     "compare",
     "export",
+    "gauge",
     "load",
     "open_dataset",
     "prune",

@@ -135,6 +135,12 @@ def settle(inputs: Inputs, label: NDArray[np.int64], n_classes: int, training: T
         return replace(training, precision=_precision(run))
 
 
+def initial(inputs: Inputs, n_classes: int, training: Training, seed: int) -> Network:
+    """Return the network that a training with this seed begins with."""
+    with _own_randomness():
+        return _initial(inputs, n_classes, training, seed)
+
+
 def bounds(count: int, batch: int) -> list[int]:
     """Return where batches begin and end; a last batch of one example joins its neighbour (batch norm needs two).
 
@@ -206,11 +212,15 @@ def _prepare(
     recorder: Any,
     progress: Callable[[Progress], None] | None,
 ) -> _Run:
-    torch.manual_seed(_mixed(seed, 0, 3))
-    network = build(training, inputs, n_classes).to(device())
+    network = _initial(inputs, n_classes, training, seed)
     target = torch.from_numpy(np.asarray(label, dtype=np.int64).copy()).to(device())
     rows = Rows(inputs.array, inputs.encoding.kind)
     return _Run(network, _optimizer(network, training), rows, target, index, training, seed, recorder, progress)
+
+
+def _initial(inputs: Inputs, n_classes: int, training: Training, seed: int) -> Network:
+    torch.manual_seed(_mixed(seed, 0, 3))
+    return build(training, inputs, n_classes).to(device())
 
 
 def _optimizer(network: Network, training: Training) -> torch.optim.Optimizer:

@@ -29,6 +29,9 @@ def prune(
     ] = None,
     as_: As = "copy",
     seed: Annotated[int, Option(help="Seed of the training and of the selection.")] = 0,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Say what it would cost, from a few real steps, and stop.")
+    ] = False,
     opening: Mapping[str, Any],
     recording: Mapping[str, Any],
     score_knobs: Mapping[str, Any],
@@ -37,6 +40,13 @@ def prune(
     """Make a dataset smaller: train briefly, score, select, export and report, in one go."""
     from datapare.pruning import prune
 
+    if dry_run:
+        from datapare.forecast import forecast
+
+        wanted = parse_keep(keep)
+        for line in forecast(path, keep=wanted, seed=seed, open_with=opening, record_with=recording).lines():
+            typer.echo(line)
+        return
     with bars() as progress:
         made = prune(
             path, keep=parse_keep(keep), out=out, method=method, selection=select, score_knobs=score_knobs,

@@ -1,0 +1,173 @@
+"""What pruning will cost, before anything is paid: counts, seconds from a few real training steps, disk and memory."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from datapare.numerics import budget
+
+WARM_UP, TIMED = 2, 6  # steps: the first compile and allocate
+NETWORKS = 50  # thinned networks of distorted_loss
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What `prune` would do and take: examples, settings, seconds, bytes.
+
+    `training` is the scoring run's settings, `full` and `subset` those of a training on everything and on what is
+    kept; `step` is the measured seconds of an update by batch size; `extra` is how many more epochs the channels take
+    that are made after the training. `memory` is the most this process has taken so
+    far, with the data encoded and the network in training.
+    """
+
+    total: int
+    count: int
+    preset: str
+    training: Any
+    full: Any
+    subset: Any
+    step: Mapping[int, float]
+    extra: float
+    record: int
+    data: int
+    memory: int
+
+    @property
+    def epoch(self) -> float:
+        """Seconds of an epoch of the scoring run."""
+        return self.seconds(replace(self.training, epochs=1), self.total)
+
+    def seconds(self, training: Any, examples: int) -> float:
+        """Seconds of a training on so many examples."""
+        return float(training.epochs * np.ceil(examples / training.batch) * self.step[training.batch])
+
+    def lines(self) -> list[str]:
+        """Return the forecast in words."""
+        epochs = self.training.epochs + self.extra
+        scoring = epochs * self.epoch
+        full, subset = self.seconds(self.full, self.total), self.seconds(self.subset, self.count)
+        settings = (
+            f"preset {self.preset}, {self.training.model}, batch {self.training.batch}, {self.training.precision}"
+        )
+        return [
+            f"keep {self.count:,}, drop {self.total - self.count:,} of {self.total:,} examples",
+            f"scoring    {epochs:g} epochs of {self.epoch:,.1f} s: {_told(scoring)} ({settings})",
+            f"retraining {self.full.epochs} epochs on all examples: {_told(full)}",
+            f"           {self.subset.epochs} epochs on the subset: {_told(subset)}",
+            f"disk       {_size(self.record)} for the record, and the kept examples",
+            f"memory     {_size(self.data)} for the encoded examples; {_size(self.memory)} in all so far",
+            _paid(scoring, full - subset),
+            f"from {TIMED} timed training steps; nothing was written",
+        ]
+
+
+def forecast(
+    source: Any,
+    *,
+    keep: float,
+    seed: int = 0,
+    open_with: Mapping[str, Any] | None = None,
+    record_with: Mapping[str, Any] | None = None,
+) -> Forecast:
+    """Say what `prune` with the same arguments would cost, from a few real training steps; nothing is written.
+
+    Raises InputError as `prune` does for a dataset, a keep fraction or settings that cannot be.
+    """
+    from datapare.data import Dataset, encode, open_dataset
+    from datapare.recorder.channels import CHANNELS
+    from datapare.train import retraining, settings, settle
+    from datapare.train.finished import FINISHED
+    from datapare.train.models import backbone
+
+    data = source if isinstance(source, Dataset) else open_dataset(source, **(open_with or {}))
+    count = budget(len(data), keep)
+    wish = dict(record_with or {})
+    channels = wish.pop("channels", tuple(CHANNELS))
+    words = backbone(wish.get("model")) if data.kind == "text" else None
+    inputs = encode(data, image_size=wish.pop("image_size", None), tokenizer=words)
+    classes = len(data.classes)
+    training = settle(inputs, data.label, classes, settings(inputs, classes, **wish), seed)
+    full, subset = retraining(training), retraining(training, count / len(data))
+    sizes = {training.batch, subset.batch}
+    return Forecast(
+        total=len(data),
+        count=count,
+        preset=_preset(record_with or {}, inputs, classes),
+        training=training,
+        full=full,
+        subset=subset,
+        step={batch: _step(inputs, data.label, classes, training, batch, seed) for batch in sizes},
+        extra=sum(FINISHED[name].epochs(classes) for name in channels if name in FINISHED),
+        record=len(data) * _bytes_per_example(inputs, classes, training, channels),
+        data=inputs.array.nbytes,
+        memory=_peak(),
+    )
+
+
+def _preset(wish: Mapping[str, Any], inputs: Any, classes: int) -> str:
+    """The name of the recipe that was asked for, or that the data choose."""
+    from datapare.train import PRESETS, choose
+    from datapare.train.models import backbone
+
+    chosen = PRESETS["finetune"] if backbone(wish.get("model")) else choose(inputs, classes)
+    return str(wish.get("preset") or next(name for name, recipe in PRESETS.items() if recipe is chosen))
+
+
+def _step(inputs: Any, label: Any, classes: int, training: Any, batch: int, seed: int) -> float:
+    """Seconds of one update with this batch size, by a few real ones."""
+    from datapare.train import train
+
+    def run(steps: int) -> Any:
+        brief = replace(training, batch=batch, epochs=1, schedule_epochs=training.schedule)
+        index = np.resize(np.random.default_rng(seed).permutation(len(label)), min(steps * batch, len(label)))
+        return train(inputs, label, classes, brief, seed=seed, index=index)
+
+    run(WARM_UP)
+    timed = run(TIMED)
+    return float(timed.seconds / timed.iterations)
+
+
+def _bytes_per_example(inputs: Any, classes: int, training: Any, channels: Sequence[str]) -> int:
+    """Bytes of a finished record: 16 of label and key, 4 per channel and epoch, 4 per number of a summary."""
+    width: dict[str, int] = {"logit_mean": classes, "prob": classes, "distorted_loss": NETWORKS, "boundary_distance": 1}
+    if "embedding" in channels:
+        width["embedding"] = _embedding_width(inputs, classes, training)
+    return 16 + 4 * sum(width.get(name, int(training.epochs)) for name in channels)
+
+
+def _embedding_width(inputs: Any, classes: int, training: Any) -> int:
+    from datapare.data import Inputs
+    from datapare.train import embed
+    from datapare.train.loop import initial
+
+    return int(embed(initial(inputs, classes, training, 0), Inputs(inputs.array[:1], inputs.encoding)).shape[1])
+
+
+def _peak() -> int:
+    """Most bytes of memory this process has taken."""
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _paid(scoring: float, saved: float) -> str:
+    if saved <= 0:
+        return "pays       never by time: a training on the subset takes as long as on everything"
+    needed = int(np.floor(scoring / saved)) + 1
+    return f"pays       after {needed:,} training{'s' * (needed > 1)} on the subset instead of on everything"
+
+
+def _told(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:,.0f} s"
+    return f"{seconds / 60:,.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
+
+
+def _size(count: int) -> str:
+    if count < 1_000_000:
+        return f"{max(1, count // 1000)} kB"
+    return f"{count / 1e6:,.0f} MB" if count < 10_000_000_000 else f"{count / 1e9:,.1f} GB"
