@@ -30,8 +30,7 @@ def record(data, labels, folder):
     model, optimizer = new_model()
     loader = DataLoader(data, batch_size=64, shuffle=True)
     with dp.Recorder(folder, labels, epochs=EPOCHS) as recorder:  # <--
-        if recorder.epoch < EPOCHS:
-            recorder.rewind(0)  # <-- this loop keeps no checkpoint, so an interrupted run starts over
+        recorder.resume(0)  # <-- this loop keeps no checkpoint, so an interrupted run starts over
         for _ in range(recorder.epoch, EPOCHS):
             for index, images, target in recorder.track(loader):  # <-- instead of: in loader
                 logits = model(images)

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, IterableDataset, Subset
 
 from datapare.errors import InputError
 
+FORMER = "__pl_saved"  # from what Lightning notes here it would make the loader anew, without its positions
 OWN_INDICES = "pass your own positions to observe(index, logits, target) instead of using track"
 
 
@@ -95,7 +96,7 @@ def twin(loader: Any, count: int, join: Callable[[Tensor, Any], Any] = in_front)
     if not isinstance(loader, DataLoader):
         raise InputError(f"track follows a torch DataLoader, not a {type(loader).__name__}; {OWN_INDICES}.")
     made: Any = object.__new__(type(loader))
-    made.__dict__.update(loader.__dict__)
+    made.__dict__.update({name: value for name, value in vars(loader).items() if not name.startswith(FORMER)})
     if "base_dataloader" in loader.__dict__:  # accelerate wraps a loader in its own class
         made.__dict__["base_dataloader"] = twin(loader.__dict__["base_dataloader"], count, join)
         return made

@@ -96,6 +96,9 @@ class Recorder:
         self._since = time.perf_counter()
         self._open = True
 
+    def __len__(self) -> int:
+        return len(self._plain)
+
     @property
     def epoch(self) -> int:
         """The next epoch to record, counting from 0; equal to `epochs` when all are recorded."""
@@ -164,6 +167,19 @@ class Recorder:
         self._coverage, self._seconds = self._peers.first(lambda: self._rewound(epoch))
         self._forget()
         self._since = time.perf_counter()
+
+    def resume(self, epoch: int) -> None:
+        """Be where a training stands that is about to train this epoch: back to it where the record is ahead.
+
+        A finished record stays as it is. Raises InputError when epochs before it are missing, and as rewind does.
+        """
+        if self.epoch < min(epoch, self.epochs):
+            raise InputError(
+                f"the training goes on with epoch {epoch + 1}, but {self.epoch} epochs are recorded; go on from the "
+                "checkpoint of that epoch, or record a new training into a new folder."
+            )
+        if epoch < self.epoch and not self._peers.first(lambda: store.is_finished(self._folder)):
+            self.rewind(epoch)
 
     def stop(self) -> None:
         """Make the epochs recorded so far the whole record, as a training that stops early needs.
