@@ -1,0 +1,109 @@
+"""The real datasets of evidence.py: each function returns training data, held-out data, and what was done to them."""
+
+import lzma
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+import datapare as dp
+
+Image = NDArray[np.uint8]
+Label = NDArray[np.int64]
+
+
+class Pair(NamedTuple):
+    """Training data, held-out data that choose nothing, and the condition in words."""
+
+    data: dp.Dataset
+    test: dp.Dataset
+    told: str
+
+
+def fashion(folder: Path, *, examples: int = 6_000, held_out: int = 5_000) -> Pair:
+    """The first training and test images of Fashion-MNIST, 28 x 28."""
+    x, y = _idx(folder, "train", examples)
+    x_test, y_test = _idx(folder, "t10k", held_out)
+    return _arrays(x, y, x_test, y_test, f"the first {examples:,} of 60,000, clean")
+
+
+def cifar10(folder: Path) -> Pair:
+    """The first 10,000 training images of CIFAR-10 (AVIF), and the first 5,000 test images."""
+    x, y = _images(folder / "cifar10/train.parquet", 10_000)
+    x_test, y_test = _images(folder / "cifar10/test.parquet", 5_000)
+    return _arrays(x, y, x_test, y_test, "the first 10,000 of 50,000, AVIF, clean")
+
+
+def cifar10_human(folder: Path) -> Pair:
+    """The same images with the label of one human each (CIFAR-10N random_label1); the test labels stay clean."""
+    x, clean = _images(folder / "cifar10/train.parquet", 10_000)
+    x_test, y_test = _images(folder / "cifar10/test.parquet", 5_000)
+    table = pq.read_table(folder / "human_labels/cifar10n_train.parquet", columns=["random_label1"])
+    y = table.column(0).to_numpy()[: len(x)].astype(np.int64)
+    told = f"the first 10,000 of 50,000, AVIF, one human's labels each ({np.mean(y != clean):.1%} differ)"
+    return _arrays(x, y, x_test, y_test, told)
+
+
+def tiny_imagenet20(folder: Path) -> Pair:
+    """Twenty classes of Tiny-ImageNet."""
+    return _parquet(folder / "tiny_imagenet20", "train", "val", "7,000 images at 32 px")
+
+
+def sst2(folder: Path) -> Pair:
+    """Sentiment of sentences and phrases; the first 20,000."""
+    rows = pq.read_table(folder / "sst2/train.parquet").slice(0, 20_000)
+    data = dp.open_dataset({name: np.asarray(rows[name].to_pylist()) for name in ("text", "label")})
+    test = dp.open_dataset(folder / "sst2/dev.parquet", classes=data.classes, split="test")
+    return Pair(data, test, "the first 20,000 of 60,614, held out: dev")
+
+
+def banking77(folder: Path) -> Pair:
+    """77 intents of bank customers."""
+    return _parquet(folder / "banking77", "train", "test", "all")
+
+
+def adult(folder: Path) -> Pair:
+    """Census income: numbers and categories."""
+    return _parquet(folder / "adult", "train", "test", "all")
+
+
+def changed(source: Callable[[Path], Pair], change: Callable[[dp.Dataset], dp.Dataset], told: str) -> Any:
+    """The same pair with the training data changed."""
+
+    def open_changed(folder: Path) -> Pair:
+        data, test, before = source(folder)
+        return Pair(change(data), test, before.replace("clean", told))
+
+    return open_changed
+
+
+def _parquet(folder: Path, train: str, held_out: str, told: str) -> Pair:
+    data = dp.open_dataset(folder / f"{train}.parquet")
+    test = dp.open_dataset(folder / f"{held_out}.parquet", classes=data.classes, split="test")
+    return Pair(data, test, told)
+
+
+def _arrays(x: Image, y: Label, x_test: Image, y_test: Label, told: str) -> Pair:
+    data = dp.open_dataset((x, y))
+    return Pair(data, dp.open_dataset((x_test, y_test), classes=data.classes), told)
+
+
+def _idx(folder: Path, split: str, count: int) -> tuple[Image, Label]:
+    def read(name: str, header: int) -> Image:
+        with lzma.open(folder / f"fashion_mnist/{split}-{name}-ubyte.xz") as file:
+            return np.frombuffer(file.read(), np.uint8)[header:]
+
+    pixels, labels = read("images-idx3", 16), read("labels-idx1", 8)
+    return pixels.reshape(-1, 28, 28)[:count], labels[:count].astype(np.int64)
+
+
+def _images(path: Path, count: int) -> tuple[Image, Label]:
+    from PIL import Image as Pillow
+
+    rows = pq.read_table(path, columns=["image", "label"]).slice(0, count)
+    pictures = [Pillow.open(BytesIO(cell["bytes"])).convert("RGB") for cell in rows["image"].to_pylist()]
+    return np.stack([np.asarray(picture) for picture in pictures]), rows["label"].to_numpy().astype(np.int64)
