@@ -17,7 +17,7 @@ from PIL import Image
 from datapare.data import open_dataset
 from datapare.errors import MismatchError
 from datapare.intervals import mean_interval, paired_interval
-from datapare.methods.select.beta import beta_parameters
+from datapare.methods.select.beta import beta_parameters, fitted_c_d
 from datapare.page import _in_script, report
 from datapare.page.figures import POINTS, plain, score_edges
 from datapare.page.summary import moments
@@ -340,11 +340,37 @@ def test_the_beta_curve_has_the_parameters_of_the_method():
     assert "Beta weighting" in page
 
 
-def test_a_balanced_or_other_selection_has_no_beta_curve():
+def test_another_selection_has_no_beta_curve():
     d = dynamics()
     s = scores(d)
-    for chosen in (subset(s), subset(s, method="beta", balance="proportional")):
-        assert len(figures_in(report(chosen, scores=s, dynamics=d))["probability"]["data"]) == 2
+    assert len(figures_in(report(subset(s), scores=s, dynamics=d))["probability"]["data"]) == 2
+
+
+def test_the_beta_curve_of_a_balanced_selection_is_the_mean_of_its_classes_curves():
+    from scipy.stats import beta as density
+
+    d = dynamics()
+    s = scores(d)
+    chosen = subset(s, method="beta", c_d=4.0, balance="proportional")
+    page = report(chosen, scores=s, dynamics=d)
+    mean, x, expected, kept = moments(d.channels["target_prob"])[0], np.linspace(0.005, 0.995, 199), 0.0, 0
+    for number in np.unique(d.label):
+        member = np.flatnonzero(d.label == number)
+        n = int(chosen.mask[member].sum())
+        mu = mean[member][s.score[member].argmax()]
+        expected += n * density.pdf(x, *beta_parameters(mu, 1 - n / len(member), c_d=4.0))
+        kept += n
+    np.testing.assert_allclose(figures_in(page)["probability"]["data"][-1]["y"], expected / kept, rtol=1e-3)
+    assert f"averaged over {len(np.unique(d.label))} classes" in page
+
+
+def test_the_beta_curve_says_which_c_d_was_fitted():
+    d = dynamics()
+    s = scores(d)
+    mean = np.clip(moments(d.channels["target_prob"])[0].astype(np.float64), 1e-6, 1 - 1e-6)
+    chosen = subset(s, method="beta", c_d=None)
+    fitted = fitted_c_d(s.score, mean, len(chosen), float(mean[s.score.argmax()]))
+    assert f"(c_d {fitted:.3g})" in report(chosen, scores=s, dynamics=d)
 
 
 def test_moments_match_numpy_and_skip_what_was_not_observed():

@@ -8,7 +8,7 @@ import pytest
 from datapare import greedy
 from datapare.errors import InputError
 from datapare.methods import check_knobs, find, names
-from datapare.methods.select.beta import beta, beta_parameters
+from datapare.methods.select.beta import beta, beta_parameters, fitted_c_d
 from datapare.methods.select.boss import boss
 from datapare.methods.select.ccs import ccs
 from datapare.methods.select.craig import craig
@@ -152,7 +152,7 @@ def test_every_preset_is_a_set_of_knobs_the_method_has(name):
 
 
 DEFAULTS = {
-    "beta": {"c_d": 4.0, "total": 15.0, "anchor": 1},
+    "beta": {"c_d": None, "total": 15.0, "anchor": 1},
     "boss": {"c": 2.0, "a": 2.0, "cut": 0.0},
     "ccs": {"cut": 0.0, "strata": 50},
     "craig": {},
@@ -352,3 +352,49 @@ def test_missing_embeddings_are_refused(rule, bad):
     h[2, 1] = bad
     with np.errstate(invalid="ignore"), pytest.raises(InputError, match=r"of 4 embeddings are missing"):
         rule(h)
+
+
+# --- the fitted c_d ----------------------------------------------------------------------------------------------
+
+
+def uneven(count=4000, seed=0):
+    prob = rng(seed).beta(6, 1, size=count)
+    return rng(seed + 1).random(count) * (1 - prob) + 0.01, prob
+
+
+@pytest.mark.parametrize("keep", [0.5, 0.3, 0.1])
+def test_a_fitted_beta_keeps_examples_as_hard_as_all(keep):
+    score, prob = uneven()
+    kept = beta(score, prob[None], int(keep * 4000), rng(3))
+    assert prob[kept].mean() == pytest.approx(prob.mean(), abs=0.01)
+    hard = beta(score, prob[None], int(keep * 4000), rng(3), c_d=11.0)
+    assert prob[hard].mean() < prob.mean() - 0.03
+
+
+def test_a_fitted_c_d_is_the_one_that_a_search_by_hand_finds():
+    score, prob = uneven(600)
+    mu, noise = float(prob[score.argmax()]), rng(0).gumbel(size=600)
+
+    def kept_mean(c_d):
+        a, b = beta_parameters(mu, 0.7, c_d=c_d)
+        weight = [np.log(s) + (a - 1) * np.log(p) + (b - 1) * np.log(1 - p) for s, p in zip(score, prob, strict=True)]
+        return prob[np.argsort(-(np.array(weight) + noise))[:180]].mean()
+
+    tried = np.geomspace(0.05, 64, 400)
+    best = tried[np.argmin([abs(kept_mean(c_d) - prob.mean()) for c_d in tried])]
+    fitted = fitted_c_d(score, prob, 180, mu)
+    assert abs(kept_mean(fitted) - prob.mean()) <= abs(kept_mean(best) - prob.mean()) + 0.002
+    assert fitted == fitted_c_d(score, prob, 180, mu)
+
+
+def test_a_fitted_c_d_looks_at_evenly_spaced_examples_of_a_large_dataset():
+    score, prob = uneven(50_000)
+    mu = float(prob[score.argmax()])
+    assert np.isclose(fitted_c_d(score, prob, 15_000, mu), fitted_c_d(score[::3], prob[::3], 5_000, mu), rtol=0.05)
+    assert prob[beta(score, prob[None], 15_000, rng(0))].mean() == pytest.approx(prob.mean(), abs=0.01)
+
+
+def test_a_fitted_c_d_stays_at_the_nearer_end_where_none_balances():
+    easy = np.r_[np.full(10, 0.99), np.full(90, 0.5)]
+    assert fitted_c_d(np.r_[np.ones(10), np.zeros(90)], easy, 10, mu=0.5) > 60  # only the easy ones have a weight
+    assert fitted_c_d(np.r_[np.zeros(10), np.ones(90)], easy, 10, mu=0.5) < 0.06

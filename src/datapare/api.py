@@ -265,8 +265,9 @@ def _balanced(
     size = np.bincount(label)
     share = allot(size, n, uniform=balance == "uniform")
     chosen = []
+    of_class = np.split(np.argsort(label, kind="stable"), np.cumsum(size)[:-1])
     for number in np.flatnonzero(share):
-        member = np.flatnonzero(label == number)
+        member = of_class[number]
         own = {name: a[:, member] if name in columns else a[member] for name, a in arrays.items()}
         chosen.append(member[run(own, int(share[number]))])
     return np.sort(np.concatenate(chosen))

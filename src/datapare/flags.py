@@ -37,10 +37,23 @@ def parse_keep(text: str) -> float:
     return keep
 
 
+def parse_balance(text: Literal["proportional", "uniform", "none"]) -> Literal["proportional", "uniform"] | None:
+    """How classes share the budget; none = the rule sees all examples at once.
+
+    >>> parse_balance("none"), parse_balance("uniform")
+    (None, 'uniform')
+    """
+    return None if text == "none" else text
+
+
 # What several verbs ask for, written once. Each function's parameters become flags.
 Run = Annotated[Path, typer.Argument(help="A run folder, made by record or prune.", metavar="RUN")]
 Data = Annotated[str, typer.Argument(help="Folder, file, glob or hub name of the labelled dataset.", metavar="PATH")]
 Keep = Annotated[str, Option(help="Fraction to keep, such as 0.3, or a count, such as 15000.")]
+Balanced = Annotated[
+    Literal["proportional", "uniform", "none"],
+    Option(help="Apply the rule inside each class, with budgets like the class sizes or as even as they allow."),
+]
 Preset = Annotated[str | None, Option(help="Use the knobs published for a dataset, such as cifar100.")]
 As = Annotated[
     Literal["copy", "hardlink", "symlink", "index"],

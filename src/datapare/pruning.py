@@ -41,7 +41,7 @@ class Choice:
     selection: str = "beta"
     score_knobs: Mapping[str, Any] = field(default_factory=dict)
     select_knobs: Mapping[str, Any] = field(default_factory=dict)
-    balance: api.Balance | None = None
+    balance: api.Balance | None = "proportional"
     seed: int = 0
 
     def check(self) -> None:
@@ -59,7 +59,7 @@ def prune(
     selection: str = "beta",
     score_knobs: Mapping[str, Any] | None = None,
     select_knobs: Mapping[str, Any] | None = None,
-    balance: api.Balance | None = None,
+    balance: api.Balance | None = "proportional",
     seed: int = 0,
     as_: As = "copy",
     open_with: Mapping[str, Any] | None = None,
@@ -70,7 +70,8 @@ def prune(
     """Make a labelled dataset smaller: train briefly, score, select, and write the subset and a report.
 
     `source` is anything `open_dataset` reads, or an opened Dataset; `keep` a fraction in (0, 1] or a count. Results
-    go to `<source name>.datapare/` in the working directory, or to `out`. `open_with` and `record_with` are passed to
+    go to `<source name>.datapare/` in the working directory, or to `out`. The rule is applied inside each class, with
+    budgets proportional to their sizes, unless `balance` says otherwise. `open_with` and `record_with` are passed to
     `open_dataset` and `record`; `announce` is called with one line before each stage. Finished stages are not
     repeated. Raises InputError for bad input, BusyError when another process works on the same folder.
     """

@@ -13,6 +13,7 @@ from datapare.page import figures, gallery, tables
 from datapare.page.figures import Figure
 from datapare.page.summary import Floats, class_counts, coverage, lineage, moments, percent
 from datapare.page.verdict import Arm, arms, judged, verdict, worst_class
+from datapare.page.weighting import Weighting, weighting
 from datapare.types import Comparison, Dynamics, Recipe, Scores, Subset
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def _probability(parts: Parts) -> dict[str, Any] | None:
     if parts.moments is None:
         return None
     beta = _beta(parts)
-    curve = None if beta is None else beta["curve"]
+    curve = None if beta is None else beta.curve
     parts.figures["probability"] = figures.probabilities(parts.moments[0], parts.mask, curve)
     return {"beta": beta}
 
@@ -196,25 +197,17 @@ def is_beta(parts: Parts) -> bool:
     return parts.subset.recipe.method == "beta" and parts.moments is not None
 
 
-def _beta(parts: Parts) -> dict[str, Any] | None:
-    """The weighting curve of Beta sampling, its parameters, and the mean probability it starts from."""
+def _beta(parts: Parts) -> Weighting | None:
+    """The weighting of Beta sampling, within each class where it was applied so."""
     if not is_beta(parts) or parts.moments is None or parts.score is None:
         return None
-    if parts.subset.recipe.knobs.get("balance"):  # then each class has a curve of its own
-        return None
-    from scipy.special import betaln
-
-    from datapare.methods import find
-    from datapare.methods.select.beta import beta_parameters
-
-    defaults = {name: knob.default for name, knob in find("select", "beta").knobs.items()}
-    knobs = {**defaults, **parts.subset.recipe.knobs}
-    best = gallery.first(-parts.score, np.ones_like(parts.mask), int(knobs["anchor"]))
-    mu = float(parts.moments[0][best].mean())
-    alpha, beta = beta_parameters(mu, 1 - parts.subset.keep, c_d=knobs["c_d"], total=knobs["total"])
-    x = np.linspace(0.005, 0.995, 199)
-    y = np.exp((alpha - 1) * np.log(x) + (beta - 1) * np.log1p(-x) - betaln(alpha, beta))
-    return {"alpha": alpha, "beta": beta, "mu": mu, "curve": (x, y)}
+    recipe, groups = parts.subset.recipe, [np.arange(len(parts.mask))]
+    if recipe.knobs.get("balance"):
+        source = parts.dynamics or parts.data
+        if source is None:
+            return None
+        groups = [np.flatnonzero(source.label == number) for number in np.unique(source.label)]
+    return weighting(parts.moments[0], parts.score, parts.mask, recipe.knobs, groups)
 
 
 def _classes(parts: Parts) -> tables.ClassTable | None:

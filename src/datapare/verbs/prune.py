@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from typer import Option
 
-from datapare.flags import As, Data, Keep, Knobbed, opening, parse_keep, recording
+from datapare.flags import As, Balanced, Data, Keep, Knobbed, opening, parse_balance, parse_keep, recording
 from datapare.screen import bars
 
 GROUPS = {"opening": opening, "recording": recording}
@@ -24,9 +24,7 @@ def prune(
     out: Annotated[Path | None, Option(help="Run folder for all results.  [default: NAME.datapare]")] = None,
     method: Annotated[str, Option(help="Score; see datapare methods.")] = "dual",
     select: Annotated[str, Option(help="Selection rule; see datapare methods.")] = "beta",
-    balance: Annotated[
-        Literal["proportional", "uniform"] | None, Option(help="Apply the rule inside each class.")
-    ] = None,
+    balance: Balanced = "proportional",
     as_: As = "copy",
     seed: Annotated[int, Option(help="Seed of the training and of the selection.")] = 0,
     dry_run: Annotated[
@@ -50,8 +48,8 @@ def prune(
     with bars() as progress:
         made = prune(
             path, keep=parse_keep(keep), out=out, method=method, selection=select, score_knobs=score_knobs,
-            select_knobs=select_knobs, balance=balance, seed=seed, as_=as_, open_with=opening, record_with=recording,
-            announce=typer.echo, progress=progress,
+            select_knobs=select_knobs, balance=parse_balance(balance), seed=seed, as_=as_,
+            open_with=opening, record_with=recording, announce=typer.echo, progress=progress,
         )  # fmt: skip
     if not made.fresh:
         typer.echo("everything was there already; nothing was done again")

@@ -1,12 +1,12 @@
 """`datapare select`."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from typer import Option
 
-from datapare.flags import Keep, Knobbed, Preset, Run, parse_keep
+from datapare.flags import Balanced, Keep, Knobbed, Preset, Run, parse_balance, parse_keep
 
 KNOBBED: dict[str, Knobbed] = {"select_knobs": ("select", "--method", "beta")}
 
@@ -17,9 +17,7 @@ def select(
     *,
     score: Annotated[str, Option(help="Which scores to select by.")] = "dual",
     method: Annotated[str, Option(help="Selection rule; see datapare methods.")] = "beta",
-    balance: Annotated[
-        Literal["proportional", "uniform"] | None, Option(help="Apply the rule inside each class.")
-    ] = None,
+    balance: Balanced = "proportional",
     seed: Annotated[int, Option(help="Seed of the draw.")] = 0,
     preset: Preset = None,  # noqa: ARG001 - becomes the knobs' defaults
     select_knobs: Mapping[str, Any],
@@ -30,7 +28,7 @@ def select(
 
     wanted = parse_keep(keep)
     subset = api.select(
-        runs.scores_of(run, score), method, keep=wanted, seed=seed, balance=balance,
+        runs.scores_of(run, score), method, keep=wanted, seed=seed, balance=parse_balance(balance),
         dynamics=runs.dynamics_of(run), **select_knobs,
     )  # fmt: skip
     typer.echo(f"keep {len(subset):,}, drop {subset.total - len(subset):,} of {subset.total:,} examples")

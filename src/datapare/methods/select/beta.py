@@ -10,8 +10,11 @@ Published   c_d = 4 on CIFAR-100, 11 on ImageNet-1k (CIFAR-10: 5.5, unverified);
 Released    The code uses total=16 and mu over the ten best, anchor=10. An unused ImageNet variant raises r to
             2 + c_d: pass c_d + 2.
 Ours        alpha and beta are at least 1, since below 1 the density diverges at 0 or 1 and a handful of points would
-            take the whole draw. m is clipped to [1e-6, 1 - 1e-6], so that an m of exactly 0 or 1 has a small weight
-            instead of none. Examples of score 0 are drawn, uniformly, only when all others are in.
+            take the whole draw. Without a c_d, which was published for three datasets only, the one is taken with
+            which the kept examples are as hard, on average, as all: a constant that fits one dataset keeps mostly
+            mislabelled examples of another, where few are uncertain. m is clipped to [1e-6, 1 - 1e-6], so that an m of
+            exactly 0 or 1 has a small weight instead of none. Examples of score 0 are drawn, uniformly, only when all
+            others are in.
 """
 
 import numpy as np
@@ -20,6 +23,7 @@ from jaxtyping import Float, Int
 from datapare.errors import InputError
 from datapare.numerics import top_positions, weighted_draw
 
+Column = Float[np.ndarray, " N"]
 CLIP = 1e-6
 PRESETS = {
     "cifar10": {"c_d": 5.5},  # unverified
@@ -27,6 +31,8 @@ PRESETS = {
     "imagenet": {"c_d": 11.0},
 }
 UNVERIFIED = {"cifar10"}
+FITTED = 20_000  # examples, evenly spaced, that a fit of c_d looks at
+RANGE = (0.05, 64.0)  # of a fitted c_d: at the ends the density stays at its easiest and at its hardest
 CONCENTRATION = 15.0  # the constant of beta; `total` varies alpha alone, as in the released code
 
 
@@ -36,13 +42,14 @@ def beta(
     n: int,
     rng: np.random.Generator,
     *,
-    c_d: float = 4.0,
+    c_d: float | None = None,
     total: float = 15.0,
     anchor: int = 1,
 ) -> Int[np.ndarray, " n"]:
     """Draw n examples by score times a Beta density over mean true-label probability that moves with the ratio.
 
-    `c_d` bends how fast the density moves from the hardest region to the easiest as more is dropped (larger: later);
+    `c_d` bends how fast the density moves from the hardest region to the easiest as more is dropped (larger: later),
+    and is fitted when not given;
     `total` is alpha + beta; `anchor` is how many top-scored examples fix the start of the density. Returns sorted
     positions (n,). Raises InputError for negative or infinite scores: they are no weights. arXiv:2502.06905.
 
@@ -56,12 +63,45 @@ def beta(
         raise InputError(f"anchor is the number of top-scored examples, at least 1, not {anchor}.")
     mean_prob = np.clip(target_prob.mean(axis=0, dtype=np.float64), CLIP, 1 - CLIP)
     mu = float(mean_prob[top_positions(score, anchor)].mean())
+    c_d = fitted_c_d(score, mean_prob, n, mu, total=total) if c_d is None else c_d
     a, b = beta_parameters(mu, 1 - n / len(score), c_d=c_d, total=total)
+    return weighted_draw(_weighed(_logs(score, mean_prob), a, b), n, rng)
+
+
+def fitted_c_d(
+    score: Float[np.ndarray, " N"], mean_prob: Float[np.ndarray, " N"], n: int, mu: float, *, total: float = 15.0
+) -> float:
+    """The c_d with which n drawn examples have the mean of `mean_prob` (N,) in (0, 1) that all examples have.
+
+    Bisection on at most 20,000 evenly spaced examples and one fixed noise, so that it depends on its arguments alone;
+    the nearer end of 0.05..64 when none does.
+
+    Of many easy and few hard examples, equally scored, the hard ones are not all kept:
+
+    >>> easy_and_hard = np.repeat([0.9, 0.2], [900, 100])
+    >>> round(fitted_c_d(np.ones(1000), easy_and_hard, 200, mu=0.2), 1)
+    3.5
+    """
+    step = -(-len(score) // FITTED)
+    logs, where, count = _logs(score[::step], mean_prob[::step]), mean_prob[::step], max(1, round(n / step))
+    noise, target = np.random.default_rng(0).gumbel(size=len(where)), mean_prob.mean()
+    low, high = RANGE
+    for _ in range(16):
+        middle = float(np.sqrt(low * high))
+        a, b = beta_parameters(mu, 1 - n / len(score), c_d=middle, total=total)
+        kept = top_positions(_weighed(logs, a, b) + noise, count)
+        low, high = (middle, high) if where[kept].mean() > target else (low, middle)
+    return float(np.sqrt(low * high))
+
+
+def _logs(score: Float[np.ndarray, " N"], mean_prob: Float[np.ndarray, " N"]) -> tuple[Column, Column, Column]:
     with np.errstate(divide="ignore"):
-        log_weight = np.log(score, dtype=np.float64)
-    log_weight += (a - 1) * np.log(mean_prob)
-    log_weight += (b - 1) * np.log1p(-mean_prob)
-    return weighted_draw(log_weight, n, rng)
+        return np.log(score, dtype=np.float64), np.log(mean_prob), np.log1p(-mean_prob)
+
+
+def _weighed(logs: tuple[Column, Column, Column], a: float, b: float) -> Column:
+    score, prob, rest = logs
+    return score + (a - 1) * prob + (b - 1) * rest
 
 
 def beta_parameters(mu: float, r: float, *, c_d: float = 4.0, total: float = 15.0) -> tuple[float, float]:
