@@ -37,12 +37,13 @@ WINDOW = 4  # epochs, of DUAL and Dyn-Unc alike
 # rule: the score it selects by, the selection rule, and its knobs at a kept fraction
 Rule = tuple[str, str, Callable[[float], dict[str, Any]]]
 RULES: dict[str, Rule] = {
-    "dual+beta": ("dual", "beta", lambda _: {}),
+    "dual+beta": ("dual", "beta", lambda _: {"balance": "proportional"}),  # what datapare prune does
+    "dual+beta c_d=4": ("dual", "beta", lambda _: {"c_d": 4.0}),  # the constant published for CIFAR-100, no balance
     "dyn_unc": ("dyn_unc", "top", lambda _: {}),
     "ccs": ("aum", "ccs", lambda keep: published_knobs("ccs", keep)),
     "d2": ("forgetting", "d2", lambda keep: published_knobs("d2", keep)),
 }
-ALL, OURS = tuple(RULES), ("dual+beta",)
+ALL, OURS = tuple(RULES), ("dual+beta", "dual+beta c_d=4")
 THIN = Training(epochs=8, schedule_epochs=20, batch=64, augment=("flip", "crop"), model="resnet8", width=8)
 TEXT = replace(PRESETS["text"], epochs=8, schedule_epochs=12)
 TABLE = replace(PRESETS["table"], epochs=8)
