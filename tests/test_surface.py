@@ -32,6 +32,7 @@ PUBLIC = [
     "scenario",
     "score",
     "select",
+    "suspects",
 ]
 
 

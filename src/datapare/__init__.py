@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datapare.api import realign, score, select
     from datapare.comparison import compare
     from datapare.data import Dataset, export, open_dataset, scenario
+    from datapare.doubt import suspects
     from datapare.gauging import gauge
     from datapare.page import report
     from datapare.pruning import prune
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 # Each verb loads its room on first use, so that `import datapare` stays quick.
 ROOM = {
     "score": "api", "select": "api", "realign": "api",
-    "Dataset": "data", "open_dataset": "data", "export": "data", "scenario": "data",
+    "Dataset": "data", "open_dataset": "data", "export": "data", "scenario": "data", "suspects": "doubt",
     "Recorder": "recorder", "record": "train", "compare": "comparison", "prune": "pruning",
     "gauge": "gauging", "report": "page", "save": "store", "load": "store",
 }  # fmt: skip
@@ -55,6 +56,7 @@ __all__ = [
     "scenario",
     "score",
     "select",
+    "suspects",
 ]
 
 

@@ -1,7 +1,7 @@
 """The verbs on nouns: find the method, bind its arrays, run it in blocks, stamp the recipe."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -92,12 +92,15 @@ def select(
     seed: int = 0,
     dynamics: Dynamics | None = None,
     balance: Balance | None = None,
+    exclude: Sequence[int] | NDArray[np.int64] = (),
     **knobs: Any,
 ) -> Subset:
     """Choose exactly `budget(N, keep)` examples by a selection rule; the same seed gives the same subset.
 
     `keep` is a fraction in (0, 1] or a count above 1. `balance` applies the rule inside each class, with budgets
-    proportional to class sizes or as uniform as they allow. Raises InputError for scores that are NaN.
+    proportional to class sizes or as uniform as they allow. Positions in `exclude` are never kept and the rule does
+    not see them, but the budget stays that of the whole dataset. Raises InputError for scores that are NaN, and where
+    fewer examples are left than are to be kept.
 
     >>> select(Scores([0.1, 0.9, 0.5]), "top", keep=2).index.tolist()
     [1, 2]
@@ -111,12 +114,16 @@ def select(
     arrays = {name: bind(name, found, dynamics, scores).whole() for name in found.reads}
     rng = np.random.default_rng(seed)
     run = partial(_choose, found, values, rng=rng)
+    columns = {name for name in arrays if name in DERIVED or (dynamics and name in dynamics.channels)}
+    left = _left(total, exclude, count)
+    arrays = _at(arrays, columns, left) if len(exclude) else arrays
     if balance is None:
-        index = run(arrays, count)
+        index = left[run(arrays, count)]
     else:
-        columns = {name for name in arrays if name in DERIVED or (dynamics and name in dynamics.channels)}
-        index = _balanced(run, arrays, columns, _label(dynamics, balance), count, balance)
+        index = left[_balanced(run, arrays, columns, _label(dynamics, balance)[left], count, balance)]
     stamped = {**values, "keep": keep, "balance": balance}
+    if len(exclude):
+        stamped["excluded"] = total - len(left)
     recipe = Recipe("select", method, stamped, seed, scores.recipe.dataset, versions(), _parents(scores, dynamics))
     return Subset(index, total, key=scores.key, recipe=recipe)
 
@@ -268,9 +275,23 @@ def _balanced(
     of_class = np.split(np.argsort(label, kind="stable"), np.cumsum(size)[:-1])
     for number in np.flatnonzero(share):
         member = of_class[number]
-        own = {name: a[:, member] if name in columns else a[member] for name, a in arrays.items()}
-        chosen.append(member[run(own, int(share[number]))])
+        chosen.append(member[run(_at(arrays, columns, member), int(share[number]))])
     return np.sort(np.concatenate(chosen))
+
+
+def _at(arrays: Mapping[str, NDArray[Any]], columns: set[str], index: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """The arrays of the examples at `index`, which are their columns where `columns` says so."""
+    return {name: a[:, index] if name in columns else a[index] for name, a in arrays.items()}
+
+
+def _left(total: int, exclude: Sequence[int] | NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Positions that may be kept."""
+    left = np.setdiff1d(np.arange(total), np.asarray(exclude, dtype=np.int64))
+    if len(left) < count:
+        raise InputError(
+            f"{count:,} examples are to be kept, but {total - len(left):,} of {total:,} are excluded; keep fewer."
+        )
+    return left
 
 
 def _label(dynamics: Dynamics | None, balance: str) -> NDArray[np.int64]:

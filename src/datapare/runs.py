@@ -155,6 +155,13 @@ def image_size_of(folder: Path) -> int | None:
     return int(shape[0]) if len(shape) == 3 and shape[0] == shape[1] else None
 
 
+def cost_of(dynamics: Dynamics) -> str:
+    """What a training like the recorded one costs, in words."""
+    if dynamics.seconds is None:
+        return f"{dynamics.epochs} epochs"
+    return f"{dynamics.epochs} epochs, which took {float(dynamics.seconds.sum()) / 60:.2f} minutes"
+
+
 def keep_folder(folder: Path, keep: float) -> Path:
     """Where the subset of one keep fraction (or count) and all made from it stand."""
     return folder / f"keep-{keep:.12g}"

@@ -61,6 +61,16 @@ def show_comparison(comparison: Any) -> None:
     Console().print(table)
 
 
+def show_checked(checked: Mapping[str, Any]) -> None:
+    """Print how well each detector found the labels that were flipped on purpose."""
+    for name, one in checked.items():
+        typer.echo(
+            f"{name:12} found {one.found:,} of {one.flipped:,} flipped labels (recall {one.recall:.0%}); "
+            f"{one.precision:.0%} of the {one.flagged:,} it flagged were flipped"
+        )
+    typer.echo("people's mistakes are harder to see than flips drawn by chance, and maybe fewer: expect less")
+
+
 def show_correlation(methods: list[str], correlation: Any) -> None:
     """Print how far each method's order agrees with DUAL's, or with the first method's."""
     against = methods.index("dual") if "dual" in methods else 0

@@ -4,7 +4,7 @@ from datapare.data.dataset import BadExample, Dataset, images, records, texts
 from datapare.data.encoding import Encoding, Inputs, encode, encoding_from
 from datapare.data.examples import example_table, write_examples
 from datapare.data.open import open_dataset
-from datapare.data.trial import aligned_labels, scenario
+from datapare.data.trial import aligned_labels, relabelled, scenario
 from datapare.data.write import export
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "images",
     "open_dataset",
     "records",
+    "relabelled",
     "scenario",
     "texts",
     "write_examples",

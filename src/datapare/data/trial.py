@@ -44,11 +44,30 @@ def scenario(
         given["image"] = _pictures(data, method)
     wanted = [name for name in found.function.__annotations__ if name in given]
     change: Change = found.function(**{name: given[name] for name in wanted}, **values)
+    versions = {name: version(name) for name in ("datapare", "numpy")}
+    return _changed(data, change, Recipe("scenario", method, values, seed, data.digest, versions, _parents(data)))
+
+
+def relabelled(data: Dataset, label: Mapping[int, int]) -> Dataset:
+    """Return the dataset with other class numbers at some positions; `export` writes it as a save_to_disk folder.
+
+    Its `scenario` says what the labels were, so that nothing is lost.
+
+    >>> made = relabelled(open_dataset((np.eye(5), [0, 1, 0, 1, 0])), {2: 1})
+    >>> made.label.tolist(), made.scenario.label.tolist()
+    ([0, 1, 1, 1, 0], [0, 1, 0, 1, 0])
+    """
+    touched = np.array(sorted(label), dtype=np.int64)
+    new = data.label.copy()
+    new[touched] = [label[i] for i in touched.tolist()]
+    change = Change(np.arange(len(data)), touched, label=new)
+    return _changed(data, change, Recipe("relabel", "", {"relabelled": len(touched)}, None, data.digest))
+
+
+def _changed(data: Dataset, change: Change, recipe: Recipe) -> Dataset:
     made = open_dataset(
         rows_of(_table(data, change)), label=data.label_column, input=data.inputs, kind=data.kind, split=data.split
     )
-    versions = {name: version(name) for name in ("datapare", "numpy")}
-    recipe = Recipe("scenario", method, values, seed, data.digest, versions, _parents(data))
     return tried(made, Scenario(change.row, change.touched, data.label[change.row], recipe))
 
 

@@ -81,7 +81,8 @@ def galleries(data: "Dataset", beliefs: Beliefs) -> list[Gallery]:
     if beliefs.margin is not None:
         caption = (
             "The model was, on average over the epochs, more sure of another class than of the label: lowest mean "
-            "margin first. Wrong labels gather here, and so do rare and ambiguous examples: look before you delete."
+            "margin first. Wrong labels gather here, and so do rare and ambiguous examples: look before you delete. "
+            "`datapare suspects RUN` lists them all in a file in which to decide about each."
         )
         suspects = first(beliefs.margin, beliefs.margin < 0)
         found.append(_gallery(data, beliefs, "Most suspect labels", caption, suspects))

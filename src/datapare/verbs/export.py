@@ -15,10 +15,18 @@ def export(
     *,
     out: Annotated[Path | None, Option(help="Folder for the smaller dataset.  [default: inside RUN]")] = None,
     as_: As = "copy",
+    decisions: Annotated[
+        Path | None, Option(help="Edited file of datapare suspects: its new labels, as a save_to_disk folder.")
+    ] = None,
 ) -> None:
     """Write the kept examples as the same kind of dataset as the original."""
     from datapare import runs
     from datapare.data import export
+    from datapare.decisions import decided, read_decisions
 
     place = runs.keep_folder(run, parse_keep(keep))
-    typer.echo(export(runs.dataset_of(run), runs.subset_of(place), out or place / "dataset", as_=as_))
+    data, subset = runs.dataset_of(run), runs.subset_of(place)
+    if decisions is not None:
+        data, subset, told = decided(data, subset, read_decisions(decisions, data))
+        typer.echo(told)
+    typer.echo(export(data, subset, out or place / "dataset", as_=as_))

@@ -1,6 +1,7 @@
 """`datapare select`."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,17 +20,22 @@ def select(
     method: Annotated[str, Option(help="Selection rule; see datapare methods.")] = "beta",
     balance: Balanced = "proportional",
     seed: Annotated[int, Option(help="Seed of the draw.")] = 0,
+    decisions: Annotated[
+        Path | None, Option(help="Edited file of datapare suspects: what it drops is never kept.")
+    ] = None,
     preset: Preset = None,  # noqa: ARG001 - becomes the knobs' defaults
     select_knobs: Mapping[str, Any],
 ) -> None:
     """Choose which examples stay."""
     from datapare import api, runs
+    from datapare.decisions import read_decisions
     from datapare.pruning import settle
 
     wanted = parse_keep(keep)
+    dropped = () if decisions is None else read_decisions(decisions, runs.dataset_of(run)).drop
     subset = api.select(
         runs.scores_of(run, score), method, keep=wanted, seed=seed, balance=parse_balance(balance),
-        dynamics=runs.dynamics_of(run), **select_knobs,
+        dynamics=runs.dynamics_of(run), exclude=dropped, **select_knobs,
     )  # fmt: skip
     typer.echo(f"keep {len(subset):,}, drop {subset.total - len(subset):,} of {subset.total:,} examples")
     place = runs.keep_folder(run, wanted)
