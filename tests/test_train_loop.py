@@ -16,8 +16,9 @@ from datapare.data import Encoding, Inputs
 from datapare.errors import DivergedError, InputError
 from datapare.recorder import Recorder
 from datapare.train.checkpoint import NAME
+from datapare.train.epoch import bounds
 from datapare.train.evaluate import accuracy, class_accuracy, embed, predict
-from datapare.train.loop import bounds, settle, train
+from datapare.train.loop import settle, train
 from datapare.train.models import build
 from datapare.train.precision import fastest, has_bf16_units
 from datapare.train.recipes import Training

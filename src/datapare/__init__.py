@@ -61,6 +61,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "during":  # a room to look into, as its methods are many
+        return import_module("datapare.during")
     if name not in ROOM:
         raise AttributeError(f"module 'datapare' has no attribute {name!r}")
     value = getattr(import_module(f"datapare.{ROOM[name]}"), name)

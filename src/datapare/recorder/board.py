@@ -106,7 +106,7 @@ class Board:
             return np.full(self.count, -1), nothing
         turn = self._turn[: self.count].cpu().numpy()
         call = np.searchsorted(np.asarray(self._starts), turn, side="right") - 1
-        return call, self._value[: self.count].T.contiguous().cpu().numpy()
+        return call, self._value[: self.count].cpu().numpy().T.copy()  # of its own: reset clears the board
 
     def _write(self, index: Tensor, values: Tensor) -> None:
         """Scatter (B, C) values; of a repeated example only the last observation, in every channel."""

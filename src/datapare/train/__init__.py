@@ -5,9 +5,10 @@ from typing import Any
 
 _PLACES = {
     "early": ("record", "settings"),
+    "epoch": ("Progress",),
     "evaluate": ("accuracy", "class_accuracy", "embed", "predict"),
     "finished": ("costly",),
-    "loop": ("Progress", "Trained", "settle", "train"),
+    "loop": ("Trained", "settle", "train"),
     "recipes": ("PRESETS", "Training", "choose", "preset", "retraining", "same_iterations", "subset_batch"),
 }
 _FILE = {name: file for file, names in _PLACES.items() for name in names}

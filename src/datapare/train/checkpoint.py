@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from datapare.data import Inputs
+from datapare.during import Loss, Sampler
 from datapare.errors import InputError
 from datapare.train.recipes import Precision, Training
 
@@ -23,11 +24,14 @@ NAME = "checkpoint.pt"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a training knows after some epochs, beside the tensors: settled precision, mean loss per epoch, seconds."""
+    """What a training knows after some epochs, beside the tensors: settled precision, mean loss per epoch, its cost."""
 
     precision: Precision
     loss: tuple[float, ...]
     seconds: float
+    iterations: int = 0
+    examples: int = 0
+    revisited: int = 0
 
 
 def fingerprint(
@@ -37,6 +41,9 @@ def fingerprint(
     training: Training,
     seed: int,
     index: NDArray[np.int64],
+    *,
+    sampler: Sampler | None = None,
+    loss: Loss | None = None,
 ) -> str:
     """Return a digest of everything that decides a training; of the rows, a thousand stand for all."""
     settings = asdict(replace(training, precision="auto"))  # a settled precision is the same training
@@ -45,11 +52,20 @@ def fingerprint(
     some = np.linspace(0, len(label) - 1, num=min(1000, len(label)), dtype=np.int64)
     for values in (label, index, inputs.array[some]):
         digest.update(np.ascontiguousarray(values).tobytes())
+    if sampler is not None:
+        digest.update(json.dumps(sampler.facts(), sort_keys=True).encode())
+    if loss is not None:
+        digest.update(json.dumps([loss.name, dict(loss.knobs)], sort_keys=True).encode() + loss.value.tobytes())
     return digest.hexdigest()
 
 
 def store(
-    folder: Path | None, mark: str, network: torch.nn.Module, optimizer: torch.optim.Optimizer, state: Checkpoint
+    folder: Path | None,
+    mark: str,
+    network: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    state: Checkpoint,
+    sampler: Sampler | None = None,
 ) -> None:
     """Write the state atomically into the folder; nothing without a folder."""
     if folder is None:
@@ -57,7 +73,9 @@ def store(
     folder.mkdir(parents=True, exist_ok=True)
     half = folder / f"{NAME}.half"
     with half.open("wb") as file:
-        values = {**asdict(state), "loss": list(state.loss), "mark": mark, "network": network.state_dict()}
+        values = {"state": {**asdict(state), "loss": list(state.loss)}, "mark": mark, "network": network.state_dict()}
+        if sampler is not None:
+            values["sampler"] = sampler.state_dict()
         torch.save({**values, "optimizer": optimizer.state_dict()}, file)
         file.flush()
         os.fsync(file.fileno())
@@ -65,9 +83,13 @@ def store(
 
 
 def restore(
-    folder: Path | None, mark: str, network: torch.nn.Module, optimizer: torch.optim.Optimizer
+    folder: Path | None,
+    mark: str,
+    network: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    sampler: Sampler | None = None,
 ) -> Checkpoint | None:
-    """Load the folder's state into network and optimiser; None when there is none.
+    """Load the folder's state into network, optimiser and sampler; None when there is none.
 
     Raises InputError when the state belongs to another training.
     """
@@ -82,7 +104,9 @@ def restore(
         )
     network.load_state_dict(values["network"])
     optimizer.load_state_dict(values["optimizer"])
-    return Checkpoint(values["precision"], tuple(values["loss"]), values["seconds"])
+    if sampler is not None:
+        sampler.load_state_dict(values["sampler"])
+    return Checkpoint(**{**values["state"], "loss": tuple(values["state"]["loss"])})
 
 
 def forget(folder: Path | None) -> None:

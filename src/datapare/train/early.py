@@ -21,8 +21,9 @@ from datapare.recorder import ARRAYS, Recorder
 from datapare.recorder.channels import CHANNELS
 from datapare.recorder.journal import PROGRESS
 from datapare.train.checkpoint import forget
+from datapare.train.epoch import Progress
 from datapare.train.finished import FINISHED
-from datapare.train.loop import Progress, Trained, settle, train
+from datapare.train.loop import Trained, settle, train
 from datapare.train.models import backbone
 from datapare.train.recipes import PRESETS, Precision, Training, choose
 from datapare.train.recipes import preset as named
