@@ -65,6 +65,7 @@ class Noted:
     """A recorder of our own: the positions of each batch."""
 
     epoch = 0
+    observed = "train-pass"
 
     def __init__(self) -> None:
         self.batches = [[]]

@@ -218,3 +218,54 @@ def test_text_tables_and_embeddings_are_recorded_too(tmp_path):
     for source in (tmp_path / "texts.jsonl", tmp_path / "table.csv", vectors):
         dynamics = record(open_dataset(source), epochs=3)
         assert dynamics.channels["margin"].shape == (3, 40)
+
+
+def test_each_pass_is_recorded_beside_the_same_training(digits, tmp_path):
+    """The eval-pass is what the network says after the epoch, the two-view what it says before each update."""
+    records = {
+        name: record(digits, preset=QUICK, observed=name, out=tmp_path / name, channels=("loss", "logit_mean", "prob"))
+        for name in ("train-pass", "eval-pass", "two-view")
+    }
+    prob = [dynamics.arrays["prob"] for dynamics in records.values()]  # the finished network's: always the same one
+    assert np.array_equal(prob[0], prob[1])
+    assert np.array_equal(prob[0], prob[2])
+    for name, dynamics in records.items():
+        assert dynamics.observed == dynamics.recipe.knobs["observed"] == name
+        assert np.isfinite(dynamics.channels["loss"]).all()
+    last = -np.log(prob[0][np.arange(120), digits.label])
+    np.testing.assert_allclose(records["eval-pass"].channels["loss"][-1], last, rtol=1e-3, atol=1e-5)
+    losses = [dynamics.channels["loss"] for dynamics in records.values()]
+    assert not np.allclose(losses[0], losses[2])
+    assert not np.allclose(losses[1], losses[2])
+
+
+def test_the_two_views_first_batch_is_seen_by_the_untrained_network(digits):
+    from datapare.train import loop
+    from datapare.train.evaluate import clean
+
+    inputs = encode(digits)
+    seen = []
+
+    class Watching:
+        epoch, observed = 0, "two-view"
+
+        def observe(self, index, logits, target):
+            assert target.tolist() == digits.label[index].tolist()
+            seen.append((index, logits))
+
+        def end_epoch(self):
+            self.epoch += 1
+
+    train(inputs, digits.label, 10, QUICK, seed=0, recorder=Watching())
+    torch.manual_seed(loop.mixed(0, 0, 3))
+    network = loop.build(QUICK, inputs, 10)
+    index, logits = seen[0]
+    batch = loop.Rows(inputs.array, inputs.encoding.kind).take(index)
+    assert len(seen) == QUICK.epochs * 8  # 120 examples in batches of 16
+    assert torch.equal(logits, clean(network, batch, "fp32"))
+
+
+def test_a_record_of_one_pass_is_not_taken_for_another(digits, tmp_path):
+    record(digits, preset=QUICK, out=tmp_path / "dynamics")
+    with pytest.raises(InputError, match=r"observed train-pass there, eval-pass here"):
+        record(digits, preset=QUICK, observed="eval-pass", out=tmp_path / "dynamics")

@@ -94,6 +94,10 @@ def recording(
         list[str] | None,
         Option(help="Also kl_step, logit_mean, embedding, prob, grad_norm, distorted_loss or boundary_distance."),
     ] = None,
+    observed: Annotated[
+        Literal["train-pass", "eval-pass", "two-view"],
+        Option(help="Record the training's own passes, or un-augmented ones: after each epoch, or before each update."),
+    ] = "train-pass",
     image_size: Annotated[int | None, Option(help="Side in pixels that images are resized and cropped to.")] = None,
 ) -> dict[str, Any]:
     """Say how the training that is recorded runs."""
@@ -109,7 +113,7 @@ def recording(
         from datapare.recorder.channels import CHANNELS
 
         chosen["channels"] = tuple(dict.fromkeys([*CHANNELS, *channel]))
-    return {**chosen, "precision": precision}
+    return {**chosen, "precision": precision, "observed": observed}
 
 
 def command(

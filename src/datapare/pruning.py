@@ -16,6 +16,7 @@ from datapare.errors import InputError
 from datapare.lock import hold
 from datapare.methods import check_knobs, find
 from datapare.numerics import budget
+from datapare.passes import other_pass
 from datapare.types import Dynamics, Scores, Subset
 
 As = Literal["copy", "hardlink", "symlink", "index"]
@@ -92,6 +93,8 @@ def prune(
         dynamics = record_into(folder, data, say, progress, **{"seed": seed, **(record_with or {})})
         check_enough_epochs(choice, dynamics.epochs)
         scores = score_into(folder, dynamics, choice)
+        if note := other_pass(dynamics, choice.method):
+            say(note)
         return finish(folder, data, dynamics, scores, choice, keep, as_, say)
 
 

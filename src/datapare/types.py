@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from datapare.errors import InputError, MismatchError
 
-Observed = Literal["train-pass", "eval-pass"]
+# Which forward pass was recorded: of the update (augmented, train mode); of an evaluation after each epoch; or of the
+# example as it is, through the network as it was before the update.
+Observed = Literal["train-pass", "eval-pass", "two-view"]
 Kind = Literal["image", "text", "table", "embedding"]
 
 

@@ -11,8 +11,7 @@
 No forward pass is added and the host never waits for the device inside an epoch: each batch is measured where its
 logits are and scattered into one number per example and channel, which come to the disk once per epoch.
 
-Under `torchrun` or `accelerate launch` the same lines run in every process: the processes merge what they observed in
-`end_epoch`, and the first writes it.
+Under `torchrun` or `accelerate launch` every process runs these lines; `end_epoch` merges, and the first writes.
 """
 
 import time
@@ -44,8 +43,10 @@ class Recorder:
     `labels` (N,) are the true labels, and every channel is about them, also where the loop trains on mixed or smoothed
     targets. `epochs` is T, how many will be recorded. `channels` are any of target_prob, margin, prob_margin,
     error_norm, entropy, loss, and kl_step, whose row t is the change from epoch t - 1 to t (row 0 is NaN);
-    `arrays` may ask for logit_mean (N, K). An example not observed in an epoch is NaN there, one observed twice keeps
-    the last. `key` (N,) uint64 identifies examples independently of their position.
+    `arrays` may ask for logit_mean (N, K). `observed` says which pass the loop hands over: train-pass, eval-pass (after
+    each epoch, nothing augmented) or two-view (nothing augmented, before each update). An example not observed in an
+    epoch is NaN there, one observed twice keeps the last. `key` (N,) uint64 identifies examples independently of their
+    position.
 
     In a distributed training every process makes its Recorder, after `torch.distributed` is initialised, with the same
     arguments, and calls the same methods; only the first touches the folder.
@@ -103,6 +104,11 @@ class Recorder:
     def epoch(self) -> int:
         """The next epoch to record, counting from 0; equal to `epochs` when all are recorded."""
         return len(self._coverage)
+
+    @property
+    def observed(self) -> Observed:
+        """Which pass is recorded."""
+        return self._plain.observed
 
     @property
     def coverage(self) -> NDArray[np.float64]:

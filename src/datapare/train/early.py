@@ -27,7 +27,7 @@ from datapare.train.loop import Trained, settle, train
 from datapare.train.models import backbone
 from datapare.train.recipes import PRESETS, Precision, Training, choose
 from datapare.train.recipes import preset as named
-from datapare.types import Dynamics, Recipe
+from datapare.types import Dynamics, Observed, Recipe
 
 
 def record(
@@ -39,20 +39,23 @@ def record(
     schedule_epochs: int | None = None,
     precision: Precision | None = None,
     channels: Sequence[str] = tuple(CHANNELS),
+    observed: Observed = "train-pass",
     image_size: int | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Dynamics:
-    """Train on the whole dataset for the first epochs of a schedule and return the record of its training passes.
+    """Train on the whole dataset for the first epochs of a schedule and return the record of its passes.
 
     `preset` is a name or a Training; without one, the kind and size of the data choose. `model`, `epochs`,
     `schedule_epochs` and `precision` replace that part of it. `channels` are those of the Recorder, its summary
     logit_mean (N, K), and what the trained network tells of the examples as they are (FINISHED): embedding (N, d),
     prob (N, K), distorted_loss (N, S), boundary_distance (N,), and grad_norm, a channel of which the last epoch is
-    known. The record is written to the folder `out` epoch by epoch; without one, to a temporary folder that lives as
-    long as the record. The same call goes on where a killed one stopped, and returns at once when the record is
-    finished.
+    known. `observed` is the pass that is recorded: the training's own, or of the examples as they are, in eval mode,
+    after each epoch (eval-pass) or before each update (two-view).
+
+    The record is written to the folder `out` epoch by epoch; without one, to a temporary folder that lives as long as
+    the record. The same call goes on where a killed one stopped, and returns at once when the record is finished.
 
     Raises InputError when `out` holds a record made otherwise, DivergedError when the training diverges.
     """
@@ -61,7 +64,7 @@ def record(
     training = settings(inputs, len(data.classes), preset, model, epochs, schedule_epochs, precision)
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="datapare-")) / "dynamics"
     try:
-        dynamics = _recorded(data, inputs, training, tuple(channels), seed, folder, progress)
+        dynamics = _recorded(data, inputs, training, tuple(channels), observed, seed, folder, progress)
     except BaseException:
         if out is None:
             shutil.rmtree(folder.parent, ignore_errors=True)
@@ -105,18 +108,19 @@ def _recorded(
     inputs: Inputs,
     training: Training,
     channels: tuple[str, ...],
+    observed: Observed,
     seed: int,
     folder: Path,
     progress: Callable[[Progress], None] | None,
 ) -> Dynamics:
-    asked, begun = _recipe(training, inputs, channels, seed, data), _begun(folder)
+    asked, begun = _recipe(training, inputs, channels, observed, seed, data), _begun(folder)
     if begun is not None:
         _check_same(folder, begun, asked)
         training = replace(training, precision=begun["knobs"]["precision"])
     if not store.is_finished(folder):
         training = settle(inputs, data.label, len(data.classes), training, seed)
-        recipe = _recipe(training, inputs, channels, seed, data)
-        with _recorder(data, training, channels, folder, recipe) as recorder:
+        recipe = _recipe(training, inputs, channels, observed, seed, data)
+        with _recorder(data, training, channels, observed, folder, recipe) as recorder:
             trained = train(
                 inputs,
                 data.label,
@@ -134,7 +138,9 @@ def _recorded(
     return dynamics
 
 
-def _recorder(data: Dataset, training: Training, channels: tuple[str, ...], folder: Path, recipe: Recipe) -> Recorder:
+def _recorder(
+    data: Dataset, training: Training, channels: tuple[str, ...], observed: Observed, folder: Path, recipe: Recipe
+) -> Recorder:
     return Recorder(
         folder,
         data.label,
@@ -143,6 +149,7 @@ def _recorder(data: Dataset, training: Training, channels: tuple[str, ...], fold
         arrays=[name for name in channels if name in ARRAYS],
         classes=data.classes,
         key=data.key,
+        observed=observed,
         recipe=recipe,
     )
 
@@ -194,8 +201,10 @@ def _with_finished(folder: Path, channels: tuple[str, ...]) -> Dynamics:
     return cast("Dynamics", store.load(folder))
 
 
-def _recipe(training: Training, inputs: Inputs, channels: tuple[str, ...], seed: int, data: Dataset) -> Recipe:
-    knobs = asdict(training) | {"channels": channels, "input_shape": inputs.array.shape[1:]}
+def _recipe(
+    training: Training, inputs: Inputs, channels: tuple[str, ...], observed: Observed, seed: int, data: Dataset
+) -> Recipe:
+    knobs = asdict(training) | {"channels": channels, "observed": observed, "input_shape": inputs.array.shape[1:]}
     plain = json.loads(json.dumps(knobs))  # as it will be read back: lists, not tuples
     versions = {name: version(name) for name in ("datapare", "numpy", "torch")}
     parents = () if data.scenario is None else (data.scenario.recipe,)

@@ -16,7 +16,7 @@ from datapare.during import Loss, Sampler
 from datapare.errors import DivergedError
 from datapare.train.augment import augment
 from datapare.train.checkpoint import Checkpoint
-from datapare.train.evaluate import Rows
+from datapare.train.evaluate import Rows, clean
 from datapare.train.models import Network
 from datapare.train.precision import autocast
 from datapare.train.randomness import generator, mixed
@@ -88,6 +88,7 @@ def train_epoch(run: Run, state: Checkpoint, epoch: int) -> Checkpoint:
             last = state.loss[-1] if state.loss else float("nan")
             run.progress(Progress(epoch, run.training.epochs, high, len(order), speed, last))
     loss = _finite(float(total) / len(order), run.training, epoch)
+    _evaluate(run)
     looked = _revisit(run)
     return replace(
         state,
@@ -109,14 +110,17 @@ def _order(run: Run, epoch: int) -> tuple[NDArray[np.int64], float]:
 def _step(run: Run, position: NDArray[np.int64], rate: float, shuffle: torch.Generator) -> Tensor:
     """Make one update and return the batch's mean loss, still on the device."""
     where = torch.from_numpy(position)
-    batch = augment(run.rows.take(where), run.training.augment, shuffle)
     target = run.label[where.to(run.label.device)]
+    if run.recorder is not None and run.recorder.observed == "two-view":
+        run.recorder.observe(where, clean(run.network, run.rows.take(where), run.training.precision), target)
+    batch = augment(run.rows.take(where), run.training.augment, shuffle)
     with autocast(batch.device, run.training.precision):
         logits = run.network(batch)
     loss = _loss(run, where, logits, target)
-    for observer in (run.recorder, run.sampler):
-        if observer is not None:
-            observer.observe(where, logits.detach(), target)
+    if run.recorder is not None and run.recorder.observed == "train-pass":
+        run.recorder.observe(where, logits.detach(), target)
+    if run.sampler is not None:
+        run.sampler.observe(where, logits.detach(), target)
     for group in run.optimizer.param_groups:
         group["lr"] = rate
     run.optimizer.zero_grad(set_to_none=True)
@@ -135,18 +139,24 @@ def _loss(run: Run, where: Tensor, logits: Tensor, target: Tensor) -> Tensor:
     return (run.sampler.weight(where).to(losses.device) * losses).mean()
 
 
-@torch.no_grad()
+def _evaluate(run: Run) -> None:
+    """Show a recorder of eval passes what the network says of all examples after the epoch."""
+    if run.recorder is not None and run.recorder.observed == "eval-pass":
+        _show(run, run.index, run.recorder)
+
+
 def _revisit(run: Run) -> int:
     """Show the sampler what the network says of the examples it hides; returns how many these are."""
-    hidden = run.sampler.hidden if run.sampler is not None else run.index[:0]
-    run.network.eval()
-    for where in torch.split(torch.from_numpy(hidden), EVALUATED) if len(hidden) else ():
-        batch = run.rows.take(where)
-        with autocast(batch.device, run.training.precision):
-            logits = run.network(batch)
-        if run.sampler is not None:
-            run.sampler.observe(where, logits, run.label[where.to(run.label.device)])
-    return len(hidden)
+    if run.sampler is None:
+        return 0
+    _show(run, run.sampler.hidden, run.sampler)
+    return len(run.sampler.hidden)
+
+
+def _show(run: Run, index: NDArray[np.int64], observer: Any) -> None:
+    for where in torch.split(torch.from_numpy(index), EVALUATED) if len(index) else ():
+        logits = clean(run.network, run.rows.take(where), run.training.precision)
+        observer.observe(where, logits, run.label[where.to(run.label.device)])
 
 
 def _finite(loss: float, training: Training, epoch: int) -> float:

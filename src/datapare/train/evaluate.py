@@ -47,6 +47,17 @@ def embed(model: Network, inputs: Inputs, *, batch: int = 512, precision: str = 
     return _through(model, model.features, inputs, batch, precision)
 
 
+@torch.no_grad()
+def clean(model: Network, batch: Tensor, precision: str) -> Tensor:
+    """Return the logits (B, K) of rows as they are, in eval mode; draws no random number, the mode is restored."""
+    before = model.training
+    model.eval()
+    with autocast(batch.device, precision):
+        logits: Tensor = model(batch)
+    model.train(before)
+    return logits
+
+
 def accuracy(logits: NDArray[np.floating[Any]], label: NDArray[np.int64]) -> float:
     """Return the share of rows whose largest logit is at their label; NaN without rows.
 

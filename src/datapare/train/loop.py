@@ -63,11 +63,12 @@ def train(
 ) -> Trained:
     """Train a fresh network on `inputs` (N rows) with `label` (N,), or on the positions `index` only.
 
-    `recorder` observes every training batch by position. A new `sampler` of during/ chooses what each epoch trains on
-    instead of `index`, and a `loss` of during/ replaces cross-entropy. `evaluate` is (held-out Inputs, label), used
-    once at the end. With a `folder` each epoch is checkpointed there and the same call goes on after a crash; the
-    checkpoint is gone when the call returns, except beside a recorder, whose record is finished first
-    (checkpoint.forget then removes it). The state of torch's global generators is as before.
+    `recorder` observes every training batch by position, or the same examples un-augmented in eval mode: before each
+    update (two-view) or after each epoch (eval-pass), as its `observed` says. A new `sampler` of during/ chooses what
+    each epoch trains on instead of `index`, and a `loss` of during/ replaces cross-entropy. `evaluate` is (held-out
+    Inputs, label), used once at the end. With a `folder` each epoch is checkpointed there and the same call goes on
+    after a crash; the checkpoint is gone when the call returns, except beside a recorder, whose record is finished
+    first (checkpoint.forget then removes it). The state of torch's global generators is as before.
 
     Raises InputError for impossible settings or a folder of another training, DivergedError when the loss is no number.
     """

@@ -22,6 +22,7 @@ def score(
 ) -> None:
     """Turn the record into one score per example; larger is kept first."""
     from datapare import api, runs, store
+    from datapare.passes import other_pass
 
     if all_:
         scored, refused = api.score_all(runs.dynamics_of(run))
@@ -32,5 +33,8 @@ def score(
         show_correlation(*api.rank_correlation(scored))
         typer.echo(runs.write_score_table(run, scored))
         return
-    scores = api.score(runs.dynamics_of(run), method, **score_knobs)
+    dynamics = runs.dynamics_of(run)
+    scores = api.score(dynamics, method, **score_knobs)
+    if note := other_pass(dynamics, method):
+        typer.echo(note)
     typer.echo(store.save(scores, run / f"scores-{method}"))

@@ -15,6 +15,8 @@ from jaxtyping import Float
 
 from datapare.errors import InputError
 
+OBSERVED = "eval-pass"
+
 # How a person gives what datapare record does not make.
 GIVE = {
     "class_loss": "Dynamics({'loss': loss, 'class_loss': val_loss[:, label]}, label), where loss (T, N) and val_loss "

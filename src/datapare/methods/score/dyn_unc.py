@@ -4,7 +4,7 @@
 
 Source      arXiv:2306.05175, He, Yang, Huang, Zhao, 2023.
 Reads       target_prob (T, N): probability of the true label, per epoch of the whole training.
-Published   window 10; 90-300 epochs, recorded on un-augmented views.
+Published   window 10; 90-300 epochs, recorded on un-augmented views before each update (two-view).
 Released    windows="official" leaves the last of the T - window + 1 windows out; the DUAL authors' version uses them
             all (windows="all"); the score-extrapolation authors' starts at the third epoch with ddof=0
             (windows="skip-two"). All but the last multiply by 10, which changes no ranking.
@@ -18,6 +18,8 @@ from jaxtyping import Float
 
 from datapare.errors import InputError
 from datapare.numerics import windows as each_window
+
+OBSERVED = "two-view"
 
 WINDOWS = {"official": (0, 1), "all": (0, 0), "skip-two": (2, 0)}  # windows left out at the start and at the end
 

@@ -19,6 +19,8 @@ from jaxtyping import Float
 
 from datapare.methods.epochs import chosen_epochs
 
+OBSERVED = "eval-pass"
+
 PRESETS: Mapping[str, Mapping[str, object]] = {
     "cifar10": {"first": 20, "count": 1},
     "cifar100": {"first": 20, "count": 1},

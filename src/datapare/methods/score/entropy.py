@@ -14,6 +14,8 @@ from jaxtyping import Float
 
 from datapare.methods.epochs import chosen_epochs
 
+OBSERVED = "eval-pass"
+
 
 def entropy(entropy: Float[np.ndarray, "T N"], *, first: int = -1, count: int | None = None) -> Float[np.ndarray, " N"]:
     """Entropy of the prediction in the last epoch, or averaged over the chosen ones.

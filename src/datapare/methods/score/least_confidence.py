@@ -13,6 +13,8 @@ from jaxtyping import Float
 
 from datapare.methods.epochs import chosen_epochs
 
+OBSERVED = "eval-pass"
+
 
 def least_confidence(
     target_prob: Float[np.ndarray, "T N"],
