@@ -27,7 +27,19 @@ import numpy as np
 import datapare as dp
 from datapare.intervals import mean_interval, paired_interval
 from datapare.train import PRESETS, Training
-from evidence_data import Pair, adult, banking77, cifar10, cifar10_human, fashion, sst2, tiny_imagenet20
+from evidence_data import (
+    Pair,
+    adult,
+    banking77,
+    cifar10,
+    cifar10_human,
+    corrupted,
+    fashion,
+    long_tailed,
+    noisy,
+    sst2,
+    tiny_imagenet20,
+)
 
 HERE = Path(__file__).parent
 RESULTS, WORK = HERE / "results" / "evidence.json", HERE / ".work" / "evidence"
@@ -67,6 +79,9 @@ CELLS = {
     "cifar10": Cell(cifar10, THIN, (0.1,), ALL),
     "sst2": Cell(sst2, TEXT, (0.3, 0.1), OURS),
     "tiny_imagenet20": Cell(tiny_imagenet20, THIN, (0.3, 0.1), OURS, image_size=32),
+    "fashion, noise": Cell(noisy(fashion), THIN, (0.5, 0.3, 0.1), ALL),
+    "fashion, corruption": Cell(corrupted(fashion), THIN, (0.5, 0.3, 0.1), ALL),
+    "fashion, long tail": Cell(long_tailed(fashion), THIN, (0.5, 0.3, 0.1), ALL),
     "cifar10, human labels": Cell(cifar10_human, THIN, (0.1,), ALL),
 }
 

@@ -14,6 +14,7 @@ import datapare as dp
 
 Image = NDArray[np.uint8]
 Label = NDArray[np.int64]
+Source = Callable[[Path], "Pair"]
 
 
 class Pair(NamedTuple):
@@ -71,12 +72,25 @@ def adult(folder: Path) -> Pair:
     return _parquet(folder / "adult", "train", "test", "all")
 
 
-def changed(source: Callable[[Path], Pair], change: Callable[[dp.Dataset], dp.Dataset], told: str) -> Any:
-    """The same pair with the training data changed."""
+def noisy(source: Source) -> Source:
+    """The same pair with 20 % of the training labels changed to another class."""
+    return _changed(source, "20 % of the labels wrong", "label_noise", share=0.2)
 
+
+def corrupted(source: Source) -> Source:
+    """The same pair with 20 % of the training images corrupted, by five corruptions in turn."""
+    return _changed(source, "20 % of the images corrupted", "corruption", share=0.2)
+
+
+def long_tailed(source: Source) -> Source:
+    """The same pair with class sizes that fall exponentially to a tenth; the test classes stay even."""
+    return _changed(source, "long tail, imbalance factor 0.1", "long_tail", factor=0.1)
+
+
+def _changed(source: Source, told: str, method: str, **knobs: Any) -> Source:
     def open_changed(folder: Path) -> Pair:
         data, test, before = source(folder)
-        return Pair(change(data), test, before.replace("clean", told))
+        return Pair(dp.scenario(data, method, seed=0, **knobs), test, before.replace("clean", told))
 
     return open_changed
 
