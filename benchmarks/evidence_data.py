@@ -25,7 +25,7 @@ class Pair(NamedTuple):
     told: str
 
 
-def fashion(folder: Path, *, examples: int = 6_000, held_out: int = 5_000) -> Pair:
+def fashion(folder: Path, *, examples: int = 4_000, held_out: int = 5_000) -> Pair:
     """The first training and test images of Fashion-MNIST, 28 x 28."""
     x, y = _idx(folder, "train", examples)
     x_test, y_test = _idx(folder, "t10k", held_out)
