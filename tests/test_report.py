@@ -17,7 +17,7 @@ from PIL import Image
 from datapare.data import open_dataset
 from datapare.errors import MismatchError
 from datapare.intervals import mean_interval, paired_interval
-from datapare.methods.select.beta import beta_parameters, fitted_c_d
+from datapare.methods.select.beta import beta_parameters
 from datapare.page import _in_script, report
 from datapare.page.figures import POINTS, plain, score_edges
 from datapare.page.summary import moments
@@ -333,7 +333,7 @@ def test_the_beta_curve_has_the_parameters_of_the_method():
     mean = moments(d.channels["target_prob"])[0]
     mu = mean[np.argsort(-s.score)[:2]].mean()
     alpha, beta = beta_parameters(mu, 2 / 3, c_d=4.0, total=15.0)
-    assert f"alpha {alpha:.4g} and beta {beta:.4g}" in page
+    assert f"alpha {alpha:.4g} and beta {beta:.4g} (c_d 4)" in page
     curve = figures_in(page)["probability"]["data"][-1]
     assert curve["name"] == "Beta density"
     assert np.trapezoid(curve["y"], curve["x"]) == pytest.approx(1, abs=0.01)
@@ -362,15 +362,6 @@ def test_the_beta_curve_of_a_balanced_selection_is_the_mean_of_its_classes_curve
         kept += n
     np.testing.assert_allclose(figures_in(page)["probability"]["data"][-1]["y"], expected / kept, rtol=1e-3)
     assert f"averaged over {len(np.unique(d.label))} classes" in page
-
-
-def test_the_beta_curve_says_which_c_d_was_fitted():
-    d = dynamics()
-    s = scores(d)
-    mean = np.clip(moments(d.channels["target_prob"])[0].astype(np.float64), 1e-6, 1 - 1e-6)
-    chosen = subset(s, method="beta", c_d=None)
-    fitted = fitted_c_d(s.score, mean, len(chosen), float(mean[s.score.argmax()]))
-    assert f"(c_d {fitted:.3g})" in report(chosen, scores=s, dynamics=d)
 
 
 def test_moments_match_numpy_and_skip_what_was_not_observed():

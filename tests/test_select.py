@@ -382,19 +382,31 @@ def test_a_fitted_c_d_is_the_one_that_a_search_by_hand_finds():
 
     tried = np.geomspace(0.05, 64, 400)
     best = tried[np.argmin([abs(kept_mean(c_d) - prob.mean()) for c_d in tried])]
-    fitted = fitted_c_d(score, prob, 180, mu)
+    fitted = fitted_c_d(score, prob, mu, 180)
     assert abs(kept_mean(fitted) - prob.mean()) <= abs(kept_mean(best) - prob.mean()) + 0.002
-    assert fitted == fitted_c_d(score, prob, 180, mu)
+    assert fitted == fitted_c_d(score, prob, mu, 180)
 
 
 def test_a_fitted_c_d_looks_at_evenly_spaced_examples_of_a_large_dataset():
     score, prob = uneven(50_000)
     mu = float(prob[score.argmax()])
-    assert np.isclose(fitted_c_d(score, prob, 15_000, mu), fitted_c_d(score[::3], prob[::3], 5_000, mu), rtol=0.05)
+    assert np.isclose(fitted_c_d(score, prob, mu, 15_000), fitted_c_d(score[::3], prob[::3], mu, 5_000), rtol=0.05)
     assert prob[beta(score, prob[None], 15_000, rng(0))].mean() == pytest.approx(prob.mean(), abs=0.01)
 
 
 def test_a_fitted_c_d_stays_at_the_nearer_end_where_none_balances():
     easy = np.r_[np.full(10, 0.99), np.full(90, 0.5)]
-    assert fitted_c_d(np.r_[np.ones(10), np.zeros(90)], easy, 10, mu=0.5) > 60  # only the easy ones have a weight
-    assert fitted_c_d(np.r_[np.zeros(10), np.ones(90)], easy, 10, mu=0.5) < 0.06
+    assert fitted_c_d(np.r_[np.ones(10), np.zeros(90)], easy, 0.5, 10) > 60  # only the easy ones have a weight
+    assert fitted_c_d(np.r_[np.zeros(10), np.ones(90)], easy, 0.5, 10) < 0.06
+
+
+def test_a_c_d_that_was_not_given_is_fitted_once_for_all_classes_and_can_be_read_in_the_artefact():
+    import datapare as dp
+
+    score, prob = uneven(3000)
+    dynamics = dp.Dynamics({"target_prob": prob[None]}, rng(5).integers(0, 3, 3000))
+    chosen = dp.select(dp.Scores(score), "beta", keep=0.3, dynamics=dynamics, balance="proportional")
+    assert chosen.recipe.knobs["c_d"] == fitted_c_d(score, prob, float(prob[score.argmax()]), 900)
+    c_d = chosen.recipe.knobs["c_d"]
+    again = dp.select(dp.Scores(score), "beta", keep=0.3, dynamics=dynamics, balance="proportional", c_d=c_d)
+    assert np.array_equal(chosen.index, again.index)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.errors import InputError, MissingChannelError
-from datapare.methods import Method, check_knobs, find, names
+from datapare.methods import Method, check_knobs, find, fitted, names
 from datapare.numerics import allot, budget, last_observed
 from datapare.types import Dynamics, Recipe, Scores, Subset, check_same_dataset
 
@@ -113,10 +113,11 @@ def select(
     _refuse_unscored(scores)
     arrays = {name: bind(name, found, dynamics, scores).whole() for name in found.reads}
     rng = np.random.default_rng(seed)
-    run = partial(_choose, found, values, rng=rng)
     columns = {name for name in arrays if name in DERIVED or (dynamics and name in dynamics.channels)}
     left = _left(total, exclude, count)
     arrays = _at(arrays, columns, left) if len(exclude) else arrays
+    values |= fitted(found, arrays, count, values)
+    run = partial(_choose, found, values, rng=rng)
     if balance is None:
         index = left[run(arrays, count)]
     else:

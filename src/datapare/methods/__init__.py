@@ -112,6 +112,16 @@ def _checked(method: str, name: str, value: Any, annotation: Any) -> Any:
     return value
 
 
+def fitted(method: Method, arrays: Mapping[str, Any], n: int, knobs: Mapping[str, Any]) -> dict[str, Any]:
+    """The knobs that a selection rule fits to the whole dataset when they were not given: by `fit` in its file, if any.
+
+    >>> fitted(find("select", "top"), {"score": [0.5]}, 1, {})
+    {}
+    """
+    fit = getattr(import_module(method.function.__module__), "fit", None)
+    return {} if fit is None else fit(**arrays, n=n, **knobs)
+
+
 def published(method: Method, dataset: str, keep: float | None = None) -> tuple[dict[str, Any], bool]:
     """The knobs that were published for a dataset, and whether that is verified; none when the file holds none.
 

@@ -7,17 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.methods import find
-from datapare.methods.select.beta import CLIP, beta_parameters, fitted_c_d
+from datapare.methods.select.beta import CLIP, beta_parameters
 from datapare.numerics import top_positions
 
 
 class Weighting(NamedTuple):
-    """Means over the groups, by the number kept: alpha, beta, where they start from (mu), and c_d; and the curve."""
+    """The c_d; means over the groups, by the number kept, of alpha, beta, and mu, where they start from; the curve."""
 
+    c_d: float
     alpha: float
     beta: float
     mu: float
-    c_d: float
     groups: int
     curve: tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -41,18 +41,17 @@ def weighting(
         return None
     x = np.linspace(0.005, 0.995, 199)
     size = np.array([mask[group].sum() for group in drawn], dtype=np.float64)
-    found = np.array([_of(mean[g], score[g], int(n), given) for g, n in zip(drawn, size, strict=True)])  # (G, 4)
-    curves = np.array([beta.pdf(x, a, b) for a, b, *_ in found])
-    a, b, mu, c_d = np.average(found, axis=0, weights=size)
-    return Weighting(a, b, mu, c_d, len(drawn), (x, np.average(curves, axis=0, weights=size)))
+    found = np.array([_of(mean[g], score[g], int(n), given) for g, n in zip(drawn, size, strict=True)])  # (G, 3)
+    curves = np.array([beta.pdf(x, a, b) for a, b, _ in found])
+    a, b, mu = np.average(found, axis=0, weights=size)
+    return Weighting(given["c_d"], a, b, mu, len(drawn), (x, np.average(curves, axis=0, weights=size)))
 
 
 def _of(
     mean: NDArray[np.floating[Any]], score: NDArray[np.floating[Any]], n: int, knobs: Mapping[str, Any]
-) -> tuple[float, float, float, float]:
-    """Alpha, beta, mu and c_d of one group."""
+) -> tuple[float, float, float]:
+    """Alpha, beta and mu of one group."""
     inside = np.clip(mean.astype(np.float64), CLIP, 1 - CLIP)
     mu = float(inside[top_positions(score, int(knobs["anchor"]))].mean())
-    total, c_d = float(knobs["total"]), knobs["c_d"]
-    c_d = fitted_c_d(score, inside, n, mu, total=total) if c_d is None else float(c_d)
-    return *beta_parameters(mu, 1 - n / len(mean), c_d=c_d, total=total), mu, c_d
+    a, b = beta_parameters(mu, 1 - n / len(mean), c_d=knobs["c_d"], total=knobs["total"])
+    return a, b, mu

@@ -61,16 +61,27 @@ def beta(
         raise InputError("beta weights examples by score, so none may be negative or infinite; choose top instead.")
     if anchor < 1:
         raise InputError(f"anchor is the number of top-scored examples, at least 1, not {anchor}.")
-    mean_prob = np.clip(target_prob.mean(axis=0, dtype=np.float64), CLIP, 1 - CLIP)
-    mu = float(mean_prob[top_positions(score, anchor)].mean())
-    c_d = fitted_c_d(score, mean_prob, n, mu, total=total) if c_d is None else c_d
+    mean_prob, mu = _start(score, target_prob, anchor)
+    c_d = fitted_c_d(score, mean_prob, mu, n, total=total) if c_d is None else c_d
     a, b = beta_parameters(mu, 1 - n / len(score), c_d=c_d, total=total)
     return weighted_draw(_weighed(_logs(score, mean_prob), a, b), n, rng)
 
 
-def fitted_c_d(
-    score: Float[np.ndarray, " N"], mean_prob: Float[np.ndarray, " N"], n: int, mu: float, *, total: float = 15.0
-) -> float:
+def fit(
+    score: Column, target_prob: Float[np.ndarray, "T N"], n: int, *, c_d: float | None, total: float, anchor: int
+) -> dict[str, float]:
+    """The c_d that suits a whole dataset, before its classes share the budget; nothing when it was given.
+
+    >>> p = np.array([[0.2, 0.5, 0.9], [0.4, 0.7, 0.9]])
+    >>> fit(np.array([0.2, 0.3, 0.0]), p, 2, c_d=4.0, total=15.0, anchor=1)
+    {}
+    """
+    if c_d is not None:
+        return {}
+    return {"c_d": fitted_c_d(score, *_start(score, target_prob, anchor), n=n, total=total)}
+
+
+def fitted_c_d(score: Column, mean_prob: Column, mu: float, n: int, *, total: float = 15.0) -> float:
     """The c_d with which n drawn examples have the mean of `mean_prob` (N,) in (0, 1) that all examples have.
 
     Bisection on at most 20,000 evenly spaced examples and one fixed noise, so that it depends on its arguments alone;
@@ -79,7 +90,7 @@ def fitted_c_d(
     Of many easy and few hard examples, equally scored, the hard ones are not all kept:
 
     >>> easy_and_hard = np.repeat([0.9, 0.2], [900, 100])
-    >>> round(fitted_c_d(np.ones(1000), easy_and_hard, 200, mu=0.2), 1)
+    >>> round(fitted_c_d(np.ones(1000), easy_and_hard, 0.2, 200), 1)
     3.5
     """
     step = -(-len(score) // FITTED)
@@ -92,6 +103,11 @@ def fitted_c_d(
         kept = top_positions(_weighed(logs, a, b) + noise, count)
         low, high = (middle, high) if where[kept].mean() > target else (low, middle)
     return float(np.sqrt(low * high))
+
+
+def _start(score: Column, target_prob: Float[np.ndarray, "T N"], anchor: int) -> tuple[Column, float]:
+    mean_prob: Column = np.clip(target_prob.mean(axis=0, dtype=np.float64), CLIP, 1 - CLIP)
+    return mean_prob, float(mean_prob[top_positions(score, anchor)].mean())
 
 
 def _logs(score: Float[np.ndarray, " N"], mean_prob: Float[np.ndarray, " N"]) -> tuple[Column, Column, Column]:
