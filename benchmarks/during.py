@@ -8,7 +8,7 @@ Finished trainings stay in --jobs and an interrupted one goes on, so the same co
 
     full, shorter           everything for 12 epochs, and for 8: the plain way to save a third
     infobatch, kakurenbo    as published
-    dual_switch             everything for 4 epochs, then the half that DUAL and Beta choose; window 3 instead of 10
+    dual_switch             everything for 4 epochs, then the half DUAL and Beta choose, as `prune`; window 3, not 10
     random_switch           the same with half of the examples drawn at random
     tdds_half, -weighted    the half with the highest TDDS score from the start, without and with tdds_weighting
     entropy_bonus           everything; RMD in the embedding of the scoring run instead of a pre-trained network's
