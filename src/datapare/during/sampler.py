@@ -194,7 +194,7 @@ class Sampler(torch.utils.data.Sampler[int]):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state at the beginning of this epoch, for torch.save; an epoch in progress will be repeated."""
-        past = {name: torch.from_numpy(value.copy()) for name, value in self._past.items()}
+        past = {name: torch.from_numpy(value) for name, value in self._past.items()}
         return {"facts": self.facts(), "epoch": self.epoch, "past": past}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -204,7 +204,7 @@ class Sampler(torch.utils.data.Sampler[int]):
         if differing:
             raise InputError(f"this state is of a run with other {' and '.join(differing)}; make the sampler as then.")
         self._board.reset()
-        self._past = {name: value.numpy().copy() for name, value in state["past"].items()}
+        self._past = {name: value.numpy() for name, value in state["past"].items()}
         self._begin(state["epoch"])
 
     def _begin(self, epoch: int) -> None:
