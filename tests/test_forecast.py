@@ -84,6 +84,8 @@ def test_what_is_made_after_the_training_is_counted(points):
     assert more.extra == 25
     assert more.record - plain.record == 400 * 50 * 4
     assert "scoring    28 epochs" in more.lines()[1]
+    twice = forecast(points, keep=0.3, record_with={**SHORT, "observed": "eval-pass"})
+    assert twice.extra == pytest.approx(3 * 0.4)
 
 
 def test_the_measured_step_is_of_the_order_of_the_real_one(points):

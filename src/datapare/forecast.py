@@ -18,8 +18,8 @@ class Forecast:
     """What `prune` would do and take: examples, settings, seconds, bytes.
 
     `training` is the scoring run's settings, `full` and `subset` those of a training on everything and on what is
-    kept; `step` is the measured seconds of an update by batch size; `extra` is how many more epochs the channels take
-    that are made after the training. `memory` is the most this process has taken so
+    kept; `step` is the measured seconds of an update by batch size; `extra` is how many more epochs it takes
+    to look at the examples as they are, in each epoch or after the last. `memory` is the most this process has taken so
     far, with the data encoded and the network in training.
     """
 
@@ -85,13 +85,16 @@ def forecast(
     data = source if isinstance(source, Dataset) else open_dataset(source, **(open_with or {}))
     count = budget(len(data), keep)
     wish = dict(record_with or {})
-    channels = wish.pop("channels", tuple(CHANNELS))
+    channels, observed = wish.pop("channels", tuple(CHANNELS)), wish.pop("observed", "train-pass")
     words = backbone(wish.get("model")) if data.kind == "text" else None
     inputs = encode(data, image_size=wish.pop("image_size", None), tokenizer=words)
     classes = len(data.classes)
     training = settle(inputs, data.label, classes, settings(inputs, classes, **wish), seed)
     full, subset = retraining(training), retraining(training, count / len(data))
     sizes = {training.batch, subset.batch}
+    extra = sum(FINISHED[name].epochs(classes) for name in channels if name in FINISHED)
+    if observed != "train-pass":
+        extra += FINISHED["prob"].epochs(classes) * training.epochs  # one more forward pass in every epoch
     return Forecast(
         total=len(data),
         count=count,
@@ -100,7 +103,7 @@ def forecast(
         full=full,
         subset=subset,
         step={batch: _step(inputs, data.label, classes, training, batch, seed) for batch in sizes},
-        extra=sum(FINISHED[name].epochs(classes) for name in channels if name in FINISHED),
+        extra=extra,
         record=len(data) * _bytes_per_example(inputs, classes, training, channels),
         data=inputs.array.nbytes,
         memory=_peak(),

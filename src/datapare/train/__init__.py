@@ -4,11 +4,13 @@ from importlib import import_module
 from typing import Any
 
 _PLACES = {
+    "adversarial": ("predict_attacked", "robust_accuracy"),
     "early": ("record", "settings"),
     "epoch": ("Progress",),
     "evaluate": ("accuracy", "class_accuracy", "embed", "predict"),
     "finished": ("costly",),
     "loop": ("Trained", "settle", "train"),
+    "turtle": ("Settings", "assign", "cluster"),
     "recipes": ("PRESETS", "Training", "choose", "preset", "retraining", "same_iterations", "subset_batch"),
 }
 _FILE = {name: file for file, names in _PLACES.items() for name in names}

@@ -6,7 +6,7 @@ import tempfile
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -227,7 +227,8 @@ def _begun(folder: Path) -> dict[str, Any] | None:
 
 def _check_same(folder: Path, begun: dict[str, Any], asked: Recipe) -> None:
     """Raise InputError saying what differs between the recipe found and the recipe asked for."""
-    there = {**begun["knobs"], "seed": begun["seed"], "dataset": begun["dataset"], "verb": begun["verb"]}
+    usual = {field.name: field.default for field in fields(Training)}  # of records older than a setting
+    there = {**usual, **begun["knobs"], "seed": begun["seed"], "dataset": begun["dataset"], "verb": begun["verb"]}
     here = {**asked.knobs, "seed": asked.seed, "dataset": asked.dataset, "verb": asked.verb}
     if here["precision"] == "auto":
         here["precision"] = there.get("precision")

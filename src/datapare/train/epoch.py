@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from datapare.during import Loss, Sampler
 from datapare.errors import DivergedError
+from datapare.train.adversarial import attack, under_attack
 from datapare.train.augment import augment
 from datapare.train.checkpoint import Checkpoint
 from datapare.train.evaluate import Rows, clean
@@ -88,7 +89,7 @@ def train_epoch(run: Run, state: Checkpoint, epoch: int) -> Checkpoint:
             last = state.loss[-1] if state.loss else float("nan")
             run.progress(Progress(epoch, run.training.epochs, high, len(order), speed, last))
     loss = _finite(float(total) / len(order), run.training, epoch)
-    _evaluate(run)
+    _evaluate(run, epoch)
     looked = _revisit(run)
     return replace(
         state,
@@ -114,6 +115,8 @@ def _step(run: Run, position: NDArray[np.int64], rate: float, shuffle: torch.Gen
     if run.recorder is not None and run.recorder.observed == "two-view":
         run.recorder.observe(where, clean(run.network, run.rows.take(where), run.training.precision), target)
     batch = augment(run.rows.take(where), run.training.augment, shuffle)
+    if run.training.epsilon:
+        batch = attack(run.network, batch, target, run.training, shuffle)
     with autocast(batch.device, run.training.precision):
         logits = run.network(batch)
     loss = _loss(run, where, logits, target)
@@ -139,10 +142,16 @@ def _loss(run: Run, where: Tensor, logits: Tensor, target: Tensor) -> Tensor:
     return (run.sampler.weight(where).to(losses.device) * losses).mean()
 
 
-def _evaluate(run: Run) -> None:
-    """Show a recorder of eval passes what the network says of all examples after the epoch."""
-    if run.recorder is not None and run.recorder.observed == "eval-pass":
+def _evaluate(run: Run, epoch: int) -> None:
+    """Show a recorder of eval passes what the network says of all examples after the epoch, attacked or as they are."""
+    if run.recorder is None or run.recorder.observed != "eval-pass":
+        return
+    if not run.training.epsilon:
         _show(run, run.index, run.recorder)
+        return
+    draw = generator(run.seed, epoch, 4, run.label.device.type)
+    for where, logits in under_attack(run.network, run.rows, run.label, run.index, run.training, draw):
+        run.recorder.observe(where, logits, run.label[where.to(run.label.device)])
 
 
 def _revisit(run: Run) -> int:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from datapare.data import Inputs
 from datapare.during import Loss, Sampler
 from datapare.errors import InputError
+from datapare.train.adversarial import check_images
 from datapare.train.checkpoint import Checkpoint, fingerprint, forget, restore, store
 from datapare.train.epoch import Progress, Run, train_epoch
 from datapare.train.evaluate import Rows, accuracy, predict
@@ -75,6 +76,8 @@ def train(
     index = np.arange(len(label)) if index is None else np.asarray(index, dtype=np.int64)
     _check(inputs, label, n_classes, index)
     _check_during(sampler, loss, training, index, label)
+    if training.epsilon:
+        check_images(inputs)
     mark = fingerprint(inputs, label, n_classes, training, seed, index, sampler=sampler, loss=loss)
     with own_randomness(), deterministic():
         run = _prepare(inputs, label, n_classes, training, seed, index, recorder, progress)

@@ -8,7 +8,10 @@ import torch
 
 
 def mixed(seed: int, epoch: int, stream: int) -> int:
-    """Return a seed for this epoch and use (0 order, 1 augmentation, 2 dropout, 3 the network's first weights)."""
+    """Return a seed for this epoch and use.
+
+    0 order, 1 augmentation and attacks, 2 dropout, 3 the network's first weights, 4 attacks that are recorded.
+    """
     return int(np.random.SeedSequence([seed, epoch, stream]).generate_state(1, np.uint64)[0])
 
 

@@ -20,6 +20,8 @@ class Training:
 
     `epochs` are trained; the learning rate follows the cosine of `schedule_epochs` (None: as many as are trained), so
     a scoring run is the honest beginning of a full one. `augment` names transforms of augment.py in their order.
+    With `epsilon` > 0 the training is adversarial (adversarial.py): images are attacked within that distance, in
+    `attack_steps` of `attack_step`, all in units of the pixel range.
     `mean` and `std` (per image channel, 0..1) are measured on the data when empty. `subset_budget` says what a
     retraining on a subset keeps of the full one: its `epochs` (with `subset_batch`) or its `iterations`.
 
@@ -43,6 +45,9 @@ class Training:
     width: int = 64
     precision: Precision = "auto"
     subset_budget: Literal["epochs", "iterations"] = "epochs"
+    epsilon: float = 0.0
+    attack_step: float = 2 / 255
+    attack_steps: int = 10
 
     def __post_init__(self) -> None:
         if not 1 <= self.epochs <= self.schedule:
@@ -54,6 +59,11 @@ class Training:
             raise InputError(
                 f"a training needs batch >= 2, lr > 0 and width >= 1, "
                 f"not batch {self.batch}, lr {self.lr} and width {self.width}."
+            )
+        if not 0 <= self.epsilon < 1 or not self.attack_step > 0 or self.attack_steps < 1:
+            raise InputError(
+                f"an attack needs epsilon in [0, 1), attack_step > 0 and attack_steps >= 1, "
+                f"not {self.epsilon:g}, {self.attack_step:g} and {self.attack_steps}."
             )
 
     @property
