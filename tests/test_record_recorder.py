@@ -314,6 +314,13 @@ def end_with(recorder, index, loss):
     recorder.end_epoch()
 
 
+def test_logits_that_change_their_width_are_refused(tmp_path):
+    with Recorder(tmp_path / "run", LABEL, T) as recorder:
+        observe(range(N))(recorder)
+        with pytest.raises(InputError, match="4 classes as before, but they have 5 columns"):
+            recorder.observe([0], torch.zeros(1, 5))
+
+
 def test_classes_are_the_logits_columns(tmp_path):
     with (
         Recorder(tmp_path / "run", LABEL, T, classes=list("abcde")) as recorder,

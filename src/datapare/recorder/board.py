@@ -28,6 +28,7 @@ class Board:
         self._classes_needed = int(label.max()) + 1
         self._host_label = label
         self._label: Tensor | None = None
+        self._width = 0  # of the logits, once some were seen
         self.reset()
 
     def reset(self) -> None:
@@ -44,6 +45,7 @@ class Board:
         """Note the logits (B, K) of examples `index` (B,); returns both as tensors on the board's device."""
         index, logits = _tensor(index), _tensor(logits).detach()
         self._check_shapes(index, logits, classes)
+        self._width = logits.shape[1]
         index, logits, safe = self._found(index, logits)
         inside, label = safe < self.count, self._placed_label[safe]
         same = inside if target is None else self._same(target, label)
@@ -141,6 +143,11 @@ class Board:
         width = logits.shape[1]
         if classes and width != classes:
             raise InputError(f"expected logits of {classes} classes, but they have {width} columns.")
+        if self._width and width != self._width:
+            raise InputError(
+                f"expected logits of {self._width} classes as before, but they have {width} columns; keep one logit "
+                "per class throughout."
+            )
         if width < max(2, self._classes_needed):
             raise InputError(
                 f"expected logits of at least {max(2, self._classes_needed)} classes, as the labels ask for, but they "

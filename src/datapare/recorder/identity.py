@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, IterableDataset, Subset
 from datapare.errors import InputError
 
 FORMER = "__pl_saved"  # from what Lightning notes here it would make the loader anew, without its positions
+SET = "_datapare_epoch_set"
 OWN_INDICES = "pass your own positions to observe(index, logits, target) instead of using track"
 
 
@@ -106,6 +107,13 @@ def twin(loader: Any, count: int, join: Callable[[Tensor, Any], Any] = in_front)
     # A DataLoader forbids setting its dataset; written past that guard, every other setting stays the loader's own.
     made.__dict__.update(dataset=_Numbered(loader.dataset), collate_fn=collate, _iterator=None)
     return made
+
+
+def follow(made: Any, loader: Any) -> None:
+    """Have a twin start at the epoch that was set on its loader; accelerate's loaders count epochs themselves."""
+    epoch = vars(loader).get("iteration")
+    if epoch != vars(made).get(SET):
+        made.__dict__.update({"iteration": epoch, SET: epoch})
 
 
 def _positions(dataset: Any, count: int) -> NDArray[np.int64] | None:

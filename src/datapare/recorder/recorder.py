@@ -124,6 +124,7 @@ class Recorder:
         """
         if loader not in self._twins:  # kept, so that persistent workers persist
             self._twins[loader] = identity.twin(loader, len(self._plain))
+        identity.follow(self._twins[loader], loader)
         return self._twins[loader]
 
     def observe(self, index: Any, logits: Any = None, target: Any = None, *, loss: Any = None) -> None:
