@@ -12,9 +12,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare.choosing import at, choose, remaining, within_classes
 from datapare.errors import InputError, MissingChannelError
 from datapare.methods import Method, check_knobs, find, fitted, names
-from datapare.numerics import allot, budget, last_observed
+from datapare.numerics import budget, last_observed
 from datapare.types import Dynamics, Recipe, Scores, Subset, check_same_dataset
 
 BLOCK = 57_344  # columns at a time: below, threads wait for each other; above, windows leave the core's cache
@@ -100,7 +101,7 @@ def select(
     `keep` is a fraction in (0, 1] or a count above 1. `balance` applies the rule inside each class, with budgets
     proportional to class sizes or as uniform as they allow. Positions in `exclude` are never kept and the rule does
     not see them, but the budget stays that of the whole dataset. Raises InputError for scores that are NaN, and where
-    fewer examples are left than are to be kept.
+    fewer examples are left than are to be kept. Where the rule's file defines `weights`, the subset has them.
 
     >>> select(Scores([0.1, 0.9, 0.5]), "top", keep=2).index.tolist()
     [1, 2]
@@ -114,19 +115,20 @@ def select(
     arrays = {name: bind(name, found, dynamics, scores).whole() for name in found.reads}
     rng = np.random.default_rng(seed)
     columns = {name for name in arrays if name in DERIVED or (dynamics and name in dynamics.channels)}
-    left = _left(total, exclude, count)
-    arrays = _at(arrays, columns, left) if len(exclude) else arrays
+    left = remaining(total, exclude, count)
+    arrays = at(arrays, columns, left) if len(exclude) else arrays
     values |= fitted(found, arrays, count, values)
-    run = partial(_choose, found, values, rng=rng)
+    run = partial(choose, found, values, rng=rng)
     if balance is None:
-        index = left[run(arrays, count)]
+        index, weight = run(arrays, count)
     else:
-        index = left[_balanced(run, arrays, columns, _label(dynamics, balance)[left], count, balance)]
+        label = _label(dynamics, balance)[left]
+        index, weight = within_classes(run, arrays, columns, label, count, uniform=balance == "uniform")
     stamped = {**values, "keep": keep, "balance": balance}
     if len(exclude):
         stamped["excluded"] = total - len(left)
     recipe = Recipe("select", method, stamped, seed, scores.recipe.dataset, versions(), _parents(scores, dynamics))
-    return Subset(index, total, key=scores.key, recipe=recipe)
+    return Subset(left[index], total, weight, scores.key, recipe)
 
 
 def realign(noun: Dynamics | Scores, key: NDArray[np.uint64]) -> Any:
@@ -241,58 +243,6 @@ def _score_filled(call: Callable[..., NDArray[Any]], bound: list[Bound], start: 
         known = (part[..., seen] if b.columns else part[seen] for b, part in zip(bound, parts, strict=True))
         result[seen] = call(*(b.derive(part) for b, part in zip(bound, known, strict=True)))
     return result
-
-
-def _choose(
-    method: Method,
-    knobs: Mapping[str, Any],
-    arrays: Mapping[str, NDArray[Any]],
-    n: int,
-    *,
-    rng: np.random.Generator,
-) -> NDArray[np.int64]:
-    if n == 0:
-        return np.arange(0)
-    given: dict[str, Any] = {**arrays, "n": n, "rng": rng}
-    wanted = method.function.__annotations__
-    positional = {name: given[name] for name in [*method.reads, "n", "rng"] if name in wanted}
-    index: NDArray[np.int64] = np.asarray(method.function(**positional, **knobs))
-    if len(index) != n:
-        raise AssertionError(f"{method.name} returned {len(index)} positions instead of {n}")
-    return index
-
-
-def _balanced(
-    run: Callable[[Mapping[str, NDArray[Any]], int], NDArray[np.int64]],
-    arrays: Mapping[str, NDArray[Any]],
-    columns: set[str],
-    label: NDArray[np.int64],
-    n: int,
-    balance: Balance,
-) -> NDArray[np.int64]:
-    size = np.bincount(label)
-    share = allot(size, n, uniform=balance == "uniform")
-    chosen = []
-    of_class = np.split(np.argsort(label, kind="stable"), np.cumsum(size)[:-1])
-    for number in np.flatnonzero(share):
-        member = of_class[number]
-        chosen.append(member[run(_at(arrays, columns, member), int(share[number]))])
-    return np.sort(np.concatenate(chosen))
-
-
-def _at(arrays: Mapping[str, NDArray[Any]], columns: set[str], index: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-    """The arrays of the examples at `index`, which are their columns where `columns` says so."""
-    return {name: a[:, index] if name in columns else a[index] for name, a in arrays.items()}
-
-
-def _left(total: int, exclude: Sequence[int] | NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Positions that may be kept."""
-    left = np.setdiff1d(np.arange(total), np.asarray(exclude, dtype=np.int64))
-    if len(left) < count:
-        raise InputError(
-            f"{count:,} examples are to be kept, but {total - len(left):,} of {total:,} are excluded; keep fewer."
-        )
-    return left
 
 
 def _label(dynamics: Dynamics | None, balance: str) -> NDArray[np.int64]:

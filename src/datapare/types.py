@@ -136,6 +136,11 @@ class Subset:
         if len(index) and (index[0] < 0 or index[-1] >= self.total or np.any(np.diff(index) <= 0)):
             raise InputError(f"a subset's positions are sorted, unique and between 0 and {self.total - 1}.")
         object.__setattr__(self, "index", index)
+        if self.weight is not None:
+            weight = np.asanyarray(self.weight)
+            if weight.shape != index.shape or not np.all(weight >= 0):
+                raise InputError(f"weights are one number >= 0 per kept example, shape ({len(index)},).")
+            object.__setattr__(self, "weight", weight)
         _check_key(self.key, self.total)
 
     def __len__(self) -> int:

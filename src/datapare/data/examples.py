@@ -22,7 +22,8 @@ def example_table(
     """A `pyarrow.Table` of every example of the source in order, unreadable ones too, and whether it stays.
 
     Columns: name, key (uint64), label (class number), class (its name), score, mean_prob (missing where unknown),
-    kept, why. `scores` (N,) is a `Scores` or an array, `mean_prob` and `why` are (N,).
+    kept, why, and weight where the subset has weights (0 if dropped). `scores` (N,) is a `Scores` or an array,
+    `mean_prob` and `why` are (N,).
     """
     import pyarrow as pa
 
@@ -34,6 +35,7 @@ def example_table(
     reason = _spread(
         why if why is not None else [""] * len(data), at, {r: f"unreadable: {b.reason}" for r, b in bad.items()}
     )
+    columns = {} if subset.weight is None else {"weight": _floats(_weight(subset), at)}
     return pa.table(
         {
             "name": pa.array(all_names(data), pa.string()),
@@ -45,7 +47,15 @@ def example_table(
             "kept": pa.array(_spread(subset.mask, at, dict.fromkeys(bad, False)), pa.bool_()),
             "why": pa.array(reason, pa.string()),
         }
+        | columns
     )
+
+
+def _weight(subset: Subset) -> NDArray[np.float64]:
+    """The weights (N,) of all examples."""
+    weight = np.zeros(subset.total)
+    weight[subset.index] = subset.weight
+    return weight
 
 
 def _spread(values: Any, at: NDArray[np.int64], bad: dict[int, Any]) -> list[Any]:

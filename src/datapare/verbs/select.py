@@ -38,6 +38,8 @@ def select(
         dynamics=runs.dynamics_of(run), exclude=dropped, **select_knobs,
     )  # fmt: skip
     typer.echo(f"keep {len(subset):,}, drop {subset.total - len(subset):,} of {subset.total:,} examples")
+    if subset.weight is not None:
+        typer.echo(f"weights {subset.weight.min():.3g} to {subset.weight.max():.3g}, in weight.npy of the subset")
     place = runs.keep_folder(run, wanted)
     settle(subset, place)
     typer.echo(place / "subset")
