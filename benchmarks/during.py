@@ -8,7 +8,8 @@ Finished trainings stay in --jobs and an interrupted one goes on, so the same co
 
     full, shorter           everything for 12 epochs, and for 8: the plain way to save a third
     infobatch, kakurenbo    as published
-    dual_switch             everything for 4 epochs, then the half DUAL and Beta choose, as `prune`; window 3, not 10
+    dual_switch             everything for 4 epochs, then the half that DUAL and Beta choose; window 3 instead of 10
+    dual_switch-fitted      the same with c_d fitted to the record and a budget for each class, as `prune` selects
     random_switch           the same with half of the examples drawn at random
     tdds_half, -weighted    the half with the highest TDDS score from the start, without and with tdds_weighting
     entropy_bonus           everything; RMD in the embedding of the scoring run instead of a pre-trained network's
@@ -106,6 +107,7 @@ def arms(label, scores):
         "infobatch": lambda seed: {"sampler": infobatch(label, EPOCHS, seed=seed)},
         "kakurenbo": lambda seed: {"sampler": kakurenbo(label, EPOCHS, seed=seed)},
         "dual_switch": lambda seed: {"sampler": switch(seed=seed)},
+        "dual_switch-fitted": lambda seed: {"sampler": switch(c_d=None, balance="proportional", seed=seed)},
         "random_switch": lambda seed: {"sampler": random_switch(label, EPOCHS, seed)},
         "tdds_half": lambda _: {"index": half},
         "tdds_half-weighted": lambda _: {"index": half, "loss": tdds_weighting(scores["tdds"])},
@@ -157,6 +159,7 @@ def summary(name, runs, against):
 
 AGAINST = {
     "dual_switch": ("full", "shorter", "random_switch"),
+    "dual_switch-fitted": ("full", "dual_switch", "random_switch"),
     "infobatch": ("full", "shorter"),
     "kakurenbo": ("full", "shorter"),
     "tdds_half-weighted": ("full", "tdds_half"),

@@ -166,7 +166,7 @@ def test_infobatch_ends_on_everything():
     assert min(sizes[1:14]) < 4
 
 
-@pytest.mark.parametrize("knobs", [{}, {"c_d": 5.5, "balance": None}])
+@pytest.mark.parametrize("knobs", [{}, {"c_d": None, "balance": "proportional"}])
 def test_dual_switch_chooses_what_the_offline_line_chooses_from_the_same_record(knobs, tmp_path):
     rng = np.random.default_rng(3)
     label = rng.integers(0, 4, 80)
@@ -182,8 +182,7 @@ def test_dual_switch_chooses_what_the_offline_line_chooses_from_the_same_record(
             recorder.end_epoch()
         dynamics = recorder.dynamics()
     scores = dp.score(dynamics, "dual", window=4)
-    like_prune = {"balance": "proportional"} | knobs
-    subset = dp.select(scores, "beta", keep=0.3, seed=7, dynamics=dynamics, **like_prune)
+    subset = dp.select(scores, "beta", keep=0.3, seed=7, dynamics=dynamics, **{"c_d": 4.0, **knobs})
     for _ in range(6, 9):
         assert sampler.index.tolist() == subset.index.tolist()
         sampler.observe(sampler.index, rng.normal(size=(24, 4)))
