@@ -8,7 +8,7 @@ Reads       target_prob of the first `after` epochs.
 Published   after 30 of 200 epochs, window 10, c_d 4 (CIFAR-100), no balance; there a new network is trained.
 Ours        Nothing is trained twice. A schedule counted in epochs fits itself: fewer updates each, the same curve. c_d
             fitted and a budget for each class, as `prune` has them, were 3.5 points worse here than what is published
-            (benchmarks/during.py): the network has already learned the easy examples that they keep.
+            (benchmarks/during.py), perhaps because the network already knows the easier examples they keep.
 """
 
 from typing import Any, Literal
