@@ -216,3 +216,29 @@ def test_a_record_serves_the_same_examples_in_another_order(points, tmp_path):
     with pytest.raises(dp.InputError, match="120 of the 120 examples are not in"):
         dp.realign(scores, other.key)
     assert len(made.subset) == 36
+
+
+@pytest.mark.parametrize(("method", "knobs"), [("rmd", {}), ("tdds", {"window": 3})])
+def test_what_the_score_reads_is_recorded_without_being_asked_for(points, tmp_path, method, knobs):
+    made = prune(points, tmp_path / "run", method=method, score_knobs=knobs, selection="top")
+    assert len(made.subset) == 36
+    wanted = {"rmd": "embedding", "tdds": "kl_step"}[method]
+    recorded = dp.load(tmp_path / "run/dynamics")
+    assert wanted in {**recorded.channels, **recorded.arrays}
+
+
+def test_what_no_training_records_is_refused_before_any_training(points, tmp_path):
+    with pytest.raises(dp.InputError, match="h_score reads 'runs_correct', which no training of ours records"):
+        prune(points, tmp_path / "run", method="h_score", score_knobs={}, selection="top")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_record_of_nothing_but_embeddings_is_scored_selected_and_reported():
+    rng = np.random.default_rng(0)
+    bare = dp.Dynamics({}, np.arange(60) % 3, {"embedding": rng.normal(size=(60, 4))})
+    scores = dp.score(bare, "rmd")
+    subset = dp.select(scores, "top", keep=0.5, dynamics=bare)
+    assert "<html" in dp.report(subset, scores=scores, dynamics=bare)
+    for method, missing in (("dlc", "distorted_loss"), ("puma", "boundary_distance"), ("dual", "target_prob")):
+        with pytest.raises(dp.InputError, match=f"{method} reads '{missing}'.*--channel {missing}"):
+            dp.score(bare, method)

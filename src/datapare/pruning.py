@@ -86,16 +86,42 @@ def prune(
     folder = Path(out) if out is not None else default_folder(data)
     if (planned := (record_with or {}).get("epochs")) is not None:
         check_enough_epochs(choice, planned)
+    wish = with_needed(choice, record_with or {})
     say(f"keep {count:,}, drop {len(data) - count:,} of {len(data):,} examples")
     runs.check_free(folder)
     with hold(folder, "working"):
         runs.begin(folder, data, open_with or {})
-        dynamics = record_into(folder, data, say, progress, **{"seed": seed, **(record_with or {})})
+        dynamics = record_into(folder, data, say, progress, **{"seed": seed, **wish})
         check_enough_epochs(choice, dynamics.epochs)
         scores = score_into(folder, dynamics, choice)
         if note := other_pass(dynamics, choice.method):
             say(note)
         return finish(folder, data, dynamics, scores, choice, keep, as_, say)
+
+
+def with_needed(choice: Choice, record_with: Mapping[str, Any]) -> dict[str, Any]:
+    """What to pass to `record`: as asked, and the channels that the score and the rule read beside those.
+
+    Raises InputError for what a record cannot hold, so that nobody trains in vain.
+
+    >>> with_needed(Choice("rmd", "top"), {"channels": ("loss",)})
+    {'channels': ('loss', 'embedding')}
+    """
+    from datapare.recorder.channels import CHANNELS
+
+    channels = list(record_with.get("channels", CHANNELS))
+    for found in (find("score", choice.method), find("select", choice.selection)):
+        for name in found.reads:
+            source = api.DERIVED[name][0] if name in api.DERIVED else name
+            if name in {"label", "score"} or source in channels:
+                continue
+            if source not in api.RECORDED:
+                raise InputError(
+                    f"{found.name} reads {name!r}, which no training of ours records; choose another method, or give "
+                    f"your own with Dynamics(…, arrays={{{name!r}: …}}) in Python."
+                )
+            channels.append(source)
+    return {**record_with, "channels": tuple(channels)}
 
 
 def default_folder(data: Any) -> Path:

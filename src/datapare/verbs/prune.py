@@ -36,13 +36,13 @@ def prune(
     select_knobs: Mapping[str, Any],
 ) -> None:
     """Make a dataset smaller: train briefly, score, select, export and report, in one go."""
-    from datapare.pruning import prune
+    from datapare.pruning import Choice, prune, with_needed
 
     if dry_run:
         from datapare.forecast import forecast
 
-        wanted = parse_keep(keep)
-        for line in forecast(path, keep=wanted, seed=seed, open_with=opening, record_with=recording).lines():
+        wanted, whole = parse_keep(keep), with_needed(Choice(method, select), recording)
+        for line in forecast(path, keep=wanted, seed=seed, open_with=opening, record_with=whole).lines():
             typer.echo(line)
         return
     with bars() as progress:
