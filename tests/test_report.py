@@ -21,7 +21,6 @@ from datapare.methods.select.beta import beta_parameters
 from datapare.page import _in_script, report
 from datapare.page.figures import POINTS, plain, score_edges
 from datapare.page.summary import moments
-from datapare.page.tables import CostRow, break_even
 from datapare.page.verdict import arms, verdict
 from datapare.types import Comparison, Dynamics, Recipe, Scores, Subset
 
@@ -315,14 +314,10 @@ def test_cost_counts_scoring_and_every_arm():
         ["one training: random keep 20", "10.0", "10.00"],
         ["one training: full", "30.0", "30.00"],
     ]
-    assert "scoring has paid for itself with the first training" in page
-
-
-def test_break_even_is_unknown_when_pruning_saves_nothing():
-    rows = [CostRow("scoring (once)", 30.0, 1.0), CostRow("one training: full", 10.0, 2.0)]
-    assert break_even([*rows, CostRow("one training: a", 5.0, 2.5)], "a") is None
-    assert break_even(rows, "a") is None
-    assert break_even([], "a") is None
+    rows = table_in(page, 'id="ledger"')
+    assert [row[:4] for row in rows] == [["1", "16.0", "30.0", "14.0"], ["10", "106.0", "300.0", "194.0"]]
+    assert [row[4:] for row in rows] == [["11.50", "30.00", "18.50"], ["101.50", "300.00", "198.50"]]
+    assert "paid for themselves after the first training on the subset (by epochs: after 1)" in page
 
 
 def test_the_beta_curve_has_the_parameters_of_the_method():

@@ -20,6 +20,7 @@ PUBLIC = [
     "Scores",
     "Subset",
     "compare",
+    "curve",
     "export",
     "gauge",
     "load",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datapare.page import report
     from datapare.pruning import prune
     from datapare.recorder import Recorder
+    from datapare.sizing import curve
     from datapare.store import load, save
     from datapare.train import record
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 ROOM = {
     "score": "api", "select": "api", "realign": "api",
     "Dataset": "data", "open_dataset": "data", "export": "data", "scenario": "data", "suspects": "doubt",
-    "Recorder": "recorder", "record": "train", "compare": "comparison", "prune": "pruning",
+    "Recorder": "recorder", "record": "train", "compare": "comparison", "curve": "sizing", "prune": "pruning",
     "gauge": "gauging", "report": "page", "save": "store", "load": "store",
 }  # fmt: skip
 
@@ -44,6 +45,7 @@ __all__ = [
     "Scores",
     "Subset",
     "compare",
+    "curve",
     "export",
     "gauge",
     "load",

@@ -1,6 +1,7 @@
 """The verbs on nouns: find the method, bind its arrays, run it in blocks, stamp the recipe."""
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -45,10 +46,11 @@ def score(dynamics: Dynamics, method: str = "dual", **knobs: Any) -> Scores:
     """
     found = find("score", method)
     values = check_knobs(found, knobs)
+    start = time.perf_counter()
     bound = [bind(name, found, dynamics) for name in found.reads]
     result = _run_blocks(partial(found.function, **values), bound, len(dynamics))
     recipe = Recipe("score", method, values, None, dynamics.recipe.dataset, versions(), (dynamics.recipe,))
-    return Scores(result, key=dynamics.key, recipe=recipe)
+    return Scores(result, key=dynamics.key, seconds=time.perf_counter() - start, recipe=recipe)
 
 
 def score_all(dynamics: Dynamics) -> tuple[dict[str, Scores], dict[str, str]]:
@@ -112,6 +114,7 @@ def select(
     total = len(scores)
     count = budget(total, keep)
     _refuse_unscored(scores)
+    start = time.perf_counter()
     arrays = {name: bind(name, found, dynamics, scores).whole() for name in found.reads}
     rng = np.random.default_rng(seed)
     columns = {name for name in arrays if name in DERIVED or (dynamics and name in dynamics.channels)}
@@ -128,7 +131,7 @@ def select(
     if len(exclude):
         stamped["excluded"] = total - len(left)
     recipe = Recipe("select", method, stamped, seed, scores.recipe.dataset, versions(), _parents(scores, dynamics))
-    return Subset(left[index], total, weight, scores.key, recipe)
+    return Subset(left[index], total, weight, scores.key, recipe, time.perf_counter() - start)
 
 
 def realign(noun: Dynamics | Scores, key: NDArray[np.uint64]) -> Any:

@@ -70,7 +70,7 @@ def top(
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run a command line; exits 0 done, 1 failed, 2 wrong call or input, 130 interrupted."""
+    """Run a command line; exits 0 done, 1 failed, 2 wrong call or input, 3 gate not met, 130 interrupted."""
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         build(argv)(argv, prog_name="datapare")

@@ -5,6 +5,7 @@ DatapareError               exit code 1: the run failed
 │   ├── MismatchError       the artefact belongs to another dataset
 │   ├── MissingChannelError the record does not hold what the method reads
 │   └── BusyError           another process works in this folder
+├── GateError              exit code 3: done, but what the person asked to be shown was not
 ├── DivergedError           training produced NaN or infinity
 └── MissingExtraError       an optional library is not installed (exit code 2)
 """
@@ -32,6 +33,12 @@ class MissingChannelError(InputError):
 
 class BusyError(InputError):
     """Another process is working in the same run folder."""
+
+
+class GateError(DatapareError):
+    """All was done and saved, but a gate was not met: not shown better than random, or coverage too low."""
+
+    exit_code = 3
 
 
 class DivergedError(DatapareError):

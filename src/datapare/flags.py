@@ -61,6 +61,9 @@ As = Annotated[
 ]
 
 
+Gate = Annotated[bool, Option("--gate", help="Exit with code 3 unless pruning is shown to be worth it.")]
+
+
 def opening(
     label: Annotated[str | None, Option(help="Column of the labels.")] = None,
     input: Annotated[list[str] | None, Option(help="Column a model reads; repeat for several.")] = None,  # noqa: A002
@@ -114,6 +117,28 @@ def recording(
 
         chosen["channels"] = tuple(dict.fromkeys([*CHANNELS, *channel]))
     return {**chosen, "precision": precision, "observed": observed}
+
+
+def retraining(
+    seeds: Annotated[int, Option(help="Trainings of each arm; intervals need at least 3.")] = 3,
+    budget: Annotated[
+        Literal["epochs", "iterations"] | None,
+        Option(help="What a subset's training shares with the full one.  [default: as the recipe says]"),
+    ] = None,
+    epochs: Annotated[
+        int | None, Option(help="Shorten the full schedule to so many epochs.  [default: all of it]")
+    ] = None,
+    train: Annotated[
+        str | None,
+        Option(help="Train by your own file.py:function; see examples/own_training.py.", metavar="FILE:FUNCTION"),
+    ] = None,
+    group: Annotated[
+        str | None, Option(help="Column whose values name groups, told beside the mean.", metavar="COLUMN")
+    ] = None,
+    jobs: Annotated[int, Option(help="Trainings at a time, one thread each; results do not depend on it.")] = 1,
+) -> dict[str, Any]:
+    """Say how the trainings that compare subsets run."""
+    return {"seeds": seeds, "budget": budget, "epochs": epochs, "train": train, "group": group, "jobs": jobs}
 
 
 def command(

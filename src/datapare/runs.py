@@ -6,6 +6,8 @@ photos.datapare/
   scores-dual/
   keep-0.3/
     subset/  dataset/  examples.parquet  report.html
+  trainings/             every finished retraining, found again by whatever asks for it
+  comparison/  curve/    the last of each
 """
 
 import json
@@ -132,11 +134,11 @@ def subset_of(place: Path) -> Subset:
     return noun
 
 
-def comparison_of(folder: Path) -> Comparison | None:
-    """The comparison of a run, when there is one."""
-    if not store.is_finished(folder / "comparison"):
+def comparison_of(folder: Path, name: str = "comparison") -> Comparison | None:
+    """The last comparison of a run, or its curve by the name "curve", when there is one."""
+    if not store.is_finished(folder / name):
         return None
-    noun = store.load(folder / "comparison")
+    noun = store.load(folder / name)
     return noun if isinstance(noun, Comparison) else None
 
 

@@ -1,6 +1,7 @@
 """What the terminal shows: method lists, recipes, tables, progress bars. The words are the report's."""
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from inspect import Parameter
 from textwrap import fill
@@ -40,25 +41,71 @@ def show_recipe(recipe: Mapping[str, Any], depth: int = 1) -> None:
 
 
 def show_comparison(comparison: Any) -> None:
-    """Print the arms with their intervals as a table."""
+    """Print the arms with their intervals as a table, and the accuracy of named groups as another."""
     from rich.console import Console
     from rich.table import Table
 
-    from datapare.page.verdict import arms, points
+    from datapare.page.tables import groups
+    from datapare.page.verdict import arms
 
-    table = Table("arm", "examples", "accuracy %", "minus random (95 % interval)", "epochs", "minutes")
+    console = Console()
+    table = Table("arm", "examples", "accuracy %", "minus random (95 % interval)", "worst class %", "epochs", "minutes")
     for arm in arms(comparison):
-        apart = arm.difference
-        told = "" if apart is None else f"{points(apart.mean)} ({points(apart.low)} to {points(apart.high)})"
+        least = "" if arm.worst_class is None else f"{arm.worst_class[0]} {100 * arm.worst_class[1]:.1f}"
         table.add_row(
-            arm.name,
-            f"{arm.count:,}",
-            f"{100 * arm.accuracy.mean:.2f}",
-            told,
-            f"{arm.epochs:.1f}",
-            f"{arm.minutes:.2f}",
-        )
+            escaped(arm.name), f"{arm.count:,}", f"{100 * arm.accuracy.mean:.2f}", told(arm.difference), escaped(least),
+            f"{arm.epochs:.1f}", f"{arm.minutes:.2f}",
+        )  # fmt: skip
+    console.print(table)
+    if comparison.groups:
+        table = Table("group", "held out", *(f"{escaped(name)} %" for name in comparison.arms))
+        for row in groups(comparison):
+            table.add_row(escaped(row.name), f"{row.count:,}", *(f"{100 * value:.2f}" for value in row.accuracy))
+        console.print(table)
+
+
+def show_cost(dynamics: Any, scores: Any, comparison: Any, names: Sequence[str]) -> None:
+    """Print what scoring took, and from how many trainings on each named subset on pruning pays."""
+    from datapare.page.cost import book, pays, scoring
+
+    once = scoring(dynamics, scores)
+    typer.echo(f"scoring took {once.epochs:.0f} epochs, {once.seconds / 60:.2f} minutes")
+    for name in names:
+        ledger = book(comparison, name, once)
+        if ledger is not None:
+            typer.echo(f"{name}: {pays(ledger)}")
+
+
+def show_sizes(tried: Sequence[Any]) -> None:
+    """Print the sizes of a curve with their intervals and savings as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        "arm", "accuracy %", "minus full (95 % interval)", "minus random", "saved in 1 training", "in 10 (epochs)"
+    )
+    for size in tried:
+        saved = [f"{one.saved.epochs:+.1f}" for one in size.savings]
+        lost, apart = told(size.lost), told(size.arm.difference)
+        table.add_row(escaped(size.arm.name), f"{100 * size.arm.accuracy.mean:.2f}", lost, apart, *saved)
     Console().print(table)
+
+
+def told(apart: Any) -> str:
+    """An interval of differences in points, as text; empty for None."""
+    from datapare.page.verdict import points
+
+    if apart is None or math.isnan(apart.mean):
+        return ""
+    ends = "no interval" if math.isnan(apart.low) else f"{points(apart.low)} to {points(apart.high)}"
+    return f"{points(apart.mean)} ({ends})"
+
+
+def escaped(name: str) -> str:
+    """A name as rich prints it verbatim."""
+    from rich.markup import escape
+
+    return escape(name)
 
 
 def show_checked(checked: Mapping[str, Any]) -> None:

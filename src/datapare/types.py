@@ -18,6 +18,8 @@ from datapare.errors import InputError, MismatchError
 # example as it is, through the network as it was before the update.
 Observed = Literal["train-pass", "eval-pass", "two-view"]
 Kind = Literal["image", "text", "table", "embedding"]
+Budget = Literal["epochs", "iterations"]
+HeldOut = Literal["test", "split"]
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ class Dynamics:
 class Scores:
     """One number per example, larger = keep first; NaN = not scored.
 
-    `predicted` (N,) marks scores that were extrapolated rather than observed.
+    `predicted` (N,) marks scores that were extrapolated rather than observed; `seconds` is what scoring took.
 
     >>> len(Scores([0.5, 0.25, 1.0]))
     3
@@ -99,6 +101,7 @@ class Scores:
     predicted: NDArray[np.bool_] | None = None
     key: NDArray[np.uint64] | None = None
     recipe: Recipe = field(default_factory=Recipe)
+    seconds: float | None = None
 
     def __post_init__(self) -> None:
         score = np.asanyarray(self.score)
@@ -115,7 +118,8 @@ class Scores:
 class Subset:
     """Which examples stay: sorted unique positions into a dataset of `total` examples.
 
-    `weight` (B,) is how much each kept example counts, where a method says so. `key` (N,) identifies all examples.
+    `weight` (B,) is how much each kept example counts, where a method says so. `key` (N,) identifies all examples;
+    `seconds` is what selecting took.
 
     >>> subset = Subset(index=[0, 2], total=5)
     >>> len(subset), subset.keep
@@ -127,6 +131,7 @@ class Subset:
     weight: NDArray[np.floating[Any]] | None = None
     key: NDArray[np.uint64] | None = None
     recipe: Recipe = field(default_factory=Recipe)
+    seconds: float | None = None
 
     def __post_init__(self) -> None:
         index = np.asanyarray(self.index)
@@ -166,6 +171,12 @@ class Comparison:
     `arms` names A arms, `"random"` always among them; `accuracy`, `seconds` and `epochs` are (A, S) over S seeds;
     `count` (A,) is the number of training examples of an arm; `class_accuracy` is (A, S, K). `epochs` are counted in
     full-dataset epochs: examples seen divided by the size of the full dataset.
+
+    `group_accuracy` (A, S, G) is the accuracy in each of the named `groups` of `group_count` (G,) held-out examples;
+    `select_seconds` (A,) what choosing the examples took (NaN: nobody wrote it down). `held_out` says what accuracy was
+    measured on: `test` data that chose nothing, or a `split` of the training data, which the scoring run has seen.
+    `budget` says what subset trainings share with the full one: its `epochs` or its `iterations`; `shortened` is the
+    fraction of the full schedule that every training had, 1 unless cheaper trainings were asked for.
     """
 
     arms: tuple[str, ...]
@@ -176,6 +187,13 @@ class Comparison:
     seconds: NDArray[np.floating[Any]]
     class_accuracy: NDArray[np.floating[Any]] | None = None
     classes: tuple[str, ...] = ()
+    group_accuracy: NDArray[np.floating[Any]] | None = None
+    group_count: NDArray[np.int64] | None = None
+    groups: tuple[str, ...] = ()
+    select_seconds: NDArray[np.floating[Any]] | None = None
+    held_out: HeldOut = "test"
+    budget: Budget = "epochs"
+    shortened: float = 1.0
     recipe: Recipe = field(default_factory=Recipe)
 
     def __post_init__(self) -> None:

@@ -4,6 +4,7 @@ from datapare.data.dataset import BadExample, Dataset, images, records, texts
 from datapare.data.encoding import Encoding, Inputs, encode, encoding_from
 from datapare.data.examples import example_table, write_examples
 from datapare.data.open import open_dataset
+from datapare.data.part import part
 from datapare.data.trial import aligned_labels, relabelled, scenario
 from datapare.data.write import export
 
@@ -19,6 +20,7 @@ __all__ = [
     "export",
     "images",
     "open_dataset",
+    "part",
     "records",
     "relabelled",
     "scenario",

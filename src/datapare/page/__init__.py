@@ -31,14 +31,17 @@ def report(
     data: "Dataset | None" = None,
     comparison: Comparison | None = None,
     others: Mapping[str, Scores] | None = None,
+    curve: Comparison | None = None,
+    within: float = 1.0,
     title: str = "",
 ) -> str:
     """A self-contained HTML page (text) about a subset; every part appears only when its nouns are given.
 
     `scores` bring the score histogram; `dynamics` the moon plot, the mean probabilities, keep rates per class and
     coverage; `data` names, galleries and skipped examples; `comparison` the verdict, the arms and their cost; `others`,
-    scores of the same examples by other methods, how far they agree. The page loads nothing from anywhere and shows
-    names from the data as they are, never as markup.
+    scores of the same examples by other methods, how far they agree; `curve` accuracy and cost against the kept
+    fraction, and the smallest subset `within` so many percentage points of full. The page loads nothing from anywhere
+    and shows names from the data as they are, never as markup.
 
     Raises MismatchError when the parts describe different datasets.
 
@@ -46,7 +49,7 @@ def report(
     >>> "Kept 2 of 5 examples (40 %)" in page
     True
     """
-    parts = Parts(subset, scores, dynamics, data, comparison, others or {})
+    parts = Parts(subset, scores, dynamics, data, comparison, others or {}, curve, within)
     _check(parts)
     return _render(title or _title(data), parts)
 

@@ -50,7 +50,7 @@ def accuracy(rows: Sequence[Arm]) -> Figure:
     }
     mean["marker"] = {**mean["marker"], "color": colours}
     names = {"tickvals": places, "ticktext": [plain(row.name) for row in rows], "autorange": "reversed"}
-    return _figure([dots, mean], "held-out accuracy, %", "", height=110 + 42 * len(rows), yaxis=names)
+    return figure([dots, mean], "held-out accuracy, %", "", height=110 + 42 * len(rows), yaxis=names)
 
 
 def moon(mean: Floats, deviation: Floats, mask: Mask, names: Sequence[str]) -> Figure:
@@ -105,7 +105,7 @@ def scores(score: Floats, mask: Mask) -> Figure:
         _bars(edges, np.histogram(inside[finite & chosen], edges)[0], name, colour)
         for name, colour, chosen in (("kept", KEPT, mask), ("dropped", DROPPED, ~mask))
     ]
-    return _figure(traces, "score (larger = keep first)", "examples", barmode="stack")
+    return figure(traces, "score (larger = keep first)", "examples", barmode="stack")
 
 
 def score_edges(score: Floats) -> Floats:
@@ -135,7 +135,7 @@ def probabilities(mean: Floats, mask: Mask, curve: tuple[Floats, Floats] | None 
     top = max(float(_density(mean[seen & chosen], edges).max()) for chosen in (mask, np.ones_like(mask)))
     top = max(top, 0.0 if curve is None else float(np.quantile(curve[1], 0.98)), 1e-9)
     limits = {"range": [0, 1.08 * top]}  # a Beta density may be infinite at an end
-    return _figure(traces, "mean probability of the label", "density", barmode="overlay", yaxis=limits)
+    return figure(traces, "mean probability of the label", "density", barmode="overlay", yaxis=limits)
 
 
 def agreement(names: Sequence[str], correlation: Floats) -> Figure:
@@ -151,7 +151,7 @@ def agreement(names: Sequence[str], correlation: Floats) -> Figure:
         "colorscale": [[0, DROPPED], [0.5, "#f4f4f4"], [1, KEPT]],
         "hovertemplate": "%{y} and %{x}: %{z:.2f}<extra></extra>",
     }
-    return _figure([trace], "", "", height=200 + 22 * len(words), yaxis={"autorange": "reversed"})
+    return figure([trace], "", "", height=200 + 22 * len(words), yaxis={"autorange": "reversed"})
 
 
 def observed(share: Floats) -> Figure:
@@ -164,7 +164,7 @@ def observed(share: Floats) -> Figure:
         "line": {"color": KEPT},
         "hovertemplate": "epoch %{x}: %{y:.2f} %<extra></extra>",
     }
-    return _figure([trace], "epoch", "observed, %", height=260)
+    return figure([trace], "epoch", "observed, %", height=260)
 
 
 def numbers(values: NDArray[Any]) -> list[float | None]:
@@ -190,7 +190,7 @@ def _bars(edges: Floats, heights: NDArray[Any], name: str, colour: str) -> Figur
 
 
 def _moon_figure(traces: list[Figure], height: int) -> Figure:
-    return _figure(
+    return figure(
         traces,
         "deviation of the probability over epochs",
         "mean probability of the label",
@@ -200,7 +200,7 @@ def _moon_figure(traces: list[Figure], height: int) -> Figure:
     )
 
 
-def _figure(
+def figure(
     traces: list[Figure],
     x: str,
     y: str,
@@ -210,6 +210,7 @@ def _figure(
     yaxis: Figure | None = None,
     **layout: Any,
 ) -> Figure:
+    """A figure of these traces, with the titles of its axes and our look."""
     axis = {"automargin": True, "zeroline": False}
     legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemsizing": "constant"}
     return {

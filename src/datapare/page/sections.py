@@ -1,5 +1,6 @@
 """The sections of the page: what each of them shows, from the nouns that are given."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -9,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.api import rank_correlation
-from datapare.page import figures, gallery, tables
+from datapare.intervals import mean_interval
+from datapare.ledger import Cost
+from datapare.page import curves, figures, gallery, tables
+from datapare.page.advice import advise, sizes
+from datapare.page.cost import book, cost, pays, savings, scoring
 from datapare.page.figures import Figure
 from datapare.page.summary import Floats, class_counts, coverage, lineage, moments, percent
 from datapare.page.verdict import Arm, arms, judged, verdict, worst_class
@@ -30,6 +35,8 @@ class Parts:
     data: "Dataset | None"
     comparison: Comparison | None
     others: Mapping[str, Scores] = field(default_factory=dict)
+    curve: Comparison | None = None
+    within: float = 1.0
     figures: dict[str, Figure] = field(default_factory=dict)
 
     @cached_property
@@ -93,6 +100,7 @@ def contents(parts: Parts) -> dict[str, Any]:
     return {
         "comparison": _comparison(parts),
         "cost": _cost(parts),
+        "curve": _curve(parts),
         "map": _map(parts),
         "scores": _scores(parts),
         "agreement": _agreement(parts),
@@ -121,7 +129,9 @@ def headline(parts: Parts) -> dict[str, Any]:
         "keep": subset.keep,
         "sentence": f"Kept {len(subset):,} of {subset.total:,} examples ({percent(subset.keep)})",
         "facts": {name: fact for name, fact in facts.items() if fact},
-        "verdict": verdict(parts.arms, len(subset), subset.recipe.method) if parts.arms else None,
+        "verdict": verdict(parts.arms, len(subset), subset.recipe.method, parts.comparison.held_out)
+        if parts.comparison is not None
+        else None,
     }
 
 
@@ -129,14 +139,54 @@ def _comparison(parts: Parts) -> dict[str, Any] | None:
     if parts.comparison is None:
         return None
     parts.figures["accuracy"] = figures.accuracy(parts.arms)
-    name = _judged_name(parts)
-    worst = worst_class(parts.comparison, name) if name else None
-    return {"arms": parts.arms, "seeds": parts.comparison.seeds, "worst": worst}
+    compared, name = parts.comparison, _judged_name(parts)
+    worst = worst_class(compared, name) if name else None
+    return {
+        "arms": parts.arms,
+        "seeds": compared.seeds,
+        "worst": worst,
+        "held_out": compared.held_out,
+        "budget": compared.budget,
+        "shortened": compared.shortened,
+        "classes": any(arm.worst_class for arm in parts.arms),
+        "groups": tables.groups(compared),
+    }
+
+
+def _once(parts: Parts) -> Cost:
+    return Cost(math.nan, math.nan) if parts.dynamics is None else scoring(parts.dynamics, parts.scores)
 
 
 def _cost(parts: Parts) -> dict[str, Any] | None:
-    rows = tables.cost(parts.arms, parts.dynamics)
-    return {"rows": rows, "pays": tables.break_even(rows, _judged_name(parts))} if rows else None
+    selection = math.nan if parts.subset.seconds is None or parts.dynamics is None else parts.subset.seconds
+    rows = cost(parts.arms, parts.dynamics, selection)
+    if not rows:
+        return None
+    ledger = None if parts.comparison is None else book(parts.comparison, _judged_name(parts), _once(parts))
+    known = ledger is not None and not math.isnan(ledger.scoring.epochs)
+    return {
+        "rows": rows,
+        "savings": savings(ledger) if ledger is not None and known else [],
+        "pays": pays(ledger) if ledger is not None and known else "",
+    }
+
+
+def _curve(parts: Parts) -> dict[str, Any] | None:
+    """Accuracy and total cost against the kept fraction, and the advice."""
+    if parts.curve is None or not (tried := sizes(parts.curve, _once(parts))):
+        return None
+    full = parts.curve.arms.index("full")
+    accuracy = mean_interval(parts.curve.accuracy[full])
+    parts.figures["curve"] = curves.accuracy(tried, accuracy)
+    parts.figures["curve-cost"] = curves.cost(tried)
+    return {
+        "advice": advise(parts.curve, parts.within, _once(parts)),
+        "sizes": tried,
+        "full": accuracy,
+        "seeds": parts.curve.seeds,
+        "budget": parts.curve.budget,
+        "within": parts.within,
+    }
 
 
 def _judged_name(parts: Parts) -> str:
@@ -245,7 +295,7 @@ def _provenance(parts: Parts) -> list[tables.RecipeRow]:
     """The recipes of all nouns as one table; what an earlier row has told is not told again."""
     rows: list[tables.RecipeRow] = []
     told: list[Recipe] = []
-    for noun in (parts.subset, parts.scores, parts.dynamics, parts.comparison):
+    for noun in (parts.subset, parts.scores, parts.dynamics, parts.comparison, parts.curve):
         if noun is not None and noun.recipe not in told:
             rows += tables.provenance(noun.recipe, told)
     return rows

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.types import Recipe
+from datapare.types import Dynamics, Recipe
 
 Floats = NDArray[np.float64]
 BLOCK = 16_384  # columns of a channel held at once: 8 MB for 60 epochs in float64, whatever N is
@@ -45,6 +45,16 @@ def coverage(channel: NDArray[Any]) -> Floats:
         seen += np.count_nonzero(~np.isnan(channel[:, columns]), axis=1)
     share: Floats = seen / max(channel.shape[1], 1)
     return share
+
+
+def least_coverage(dynamics: Dynamics) -> float:
+    """The smallest fraction of the examples that an epoch of the record observed; 1 without channels.
+
+    >>> least_coverage(Dynamics({"target_prob": [[0.5, np.nan], [0.5, 0.5]]}, [0, 1]))
+    0.5
+    """
+    # the fullest channel: kl_step begins with the second epoch, and what a finished network tells has the last one only
+    return max((float(coverage(values).min(initial=1.0)) for values in dynamics.channels.values()), default=1.0)
 
 
 def class_counts(label: NDArray[np.int64], mask: NDArray[np.bool_], n_classes: int) -> NDArray[np.int64]:

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from datapare.page.gallery import shorten
 from datapare.page.summary import names_of
-from datapare.page.verdict import Arm
-from datapare.types import Dynamics, Recipe
+from datapare.types import Comparison, Recipe
 
 MANY_CLASSES = 60  # above which only the ends of the class table are open
 ENDS = 15
@@ -42,15 +41,6 @@ class ClassTable:
     rows: tuple[ClassRow, ...]
     emptied: tuple[str, ...]
     rest: tuple[ClassRow, ...] = ()
-
-
-@dataclass(frozen=True)
-class CostRow:
-    """What a step cost; epochs are full-dataset epochs, minutes wall time, None where nobody wrote it down."""
-
-    step: str
-    epochs: float | None
-    minutes: float | None
 
 
 @dataclass(frozen=True)
@@ -88,35 +78,13 @@ GLOSSARY = {
     "from the bottom left over the right to the top left.",
     "Beta weighting": "a selection that multiplies the score with a Beta density over the mean probability, so that "
     "the more is dropped, the easier the examples that stay.",
+    "equal epochs": "every arm makes as many passes over its own examples, so that a smaller subset trains for less.",
+    "equal iterations": "every arm makes as many updates as a training on everything, so that a smaller subset is seen "
+    "more often; only the scoring could then be saved.",
+    "ledger": "scoring and selection are paid once, every training again: what both ways cost for so many trainings.",
     "coverage": "the fraction of the examples that the record saw in an epoch.",
     "digest": "a fingerprint of the dataset: another dataset, or another order, has another digest.",
 }
-
-
-def cost(rows: Sequence[Arm], dynamics: Dynamics | None) -> list[CostRow]:
-    """The scoring run, when its record is given, then one training of each arm."""
-    table = []
-    if dynamics is not None and dynamics.epochs:
-        minutes = None if dynamics.seconds is None else float(dynamics.seconds.sum()) / 60
-        table.append(CostRow("scoring (once)", float(dynamics.epochs), minutes))
-    trainings = [CostRow(f"one training: {arm.name}", _finite(arm.epochs), _finite(arm.minutes)) for arm in rows]
-    return table + trainings
-
-
-def break_even(table: Sequence[CostRow], judged: str) -> float | None:
-    """Trainings on the subset after which the scoring run has paid for itself; None when that is unknown or never.
-
-    >>> rows = [CostRow("scoring (once)", 30.0, None), CostRow("one training: full", 100.0, None)]
-    >>> break_even([*rows, CostRow("one training: a", 40.0, None)], "a")
-    0.5
-    """
-    by_step = {row.step: row for row in table}
-    steps = [by_step.get(step) for step in ("scoring (once)", "one training: full", f"one training: {judged}")]
-    for unit in ("minutes", "epochs"):
-        scoring, full, pruned = (getattr(row, unit, None) for row in steps)
-        if scoring is not None and full is not None and pruned is not None:
-            return float(scoring) / (full - pruned) if full > pruned else None
-    return None
 
 
 def classes(counts: NDArray[np.int64], names: Sequence[str]) -> ClassTable:
@@ -128,6 +96,24 @@ def classes(counts: NDArray[np.int64], names: Sequence[str]) -> ClassTable:
     if len(ordered) <= MANY_CLASSES:
         return ClassTable(ordered, emptied)
     return ClassTable(ordered[:ENDS] + ordered[-ENDS:], emptied, ordered)
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """A named group of held-out examples: how many, and the mean accuracy of each arm, NaN where unknown."""
+
+    name: str
+    count: int
+    accuracy: tuple[float, ...]
+
+
+def groups(comparison: Comparison) -> list[GroupRow]:
+    """Accuracy per named group and arm, mean over seeds; empty without named groups."""
+    if comparison.group_accuracy is None or comparison.group_count is None:
+        return []
+    mean = np.asarray(comparison.group_accuracy).mean(axis=1)  # (A, G)
+    counted = zip(comparison.groups, comparison.group_count.tolist(), strict=True)
+    return [GroupRow(name, count, tuple(mean[:, g].tolist())) for g, (name, count) in enumerate(counted)]
 
 
 def provenance(recipe: Recipe, told: list[Recipe], depth: int = 0) -> list[RecipeRow]:
@@ -157,7 +143,8 @@ def glossary(shown: set[str]) -> list[tuple[str, str]]:
     words = {"keep", "subset", "seed", "digest"}
     of_section = {
         "comparison": {"arm", "random", "95 % interval", "epoch"},
-        "cost": {"epoch"},
+        "cost": {"epoch", "ledger"},
+        "curve": {"arm", "random", "95 % interval", "epoch", "keep"},
         "map": {"moon plot", "probability", "mean probability", "deviation", "epoch"},
         "scores": {"score"},
         "probability": {"mean probability", "probability"},
@@ -181,7 +168,3 @@ def _plain_knobs(knobs: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[s
 def _number(value: Any) -> float | None:
     good = isinstance(value, int | float | np.number) and not isinstance(value, bool) and np.isfinite(value)
     return float(value) if good else None
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None

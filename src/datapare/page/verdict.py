@@ -3,13 +3,17 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from datapare.errors import GateError
 from datapare.intervals import FEWEST, Interval, mean_interval, paired_interval
 from datapare.page.summary import names_of
-from datapare.types import Comparison
+from datapare.types import Comparison, HeldOut
+
+COVERAGE = 0.95  # of the examples, that every recorded epoch saw, for a gate to be met
 
 Outcome = Literal["better", "no evidence", "worse", "too few seeds", "no random arm", "not compared"]
 
@@ -30,6 +34,8 @@ class Arm:
     minutes: float
     values: tuple[float, ...]
     seeds: int  # that this arm and its random twin both have
+    worst_class: tuple[str, float] | None = None  # the least accurate class, and its accuracy over seeds
+    worst_group: tuple[str, float] | None = None  # of the named groups, likewise
 
 
 @dataclass(frozen=True)
@@ -45,8 +51,19 @@ def arms(comparison: Comparison) -> list[Arm]:
     return [_arm(comparison, i) for i in range(len(comparison.arms))]
 
 
-def verdict(rows: Sequence[Arm], count: int, method: str = "") -> Verdict:
+SPLIT = (
+    "Judged on a split of the training data, which the scoring run has seen: good to choose by; "
+    "compare on test data to prove it."
+)
+
+
+def verdict(rows: Sequence[Arm], count: int, method: str = "", held_out: HeldOut = "test") -> Verdict:
     """The verdict on the arm that trained on `count` examples chosen by `method`."""
+    said = _verdict(rows, count, method)
+    return said if held_out == "test" else Verdict(said.outcome, f"{said.text} {SPLIT}")
+
+
+def _verdict(rows: Sequence[Arm], count: int, method: str) -> Verdict:
     arm = judged(rows, count, method)
     if arm is None:
         return Verdict("not compared", f"No verdict: the comparison holds no subset of {count:,} examples.")
@@ -74,9 +91,8 @@ def worst_class(comparison: Comparison, name: str) -> tuple[str, float] | None:
     twin = _random_twin(comparison, place)
     if comparison.class_accuracy is None or twin is None:
         return None
-    change = comparison.class_accuracy[place] - comparison.class_accuracy[twin]  # (S, K)
-    seen = np.isfinite(change)
-    mean = np.where(seen, change, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)  # (K,)
+    change = _mean_over_seeds(comparison.class_accuracy[place] - comparison.class_accuracy[twin])  # (K,)
+    mean = np.where(np.isfinite(change), change, 0.0)
     worst = int(mean.argmin())
     return (names_of(len(mean), comparison.classes)[worst], float(mean[worst])) if mean[worst] < 0 else None
 
@@ -103,7 +119,26 @@ def _arm(comparison: Comparison, i: int) -> Arm:
         minutes=mean_interval(comparison.seconds[i]).mean / 60,
         values=tuple(accuracy[np.isfinite(accuracy)].tolist()),
         seeds=int(np.isfinite(apart).sum()),
+        worst_class=_least(comparison.class_accuracy, i, comparison.classes),
+        worst_group=_least(comparison.group_accuracy, i, comparison.groups),
     )
+
+
+def _least(accuracy: NDArray[Any] | None, i: int, names: Sequence[str]) -> tuple[str, float] | None:
+    """The least accurate part (A, S, parts) of arm i: its name and its mean accuracy over seeds."""
+    if accuracy is None or not np.isfinite(accuracy[i]).any():
+        return None
+    each = _mean_over_seeds(accuracy[i])
+    worst = int(np.nanargmin(each))
+    return names_of(len(each), names)[worst], float(each[worst])
+
+
+def _mean_over_seeds(accuracy: NDArray[Any]) -> NDArray[np.float64]:
+    """Mean (parts,) of the finite entries of (S, parts); NaN where there is none."""
+    seen = np.isfinite(accuracy)
+    total: NDArray[np.float64] = np.where(seen, accuracy, 0.0).sum(axis=0)
+    mean: NDArray[np.float64] = np.full(total.shape, math.nan)
+    return np.asarray(np.divide(total, seen.sum(axis=0), out=mean, where=seen.any(axis=0)))
 
 
 def _random_twin(comparison: Comparison, i: int) -> int | None:
@@ -137,4 +172,18 @@ def _judge(arm: Arm, difference: Interval) -> Verdict:
         return Verdict("better", f"Better than as many random examples ({where}).")
     if high < 0:
         return Verdict("worse", f"Worse than as many random examples ({where}).")
-    return Verdict("no evidence", f"No evidence that this beats random: the interval contains 0 ({where}).")
+    return Verdict(
+        "no evidence", f"No evidence that this beats random; do not prune: the interval contains 0 ({where})."
+    )
+
+
+def check_gate(verdicts: Sequence[Verdict], coverage: float) -> None:
+    """Raise GateError unless every verdict is that the subset is better, and the record saw nearly all examples.
+
+    `coverage` is the smallest fraction of the examples that an epoch of the record observed.
+    """
+    unmet = [said.text for said in verdicts if said.outcome != "better"]
+    if coverage < COVERAGE:
+        unmet.append(f"The record saw only {100 * coverage:.1f} % of the examples in one epoch, not {COVERAGE:.0%}.")
+    if unmet:
+        raise GateError("the gate is not met. " + " ".join(unmet))
