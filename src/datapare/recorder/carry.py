@@ -6,6 +6,9 @@ until there are enough of them, so that the host waits once per 64 MB and not on
 record, the first keeps the tables; the others keep the epoch's logits in a temporary file and hand them over at its
 end.
 
+So a table takes its size twice on disk while an epoch is written: for 50,000 examples of 100 classes, 2 x 20 MB each
+(benchmarks/results/record_memory.json).
+
 The softmax is kept in float32: from a float16 one a `kl_step` is off by up to 4e-4, more than the whole step of a
 well-learned example (10,000 random examples, 100 classes).
 """
@@ -27,6 +30,7 @@ from datapare.recorder.peers import Peers
 
 WAITING_BYTES = 64 * 2**20
 BLOCK = 65_536  # examples per pass over a table
+ENTERED = 4096  # examples entered in the tables at once
 
 
 class Table:
@@ -204,7 +208,9 @@ class Carry:
             return
         index, logits = fetched
         inside = (index >= 0) & (index < len(self.step))  # what is outside is reported at the end of the epoch
-        self._enter(epoch, index[inside].numpy(), logits[inside])
+        # A few rows at a time: ln, exp and differences of all at once are several times the logits.
+        for some, rows in zip(torch.split(index[inside], ENTERED), torch.split(logits[inside], ENTERED), strict=True):
+            self._enter(epoch, some.numpy(), rows)
         for table in self.tables:
             table.flush()
 
