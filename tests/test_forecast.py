@@ -26,7 +26,8 @@ def points(tmp_path, monkeypatch):
 def told(**more):
     full = Training(epochs=40, batch=64)
     usual = {
-        "total": 1000, "count": 300, "preset": "tiny", "training": Training(epochs=10, schedule_epochs=40, batch=64),
+        "total": 1000, "count": 300, "scored": 1000, "preset": "tiny",
+        "training": Training(epochs=10, schedule_epochs=40, batch=64),
         "full": full, "subset": Training(epochs=40, batch=64), "step": {64: 0.5}, "extra": 0, "record": 1000,
         "data": 1000, "memory": 1000,
     }  # fmt: skip

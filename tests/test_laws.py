@@ -183,3 +183,56 @@ def test_a_missing_channel_names_the_method_the_channel_and_the_command(name):
     assert name in str(caught.value)
     assert needs[0] in str(caught.value)
     assert "datapare record" in str(caught.value) or "Dynamics(" in str(caught.value)
+
+
+def partly_scored(record, share=0.4):
+    score = record.channels["target_prob"].std(axis=0).astype(np.float64)
+    hidden = np.random.default_rng(3).random(len(record)) > share
+    hidden[: int(record.label.max()) + 1] = False  # one of every class stays scored
+    return dp.Scores(np.where(hidden, np.nan, score))
+
+
+@pytest.mark.parametrize("name", names("extrapolate"))
+def test_an_extrapolation_is_complete_repeatable_and_leaves_known_scores_alone(name):
+    record, scores = make_record(), partly_scored(make_record())
+    done = dp.extrapolate(scores, record, name, seed=4)
+    known = ~np.isnan(scores.score)
+    assert np.array_equal(done.score[known], scores.score[known])
+    assert np.array_equal(done.predicted, ~known)
+    assert np.isfinite(done.score).all()
+    assert scores.score[known].min() <= done.score.min() <= done.score.max() <= scores.score[known].max()
+    again = dp.extrapolate(scores, record, name, seed=4)
+    assert np.array_equal(done.score, again.score)
+    assert done.recipe == again.recipe
+
+
+@pytest.mark.parametrize("name", names("extrapolate"))
+def test_an_extrapolation_of_everything_changes_nothing(name):
+    record = make_record()
+    scores = dp.score(record, "dual", window=3)
+    done = dp.extrapolate(scores, record, name)
+    assert np.array_equal(done.score, scores.score)
+    assert not done.predicted.any()
+
+
+@pytest.mark.parametrize("name", names("extrapolate"))
+def test_duplicates_and_constant_scores_are_no_special_case(name):
+    record = make_record()
+    twins = take(record, np.repeat(np.arange(COUNT // 4), 4))
+    assert np.isfinite(dp.extrapolate(partly_scored(twins), twins, name).score).all()
+    constant = dp.Scores(np.where(np.isnan(partly_scored(record).score), np.nan, 0.25))
+    done = dp.extrapolate(constant, record, name)
+    assert np.allclose(done.score, 0.25)
+    assert done.recipe.knobs["held_out"]["pearson"] is None
+
+
+@pytest.mark.parametrize("method", SELECTS)
+def test_every_rule_that_reads_channels_selects_from_extrapolated_scores(method):
+    record = make_record()
+    scores = partly_scored(record)
+    hidden = np.isnan(scores.score)
+    holes = {name: np.where(hidden, np.nan, values) for name, values in record.channels.items()}
+    holed = replace(record, channels=holes)
+    done = dp.extrapolate(scores, holed, "knn", k=3)
+    subset = dp.select(done, method, keep=0.3, dynamics=holed, **knobs_of("select", method))
+    assert len(subset) == 36

@@ -22,6 +22,7 @@ PUBLIC = [
     "compare",
     "curve",
     "export",
+    "extrapolate",
     "gauge",
     "load",
     "open_dataset",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datapare.comparison import compare
     from datapare.data import Dataset, export, open_dataset, scenario
     from datapare.doubt import suspects
+    from datapare.extrapolation import extrapolate
     from datapare.gauging import gauge
     from datapare.page import report
     from datapare.pruning import prune
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 # Each verb loads its room on first use, so that `import datapare` stays quick.
 ROOM = {
-    "score": "api", "select": "api", "realign": "api",
+    "score": "api", "select": "api", "realign": "api", "extrapolate": "extrapolation",
     "Dataset": "data", "open_dataset": "data", "export": "data", "scenario": "data", "suspects": "doubt",
     "Recorder": "recorder", "record": "train", "compare": "comparison", "curve": "sizing", "prune": "pruning",
     "gauge": "gauging", "report": "page", "save": "store", "load": "store",
@@ -47,6 +48,7 @@ __all__ = [
     "compare",
     "curve",
     "export",
+    "extrapolate",
     "gauge",
     "load",
     "open_dataset",

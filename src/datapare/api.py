@@ -152,7 +152,8 @@ def realign(noun: Dynamics | Scores, key: NDArray[np.uint64]) -> Any:
         )
     if isinstance(noun, Scores):
         predicted = None if noun.predicted is None else noun.predicted[position]
-        return replace(noun, score=noun.score[position], predicted=predicted, key=key)
+        means = {name: values[position] for name, values in noun.means.items()}
+        return replace(noun, score=noun.score[position], predicted=predicted, means=means, key=key)
     return replace(
         noun,
         channels={name: values[:, position] for name, values in noun.channels.items()},
@@ -164,11 +165,15 @@ def realign(noun: Dynamics | Scores, key: NDArray[np.uint64]) -> Any:
 
 @dataclass(frozen=True)
 class Bound:
-    """An array as a method's parameter names it: where it stands, whether examples are its columns, how it derives."""
+    """An array as a method's parameter names it: where it stands, whether examples are its columns, how it derives.
+
+    `means` (N,) stand in every epoch for examples never observed, where they were predicted.
+    """
 
     array: NDArray[Any]
     columns: bool = False
     derive: Callable[[NDArray[Any]], NDArray[Any]] = np.asarray
+    means: NDArray[Any] | None = None
 
     def raw(self, start: int, stop: int) -> NDArray[Any]:
         """Examples start..stop as recorded."""
@@ -176,11 +181,22 @@ class Bound:
 
     def part(self, start: int, stop: int) -> NDArray[Any]:
         """Examples start..stop, with missing epochs filled, not yet derived."""
-        return last_observed(self.raw(start, stop)) if self.columns else self.raw(start, stop)
+        raw = self.raw(start, stop)
+        if not self.columns:
+            return raw
+        filled = last_observed(raw)
+        return filled if self.means is None else np.where(np.isnan(filled), self.means[start:stop], filled)
 
     def whole(self) -> NDArray[Any]:
-        """All examples, with missing epochs filled, derived."""
-        return self.derive(self.part(0, self.array.shape[self.columns]))
+        """All examples, with missing epochs filled, derived; InputError for examples never observed nor predicted."""
+        part = self.part(0, self.array.shape[self.columns])
+        unknown = int(np.isnan(part[0]).sum()) if self.columns else 0
+        if unknown:
+            raise InputError(
+                f"{unknown:,} examples were never observed, so what the rule reads of them is unknown; record all, or "
+                "select from scores that extrapolate has completed with this record."
+            )
+        return self.derive(part)
 
 
 def bind(name: str, method: Method, dynamics: Dynamics | None, scores: Scores | None = None) -> Bound:
@@ -197,7 +213,8 @@ def bind(name: str, method: Method, dynamics: Dynamics | None, scores: Scores | 
         return Bound(dynamics.arrays[name])
     source, derive = DERIVED.get(name, (name, np.asarray))
     if source in dynamics.channels:
-        return Bound(dynamics.channels[source], columns=True, derive=derive)
+        means = None if scores is None else scores.means.get(source)
+        return Bound(dynamics.channels[source], columns=True, derive=derive, means=means)
     recorded = ", ".join([*dynamics.channels, *dynamics.arrays]) or "nothing"
     remedy = f"record it with: datapare record PATH --channel {source}"
     if source not in RECORDED:

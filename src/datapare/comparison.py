@@ -18,6 +18,7 @@ from datapare.api import versions
 from datapare.bench import Bench, bench, groups_of
 from datapare.data import Dataset
 from datapare.errors import InputError
+from datapare.extrapolation import called
 from datapare.intervals import FEWEST
 from datapare.trainings import Counting, Job, Result, run_all
 from datapare.types import Budget, Comparison, Recipe, Subset
@@ -163,7 +164,7 @@ def gather(
 
 def arm_name(subset: Subset) -> str:
     """What an arm is called: its score, its rule and what it keeps."""
-    scored = [parent.method for parent in subset.recipe.parents if parent.verb == "score"]
+    scored = [called(parent) for parent in subset.recipe.parents if parent.verb in {"score", "extrapolate"}]
     return f"{'+'.join([*scored, subset.recipe.method or 'subset'])} {kept_name(subset)}"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from datapare.extrapolation import draw_fraction
 from datapare.numerics import budget
 
 WARM_UP, TIMED = 2, 6  # steps: the first compile and allocate
@@ -17,14 +18,15 @@ NETWORKS = 50  # thinned networks of distorted_loss
 class Forecast:
     """What `prune` would do and take: examples, settings, seconds, bytes.
 
-    `training` is the scoring run's settings, `full` and `subset` those of a training on everything and on what is
-    kept; `step` is the measured seconds of an update by batch size; `extra` is how many more epochs it takes
+    `training` is the scoring run's settings, on `scored` examples; `full` and `subset` those of a training on all and
+    on what is kept; `step` is the measured seconds of an update by batch size; `extra` is how many more epochs it takes
     to look at the examples as they are, in each epoch or after the last. `memory` is the most this process has taken so
     far, with the data encoded and the network in training.
     """
 
     total: int
     count: int
+    scored: int
     preset: str
     training: Any
     full: Any
@@ -38,7 +40,7 @@ class Forecast:
     @property
     def epoch(self) -> float:
         """Seconds of an epoch of the scoring run."""
-        return self.seconds(replace(self.training, epochs=1), self.total)
+        return self.seconds(replace(self.training, epochs=1), self.scored)
 
     def seconds(self, training: Any, examples: int) -> float:
         """Seconds of a training on so many examples."""
@@ -47,14 +49,16 @@ class Forecast:
     def lines(self) -> list[str]:
         """Return the forecast in words."""
         epochs = self.training.epochs + self.extra
-        scoring = epochs * self.epoch
+        whole = self.total / self.scored  # what is made after the training covers all examples
+        scoring = (self.training.epochs + self.extra * whole) * self.epoch
+        some = "" if self.scored == self.total else f" on {self.scored:,} examples, the other scores predicted after"
         full, subset = self.seconds(self.full, self.total), self.seconds(self.subset, self.count)
         settings = (
             f"preset {self.preset}, {self.training.model}, batch {self.training.batch}, {self.training.precision}"
         )
         return [
             f"keep {self.count:,}, drop {self.total - self.count:,} of {self.total:,} examples",
-            f"scoring    {epochs:g} epochs of {self.epoch:,.1f} s: {_told(scoring)} ({settings})",
+            f"scoring    {epochs:g} epochs of {self.epoch:,.1f} s{some}: {_told(scoring)} ({settings})",
             f"retraining {self.full.epochs} epochs on all examples: {_told(full)}",
             f"           {self.subset.epochs} epochs on the subset: {_told(subset)}",
             f"disk       {_size(self.record)} for the record, and the kept examples",
@@ -68,6 +72,7 @@ def forecast(
     source: Any,
     *,
     keep: float,
+    score_fraction: float | None = None,
     seed: int = 0,
     open_with: Mapping[str, Any] | None = None,
     record_with: Mapping[str, Any] | None = None,
@@ -79,27 +84,32 @@ def forecast(
     from datapare.data import Dataset, encode, open_dataset
     from datapare.recorder.channels import CHANNELS
     from datapare.train import retraining, settings, settle
+    from datapare.train.early import for_fraction, needed
     from datapare.train.finished import FINISHED
     from datapare.train.models import backbone
 
     data = source if isinstance(source, Dataset) else open_dataset(source, **(open_with or {}))
     count = budget(len(data), keep)
+    scored = len(data) if score_fraction is None else len(draw_fraction(data.label, score_fraction, seed))
     wish = dict(record_with or {})
-    channels, observed = wish.pop("channels", tuple(CHANNELS)), wish.pop("observed", "train-pass")
+    observed = wish.pop("observed", "train-pass")
+    channels = needed(wish.pop("channels", tuple(CHANNELS)), score_fraction)
     words = backbone(wish.get("model")) if data.kind == "text" else None
     inputs = encode(data, image_size=wish.pop("image_size", None), tokenizer=words)
     classes = len(data.classes)
     training = settle(inputs, data.label, classes, settings(inputs, classes, **wish), seed)
     full, subset = retraining(training), retraining(training, count / len(data))
-    sizes = {training.batch, subset.batch}
+    scoring = for_fraction(training, score_fraction)
+    sizes = {scoring.batch, training.batch, subset.batch}
     extra = sum(FINISHED[name].epochs(classes) for name in channels if name in FINISHED)
-    if observed != "train-pass":
-        extra += FINISHED["prob"].epochs(classes) * training.epochs  # one more forward pass in every epoch
+    if observed != "train-pass":  # one more forward pass in every epoch, over what is trained on
+        extra += FINISHED["prob"].epochs(classes) * training.epochs * scored / len(data)
     return Forecast(
         total=len(data),
         count=count,
+        scored=scored,
         preset=_preset(record_with or {}, inputs, classes),
-        training=training,
+        training=scoring,
         full=full,
         subset=subset,
         step={batch: _step(inputs, data.label, classes, training, batch, seed) for batch in sizes},

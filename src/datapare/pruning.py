@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from datapare import api, runs, store
+from datapare import api, extrapolation, runs, store
 from datapare.errors import InputError
 from datapare.lock import hold
 from datapare.methods import check_knobs, find
@@ -36,7 +37,7 @@ class Pruned:
 
 @dataclass(frozen=True)
 class Choice:
-    """How to choose: the score, the selection rule, their knobs, class balance and the seed."""
+    """How to choose: the score, what predicts those not observed, the selection rule, knobs, class balance, seed."""
 
     method: str = "dual"
     selection: str = "beta"
@@ -44,11 +45,14 @@ class Choice:
     select_knobs: Mapping[str, Any] = field(default_factory=dict)
     balance: api.Balance | None = "proportional"
     seed: int = 0
+    extrapolation: str = "knn"
+    extrapolate_knobs: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self) -> None:
         """Raise InputError for unknown methods or knobs, before anything costly begins."""
         check_knobs(find("score", self.method), self.score_knobs)
         check_knobs(find("select", self.selection), self.select_knobs)
+        check_knobs(find("extrapolate", self.extrapolation), self.extrapolate_knobs)
 
 
 def prune(
@@ -61,6 +65,9 @@ def prune(
     score_knobs: Mapping[str, Any] | None = None,
     select_knobs: Mapping[str, Any] | None = None,
     balance: api.Balance | None = "proportional",
+    score_fraction: float | None = None,
+    extrapolate: str | None = None,
+    extrapolate_knobs: Mapping[str, Any] | None = None,
     seed: int = 0,
     as_: As = "copy",
     open_with: Mapping[str, Any] | None = None,
@@ -74,15 +81,26 @@ def prune(
     go to `<source name>.datapare/` in the working directory, or to `out`. The rule is applied inside each class, with
     budgets proportional to their sizes, unless `balance` says otherwise. `open_with` and `record_with` are passed to
     `open_dataset` and `record`; `announce` is called with one line before each stage. Finished stages are not
-    repeated. Raises InputError for bad input, BusyError when another process works on the same folder.
+    repeated. With a `score_fraction` only so much of every class is trained on, and the method `extrapolate`
+    (knn unless given) predicts the other scores. Raises InputError for bad input, BusyError when another process works
+    on the same folder.
     """
     from datapare.data import Dataset, open_dataset
 
-    choice = Choice(method, selection, score_knobs or {}, select_knobs or {}, balance, seed)
+    choice = Choice(
+        method, selection, score_knobs or {}, select_knobs or {}, balance, seed, extrapolate or "knn",
+        extrapolate_knobs or {},
+    )  # fmt: skip
+    if extrapolate and score_fraction is None:
+        raise InputError(
+            f"{extrapolate} predicts what is not scored: say how much is, with a score fraction such as 0.2."
+        )
     choice.check()
     say = announce or (lambda _: None)
     data = source if isinstance(source, Dataset) else open_dataset(source, **(open_with or {}))
     count = budget(len(data), keep)
+    if score_fraction is not None:
+        extrapolation.check_possible(data.label, score_fraction, seed)
     folder = Path(out) if out is not None else default_folder(data)
     if (planned := (record_with or {}).get("epochs")) is not None:
         check_enough_epochs(choice, planned)
@@ -91,11 +109,14 @@ def prune(
     runs.check_free(folder)
     with hold(folder, "working"):
         runs.begin(folder, data, open_with or {})
-        dynamics = record_into(folder, data, say, progress, **{"seed": seed, **wish})
+        dynamics = record_into(folder, data, say, progress, **{"seed": seed, "fraction": score_fraction, **wish})
         check_enough_epochs(choice, dynamics.epochs)
         scores = score_into(folder, dynamics, choice)
         if note := other_pass(dynamics, choice.method):
             say(note)
+        if score_fraction is not None:
+            scores = extrapolate_into(folder, scores, dynamics, choice, say)
+            say(extrapolation.trust(scores.recipe, count / len(data)))
         return finish(folder, data, dynamics, scores, choice, keep, as_, say)
 
 
@@ -163,10 +184,55 @@ def check_enough_epochs(choice: Choice, epochs: int) -> None:
 def score_into(folder: Path, dynamics: Dynamics, choice: Choice) -> Scores:
     """Score the record and keep the scores in the run folder."""
     scores = api.score(dynamics, choice.method, **choice.score_knobs)
-    place = folder / f"scores-{choice.method}"
+    place = runs.scores_folder(folder, choice.method)
     if not store.is_finished(place) or store.load(place).recipe != scores.recipe:
         store.save(scores, place)
     return scores
+
+
+def extrapolate_into(
+    folder: Path, scores: Scores, dynamics: Dynamics, choice: Choice, say: Callable[[str], None]
+) -> Scores:
+    """Predict the scores that were not observed, unless that stands in the run folder already; say how well."""
+    method, knobs, seed = choice.extrapolation, choice.extrapolate_knobs, choice.seed
+    place = runs.scores_folder(folder, f"{extrapolation.called(scores.recipe)}+{method}")
+    asked = extrapolation.asked(scores, dynamics, method, seed, knobs)
+    before = store.load(place) if store.is_finished(place) else None
+    if isinstance(before, Scores) and extrapolation.without_findings(before.recipe) == asked:
+        return before
+    say(f"predicting {int(np.isnan(scores.score).sum()):,} of {len(scores):,} scores with {method}")
+    done = extrapolation.extrapolate(scores, dynamics, method, seed=seed, **knobs)
+    store.save(done, place)
+    return done
+
+
+def embed_into(folder: Path, model: str | None, array: Path | None) -> Dynamics:
+    """Give the record of a run another embedding: a backbone's, an array's, or the recorded network's own again."""
+    from datapare.train.embedding import embed_with, put_embedding, restore_embedding
+    from datapare.train.models import backbone
+
+    runs.dynamics_of(folder)
+    place = runs.record_folder(folder)
+    if model is not None and array is not None:
+        raise InputError("an embedding comes from a --model or from an --array, not both; give one of them.")
+    if array is not None:
+        return put_embedding(place, read_array(array), {"array": str(array)})
+    if model is None:
+        return restore_embedding(place)
+    name = backbone(model)
+    if name is None:
+        raise InputError(f"--model names a pretrained backbone, such as transformers:NAME, not {model!r}.")
+    features = embed_with(name, runs.dataset_of(folder), image_size=runs.image_size_of(folder))
+    return put_embedding(place, features, {"model": f"transformers:{name}"})
+
+
+def read_array(file: Path) -> NDArray[Any]:
+    """The array in a .npy file; raises InputError when there is none."""
+    try:
+        array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} is no .npy file of plain numbers ({error}); save one with numpy.save.") from error
+    return array
 
 
 def finish(
@@ -197,13 +263,25 @@ def finish(
         say(f"writing the {len(subset):,} kept examples")
         export(data, subset, made.dataset, as_=as_)
     if not made.examples.exists():
-        mean = np.nanmean(dynamics.channels["target_prob"], axis=0) if "target_prob" in dynamics.channels else None
-        table = example_table(data, subset, scores=scores, mean_prob=mean, why=reasons(scores, subset))
+        table = example_table(
+            data, subset, scores=scores, mean_prob=mean_prob(dynamics, scores), why=reasons(scores, subset)
+        )
         write_examples(table, made.examples)
     if not made.report.exists():
         page = report(subset, scores=scores, dynamics=dynamics, data=data)
         write_text(made.report, page)
     return made
+
+
+def mean_prob(dynamics: Dynamics, scores: Scores) -> NDArray[np.float64] | None:
+    """Mean true-label probability over the observed epochs (N,), predicted ones where there are; None if unrecorded."""
+    if "target_prob" not in dynamics.channels:
+        return None
+    channel = np.asarray(dynamics.channels["target_prob"])
+    seen = ~np.isnan(channel)
+    count = seen.sum(axis=0)
+    own = np.where(seen, channel, 0).sum(axis=0, dtype=np.float64) / np.where(count, count, np.nan)
+    return np.where(count > 0, own, scores.means.get("target_prob", np.nan))
 
 
 def reasons(scores: Scores, subset: Subset) -> list[str]:
@@ -214,8 +292,11 @@ def reasons(scores: Scores, subset: Subset) -> list[str]:
     verb = {True: f"kept by {subset.recipe.method}", False: f"not drawn by {subset.recipe.method}"}
     if subset.recipe.method == "top":
         verb[False] = "below the cut of top"
+    guessed = np.zeros(len(order), dtype=bool) if scores.predicted is None else scores.predicted
+    kind = {True: "predicted score", False: "score"}
     return [
-        f"{verb[kept]}: score rank {r:,} of {len(order):,}" for kept, r in zip(subset.mask.tolist(), rank, strict=True)
+        f"{verb[kept]}: {kind[guess]} rank {r:,} of {len(order):,}"
+        for kept, guess, r in zip(subset.mask.tolist(), guessed.tolist(), rank, strict=True)
     ]
 
 

@@ -3,7 +3,7 @@
 photos.datapare/
   run.json               which dataset, and how it was opened
   dynamics/              the record, made once and used for every keep fraction
-  scores-dual/
+  scores-dual/           by the observed examples; scores-dual+knn/ with the others' predicted
   keep-0.3/
     subset/  dataset/  examples.parquet  report.html
   trainings/             every finished retraining, found again by whatever asks for it
@@ -82,24 +82,37 @@ def dataset_of(folder: Path) -> Any:
     return data
 
 
+def record_folder(folder: Path) -> Path:
+    """Where the record of a run stands."""
+    return folder / "dynamics"
+
+
 def dynamics_of(folder: Path) -> Dynamics:
     """The finished record of a run."""
     facts_of(folder)
-    noun = store.load(folder / "dynamics")
+    noun = store.load(record_folder(folder))
     if not isinstance(noun, Dynamics):
-        raise InputError(f"{folder / 'dynamics'} is no record; record again in a new folder.")
+        raise InputError(f"{record_folder(folder)} is no record; record again in a new folder.")
     return noun
+
+
+def scores_folder(folder: Path, name: str) -> Path:
+    """Where the scores of this name stand: a method's, or "dual+knn" where the rest is predicted."""
+    return folder / f"scores-{name}"
 
 
 def scores_of(folder: Path, method: str) -> Scores:
     """The scores of a run by one method; the message says how to make them when they are missing."""
-    if not store.is_finished(folder / f"scores-{method}"):
-        raise InputError(
-            f"{folder} has no {method} scores yet; make them with: datapare score {folder} --method {method}"
+    place = scores_folder(folder, method)
+    if not store.is_finished(place):
+        score, _, rest = method.partition("+")
+        command = (
+            f"extrapolate {folder} --score {score} --method {rest}" if rest else f"score {folder} --method {score}"
         )
-    noun = store.load(folder / f"scores-{method}")
+        raise InputError(f"{folder} has no {method} scores yet; make them with: datapare {command}")
+    noun = store.load(place)
     if not isinstance(noun, Scores):
-        raise InputError(f"{folder / f'scores-{method}'} holds no scores; score again.")
+        raise InputError(f"{place} holds no scores; score again.")
     return noun
 
 

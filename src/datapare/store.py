@@ -23,7 +23,7 @@ META = "meta.json"
 NOUNS: Mapping[str, type[Noun]] = {
     cls.__name__.lower(): cls for cls in (Dynamics, Scores, Subset, Comparison, Scenario)
 }
-GROUPS = {"channels", "arrays"}  # fields that hold named arrays; each is stored as "<field>.<name>.npy"
+GROUPS = {"channels", "arrays", "means"}  # fields that hold named arrays; each is stored as "<field>.<name>.npy"
 
 
 def save(noun: Noun, path: str | Path) -> Path:

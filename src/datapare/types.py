@@ -91,7 +91,8 @@ class Dynamics:
 class Scores:
     """One number per example, larger = keep first; NaN = not scored.
 
-    `predicted` (N,) marks scores that were extrapolated rather than observed; `seconds` is what scoring took.
+    `predicted` (N,) marks scores that were extrapolated rather than observed; `means` then holds channels' means over
+    epochs (N,), predicted too where nothing was observed; `seconds` is what scoring took.
 
     >>> len(Scores([0.5, 0.25, 1.0]))
     3
@@ -99,6 +100,7 @@ class Scores:
 
     score: NDArray[np.floating[Any]]
     predicted: NDArray[np.bool_] | None = None
+    means: Mapping[str, NDArray[np.floating[Any]]] = field(default_factory=dict)
     key: NDArray[np.uint64] | None = None
     recipe: Recipe = field(default_factory=Recipe)
     seconds: float | None = None

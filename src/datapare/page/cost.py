@@ -44,9 +44,10 @@ def cost(rows: Sequence[Arm], dynamics: Dynamics | None, selection: float = math
 
 
 def scoring(dynamics: Dynamics, scores: Scores | None) -> Cost:
-    """What the recorded training and turning it into scores took."""
+    """What the recorded training, of all or a fraction, and turning it into scores took."""
+    share = float(dynamics.recipe.knobs.get("fraction") or 1.0)
     seconds = math.nan if dynamics.seconds is None else float(dynamics.seconds.sum())
-    return Cost(seconds + ((scores.seconds if scores is not None else None) or 0.0), float(dynamics.epochs))
+    return Cost(seconds + ((scores.seconds if scores is not None else None) or 0.0), share * dynamics.epochs)
 
 
 def book(comparison: Comparison, name: str, once: Cost) -> Ledger | None:

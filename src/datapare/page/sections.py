@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.api import rank_correlation
+from datapare.extrapolation import trust
 from datapare.intervals import mean_interval
 from datapare.ledger import Cost
 from datapare.page import curves, figures, gallery, tables
@@ -54,6 +55,15 @@ class Parts:
         """Mean and deviation over epochs of the true-label probability, (N,) each."""
         channel = self.channel("target_prob")
         return None if channel is None else moments(channel)
+
+    @cached_property
+    def mean_prob(self) -> Floats | None:
+        """Mean true-label probability (N,), the predicted one of an example that was never observed."""
+        if self.moments is None:
+            return None
+        predicted = {} if self.scores is None else self.scores.means
+        own = self.moments[0]
+        return np.where(np.isnan(own), predicted["target_prob"], own) if "target_prob" in predicted else own
 
     @cached_property
     def margin(self) -> Floats | None:
@@ -219,6 +229,7 @@ def _scores(parts: Parts) -> dict[str, Any] | None:
         "infinite": int(np.count_nonzero(np.isinf(parts.score))),
         "beyond": int(np.count_nonzero((parts.score < edges[0]) | (parts.score > edges[-1]))),
         "predicted": 0 if predicted is None else int(np.count_nonzero(predicted)),
+        "trust": trust(parts.scores.recipe, parts.subset.keep),
     }
 
 
@@ -234,11 +245,11 @@ def _agreement(parts: Parts) -> dict[str, Any] | None:
 
 
 def _probability(parts: Parts) -> dict[str, Any] | None:
-    if parts.moments is None:
+    if parts.mean_prob is None:
         return None
     beta = _beta(parts)
     curve = None if beta is None else beta.curve
-    parts.figures["probability"] = figures.probabilities(parts.moments[0], parts.mask, curve)
+    parts.figures["probability"] = figures.probabilities(parts.mean_prob, parts.mask, curve)
     return {"beta": beta}
 
 
@@ -249,7 +260,7 @@ def is_beta(parts: Parts) -> bool:
 
 def _beta(parts: Parts) -> Weighting | None:
     """The weighting of Beta sampling, within each class where it was applied so."""
-    if not is_beta(parts) or parts.moments is None or parts.score is None:
+    if not is_beta(parts) or parts.mean_prob is None or parts.score is None:
         return None
     recipe, groups = parts.subset.recipe, [np.arange(len(parts.mask))]
     if recipe.knobs.get("balance"):
@@ -257,7 +268,7 @@ def _beta(parts: Parts) -> Weighting | None:
         if source is None:
             return None
         groups = [np.flatnonzero(source.label == number) for number in np.unique(source.label)]
-    return weighting(parts.moments[0], parts.score, parts.mask, recipe.knobs, groups)
+    return weighting(parts.mean_prob, parts.score, parts.mask, recipe.knobs, groups)
 
 
 def _classes(parts: Parts) -> tables.ClassTable | None:
@@ -273,7 +284,7 @@ def _examples(parts: Parts) -> list[gallery.Gallery]:
     beliefs = gallery.Beliefs(
         mask=parts.mask,
         score=parts.score,
-        mean_prob=None if parts.moments is None else parts.moments[0],
+        mean_prob=parts.mean_prob,
         margin=parts.margin,
         logit_mean=None if parts.dynamics is None else parts.dynamics.arrays.get("logit_mean"),
     )
@@ -283,6 +294,8 @@ def _examples(parts: Parts) -> list[gallery.Gallery]:
 def _trouble(parts: Parts) -> dict[str, Any] | None:
     channel = parts.channel("target_prob")
     share = np.ones(1) if channel is None else coverage(channel)
+    if parts.dynamics is not None and parts.dynamics.recipe.knobs.get("fraction"):
+        share = share / max(share.max(), 1e-9)  # the others were left out on purpose
     bad = () if parts.data is None else parts.data.bad
     if share.min() < 1:
         parts.figures["coverage"] = figures.observed(share)

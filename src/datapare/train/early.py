@@ -17,15 +17,17 @@ from numpy.typing import NDArray
 from datapare import store
 from datapare.data import Dataset, Inputs, encode, open_dataset
 from datapare.errors import InputError
+from datapare.extrapolation import draw_fraction
 from datapare.recorder import ARRAYS, Recorder
 from datapare.recorder.channels import CHANNELS
 from datapare.recorder.journal import PROGRESS
 from datapare.train.checkpoint import forget
+from datapare.train.embedding import EMBEDDING
 from datapare.train.epoch import Progress
 from datapare.train.finished import FINISHED
 from datapare.train.loop import Trained, settle, train
 from datapare.train.models import backbone
-from datapare.train.recipes import PRESETS, Precision, Training, choose
+from datapare.train.recipes import PRESETS, Precision, Training, choose, subset_batch
 from datapare.train.recipes import preset as named
 from datapare.types import Dynamics, Observed, Recipe
 
@@ -41,11 +43,12 @@ def record(
     channels: Sequence[str] = tuple(CHANNELS),
     observed: Observed = "train-pass",
     image_size: int | None = None,
+    fraction: float | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Dynamics:
-    """Train on the whole dataset for the first epochs of a schedule and return the record of its passes.
+    """Train for the first epochs of a schedule and return the record of its passes.
 
     `preset` is a name or a Training; without one, the kind and size of the data choose. `model`, `epochs`,
     `schedule_epochs` and `precision` replace that part of it. `channels` are those of the Recorder, its summary
@@ -54,17 +57,24 @@ def record(
     known. `observed` is the pass that is recorded: the training's own, or of the examples as they are, in eval mode,
     after each epoch (eval-pass) or before each update (two-view).
 
+    `fraction` trains on so much of every class, drawn with the seed, at least one example of each, in the batches of a
+    subset of that size (subset_batch): the others are never observed (NaN in every channel of the passes), and the
+    embedding, which covers them too, is then always recorded.
+
     The record is written to the folder `out` epoch by epoch; without one, to a temporary folder that lives as long as
     the record. The same call goes on where a killed one stopped, and returns at once when the record is finished.
 
-    Raises InputError when `out` holds a record made otherwise, DivergedError when the training diverges.
+    Raises InputError when `out` holds a record made otherwise or a fraction is too small for one example of each class,
+    DivergedError when the training diverges.
     """
     data = data if isinstance(data, Dataset) else open_dataset(data)
     inputs = encode(data, image_size=image_size, tokenizer=backbone(model) if data.kind == "text" else None)
     training = settings(inputs, len(data.classes), preset, model, epochs, schedule_epochs, precision)
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="datapare-")) / "dynamics"
     try:
-        dynamics = _recorded(data, inputs, training, tuple(channels), observed, seed, folder, progress)
+        dynamics = _recorded(
+            data, inputs, training, needed(channels, fraction), observed, fraction, seed, folder, progress
+        )
     except BaseException:
         if out is None:
             shutil.rmtree(folder.parent, ignore_errors=True)
@@ -109,24 +119,27 @@ def _recorded(
     training: Training,
     channels: tuple[str, ...],
     observed: Observed,
+    fraction: float | None,
     seed: int,
     folder: Path,
     progress: Callable[[Progress], None] | None,
 ) -> Dynamics:
-    asked, begun = _recipe(training, inputs, channels, observed, seed, data), _begun(folder)
+    index = None if fraction is None else draw_fraction(data.label, fraction, seed)
+    asked, begun = _recipe(training, inputs, channels, observed, fraction, seed, data), _begun(folder)
     if begun is not None:
         _check_same(folder, begun, asked)
         training = replace(training, precision=begun["knobs"]["precision"])
     if not store.is_finished(folder):
         training = settle(inputs, data.label, len(data.classes), training, seed)
-        recipe = _recipe(training, inputs, channels, observed, seed, data)
+        recipe = _recipe(training, inputs, channels, observed, fraction, seed, data)
         with _recorder(data, training, channels, observed, folder, recipe) as recorder:
             trained = train(
                 inputs,
                 data.label,
                 len(data.classes),
-                training,
+                for_fraction(training, fraction),
                 seed=seed,
+                index=index,
                 recorder=recorder,
                 folder=folder,
                 progress=progress,
@@ -201,10 +214,33 @@ def _with_finished(folder: Path, channels: tuple[str, ...]) -> Dynamics:
     return cast("Dynamics", store.load(folder))
 
 
+def for_fraction(training: Training, fraction: float | None) -> Training:
+    """Return the settings to train on a fraction only: the batch is as small as for a subset of that size.
+
+    With the whole batch a fraction makes so few updates that its network is another one: of 400 of 2,000 Fashion-MNIST
+    images DUAL then agrees with that of a full run by 0.63 (Spearman), with half the batch by 0.76.
+    """
+    return training if fraction is None else replace(training, batch=subset_batch(training.batch, fraction))
+
+
+def needed(channels: Sequence[str], fraction: float | None) -> tuple[str, ...]:
+    """Return the channels, with the embedding where only a fraction is scored: the rest is predicted from it."""
+    added = (EMBEDDING,) if fraction is not None and EMBEDDING not in channels else ()
+    return (*channels, *added)
+
+
 def _recipe(
-    training: Training, inputs: Inputs, channels: tuple[str, ...], observed: Observed, seed: int, data: Dataset
+    training: Training,
+    inputs: Inputs,
+    channels: tuple[str, ...],
+    observed: Observed,
+    fraction: float | None,
+    seed: int,
+    data: Dataset,
 ) -> Recipe:
     knobs = asdict(training) | {"channels": channels, "observed": observed, "input_shape": inputs.array.shape[1:]}
+    knobs["fraction"] = fraction
+    knobs["fraction_batch"] = None if fraction is None else for_fraction(training, fraction).batch
     plain = json.loads(json.dumps(knobs))  # as it will be read back: lists, not tuples
     versions = {name: version(name) for name in ("datapare", "numpy", "torch")}
     parents = () if data.scenario is None else (data.scenario.recipe,)

@@ -14,6 +14,7 @@ GROUPS = {"opening": opening, "recording": recording}
 KNOBBED: dict[str, Knobbed] = {
     "score_knobs": ("score", "--method", "dual"),
     "select_knobs": ("select", "--select", "beta"),
+    "extrapolate_knobs": ("extrapolate", "--extrapolate", "knn"),
 }
 
 
@@ -25,6 +26,10 @@ def prune(
     method: Annotated[str, Option(help="Score; see datapare methods.")] = "dual",
     select: Annotated[str, Option(help="Selection rule; see datapare methods.")] = "beta",
     balance: Balanced = "proportional",
+    score_fraction: Annotated[
+        float | None, Option(help="Train on and score so much of every class only; predict the other scores.")
+    ] = None,
+    extrapolate: Annotated[str | None, Option(help="What predicts them: knn or gnn.  [default: knn]")] = None,
     as_: As = "copy",
     seed: Annotated[int, Option(help="Seed of the training and of the selection.")] = 0,
     dry_run: Annotated[
@@ -34,6 +39,7 @@ def prune(
     recording: Mapping[str, Any],
     score_knobs: Mapping[str, Any],
     select_knobs: Mapping[str, Any],
+    extrapolate_knobs: Mapping[str, Any],
 ) -> None:
     """Make a dataset smaller: train briefly, score, select, export and report, in one go."""
     from datapare.pruning import Choice, prune, with_needed
@@ -42,14 +48,18 @@ def prune(
         from datapare.forecast import forecast
 
         wanted, whole = parse_keep(keep), with_needed(Choice(method, select), recording)
-        for line in forecast(path, keep=wanted, seed=seed, open_with=opening, record_with=whole).lines():
+        told = forecast(
+            path, keep=wanted, score_fraction=score_fraction, seed=seed, open_with=opening, record_with=whole
+        )
+        for line in told.lines():
             typer.echo(line)
         return
     with bars() as progress:
         made = prune(
             path, keep=parse_keep(keep), out=out, method=method, selection=select, score_knobs=score_knobs,
-            select_knobs=select_knobs, balance=parse_balance(balance), seed=seed, as_=as_,
-            open_with=opening, record_with=recording, announce=typer.echo, progress=progress,
+            select_knobs=select_knobs, balance=parse_balance(balance), score_fraction=score_fraction,
+            extrapolate=extrapolate, extrapolate_knobs=extrapolate_knobs, seed=seed, as_=as_, open_with=opening,
+            record_with=recording, announce=typer.echo, progress=progress,
         )  # fmt: skip
     if not made.fresh:
         typer.echo("everything was there already; nothing was done again")

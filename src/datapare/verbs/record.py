@@ -17,20 +17,26 @@ def record(
     path: Data,
     *,
     out: Annotated[Path | None, Option(help="Run folder.  [default: NAME.datapare]")] = None,
-    seed: Annotated[int, Option(help="Seed of the training.")] = 0,
+    fraction: Annotated[
+        float | None, Option(help="Train on so much of every class only; the other scores are to be extrapolated.")
+    ] = None,
+    seed: Annotated[int, Option(help="Seed of the training, and of the draw of the fraction.")] = 0,
     opening: Mapping[str, Any],
     recording: Mapping[str, Any],
 ) -> None:
     """Train for the first epochs of a schedule and record what the model believed about each example."""
     from datapare import runs
     from datapare.data import open_dataset
+    from datapare.extrapolation import check_possible
     from datapare.lock import hold
     from datapare.pruning import default_folder, record_into
 
     data = open_dataset(path, **opening)
     folder = out or default_folder(data)
     runs.check_free(folder)
+    if fraction is not None:
+        check_possible(data.label, fraction, seed)
     with hold(folder, "working"), bars() as progress:
         runs.begin(folder, data, opening)
-        dynamics = record_into(folder, data, typer.echo, progress, seed=seed, **recording)
+        dynamics = record_into(folder, data, typer.echo, progress, seed=seed, fraction=fraction, **recording)
     typer.echo(f"{len(dynamics):,} examples, {dynamics.epochs} epochs: {folder}")

@@ -18,12 +18,13 @@ def report(
 ) -> None:
     """Write one HTML file to look at: what was kept, whether it paid, which labels to doubt."""
     from datapare import runs
+    from datapare.extrapolation import called
     from datapare.page import report
     from datapare.pruning import write_text
 
     place = runs.keep_folder(run, parse_keep(keep))
     subset = runs.subset_of(place)
-    scored = [parent.method for parent in subset.recipe.parents if parent.verb == "score"]
+    scored = [called(parent) for parent in subset.recipe.parents if parent.verb in {"score", "extrapolate"}]
     page = report(
         subset, scores=runs.scores_of(run, scored[0]) if scored else None, dynamics=runs.dynamics_of(run),
         data=runs.dataset_of(run), comparison=runs.comparison_of(run), curve=runs.comparison_of(run, "curve"),

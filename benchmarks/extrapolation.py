@@ -1,0 +1,246 @@
+"""Is predicting scores as good as scoring? Fashion-MNIST, a fraction scored, the rest predicted, three seeds.
+
+    python benchmarks/extrapolation.py --data FOLDER    the four official .xz files; about 20 minutes on one thread
+
+The first 2,000 training images, halved to 14 x 14 by averaging, the preset `tiny` (resnet8 of width 16, DUAL of the
+first 15 of 40 epochs, Beta sampling). For every seed: the record of everything and of 5, 10, 20 and 50 %, the same
+seed; predictions by nearest neighbours, by those of the same class, and by the graph network; at 20 % scored,
+retraining on what each keeps at 50 and 90 % pruned, against random and full scoring, on 5,000 test images. Every job's
+result is one JSON file in the work folder, so a killed benchmark goes on where it stopped.
+"""
+
+import argparse
+import hashlib
+import json
+import lzma
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+import datapare as dp
+from datapare.data import encode
+from datapare.extrapolation import overlap
+from datapare.store import write_json
+from datapare.train import preset, retraining, train
+
+RESULT = Path(__file__).parent / "results" / "extrapolation.json"
+WORK = Path(__file__).parents[1] / "demo" / "extrapolation"  # ignored by git
+COUNT, TEST, SEEDS = 2000, 5000, 3
+FRACTIONS, MAIN = (0.05, 0.1, 0.2, 0.5), 0.2
+KEEPS = (0.5, 0.1)
+WAYS = {"knn": ("knn", {}), "knn same class": ("knn", {"same_class": True}), "gnn": ("gnn", {})}
+TRAINED = ("knn", "gnn")
+NODES = (10_000, 50_000, 200_000)
+CHANNELS = ("target_prob", "embedding")
+
+
+def idx(folder, name, skip):
+    with lzma.open(folder / f"{name}.xz") as file:
+        return np.frombuffer(file.read(), np.uint8)[skip:]
+
+
+def read(folder, part, count):
+    image = idx(folder, f"{part}-images-idx3-ubyte", 16).reshape(-1, 28, 28)[:count]
+    small = image.reshape(-1, 14, 2, 14, 2).mean((2, 4)).round().astype(np.uint8)
+    return small, idx(folder, f"{part}-labels-idx1-ubyte", 8)[:count].astype(np.int64)
+
+
+def job(name, make):
+    """The result of a job: read, or made and written."""
+    file = WORK / f"{name}.json"
+    if not file.exists():
+        WORK.mkdir(parents=True, exist_ok=True)
+        write_json(file, make())
+        print(name, file.read_text()[:200].replace("\n", " "), flush=True)
+    return json.loads(file.read_text())
+
+
+def recorded(data, seed, fraction):
+    """The record of a seed and fraction, and the seconds it took, embedding included."""
+    place = WORK / f"record-{seed}-{fraction}"
+    start = time.perf_counter()
+    dynamics = dp.record(data, preset="tiny", channels=CHANNELS, fraction=fraction, seed=seed, out=place)
+    job(f"record-{seed}-{fraction}", lambda: {"seconds": time.perf_counter() - start})
+    return dynamics
+
+
+def predicted(dynamics, way, seed):
+    """Scores with the missing ones predicted; kept beside the record."""
+    method, knobs = WAYS[way]
+    fraction = dynamics.recipe.knobs["fraction"]
+    place = WORK / f"scores-{seed}-{fraction}-{way.replace(' ', '-')}"
+    if not (place / "meta.json").exists():
+        start = time.perf_counter()
+        done = dp.extrapolate(dp.score(dynamics, "dual"), dynamics, method, seed=seed, **knobs)
+        job(f"seconds-{place.name}", lambda: {"seconds": time.perf_counter() - start})
+        dp.save(done, place)
+    return dp.load(place)
+
+
+def agreement(full, partial, done):
+    """How predicted scores agree with full scoring, and what the two scorings have in common where both observed."""
+    from scipy.stats import pearsonr, spearmanr
+
+    truth, hidden = full.score, done.predicted
+    return {
+        "pearson": float(pearsonr(done.score[hidden], truth[hidden])[0]),
+        "spearman": float(spearmanr(done.score[hidden], truth[hidden])[0]),
+        "same_examples_pearson": float(pearsonr(partial.score[~hidden], truth[~hidden])[0]),
+        "same_examples_spearman": float(spearmanr(partial.score[~hidden], truth[~hidden])[0]),
+        "overlap": {str(k): overlap(done.score, truth, k) for k in (0.1, 0.5)},
+        "spread_predicted_over_observed": float(done.score[hidden].std() / done.score[~hidden].std()),
+        **{k: done.recipe.knobs[k] for k in ("chosen", "held_out")},
+    }
+
+
+def accuracy(data, test, index, seed, keep):
+    inputs = encode(data)
+    held_out = (encode(test, inputs.encoding), test.label)
+    done = train(
+        inputs, data.label, len(data.classes), retraining(preset("tiny"), keep), seed=seed, index=index,
+        evaluate=held_out,
+    )  # fmt: skip
+    return {"accuracy": done.accuracy, "seconds": done.seconds, "examples_seen": done.examples_seen}
+
+
+def line(data, test, seed):
+    """All jobs of one seed."""
+    whole = recorded(data, seed, None)
+    full = dp.score(whole, "dual")
+    agreements, arms = {}, {}
+    for fraction in FRACTIONS:
+        part = recorded(data, seed, fraction)
+        partial = dp.score(part, "dual")
+        for way in WAYS:
+            name = f"agree-{seed}-{fraction}-{way.replace(' ', '-')}"
+            done = predicted(part, way, seed)
+            agreements[f"{way} {fraction:g}"] = job(name, lambda d=done, p=partial: agreement(full, p, d))
+    part = recorded(data, seed, MAIN)
+    for keep in KEEPS:
+        n = int(keep * len(data) + 1e-9)
+        chosen = {"random": np.sort(np.random.default_rng([seed, n]).choice(len(data), n, replace=False))}
+        chosen["full scoring"] = dp.select(full, "beta", keep=keep, seed=seed, dynamics=whole).index
+        for way in TRAINED:
+            chosen[way] = dp.select(predicted(part, way, seed), "beta", keep=keep, seed=seed, dynamics=part).index
+        for arm, index in chosen.items():
+            name = f"train-{seed}-{keep}-{arm.replace(' ', '-')}"
+            arms[f"{arm} {keep:g}"] = job(name, lambda i=index, k=keep: accuracy(data, test, i, seed, k))
+    arms["everything 1"] = job(f"train-{seed}-1-all", lambda: accuracy(data, test, None, seed, 1.0))
+    return agreements, arms
+
+
+def growth(nodes):
+    """Seconds and peak memory of the graph network on so many nodes of width 64, a fifth scored, one epoch."""
+    from datapare.methods.extrapolate.gnn import gnn
+
+    rng = np.random.default_rng(0)
+    label = rng.integers(0, 10, nodes)
+    embedding = rng.normal(size=(nodes, 64)).astype(np.float32) + np.eye(10, 64, dtype=np.float32)[label] * 4
+    score = np.where(rng.random(nodes) < 0.2, np.tanh(embedding[:, 20]), np.nan)
+    start = time.perf_counter()
+    gnn(score, embedding, label, rng, epochs=1)
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {"nodes": nodes, "epochs": 1, "width": 64, "seconds": seconds, "peak_bytes": peak}
+
+
+def grown(nodes):
+    """`growth` in a process of its own, whose peak memory is its own."""
+    done = subprocess.run([sys.executable, __file__, "--nodes", str(nodes)], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def mean(values):
+    values = [v for v in values if v is not None]
+    return {"mean": float(np.mean(values)), "each": [round(float(v), 4) for v in values]} if values else None
+
+
+def summary(lines):
+    agreements, arms = [list(x) for x in zip(*lines, strict=True)]
+    agreed = {}
+    for name in agreements[0]:
+        rows = [one[name] for one in agreements]
+        agreed[name] = {
+            key: mean(row[key] for row in rows)
+            for key in ("pearson", "spearman", "same_examples_pearson", "same_examples_spearman",
+                        "spread_predicted_over_observed")
+        }  # fmt: skip
+        agreed[name]["held_out_pearson"] = mean(row["held_out"]["pearson"] for row in rows)
+        agreed[name]["overlap"] = {k: mean(row["overlap"][k] for row in rows) for k in rows[0]["overlap"]}
+        agreed[name]["k"] = [row["chosen"].get("k") for row in rows]
+    trained = {name: mean(one[name]["accuracy"] for one in arms) for name in arms[0]}
+    gains = {
+        f"{way} {keep:g}": trained[f"{way} {keep:g}"]["mean"] - trained[f"random {keep:g}"]["mean"]
+        for keep in KEEPS for way in ("full scoring", *TRAINED)
+    }  # fmt: skip
+    return {"agreement": agreed, "accuracy": trained, "gain_over_random": gains, "cost": cost()}
+
+
+def seconds(name):
+    return mean(json.loads((WORK / f"{name.format(seed)}.json").read_text())["seconds"] for seed in range(SEEDS))
+
+
+def cost():
+    """Example-epochs (a forward pass alone counts a third) and seconds of each way of scoring."""
+    epochs = preset("tiny").epochs
+    full = seconds("record-{}-None")["mean"]
+    table = {"full scoring": {"example_epochs": COUNT * epochs, "seconds": full}}
+    for fraction in FRACTIONS:
+        record = seconds(f"record-{{}}-{fraction}")["mean"]
+        for way in WAYS:
+            spent = seconds(f"seconds-scores-{{}}-{fraction}-{way.replace(' ', '-')}")["mean"]
+            examples = fraction * COUNT * epochs + COUNT / 3
+            table[f"{way} {fraction:g}"] = {
+                "example_epochs": examples, "of_full": examples / (COUNT * epochs), "record_seconds": record,
+                "extrapolate_seconds": spent, "seconds_of_full": (record + spent) / full,
+            }  # fmt: skip
+    return table
+
+
+def main():
+    import torch
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, help="folder of the four Fashion-MNIST idx .xz files")
+    parser.add_argument("--nodes", type=int, help="only the growth measurement, for so many nodes")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    if asked.nodes:
+        print(json.dumps(growth(asked.nodes)))
+        return
+    data = dp.open_dataset(read(asked.data, "train", COUNT))
+    test = dp.open_dataset(read(asked.data, "t10k", TEST), classes=data.classes)
+    with tempfile.TemporaryDirectory() as folder:  # the first training also loads and tunes libraries
+        dp.record(data, preset="tiny", epochs=1, fraction=0.05, out=Path(folder) / "warm")
+    lines = [line(data, test, seed) for seed in range(SEEDS)]
+    growths = [job(f"growth-{nodes}", lambda n=nodes: grown(n)) for nodes in NODES]
+    result = {
+        "claim": "DUAL scores predicted from a fraction against full scoring: agreement, accuracy after pruning, cost",
+        **summary(lines),
+        "growth": growths,
+        "train": COUNT,
+        "test": TEST,
+        "seeds": SEEDS,
+        "scored_for_accuracy": MAIN,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "loadavg": os.getloadavg(),
+        "threads": 1,
+        "machine": platform.platform(),
+        "versions": {name: version(name) for name in ("datapare", "torch", "numpy", "faiss-cpu")},
+        "script_sha256": hashlib.sha256(Path(__file__).read_bytes()).hexdigest(),
+    }
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps({"accuracy": result["accuracy"], "gain": result["gain_over_random"]}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
