@@ -102,6 +102,9 @@ def recording(
         Option(help="Record the training's own passes, or un-augmented ones: after each epoch, or before each update."),
     ] = "train-pass",
     image_size: Annotated[int | None, Option(help="Side in pixels that images are resized and cropped to.")] = None,
+    until_stable: Annotated[
+        bool, Option("--until-stable", help="Stop once the ranking has settled; --epochs is then how many at most.")
+    ] = False,
 ) -> dict[str, Any]:
     """Say how the training that is recorded runs."""
     given = {
@@ -116,6 +119,8 @@ def recording(
         from datapare.recorder.channels import CHANNELS
 
         chosen["channels"] = tuple(dict.fromkeys([*CHANNELS, *channel]))
+    if until_stable:
+        chosen["until_stable"] = True
     return {**chosen, "precision": precision, "observed": observed}
 
 

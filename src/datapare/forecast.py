@@ -94,6 +94,7 @@ def forecast(
     wish = dict(record_with or {})
     observed = wish.pop("observed", "train-pass")
     channels = needed(wish.pop("channels", tuple(CHANNELS)), score_fraction)
+    wish.pop("until_stable", None)  # what it may save is not known beforehand
     words = backbone(wish.get("model")) if data.kind == "text" else None
     inputs = encode(data, image_size=wish.pop("image_size", None), tokenizer=words)
     classes = len(data.classes)

@@ -34,7 +34,7 @@ def curve(
     *,
     dynamics: Dynamics,
     method: str = "beta",
-    balance: api.Balance | None = None,
+    balance: api.Balance | None = "proportional",
     select_knobs: Mapping[str, Any] | None = None,
     knob: Knob | None = None,
     training: Any = None,

@@ -21,6 +21,7 @@ from datapare.extrapolation import draw_fraction
 from datapare.recorder import ARRAYS, Recorder
 from datapare.recorder.channels import CHANNELS
 from datapare.recorder.journal import PROGRESS
+from datapare.stability import RULE, is_stable
 from datapare.train.checkpoint import forget
 from datapare.train.embedding import EMBEDDING
 from datapare.train.epoch import Progress
@@ -44,6 +45,7 @@ def record(
     observed: Observed = "train-pass",
     image_size: int | None = None,
     fraction: float | None = None,
+    until_stable: bool = False,
     seed: int = 0,
     out: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -55,7 +57,8 @@ def record(
     logit_mean (N, K), and what the trained network tells of the examples as they are (FINISHED): embedding (N, d),
     prob (N, K), distorted_loss (N, S), boundary_distance (N,), and grad_norm, a channel of which the last epoch is
     known. `observed` is the pass that is recorded: the training's own, or of the examples as they are, in eval mode,
-    after each epoch (eval-pass) or before each update (two-view).
+    after each epoch (eval-pass) or before each update (two-view). `until_stable` ends the record once the ranking has
+    settled (stability.RULE, which the recipe holds); `epochs` is then how many there are at most.
 
     `fraction` trains on so much of every class, drawn with the seed, at least one example of each, in the batches of a
     subset of that size (subset_batch): the others are never observed (NaN in every channel of the passes), and the
@@ -72,9 +75,8 @@ def record(
     training = settings(inputs, len(data.classes), preset, model, epochs, schedule_epochs, precision)
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="datapare-")) / "dynamics"
     try:
-        dynamics = _recorded(
-            data, inputs, training, needed(channels, fraction), observed, fraction, seed, folder, progress
-        )
+        rule, asked = (RULE if until_stable else None), needed(channels, fraction)
+        dynamics = _recorded(data, inputs, training, asked, observed, fraction, rule, seed, folder, progress)
     except BaseException:
         if out is None:
             shutil.rmtree(folder.parent, ignore_errors=True)
@@ -120,18 +122,21 @@ def _recorded(
     channels: tuple[str, ...],
     observed: Observed,
     fraction: float | None,
+    rule: dict[str, Any] | None,
     seed: int,
     folder: Path,
     progress: Callable[[Progress], None] | None,
 ) -> Dynamics:
+    if rule is not None and "target_prob" not in channels:
+        raise InputError("until_stable watches target_prob, which is not recorded; name it among the channels.")
     index = None if fraction is None else draw_fraction(data.label, fraction, seed)
-    asked, begun = _recipe(training, inputs, channels, observed, fraction, seed, data), _begun(folder)
+    asked, begun = _recipe(training, inputs, channels, observed, fraction, rule, seed, data), _begun(folder)
     if begun is not None:
         _check_same(folder, begun, asked)
         training = replace(training, precision=begun["knobs"]["precision"])
     if not store.is_finished(folder):
         training = settle(inputs, data.label, len(data.classes), training, seed)
-        recipe = _recipe(training, inputs, channels, observed, fraction, seed, data)
+        recipe = _recipe(training, inputs, channels, observed, fraction, rule, seed, data)
         with _recorder(data, training, channels, observed, folder, recipe) as recorder:
             trained = train(
                 inputs,
@@ -143,12 +148,30 @@ def _recorded(
                 recorder=recorder,
                 folder=folder,
                 progress=progress,
+                enough=None if rule is None else lambda done: is_stable(_row_file(folder)[:done]),
             )
+            if recorder.epoch < training.epochs:
+                recorder.stop()
             _write_finished(trained, inputs, data.label, channels, folder, progress)
             recorder.dynamics()
     dynamics = _with_finished(folder, channels)
     forget(folder)
     return dynamics
+
+
+def _row_file(folder: Path) -> NDArray[np.float32]:
+    """The probabilities recorded so far (T, N); rows of later epochs are not yet filled."""
+    rows: NDArray[np.float32] = np.load(folder / "channels.target_prob.npy", mmap_mode="r", allow_pickle=False)
+    return rows
+
+
+def _stopped(folder: Path, epochs: int) -> int:
+    """The epochs of the record: as planned, or those it was stopped at by a process that was killed right then."""
+    try:
+        facts = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))["facts"]
+    except (OSError, ValueError, KeyError):
+        return epochs
+    return min(epochs, int(facts["epochs"]))
 
 
 def _recorder(
@@ -157,7 +180,7 @@ def _recorder(
     return Recorder(
         folder,
         data.label,
-        training.epochs,
+        _stopped(folder, training.epochs),
         channels=[name for name in channels if name not in (*ARRAYS, *FINISHED)],
         arrays=[name for name in channels if name in ARRAYS],
         classes=data.classes,
@@ -235,10 +258,13 @@ def _recipe(
     channels: tuple[str, ...],
     observed: Observed,
     fraction: float | None,
+    rule: dict[str, Any] | None,
     seed: int,
     data: Dataset,
 ) -> Recipe:
-    knobs = asdict(training) | {"channels": channels, "observed": observed, "input_shape": inputs.array.shape[1:]}
+    shape = inputs.array.shape[1:]
+    told = {"channels": channels, "observed": observed, "until_stable": rule, "input_shape": shape}
+    knobs = asdict(training) | told
     knobs["fraction"] = fraction
     knobs["fraction_batch"] = None if fraction is None else for_fraction(training, fraction).batch
     plain = json.loads(json.dumps(knobs))  # as it will be read back: lists, not tuples

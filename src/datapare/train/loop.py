@@ -61,13 +61,15 @@ def train(
     folder: Path | None = None,
     progress: Callable[[Progress], None] | None = None,
     evaluate: tuple[Inputs, NDArray[np.int64]] | None = None,
+    enough: Callable[[int], bool] | None = None,
 ) -> Trained:
     """Train a fresh network on `inputs` (N rows) with `label` (N,), or on the positions `index` only.
 
     `recorder` observes every training batch by position, or the same examples un-augmented in eval mode: before each
     update (two-view) or after each epoch (eval-pass), as its `observed` says. A new `sampler` of during/ chooses what
     each epoch trains on instead of `index`, and a `loss` of during/ replaces cross-entropy. `evaluate` is (held-out
-    Inputs, label), used once at the end. With a `folder` each epoch is checkpointed there and the same call goes on
+    Inputs, label), used once at the end; `enough`, asked before each epoch with the number of those done, ends the
+    training early. With a `folder` each epoch is checkpointed there and the same call goes on
     after a crash; the checkpoint is gone when the call returns, except beside a recorder, whose record is finished
     first (checkpoint.forget then removes it). The state of torch's global generators is as before.
 
@@ -87,6 +89,8 @@ def train(
         if recorder is not None and recorder.epoch != len(state.loss):
             recorder.rewind(len(state.loss))
         for epoch in range(len(state.loss), training.epochs):
+            if enough is not None and enough(epoch):
+                break
             state = train_epoch(run, state, epoch)
             if recorder is not None:
                 recorder.end_epoch()

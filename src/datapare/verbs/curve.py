@@ -1,12 +1,12 @@
 """`datapare curve`."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from typer import Option
 
-from datapare.flags import Gate, Knobbed, Run, parse_keep, retraining
+from datapare.flags import Balanced, Gate, Knobbed, Run, parse_balance, parse_keep, retraining
 from datapare.screen import counting, show_comparison, show_sizes
 
 GROUPS = {"retraining": retraining}
@@ -20,9 +20,7 @@ def curve(
     within: Annotated[float, Option(help="Percentage points below full that are still fine.")] = 1.0,
     score: Annotated[str, Option(help="Which scores to select by.")] = "dual",
     method: Annotated[str, Option(help="Selection rule; see datapare methods.")] = "beta",
-    balance: Annotated[
-        Literal["proportional", "uniform"] | None, Option(help="Apply the rule inside each class.")
-    ] = None,
+    balance: Balanced = "proportional",
     knob: Annotated[
         str | None, Option(help="Try several values of a knob of the rule and use the best, such as c_d=2,4,6.")
     ] = None,
@@ -41,8 +39,8 @@ def curve(
     data, dynamics, scores = runs.dataset_of(run), runs.dynamics_of(run), runs.scores_of(run, score)
     with hold(run, "working"), counting("retraining") as progress:
         tried = curve(
-            data, scores, [parse_keep(text) for text in keep], dynamics=dynamics, method=method, balance=balance,
-            select_knobs=select_knobs, knob=None if knob is None else parse_knob(knob),
+            data, scores, [parse_keep(text) for text in keep], dynamics=dynamics, method=method,
+            balance=parse_balance(balance), select_knobs=select_knobs, knob=None if knob is None else parse_knob(knob),
             training=runs.training_of(run), **retraining,
             image_size=runs.image_size_of(run), folder=run / "trainings", progress=progress,
         )  # fmt: skip
