@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from datapare.ledger import Cost, Ledger, break_even, pruned, saved
-from datapare.page.summary import coverage
 from datapare.page.verdict import Arm
 from datapare.types import Comparison, Dynamics, Scores
 
