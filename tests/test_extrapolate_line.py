@@ -5,6 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import datapare as dp
+from datapare import cli
+from datapare.methods import names
 from test_cli import FAST, run
 
 SHORT = {"epochs": 4, "schedule_epochs": 8, "model": "mlp"}
@@ -74,6 +76,29 @@ def test_an_unscored_fraction_needs_a_sensible_call(points, tmp_path):
     with pytest.raises(dp.InputError, match="no knob 'depth'"):
         dp.prune(points, keep=0.3, score_fraction=0.5, extrapolate_knobs={"depth": 3}, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_the_one_command_takes_every_method_and_its_knobs(points, capsys):
+    some = ("--keep", 0.3, "--score-fraction", 0.25, "--window", 3, *FAST)
+    gnn = ("--extrapolate", "gnn", "--k", 4, "--extrapolate-epochs", 3)
+    code, told, _ = run(capsys, "prune", points, *some, *gnn)
+    assert (code, "predicting 180 of 240 scores with gnn" in told) == (0, True)
+    made = dp.load(points.parent / "points.npz.datapare/scores-dual+gnn")
+    assert (made.recipe.knobs["k"], made.recipe.knobs["epochs"]) == (4, 3)
+    assert dp.load(points.parent / "points.npz.datapare/dynamics").epochs == 4
+    d2 = ("--select", "d2", "--k", 2, "--extrapolate-k", 7)
+    code, _, complaint = run(capsys, "prune", points, *some, *d2, "--out", "other")
+    assert code == 0, complaint
+    assert dp.load("other/scores-dual+knn").recipe.knobs["k"] == 7
+    assert dp.load("other/keep-0.3/subset").recipe.knobs["k"] == 2
+
+
+@pytest.mark.parametrize("select", names("select"))
+@pytest.mark.parametrize("extrapolate", names("extrapolate"))
+def test_no_two_knobs_of_a_call_share_a_flag(select, extrapolate):
+    for score in names("score"):
+        argv = ["prune", "--method", score, "--select", select, "--extrapolate", extrapolate]
+        assert cli.flagged("prune", cli.verbs()["prune"], argv)
 
 
 def test_a_dry_run_counts_the_fraction(points, capsys):

@@ -149,26 +149,33 @@ def retraining(
 def command(
     verb: Callable[..., None], groups: Mapping[str, Group], knobbed: Mapping[str, Knobbed], argv: Sequence[str]
 ) -> Callable[..., None]:
-    """Return a function whose signature is the verb's flags, its groups' flags, and the named methods' knobs."""
-    parts = {
-        name: [_keyword(p) for p in inspect.signature(group).parameters.values()] for name, group in groups.items()
-    }
+    """Return a function whose signature is the verb's flags, its groups' flags, and the named methods' knobs.
+
+    A knob whose name is taken is told by its room: `--extrapolate-k` beside a selection rule's `--k`.
+    """
+    own = [_keyword(p) for p in _parameters(verb) if p.name not in {**groups, **knobbed}]
+    parts = {name: {p.name: _keyword(p) for p in _parameters(group)} for name, group in groups.items()}  # by own name
     if argv[:1] == [verb.__name__]:  # only then is a method imported
         for name, (room, flag, default) in knobbed.items():
-            parts[name] = _knob_flags(room, _value_of(flag, argv) or default, argv)
-    own = [p for p in inspect.signature(verb).parameters.values() if p.name not in {**groups, **knobbed}]
+            taken = {p.name for p in own} | {p.name for part in parts.values() for p in part.values()}
+            knobs = _knob_flags(room, _value_of(flag, argv) or default, argv)
+            parts[name] = {p.name: p.replace(name=f"{room}_{p.name}") if p.name in taken else p for p in knobs}
 
     def run(**values: Any) -> None:
         for name in {**groups, **knobbed}:
-            taken = {p.name: values.pop(p.name) for p in parts.get(name, [])}
-            values[name] = groups[name](**taken) if name in groups else taken
+            given = {knob: values.pop(p.name) for knob, p in parts.get(name, {}).items()}
+            values[name] = groups[name](**given) if name in groups else given
         verb(**values)
 
-    flat = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in own] + [p for part in parts.values() for p in part]
+    flat = own + [p for part in parts.values() for p in part.values()]
     run.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in flat}
     run.__doc__ = verb.__doc__
     return run
+
+
+def _parameters(function: Callable[..., Any]) -> list[Parameter]:
+    return list(inspect.signature(function).parameters.values())
 
 
 def _keyword(parameter: Parameter) -> Parameter:
