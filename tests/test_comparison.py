@@ -304,3 +304,13 @@ def test_a_gate_is_met_by_a_subset_that_is_better(prepared):
 def test_fewer_than_one_job_is_refused(data, test, subset):
     with pytest.raises(dp.InputError, match="at least 1, not 0"):
         dp.compare(data, subset, test=test, train=by_mean, training=SMALL, jobs=0)
+
+
+def test_another_network_may_train_what_one_has_scored(data, test, subset):
+    with pytest.raises(DatapareError, match="there is no model 'mlpp'"):
+        dp.compare(data, subset, test=test, training=ONE, model="mlpp")
+    with pytest.raises(DatapareError, match="--train brings its own"):
+        dp.compare(data, subset, test=test, training=ONE, model="mlp", train=by_mean)
+    made = dp.compare(data, subset, test=test, training=ONE, model="networks:linear", seeds=1)
+    assert made.recipe.knobs["training"]["model"] == "networks:linear"
+    assert not np.array_equal(made.accuracy, dp.compare(data, subset, test=test, training=ONE, seeds=1).accuracy)

@@ -50,6 +50,7 @@ def bench(
     image_size: int | None,
     budget: Budget | None,
     epochs: int | None,
+    model: str | None = None,
 ) -> Bench:
     """Split or check the held-out data, encode all, and settle how every arm is trained."""
     from datapare.train import choose, own, retraining, settle
@@ -59,12 +60,18 @@ def bench(
     _check_test(data, judge)
     if budget not in (None, *get_args(Budget)):
         raise InputError(f"--budget is {' or '.join(get_args(Budget))}, not {budget!r}.")
-    words = backbone(training.model) if training is not None and data.kind == "text" else None
+    if model is not None and train is not None:
+        raise InputError("--model names a network of ours, but --train brings its own: give one of them.")
+    if model is not None and training is not None:
+        training = replace(training, model=model)
+    named = model if training is None else training.model
+    words = backbone(named) if data.kind == "text" else None
     inputs = (
         None if train is not None and training is not None else encode(data, image_size=image_size, tokenizer=words)
     )
     if training is None and inputs is not None:
         training = choose(inputs, len(data.classes))
+        training = training if model is None else replace(training, model=model)
     whole = training.schedule
     training = replace(
         training, epochs=epochs or whole, schedule_epochs=None, subset_budget=budget or training.subset_budget

@@ -37,6 +37,7 @@ def compare(
     seeds: int | Sequence[int] = FEWEST,
     budget: Budget | None = None,
     epochs: int | None = None,
+    model: str | None = None,
     group: str | None = None,
     full: bool = True,
     jobs: int = 1,
@@ -49,15 +50,16 @@ def compare(
     `data` is held out of every arm. `training` is the recipe of a full training (chosen by kind and size when None);
     `train` a training of your own (train/own.py says what it takes and returns). `budget` says what a subset's training
     has in common with the full one, its epochs or its iterations (None: as the recipe says); `epochs` shortens the
-    full schedule to so many. `group` names a column: accuracy is also told for each of its values. `jobs` trainings run
-    at a time, one thread each; the results do not depend on how many. Finished trainings are kept in `folder`, so a
-    killed comparison goes on where it stopped. `progress(done, total, arm)` is called after each training.
+    full schedule to so many; `model` is another network than the recipe's. `group` names a column: accuracy is also
+    told for each of its values. `jobs` trainings run at a time, one thread each; the results do not depend on how many.
+    Finished trainings are kept in `folder`, so a killed comparison goes on where it stopped. `progress(done, total,
+    arm)` is called after each training.
 
     Raises InputError when the datasets do not fit together or `train` does not do what it should.
     """
     named = {arm_name(subsets): subsets} if isinstance(subsets, Subset) else dict(subsets)
     _check(data, named)
-    shared = bench(data, test, training, train, image_size=image_size, budget=budget, epochs=epochs)
+    shared = bench(data, test, training, train, image_size=image_size, budget=budget, epochs=epochs, model=model)
     numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     arms = {}
     for name, subset in named.items():

@@ -133,6 +133,9 @@ def retraining(
     epochs: Annotated[
         int | None, Option(help="Shorten the full schedule to so many epochs.  [default: all of it]")
     ] = None,
+    model: Annotated[
+        str | None, Option(help="Train another network than the one that scored, named as for record.")
+    ] = None,
     train: Annotated[
         str | None,
         Option(help="Train by your own file.py:function; see examples/own_training.py.", metavar="FILE:FUNCTION"),
@@ -143,7 +146,10 @@ def retraining(
     jobs: Annotated[int, Option(help="Trainings at a time, one thread each; results do not depend on it.")] = 1,
 ) -> dict[str, Any]:
     """Say how the trainings that compare subsets run."""
-    return {"seeds": seeds, "budget": budget, "epochs": epochs, "train": train, "group": group, "jobs": jobs}
+    return {
+        "seeds": seeds, "budget": budget, "epochs": epochs, "model": model, "train": train, "group": group,
+        "jobs": jobs,
+    }  # fmt: skip
 
 
 def command(

@@ -43,6 +43,7 @@ def curve(
     seeds: int = FEWEST,
     budget: Budget | None = None,
     epochs: int | None = None,
+    model: str | None = None,
     group: str | None = None,
     jobs: int = 1,
     folder: str | Path | None = None,
@@ -61,7 +62,7 @@ def curve(
     knobs = {value: {**(select_knobs or {}), **({} if value is None else {name: value})} for value in values}
     for given in knobs.values():
         check_knobs(find("select", method), given)
-    shared = bench(data, None, training, train, image_size=image_size, budget=budget, epochs=epochs)
+    shared = bench(data, None, training, train, image_size=image_size, budget=budget, epochs=epochs, model=model)
     pool, numbers = _pool(scores, dynamics, method, shared.pool), tuple(range(seeds))
     arms: dict[str, list[Chosen]] = {}
     rivals: dict[str, list[str]] = {}

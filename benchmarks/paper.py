@@ -1,0 +1,245 @@
+"""The papers' tables, cell by cell: score, select, train on what stays, and test, as their authors did.
+
+    python benchmarks/paper.py cifar100 --data PATH/cifar100 --rule dual_beta random --pruned 90 80 --seed 42 43 44
+    python benchmarks/paper.py cifar10 --data PATH/cifar10 --reduced            two cores, in less than an hour
+
+Each finished run is one line of --out; what is there already is not run again. With --budget-seconds 540 it stops in
+time (exit code 3) and the same command goes on from the last complete epoch. --model trains the subsets with another
+network than the one that scored. published.json holds the published numbers and how far each is to be trusted.
+
+Source      arXiv:2502.06905 (DUAL): ResNet-18, 200 epochs, presets cifar10 and cifar100; batches of 128 at 30 to 70 %
+            pruned, 64 at 80 % and 32 at 90 %. Each rule has its own authors' scoring epochs and knobs.
+Ours        One 200-epoch run per seed scores for every rule, as its beginning is what the shorter runs are; EL2N is one
+            run (as in DUAL's table), not ten; AUM is that of probabilities. D2's cut is known for 90 % only: elsewhere
+            it is CCS's. `reduced` is ours altogether.
+"""
+
+import argparse
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import datapare as dp
+from datapare.data import encode
+from datapare.methods import find, published
+from datapare.recorder.channels import CHANNELS
+from datapare.train import preset, retraining, train
+from paper_lines import PUBLISHED, conditions, finished, table
+from paper_rules import BASE, CELLS, REDUCED, RULES, Cell, Protocol, Rule
+
+HERE = Path(__file__).parent
+PAUSED = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """What all cells share: data, protocol, networks, the folder of unfinished work, and when to stop."""
+
+    dataset: str
+    data: dp.Dataset
+    test: dp.Dataset
+    protocol: Protocol
+    score_model: str
+    model: str
+    work: Path
+    watch: Callable[[Any], None]
+
+
+class PausedError(Exception):
+    """The time is over; the same command goes on."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = arguments(argv)
+    deadline = time.monotonic() + args.budget_seconds
+    protocol = REDUCED if args.reduced else paper(args.dataset)
+    bench = opened(args, protocol, deadline)
+    done = finished(args.out)
+    try:
+        for cell in cells(args, protocol):
+            mark = identity(bench, cell)
+            if mark not in done:
+                with args.out.open("a", encoding="utf-8") as file:
+                    row = {**mark_fields(bench, cell), **run(bench, cell), **conditions()}
+                    file.write(json.dumps(row) + "\n")
+                print(f"{cell.rule} {cell.pruned} % pruned, seed {cell.seed}: {row['accuracy']:.2f}", flush=True)
+    except PausedError:
+        print("the time is over; the same command goes on", flush=True)
+        return PAUSED
+    print(table(args.dataset, args.out, list(RULES)))
+    return 0
+
+
+def arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", choices=tuple(BASE))
+    parser.add_argument("--data", type=Path, required=True, help="folder with train.parquet and test.parquet")
+    parser.add_argument("--rule", nargs="+", choices=tuple(RULES))
+    parser.add_argument("--pruned", nargs="+", type=int, default=[90, 80, 70, 50, 30], help="in percent")
+    parser.add_argument("--seed", nargs="+", type=int, default=[42, 43, 44])
+    parser.add_argument("--reduced", action="store_true")
+    parser.add_argument("--score-model", help="network of the scoring run")
+    parser.add_argument("--model", help="network that is trained on what stays")
+    parser.add_argument("--budget-seconds", type=float, default=float("inf"))
+    parser.add_argument("--work", type=Path, default=HERE / ".work" / "paper", help="folder of unfinished work")
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "paper.jsonl")
+    return parser.parse_args(argv)
+
+
+def paper(dataset: str) -> Protocol:
+    """The recipe of the paper, in bf16 on an accelerator."""
+    precision = "bf16" if torch.cuda.is_available() else "auto"
+    return Protocol(replace(preset(dataset), epochs=200, precision=precision))
+
+
+def cells(args: argparse.Namespace, protocol: Protocol) -> list[Cell]:
+    """The runs that were asked for, one seed after the other; everything is pruned by 0 % only."""
+    usual = CELLS.get(protocol.name) if args.rule is None else None
+    asked = usual or dict.fromkeys(args.pruned, tuple(args.rule or tuple(RULES)[1:])) | {
+        0: ("full",) if args.rule is None or "full" in args.rule else ()
+    }
+    return [
+        Cell(rule, pruned, seed)
+        for seed in args.seed
+        for pruned, rules in asked.items()
+        for rule in rules
+        if (rule == "full") == (pruned == 0)
+    ]
+
+
+def opened(args: argparse.Namespace, protocol: Protocol, deadline: float) -> Bench:
+    data = dp.open_dataset(args.data / "train.parquet")
+    test = dp.open_dataset(args.data / "test.parquet", classes=data.classes)
+    if protocol.per_class is not None:
+        data, test = small(data, protocol, 0), small(test, protocol, 1)
+
+    def watch(_: Any) -> None:
+        if time.monotonic() > deadline:
+            raise PausedError
+
+    usual = protocol.training.model
+    networks = (args.score_model or usual, args.model or usual)
+    return Bench(args.dataset, data, test, protocol, *networks, args.work, watch)
+
+
+def small(data: dp.Dataset, protocol: Protocol, seed: int) -> dp.Dataset:
+    """Some images of each class at a smaller size, the mean over boxes of pixels."""
+    rng = np.random.default_rng(seed)
+    members = [np.flatnonzero(data.label == c) for c in range(len(data.classes))]
+    some = np.sort(np.concatenate([rng.choice(m, min(protocol.per_class, len(m)), replace=False) for m in members]))
+    pixels, side = data.array[some], protocol.side
+    box = pixels.shape[1] // side
+    boxes = pixels.reshape(len(some), side, box, side, box, pixels.shape[3])
+    classes = None if seed == 0 else data.classes
+    return dp.open_dataset((boxes.mean((2, 4)).astype(np.uint8), data.label[some]), classes=classes)
+
+
+def run(bench: Bench, cell: Cell) -> dict[str, Any]:
+    """Select, train on what stays, and test once, at the end."""
+    index, selection = chosen(bench, cell)
+    settings = retraining(replace(bench.protocol.training, model=bench.model), cell.keep)
+    inputs = encode(bench.data)
+    held_out = encode(bench.test, inputs.encoding)
+    folder = bench.work / hashlib.sha256(identity(bench, cell).encode()).hexdigest()[:16]
+    trained = train(
+        inputs, bench.data.label, len(bench.data.classes), settings, seed=cell.seed, index=index, folder=folder,
+        progress=bench.watch, evaluate=(held_out, bench.test.label),
+    )  # fmt: skip
+    if folder.is_dir():
+        folder.rmdir()
+    return {
+        "accuracy": round(100 * trained.accuracy, 3), **reference(bench.dataset, cell), **selection,
+        "examples": bench.data.label.size if index is None else len(index), "batch": settings.batch,
+        "epochs": settings.epochs, "iterations": trained.iterations, "seconds": round(trained.seconds, 1),
+        "precision": trained.training.precision,
+    }  # fmt: skip
+
+
+def chosen(bench: Bench, cell: Cell) -> tuple[Any, dict[str, Any]]:
+    """The positions that stay (None: all), and how they were chosen."""
+    rule, total = RULES[cell.rule], len(bench.data)
+    if cell.rule == "full":
+        return None, {}
+    if rule is None:
+        drawn = dp.select(dp.Scores(np.zeros(total)), "random", keep=cell.keep, seed=cell.seed)
+        return drawn.index, {}
+    dynamics = record_of(bench, cell.seed, bench.protocol.seen(rule.epochs))
+    score, select, balance = knobs(bench, rule, cell.keep)
+    scores = dp.score(dynamics, rule.score, **score)
+    subset = dp.select(
+        scores, rule.select, keep=cell.keep, seed=cell.seed, dynamics=dynamics, balance=balance, **select
+    )
+    seen = score.get("count", 0) + score.get("first", 0) or dynamics.epochs
+    spent = round(float(dynamics.seconds[:seen].sum()), 1)
+    told = {
+        "score": rule.score,
+        "score_knobs": score,
+        "select": rule.select,
+        "select_knobs": select,
+        "balance": balance,
+    }
+    return subset.index, {**told, "score_epochs": seen, "score_seconds": spent}
+
+
+def knobs(bench: Bench, rule: Rule, keep: float) -> tuple[dict[str, Any], dict[str, Any], str | None]:
+    """The published knobs of the score and of the rule at this fraction, and how the rule is balanced."""
+    protocol = bench.protocol
+    score, _ = published(find("score", rule.score), bench.dataset, keep)
+    select, _ = published(find("select", rule.select), bench.dataset, keep)
+    if rule.score in {"dual", "dyn_unc"}:
+        score["window"] = protocol.window
+    if protocol.epochs is not None and rule.score == "el2n":
+        score["first"] = protocol.seen(21) - 1
+    if protocol.epochs is not None and rule.score == "tdds":
+        score = {"count": max(protocol.window, round(score["count"] * protocol.training.schedule / 200))}
+        score["window"] = min(protocol.window, score["count"])
+    if rule.select == "d2" and keep != 0.1:
+        select["cut"] = published(find("select", "ccs"), bench.dataset, keep)[0]["cut"]
+    return score, select, "uniform" if rule.select == "d2" else None
+
+
+def record_of(bench: Bench, seed: int, epochs: int) -> dp.Dynamics:
+    """The first epochs of this seed's scoring run, from the whole one where it stands already."""
+    training = replace(bench.protocol.training, model=bench.score_model)
+    name = f"{bench.dataset}-{bench.protocol.name}-{bench.score_model}-{seed}"
+    whole = bench.work / f"{name}-{training.schedule}"
+    long = epochs > bench.protocol.seen(30) or (whole / "meta.json").is_file()
+    length = training.schedule if long else bench.protocol.seen(30)
+    dynamics = dp.record(
+        bench.data, preset=training, epochs=length, schedule_epochs=training.schedule, seed=seed,
+        channels=(*CHANNELS, "kl_step", "embedding") if long else tuple(CHANNELS),
+        out=bench.work / f"{name}-{length}", progress=bench.watch,
+    )  # fmt: skip
+    first = {channel: values[:epochs] for channel, values in dynamics.channels.items()}
+    return replace(dynamics, channels=first, seconds=dynamics.seconds[:epochs])
+
+
+def reference(dataset: str, cell: Cell) -> dict[str, Any]:
+    """What was published for this cell, and how far it is to be trusted."""
+    value, mark = PUBLISHED[dataset].get(cell.rule, {}).get(str(cell.pruned), (None, None))
+    return {"published": value, "mark": mark}
+
+
+def mark_fields(bench: Bench, cell: Cell) -> dict[str, Any]:
+    """What makes a run this one."""
+    return {
+        "dataset": bench.dataset, "base": BASE[bench.dataset], "digest": bench.data.digest,
+        "protocol": bench.protocol.name, "score_model": bench.score_model, "model": bench.model,
+        "rule": cell.rule, "pruned": cell.pruned, "seed": cell.seed,
+    }  # fmt: skip
+
+
+def identity(bench: Bench, cell: Cell) -> str:
+    return json.dumps(mark_fields(bench, cell))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,7 @@
+"""Networks of one's own, named networks:linear and so on."""
+
+from torch import nn
+
+
+def linear(n_classes):
+    return nn.Linear(6, n_classes)
