@@ -2,7 +2,6 @@
 
 import lzma
 from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -116,8 +115,5 @@ def _idx(folder: Path, split: str, count: int) -> tuple[Image, Label]:
 
 
 def _images(path: Path, count: int) -> tuple[Image, Label]:
-    from PIL import Image as Pillow
-
-    rows = pq.read_table(path, columns=["image", "label"]).slice(0, count)
-    pictures = [Pillow.open(BytesIO(cell["bytes"])).convert("RGB") for cell in rows["image"].to_pylist()]
-    return np.stack([np.asarray(picture) for picture in pictures]), rows["label"].to_numpy().astype(np.int64)
+    data = dp.open_dataset(path)
+    return data.array[:count], data.label[:count]
