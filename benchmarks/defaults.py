@@ -23,7 +23,7 @@ from datapare.intervals import mean_interval, paired_interval
 from evidence import CELLS, HERE, SEEDS, WINDOW, Cell, choose, place_of
 
 RESULTS = HERE / "results" / "defaults.json"
-C_D = (0.3, 1.0, 2.0, 4.0)
+C_D = (0.3, 1.0, 2.0, 4.0, 8.0)
 BALANCE = {"": None, "balanced ": "proportional"}
 
 

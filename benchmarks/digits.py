@@ -37,7 +37,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         dynamics = dp.record(data, preset="tiny", out=Path(folder) / "dynamics")
         scores = dp.score(dynamics, "dual")
-        subsets = {f"dual+beta keep {k:g}": dp.select(scores, "beta", keep=k, dynamics=dynamics) for k in KEEP}
+        subsets = {
+            f"dual+beta keep {k:g}": dp.select(scores, "beta", keep=k, dynamics=dynamics, balance="proportional")
+            for k in KEEP
+        }
         comparison = dp.compare(
             data, subsets, test=test, training=preset("tiny"), seeds=SEEDS, progress=lambda *at: print(*at, flush=True)
         )
