@@ -22,7 +22,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import datapare as dp
-from datapare.api import rank_correlation
+from datapare.agreement import rank_correlation
 from datapare.intervals import mean_interval, paired_interval
 from datapare.stability import RULE, is_stable
 from datapare.train import preset

@@ -5,16 +5,9 @@ from pathlib import Path
 
 from datapare import cli
 from datapare.methods import ROOMS, find, names
-from datapare.screen import knob_line
+from datapare.screen import TITLES, knob_line
 
 HERE = Path(__file__).parent
-TITLES = {
-    "score": "Scores: one number per example, larger = keep first",
-    "select": "Selection rules: exactly so many examples",
-    "extrapolate": "Extrapolation: scores of all from scores of some",
-    "gauge": "Gauges: one number about a dataset",
-    "scenario": "Scenarios: what is done to a dataset, to see how a method bears it",
-}
 
 
 def methods_page() -> str:

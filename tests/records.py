@@ -40,6 +40,7 @@ def record_of(logits, label, rng):
         "entropy": -(prob * log).sum(-1),
         "loss": -log[:, every, label],
         "class_loss": np.stack([-log[:, every, label][:, label == own].mean(axis=1) for own in label], axis=1),
+        "mean_loss": np.tile(-log[:, every, label].mean(axis=1, keepdims=True), count),
         "kl_step": step,
         "grad_norm": np.linalg.norm(prob - onehot, axis=-1) * 2,
     }

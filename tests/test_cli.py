@@ -125,6 +125,9 @@ def test_methods_lists_all_and_shows_one_whole(capsys):
     for room in ("score", "select"):
         for name in names(room):
             assert f"\n{name} " in told
+    assert told.count("costs") >= len(names("score")) + len(names("select"))
+    assert "larger = keep first" in told
+    assert "arXiv:2502.06905, Cho, Shin, Kang, Yun, 2025" in told
     code, told, _ = run(capsys, "methods", "dual")
     assert "arXiv:2502.06905" in told
     assert "--window 10" in told
@@ -186,6 +189,47 @@ def test_all_scores_make_one_table_and_tell_how_far_they_agree(points, capsys):
     from pathlib import Path
 
     assert "Do other scores agree?" in Path("r/keep-0.3/report.html").read_text()
+
+
+def test_a_score_may_be_the_mean_over_runs(points, capsys):
+    from datapare import load
+
+    for seed, out in ((0, "one"), (1, "other")):
+        run(capsys, "record", points, "--epochs", 3, "--model", "mlp", "--seed", seed, "--out", out)
+        run(capsys, "score", out, "--method", "el2n")
+    each = [load(f"{out}/scores-el2n").score for out in ("one", "other")]
+    code, _, _ = run(capsys, "score", "one", "--method", "el2n", "--average-with", "other")
+    assert code == 0
+    assert np.allclose(load("one/scores-el2n").score, np.mean(each, axis=0))
+    assert load("one/scores-el2n").recipe.knobs == {"runs": 2}
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["select", "r", "--keep", "0.1", "--preset", "cifar1000"], "no preset 'cifar1000' of select methods"),
+        (["select", "r", "--keep", "150", "--preset", "cifar10", "--method", "ccs"], "0.1: cut=0.3"),
+        (["score", "r", "--method", "tdds", "--preset", "cifar100"], "0.7: count=90, window=10; 0.5: count=70"),
+    ],
+)
+def test_a_preset_that_cannot_be_meant_is_refused(argv, says, capsys):
+    code, _, complaint = run(capsys, *argv)
+    assert code == 2
+    assert says in complaint
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["--method", "beta", "--preset", "cifar10"], "beta for cifar10 is unverified: c_d=5.5"),
+        (["--method", "top", "--preset", "cifar10"], "nothing is published of top for cifar10"),
+        (["--method", "beta", "--preset", "cifar100"], None),
+    ],
+)
+def test_a_run_with_a_preset_says_what_is_unverified(argv, says, capsys):
+    _, _, complaint = run(capsys, "select", "nowhere", "--keep", "0.1", *argv)
+    notes = [line for line in complaint.splitlines() if line.startswith("note:")]
+    assert (says in notes[0]) if says else not notes
 
 
 def test_a_preset_becomes_the_default_of_the_knobs_and_says_what_is_unverified(capsys):

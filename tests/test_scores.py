@@ -47,6 +47,7 @@ DEFAULTS = {
     "dyn_unc": {"window": 10, "windows": "all", "ddof": 1},
     "el2n": {**WINDOWED, "reduce": "mean"},
     "entropy": {"first": -1, "count": None},
+    "fatb": WINDOWED,
     "forgetting": {"never_learned": None},
     "grand": {},
     "grand_last": {"first": -1, "count": None},
@@ -101,7 +102,7 @@ def test_el2n_preset_on_cifar_is_epoch_20():
 
 # -- which epochs
 
-EPOCH_READERS = ["el2n", "entropy", "least_confidence", "loss", "prob_aum"]
+EPOCH_READERS = ["el2n", "entropy", "fatb", "least_confidence", "loss", "prob_aum"]
 
 
 @pytest.mark.parametrize("name", EPOCH_READERS)
@@ -123,7 +124,7 @@ def test_the_last_epoch_alone_is_read_by_default(name):
 @pytest.mark.parametrize("name", names("score"))
 def test_every_method_says_where_it_comes_from_and_what_it_reads(name):
     method = find("score", name)
-    assert method.source.startswith("arXiv:")
-    reads = method.doc.partition("\nReads")[2].partition("\nPublished")[0]
-    assert all(array in reads for array in method.reads)
+    assert method.told("Source").startswith("arXiv:" if name != "fatb" else "Not known")
+    assert all(array in method.told("Reads") for array in method.reads)
+    assert method.told("Cost").endswith(".")
     assert ">>>" in method.function.__doc__

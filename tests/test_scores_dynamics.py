@@ -297,3 +297,36 @@ def test_cld_needs_three_epochs():
     with pytest.raises(InputError, match="three epochs or more, not 2"):
         score("cld", np.zeros((2, 1)), np.zeros((2, 1)))
     assert score("cld", np.array([[3.0], [1.0], [0.0]]), np.array([[1.0], [0.0], [5.0]])) == pytest.approx([1.0])
+
+
+def test_cld_takes_equal_changes_for_what_they_are_though_rounding_makes_them_differ():
+    steady = np.linspace(2.0, 0.1, 12)  # the differences of these floats are not all the same float
+    assert len(set(np.diff(steady))) > 1
+    wavering = np.random.default_rng(0).random(12)
+    for width in (np.float32, np.float64):
+        own = np.stack([steady, wavering], axis=1).astype(width)
+        other = np.stack([wavering, steady], axis=1).astype(width)
+        assert score("cld", own, other).tolist() == [-1.0, -1.0]
+
+
+# -- FATB
+
+FALLING = np.array([[3.0, 0.0, 2.0, 3.0], [1.0, 0.0, 1.0, 3.0], [3.0, 3.0, 2.0, 3.0], [2.0, 1.0, 1.0, 3.0]])
+
+
+def test_fatb_counts_falls_from_above_and_the_mean_itself_is_not_above():
+    assert score("fatb", FALLING, np.full((4, 4), 2.0)).tolist() == [2, 1, 0, 0]
+    moving = np.array([2.0, 5.0, 2.0, 5.0])[:, None] * np.ones(4)
+    assert score("fatb", FALLING, moving).tolist() == [2, 1, 0, 2]  # the last is above 2 and below 5
+
+
+def test_fatb_counts_up_to_a_cut_off_epoch():
+    mean = np.full((4, 4), 2.0)
+    assert score("fatb", FALLING, mean, count=2).tolist() == [1, 0, 0, 0]
+    assert score("fatb", FALLING, mean, first=2).tolist() == [1, 1, 0, 0]
+
+
+def test_fatb_of_a_missing_loss_is_unknown_and_no_fall():
+    holed = FALLING.copy()
+    holed[1, 0] = np.nan
+    assert np.array_equal(score("fatb", holed, np.full((4, 4), 2.0)), [np.nan, 1, 0, 0], equal_nan=True)

@@ -1,6 +1,7 @@
 """Every score of a record against plain loops written from its formula, one example and one epoch at a time."""
 
 import math
+from itertools import pairwise
 from statistics import fmean, pstdev, stdev
 
 import numpy as np
@@ -118,6 +119,11 @@ def cld(loss, other):
     return sum(x * y for x, y in zip(a, b, strict=True)) / scale if scale > 1e-9 else None
 
 
+def fatb(loss, mean, *, first=0, count=None):
+    above = [own > of_all for own, of_all in zip(epochs(loss, first, count), epochs(mean, first, count), strict=True)]
+    return sum(before and not after for before, after in pairwise(above))
+
+
 def puma(distance):
     return -distance
 
@@ -162,6 +168,8 @@ ORACLES = [
     (margin, {}),
     (soft_label, {}),
     (cld, {}),
+    (fatb, {}),
+    (fatb, {"first": 1, "count": 2}),
     (puma, {}),
     (dlc, {}),
 ]

@@ -10,6 +10,7 @@ from datapare.errors import InputError
 from datapare.methods import check_knobs, find, names
 from datapare.methods.select.beta import beta, beta_parameters, fitted_c_d
 from datapare.methods.select.boss import boss
+from datapare.methods.select.both_ends import both_ends
 from datapare.methods.select.ccs import ccs
 from datapare.methods.select.craig import craig
 from datapare.methods.select.d2 import d2
@@ -154,6 +155,7 @@ def test_every_preset_is_a_set_of_knobs_the_method_has(name):
 DEFAULTS = {
     "beta": {"c_d": None, "total": 15.0, "anchor": 1},
     "boss": {"c": 2.0, "a": 2.0, "cut": 0.0},
+    "both_ends": {"hard": 0.7},
     "ccs": {"cut": 0.0, "strata": 50},
     "craig": {},
     "d2": {"k": 5, "gamma": 0.1, "gamma_forward": 1.0, "cut": 0.0}
@@ -231,6 +233,25 @@ def test_two_ended_drops_the_hardest_then_the_easiest():
     assert two_ended(margin, 1).tolist() == [2]
     assert two_ended(margin, 2).tolist() == [2, 4]
     assert two_ended(margin, 5).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_both_ends_takes_seven_of_ten_from_the_top_and_three_from_the_bottom():
+    score = rng(1).permutation(100).astype(float)
+    assert sorted(score[both_ends(score, 10)]) == [0, 1, 2, *range(93, 100)]
+    assert sorted(score[both_ends(score, 5)]) == [0, 1, 97, 98, 99]  # 3.5 rounds down
+    assert sorted(score[both_ends(score, 10, hard=0.5)]) == [0, 1, 2, 3, 4, 95, 96, 97, 98, 99]
+    assert both_ends(score, 10, hard=1.0).tolist() == top(score, 10).tolist()
+    assert both_ends(score, 10, hard=0.0).tolist() == top(-score, 10).tolist()
+    assert both_ends(score, 100).tolist() == list(range(100))
+    assert sorted(score[both_ends(score, 10, hard=0.3)]) == [*range(7), 97, 98, 99]  # 0.3 * 10 in floats is below 3
+
+
+def test_both_ends_takes_ties_from_the_front_and_refuses_what_is_no_share():
+    assert both_ends(np.zeros(6), 3).tolist() == [0, 1, 2]
+    assert both_ends(np.array([5.0, 1.0, 5.0, 1.0, 5.0]), 2, hard=0.5).tolist() == [0, 1]
+    for bad in (-0.1, 1.1):
+        with pytest.raises(InputError, match="hard is the share"):
+            both_ends(np.zeros(6), 3, hard=bad)
 
 
 def test_flex_rand_counts_the_middle_one_of_an_odd_number_as_hard():

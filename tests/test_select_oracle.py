@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datapare.methods.select.boss import boss
+from datapare.methods.select.both_ends import both_ends
 from datapare.methods.select.ccs import ccs
 from datapare.methods.select.craig import craig
 from datapare.methods.select.craig import weights as craig_weights
@@ -354,3 +355,14 @@ def test_window_and_two_ended_are_slices_of_the_order(seed, total, skip):
         distinct = score + np.arange(total) / 100  # no ties
         hardest = sorted(range(total), key=lambda i: distinct[i])
         assert two_ended(distinct[None], n).tolist() == sorted(hardest[start : start + n])
+
+
+@few
+@given(seeds, sizes, st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0]))
+def test_both_ends_are_the_two_ends_of_the_order(seed, total, hard):
+    score = np.random.default_rng(seed).integers(0, 5, total).astype(float)
+    for n in range(1, total + 1):
+        high = int(hard * n + EPS)
+        highest = sorted(range(total), key=lambda i: (-score[i], i))[:high]
+        lowest = sorted(set(range(total)) - set(highest), key=lambda i: (score[i], i))[: n - high]
+        assert both_ends(score, n, hard=hard).tolist() == sorted(highest + lowest)

@@ -19,6 +19,7 @@ PUBLIC = [
     "Recorder",
     "Scores",
     "Subset",
+    "average",
     "compare",
     "curve",
     "export",

@@ -14,6 +14,7 @@ from datapare.errors import DatapareError, InputError
 from datapare.types import Comparison, Dynamics, Recipe, Scores, Subset
 
 if TYPE_CHECKING:
+    from datapare.agreement import average
     from datapare.api import realign, score, select
     from datapare.comparison import compare
     from datapare.data import Dataset, export, open_dataset, scenario
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 # Each verb loads its room on first use, so that `import datapare` stays quick.
 ROOM = {
-    "score": "api", "select": "api", "realign": "api", "extrapolate": "extrapolation",
+    "score": "api", "select": "api", "realign": "api", "average": "agreement", "extrapolate": "extrapolation",
     "Dataset": "data", "open_dataset": "data", "export": "data", "scenario": "data", "suspects": "doubt",
     "Recorder": "recorder", "record": "train", "compare": "comparison", "curve": "sizing", "prune": "pruning",
     "gauge": "gauging", "report": "page", "save": "store", "load": "store",
@@ -45,6 +46,7 @@ __all__ = [
     "Recorder",
     "Scores",
     "Subset",
+    "average",
     "compare",
     "curve",
     "export",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from datapare.choosing import at, choose, remaining, within_classes
 from datapare.errors import InputError, MissingChannelError
-from datapare.methods import Method, check_knobs, find, fitted, names
+from datapare.methods import Method, check_knobs, find, fitted
 from datapare.numerics import budget, last_observed
 from datapare.types import Dynamics, Recipe, Scores, Subset, check_same_dataset
 
@@ -32,6 +32,8 @@ RECORDED = {
 DERIVED: Mapping[str, tuple[str, Callable[[NDArray[Any]], NDArray[Any]]]] = {
     "correct": ("margin", lambda margin: margin > 0),
 }
+# Channels that are the mean of another over all examples, the same number for each; a recorded one comes first.
+MEAN_OF: Mapping[str, str] = {"mean_loss": "loss"}
 
 
 def score(dynamics: Dynamics, method: str = "dual", **knobs: Any) -> Scores:
@@ -51,40 +53,6 @@ def score(dynamics: Dynamics, method: str = "dual", **knobs: Any) -> Scores:
     result = _run_blocks(partial(found.function, **values), bound, len(dynamics))
     recipe = Recipe("score", method, values, None, dynamics.recipe.dataset, versions(), (dynamics.recipe,))
     return Scores(result, key=dynamics.key, seconds=time.perf_counter() - start, recipe=recipe)
-
-
-def score_all(dynamics: Dynamics) -> tuple[dict[str, Scores], dict[str, str]]:
-    """Score a record by every method that it can feed; the others come back by name with the reason why not.
-
-    >>> d = Dynamics(channels={"target_prob": [[0.0, 1.0], [1.0, 1.0]]}, label=[0, 1])
-    >>> scored, refused = score_all(d)
-    >>> "confidence" in scored, "aum" in refused
-    (True, True)
-    """
-    scored: dict[str, Scores] = {}
-    refused: dict[str, str] = {}
-    for name in names("score"):
-        try:
-            scored[name] = score(dynamics, name)
-        except InputError as error:
-            refused[name] = str(error)
-    return scored, refused
-
-
-def rank_correlation(scored: Mapping[str, Scores]) -> tuple[list[str], NDArray[np.float64]]:
-    """Spearman correlation (M, M) between scores of the same examples; constant scores are left out.
-
-    Only examples that every method scored count; ties share their mean rank.
-
-    >>> rank_correlation({"a": Scores([1.0, 2.0, 3.0]), "b": Scores([9.0, 5.0, 1.0])})[1].round(2).tolist()
-    [[1.0, -1.0], [-1.0, 1.0]]
-    """
-    from scipy.stats import rankdata
-
-    known: NDArray[np.bool_] = np.all([~np.isnan(scores.score) for scores in scored.values()], axis=0)
-    rank = {name: rankdata(scores.score[known]) for name, scores in scored.items()}
-    varied = [name for name, values in rank.items() if np.ptp(values) > 0]
-    return varied, np.atleast_2d(np.corrcoef([rank[name] for name in varied]))
 
 
 def select(
@@ -211,6 +179,9 @@ def bind(name: str, method: Method, dynamics: Dynamics | None, scores: Scores | 
         return Bound(dynamics.label)
     if name in dynamics.arrays:
         return Bound(dynamics.arrays[name])
+    if name in MEAN_OF and name not in dynamics.channels:
+        each = bind(MEAN_OF[name], method, dynamics, scores)
+        return replace(each, array=_epoch_means(each.array))
     source, derive = DERIVED.get(name, (name, np.asarray))
     if source in dynamics.channels:
         means = None if scores is None else scores.means.get(source)
@@ -224,6 +195,13 @@ def bind(name: str, method: Method, dynamics: Dynamics | None, scores: Scores | 
     raise MissingChannelError(
         f"{method.name} reads {name!r}, which was not recorded (the record holds: {recorded}); {remedy}"
     )
+
+
+def _epoch_means(values: NDArray[Any]) -> NDArray[np.float64]:
+    """The mean of each epoch's observed values, as a channel (T, N); NaN where nobody was seen in an epoch."""
+    seen = (row[~np.isnan(row)] for row in values)
+    means = [row.mean(dtype=np.float64) if len(row) else np.nan for row in seen]
+    return np.broadcast_to(np.array(means)[:, None], values.shape)
 
 
 def versions() -> dict[str, str]:

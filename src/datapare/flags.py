@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from datapare.errors import InputError
-from datapare.methods import Room, find, published
+from datapare.methods import Room, datasets_published, find, published
 
+HELP = {"-h", "--help"}
 AMBIGUOUS = 100  # a bare 30 may mean 30 % or 30 examples
 Parameter = inspect.Parameter
 Option = typer.Option
@@ -160,14 +161,20 @@ def command(
     A knob whose name is taken is told by its room: `--extrapolate-k` beside a selection rule's `--k`.
     """
     own = [_keyword(p) for p in _parameters(verb) if p.name not in {**groups, **knobbed}]
+    notes: list[str] = []
     parts = {name: {p.name: _keyword(p) for p in _parameters(group)} for name, group in groups.items()}  # by own name
     if argv[:1] == [verb.__name__]:  # only then is a method imported
         for name, (room, flag, default) in knobbed.items():
             taken = {p.name for p in own} | {p.name for part in parts.values() for p in part.values()}
-            knobs = _knob_flags(room, _value_of(flag, argv) or default, argv)
+            named = _value_of(flag, argv) or default
+            knobs = _knob_flags(room, named, argv)
+            if "preset" in taken:
+                notes += _preset_notes(room, named, argv, strict=any(p.name == "preset" for p in own))
             parts[name] = {p.name: p.replace(name=f"{room}_{p.name}") if p.name in taken else p for p in knobs}
 
     def run(**values: Any) -> None:
+        for note in notes:
+            typer.echo(note, err=True)
         for name in {**groups, **knobbed}:
             given = {knob: values.pop(p.name) for knob, p in parts.get(name, {}).items()}
             values[name] = groups[name](**given) if name in groups else given
@@ -191,15 +198,37 @@ def _keyword(parameter: Parameter) -> Parameter:
 def _knob_flags(room: Room, name: str, argv: Sequence[str]) -> list[Parameter]:
     """The knobs of a method as flags; their defaults are those published for --preset, where there are any."""
     found = find(room, name)
-    dataset = _value_of("--preset", argv) or ""
-    keep = parse_keep(_value_of("--keep", argv) or "1")
-    usual, verified = published(found, dataset, keep if keep <= 1 else None)
-    note = "" if verified else f" ({dataset}: unverified)"
+    usual, verified = _published(room, name, argv)
+    note = "" if verified else f" ({_value_of('--preset', argv)}: unverified)"
     option = Option(rich_help_panel=f"Knobs of {name}{note}: {found.title}")
     return [
         p.replace(annotation=Annotated[p.annotation, option], default=usual.get(p.name, p.default))
         for p in found.knobs.values()
     ]
+
+
+def _published(room: Room, name: str, argv: Sequence[str]) -> tuple[dict[str, Any], bool]:
+    keep, dataset = _value_of("--keep", argv), _value_of("--preset", argv)
+    if dataset is None or (keep is None and HELP.intersection(argv)):
+        return {}, True
+    fraction = None if keep is None else parse_keep(keep)
+    return published(find(room, name), dataset, fraction if fraction is not None and fraction <= 1 else None)
+
+
+def _preset_notes(room: Room, name: str, argv: Sequence[str], *, strict: bool) -> list[str]:
+    """What to say of the published knobs; `strict` where --preset is nothing but a dataset, and not a recipe too."""
+    dataset = _value_of("--preset", argv)
+    if dataset is None:
+        return []
+    usual, verified = _published(room, name, argv)
+    if usual:
+        knobs = ", ".join(f"{knob}={value}" for knob, value in usual.items())
+        return [] if verified else [f"note: what is published of {name} for {dataset} is unverified: {knobs}"]
+    if strict and dataset not in datasets_published(room):
+        raise InputError(
+            f"there is no preset {dataset!r} of {room} methods; there are {', '.join(datasets_published(room))}."
+        )
+    return [f"note: nothing is published of {name} for {dataset}; its usual knobs are taken"] if strict else []
 
 
 def _value_of(flag: str, argv: Sequence[str]) -> str | None:

@@ -11,15 +11,25 @@ import typer
 
 from datapare.methods import ROOMS, find, names
 
+TITLES = {
+    "score": "Scores: one number per example, larger = keep first",
+    "select": "Selection rules: exactly so many examples",
+    "extrapolate": "Extrapolation: scores of all from scores of some",
+    "gauge": "Gauges: one number about a dataset",
+    "scenario": "Scenarios: what is done to a dataset, to see how a method bears it",
+}
+
 
 def list_methods() -> None:
-    """Print every method: its name, what it does, what it reads, its knobs and its source."""
+    """Print every method: its name, what it does, what it reads, its knobs, its cost and its source."""
     for room in ROOMS:
-        if names(room):
-            typer.secho(f"\n{room}", bold=True)
+        typer.secho(f"\n{room}", bold=True, nl=False)
+        typer.echo(f" · {TITLES[room]}")
         for name in names(room):
             found = find(room, name)
-            facts = [f"reads {', '.join(found.reads)}", knob_line(found.knobs), found.source]
+            cost = found.told("Cost").rstrip(".")
+            facts = [f"reads {', '.join(found.reads)}", knob_line(found.knobs), found.told("Source")]
+            facts.insert(2, cost and f"costs {cost[0].lower()}{cost[1:]}")
             typer.echo(fill(f"{name:20} {found.title}", 100, subsequent_indent=" " * 21))
             typer.echo(fill(" · ".join(filter(None, facts)), 100, initial_indent=" " * 21, subsequent_indent=" " * 21))
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -33,12 +34,14 @@ class Method:
     title: str
     doc: str
 
-    @property
-    def source(self) -> str:
-        """The `Source` line of the method's file."""
-        lines = self.doc.splitlines()
-        start = next(i for i, line in enumerate(lines) if line.startswith("Source"))
-        return lines[start].removeprefix("Source").strip()
+    def told(self, label: str) -> str:
+        """What the method's file says under a label, such as Source or Cost, on one line; empty when it says nothing.
+
+        >>> find("score", "dual").told("Cost")
+        '30 epochs on CIFAR, 60 on ImageNet.'
+        """
+        first, *rest = self.doc.partition(f"\n{label} ")[2].splitlines() or [""]
+        return " ".join(line.strip() for line in [first, *takewhile(lambda line: line.startswith("  "), rest)])
 
 
 def names(room: Room) -> list[str]:
@@ -125,20 +128,42 @@ def fitted(method: Method, arrays: Mapping[str, Any], n: int, knobs: Mapping[str
 def published(method: Method, dataset: str, keep: float | None = None) -> tuple[dict[str, Any], bool]:
     """The knobs that were published for a dataset, and whether that is verified; none when the file holds none.
 
-    Where they depend on the kept fraction, those of the nearest published fraction.
+    Where they depend on the kept fraction, those of the nearest published fraction; raises InputError, telling them
+    all, when `keep` is not known as a fraction.
 
     >>> published(find("select", "beta"), "cifar100"), published(find("select", "beta"), "cifar10")
     (({'c_d': 4.0}, True), ({'c_d': 5.5}, False))
     >>> published(find("select", "ccs"), "cifar100", 0.12)
     ({'cut': 0.5}, True)
     """
-    module = import_module(method.function.__module__)
-    values: Mapping[Any, Any] = getattr(module, "PRESETS", {}).get(dataset, {})
-    doubted: set[Any] = getattr(module, "UNVERIFIED", set())
+    values, doubted = _presets(method.room, method.name).get(dataset, {}), _unverified(method)
     fractions = [key for key in values if isinstance(key, float)]
     if not fractions:
         return dict(values), dataset not in doubted
     if keep is None:
-        return {}, True
+        each = "; ".join(f"{key:g}: {', '.join(f'{k}={v}' for k, v in values[key].items())}" for key in fractions)
+        raise InputError(
+            f"what is published of {method.name} for {dataset} depends on the fraction kept: give --keep as one, or "
+            f"these knobs instead of the preset ({each})."
+        )
     nearest = min(fractions, key=lambda fraction: abs(fraction - keep))
     return dict(values[nearest]), (dataset, nearest) not in doubted
+
+
+def datasets_published(room: Room) -> list[str]:
+    """The datasets for which some method of a room has published knobs.
+
+    >>> datasets_published("score")
+    ['cifar10', 'cifar100', 'imagenet']
+    """
+    return sorted({dataset for name in names(room) for dataset in _presets(room, name)})
+
+
+def _presets(room: Room, name: str) -> Mapping[str, Mapping[Any, Any]]:
+    found: Mapping[str, Mapping[Any, Any]] = getattr(import_module(f"datapare.methods.{room}.{name}"), "PRESETS", {})
+    return found
+
+
+def _unverified(method: Method) -> set[Any]:
+    found: set[Any] = getattr(import_module(method.function.__module__), "UNVERIFIED", set())
+    return found

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.api import rank_correlation
+from datapare.agreement import rank_correlation
 from datapare.extrapolation import trust
 from datapare.intervals import mean_interval
 from datapare.ledger import Cost

@@ -1,6 +1,7 @@
 """`datapare score`."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,24 +18,30 @@ def score(
     *,
     method: Annotated[str, Option(help="Score; see datapare methods.")] = "dual",
     all_: Annotated[bool, Option("--all", help="Score by every method that the record can feed.")] = False,
+    average_with: Annotated[
+        list[Path] | None, Option(help="Average with the scores of this run, such as another seed's; repeat for more.")
+    ] = None,
     preset: Preset = None,  # noqa: ARG001 - becomes the knobs' defaults
     score_knobs: Mapping[str, Any],
 ) -> None:
     """Turn the record into one score per example; larger is kept first."""
-    from datapare import api, runs, store
+    from datapare import agreement, api, runs, store
     from datapare.passes import other_pass
 
     if all_:
-        scored, refused = api.score_all(runs.dynamics_of(run))
+        scored, refused = agreement.score_all(runs.dynamics_of(run))
         for name, scores in scored.items():
             store.save(scores, run / f"scores-{name}")
         for reason in refused.values():
             typer.echo(f"left out: {reason}")
-        show_correlation(*api.rank_correlation(scored))
+        show_correlation(*agreement.rank_correlation(scored))
         typer.echo(runs.write_score_table(run, scored))
         return
     dynamics = runs.dynamics_of(run)
     scores = api.score(dynamics, method, **score_knobs)
+    if average_with:
+        others = [api.score(runs.dynamics_of(other), method, **score_knobs) for other in average_with]
+        scores = agreement.average([scores, *others])
     if note := other_pass(dynamics, method):
         typer.echo(note)
     typer.echo(store.save(scores, run / f"scores-{method}"))

@@ -4,6 +4,7 @@
 
 Source      arXiv:2211.09113, 2022; colinzhaoust/intrinsic_fewshot_hardness.
 Reads       embedding (N, d): features of a pre-trained network; label (N,).
+Cost        A forward pass of a pre-trained network.
 Published   Rank correlation with measured few-shot accuracy 0.467 (0.52 in the notebook). How the distance is computed
             is not released.
 Released    The authors' notebook looks at the tail: minus the mean of 10^d over the examples at or above the 99.9th

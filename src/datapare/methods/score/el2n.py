@@ -4,6 +4,7 @@
 
 Source      arXiv:2107.07075, Paul, Ganguli, Dziugaite, 2021 (Data Diet).
 Reads       error_norm (T, N): distance of the predicted probabilities from the label, per epoch.
+Cost        10 to 20 epochs; 10 runs are advised.
 Published   Epoch 20 of 200 on CIFAR, averaged over 10 runs, recorded in an eval pass (first=20, count=1; PRESETS).
 Released    CCS and D2 sum the first ten epochs of one run's training pass (count=10, reduce="sum"); the DUAL authors'
             code reads epoch 20 of one, and on ImageNet sums epochs 1 to 10 (PRESETS); BOSS reads about the first five

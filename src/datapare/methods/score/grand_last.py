@@ -4,6 +4,7 @@
 
 Source      arXiv:2107.07075, Paul, Ganguli, Dziugaite, 2021 (Data Diet); last layer only as in DeepCore.
 Reads       error_norm (T, N): norm of the prediction error, per epoch; embedding (N, d): the classifier's input.
+Cost        Up to 20 epochs and a forward pass; 10 runs are advised.
 Published   10 networks, at initialisation or an early epoch; runs are averaged afterwards.
 Ours        The gradient of a linear layer under cross-entropy is (p - onehot) times (h, 1), so its norm is the product
             of both norms. It is exact for the epoch the embedding was taken at: the last one, unless first and count

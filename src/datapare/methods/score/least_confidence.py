@@ -4,6 +4,7 @@
 
 Source      arXiv:1906.11829, Coleman, Yeh, Mussmann, and others, 2020 (Selection via Proxy).
 Reads       target_prob (T, N), prob_margin (T, N): together they hold the largest probability exactly.
+Cost        200 epochs, or fewer of a smaller network, and a forward pass.
 Published   The last checkpoint of a small proxy, or of a short training; an eval pass. No label is needed.
 Released    DeepCore takes the largest logit for the confidence, which depends on the scale of the logits: not offered.
 """

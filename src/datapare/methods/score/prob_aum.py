@@ -4,6 +4,7 @@
 
 Source      arXiv:2210.15809, Zheng, Liu, Lai, Prakash, 2022 (CCS), after AUM, arXiv:2001.10528.
 Reads       prob_margin (T, N): probability of the true label minus the best other probability, per epoch.
+Cost        200 epochs on CIFAR, 60 on ImageNet.
 Published   200 epochs on CIFAR, 60 on ImageNet-1k.
 Released    CCS, D2, ELFS and SemiPrune sum over epochs (reduce="sum"): the same ranking. The DUAL authors' code in
             effect reads the last epoch only (first=-1), and keeps the easiest instead of the hardest: not offered.

@@ -6,6 +6,7 @@
 
 Source      arXiv:2311.13613, Zhang, Du, Li, Xie, Zhou, 2023 (temporal dual-depth scoring).
 Reads       kl_step (T, N): row t is the change from epoch t - 1 to t; the row before the first change is ignored.
+Cost        10 to 90 epochs.
 Published   window 10, decay 0.9; T by pruning ratio, see PRESETS. The last window has 90 % of the weight.
 Released    The authors' code has T = 10 (count=10), their README T = 30 for CIFAR-100. The score-extrapolation code
             reads the last ten epochs, which is one window (first=-10). The DUAL authors' TDDS reads the first window

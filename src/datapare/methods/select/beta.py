@@ -6,6 +6,7 @@
 
 Source      arXiv:2502.06905, Cho, Shin, Kang, Yun, 2025.
 Reads       score (N,), target_prob (T, N).
+Cost        Nothing beyond the score and its record.
 Published   c_d = 4 on CIFAR-100, 11 on ImageNet-1k (CIFAR-10: 5.5, unverified); total 15; mu from the top example.
 Released    The code uses total=16 and mu over the ten best, anchor=10. An unused ImageNet variant raises r to
             2 + c_d: pass c_d + 2.

@@ -5,6 +5,7 @@
 
 Source      Maharana, Yadav, Bansal, 2023; adymaharana/d2pruning.
 Reads       score (N,) >= 0, larger = harder; embedding (N, d) of the last epoch; prob_margin (T, N) for the cut.
+Cost        200 epochs, and a search for nearest neighbours.
 Published   CIFAR at keep 0.1: forgetting scores, k = 5, gamma = 0.1, cut 0.4, balance="uniform". DataComp: k = 1,
             gamma = 1. ImageNet: max(AUM) - AUM as the score. kernel="gaussian" squares d (unverified).
 Released    No gamma in the forward step: gamma_forward = 1. Edges run both ways (direct path) or only from i to its

@@ -4,6 +4,7 @@
 
 Source      The baseline of every paper.
 Reads       score (N,), for its length only.
+Cost        Nothing.
 Released    Some baselines take the first n examples; this one draws.
 """
 

@@ -4,6 +4,7 @@
 
 Source      Abbas, Tirumala, Simig, Ganguli, Morcos, 2023; facebookresearch/SemDeDup.
 Reads       embedding (N, d), of one late epoch or from another model.
+Cost        A forward pass, k-means, and all cosines inside each cluster.
 Published   Removes every i with m_i > 1 - eps, so its size follows from eps. 50,000 clusters on LAION. Order: farthest
             from the centroid first; "nearest" and "random" are variants. Labels are not looked at.
 Ours        The budget is given, so eps follows from it: examples leave in descending order of m, which is the

@@ -4,6 +4,7 @@
 
 Source      Every score paper; ties go to the earlier example.
 Reads       score (N,).
+Cost        Nothing beyond the score.
 Released    Reference codes keep the tail of an unstable ascending sort; n = 0 then keeps everything.
 """
 

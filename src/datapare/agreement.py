@@ -1,0 +1,79 @@
+"""Several scores of the same examples: by every method, how far they agree, and their mean over runs."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datapare.api import score, versions
+from datapare.errors import InputError
+from datapare.methods import names
+from datapare.types import Dynamics, Recipe, Scores, check_same_dataset
+
+
+def score_all(dynamics: Dynamics) -> tuple[dict[str, Scores], dict[str, str]]:
+    """Score a record by every method that it can feed; the others come back by name with the reason why not.
+
+    >>> d = Dynamics(channels={"target_prob": [[0.0, 1.0], [1.0, 1.0]]}, label=[0, 1])
+    >>> scored, refused = score_all(d)
+    >>> "confidence" in scored, "aum" in refused
+    (True, True)
+    """
+    scored: dict[str, Scores] = {}
+    refused: dict[str, str] = {}
+    for name in names("score"):
+        try:
+            scored[name] = score(dynamics, name)
+        except InputError as error:
+            refused[name] = str(error)
+    return scored, refused
+
+
+def rank_correlation(scored: Mapping[str, Scores]) -> tuple[list[str], NDArray[np.float64]]:
+    """Spearman correlation (M, M) between scores of the same examples; constant scores are left out.
+
+    Only examples that every method scored count; ties share their mean rank.
+
+    >>> rank_correlation({"a": Scores([1.0, 2.0, 3.0]), "b": Scores([9.0, 5.0, 1.0])})[1].round(2).tolist()
+    [[1.0, -1.0], [-1.0, 1.0]]
+    """
+    from scipy.stats import rankdata
+
+    known: NDArray[np.bool_] = np.all([~np.isnan(scores.score) for scores in scored.values()], axis=0)
+    rank = {name: rankdata(scores.score[known]) for name, scores in scored.items()}
+    varied = [name for name, values in rank.items() if np.ptp(values) > 0]
+    return varied, np.atleast_2d(np.corrcoef([rank[name] for name in varied]))
+
+
+def average(scores: Sequence[Scores]) -> Scores:
+    """The mean of one method's scores over several runs, such as seeds; an example counts in the runs that scored it.
+
+    One run ranks by chance too: the authors of EL2N and GraNd average ten. Raises InputError for scores of different
+    methods or knobs, whose mean says nothing, and MismatchError for those of different datasets.
+
+    >>> average([Scores([1.0, 2.0]), Scores([3.0, float("nan")])]).score.tolist()
+    [2.0, 2.0]
+    """
+    if not scores:
+        raise InputError("an average needs the scores of one run or more, but none were given.")
+    first, *others = scores
+    for other in others:
+        if (other.recipe.method, other.recipe.knobs) != (first.recipe.method, first.recipe.knobs):
+            raise InputError(
+                f"scores of different methods or knobs have no common mean: {_told(first)} and {_told(other)}; "
+                "score every run alike."
+            )
+    check_same_dataset(*scores)
+    each = np.stack([one.score for one in scores], dtype=np.float64)
+    known = ~np.isnan(each)
+    with np.errstate(invalid="ignore"):  # 0 / 0 where no run scored it
+        mean = np.where(known, each, 0).sum(axis=0) / known.sum(axis=0)
+    recipe = first.recipe
+    made_from = tuple(one.recipe for one in scores)
+    stamp = Recipe("average", recipe.method, {"runs": len(scores)}, None, recipe.dataset, versions(), made_from)
+    return Scores(mean, key=first.key, recipe=stamp)
+
+
+def _told(scores: Scores) -> str:
+    knobs = ", ".join(f"{name}={value}" for name, value in scores.recipe.knobs.items())
+    return f"{scores.recipe.method} ({knobs})" if knobs else scores.recipe.method

@@ -1,0 +1,35 @@
+"""FATB: keep what falls from above to below the mean loss again and again.
+
+    fatb_i = number of epochs t with l_{i,t} > m_t and l_{i,t+1} <= m_{t+1},   m_t the mean loss of all examples
+
+Source      Not known: only third parties tell of it, and that many falls are kept is inferred from them. Experimental.
+Reads       loss (T, N), per epoch; mean_loss (T, N): the mean of that epoch, the same for every example.
+Cost        Up to 200 epochs, and retrainings to find count.
+Published   A cut-off epoch (count), tuned for each ratio in steps of 10 epochs.
+Ours        All recorded epochs count unless told. A loss at the mean is not above it.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from datapare.methods.epochs import chosen_epochs
+
+
+def fatb(
+    loss: Float[np.ndarray, "T N"], mean_loss: Float[np.ndarray, "T N"], *, first: int = 0, count: int | None = None
+) -> Float[np.ndarray, " N"]:
+    """Count how often an example's loss falls from above to below the mean loss of the dataset.
+
+    Returns float64 (N,) of whole numbers, larger = falls more often = keep first. `count` epochs from `first` on are
+    read. Raises InputError when they were not recorded.
+
+    Above, below, above, at the mean: two falls. Below throughout: none.
+
+    >>> loss, mean = np.array([[3.0, 0.0], [1.0, 0.0], [3.0, 1.0], [2.0, 1.0]]), np.full((4, 2), 2.0)
+    >>> fatb(loss, mean).tolist(), fatb(loss, mean, count=3).tolist()
+    ([2.0, 0.0], [1.0, 0.0])
+    """
+    excess = chosen_epochs(loss, first, count) - chosen_epochs(mean_loss, first, count)
+    above = excess > 0
+    falls = np.count_nonzero(above[:-1] > above[1:], axis=0)
+    return np.where(np.isnan(excess).any(axis=0), np.nan, falls)  # a comparison would hide a missing loss
