@@ -3,6 +3,8 @@
 import inspect
 from pathlib import Path
 
+from typer.models import ArgumentInfo
+
 from datapare import cli
 from datapare.methods import ROOMS, find, names
 from datapare.screen import TITLES, knob_line
@@ -42,7 +44,8 @@ def cli_page() -> str:
 
 def _row(parameter: inspect.Parameter) -> str:
     info = getattr(parameter.annotation, "__metadata__", (None,))[0]
-    flag = getattr(info, "metavar", None) or f"--{parameter.name.strip('_').replace('_', '-')}"
+    name, metavar = parameter.name.strip("_").replace("_", "-"), getattr(info, "metavar", None)
+    flag = metavar or name.upper() if isinstance(info, ArgumentInfo) else " ".join(filter(None, (f"--{name}", metavar)))
     required = parameter.default is parameter.empty
     usual = " (required)" if required else "" if parameter.default is None else f" (default `{parameter.default}`)"
     return f"- `{flag}`{usual} {getattr(info, 'help', None) or ''}".rstrip()
