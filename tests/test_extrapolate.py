@@ -134,15 +134,25 @@ def test_batches_and_the_whole_graph_pass_through_the_same_network(monkeypatch):
 
     # without dropout and with a step of nothing, the loss of an epoch is the error of the whole graph's output
     seen = []
-    monkeypatch.setattr(torch.nn.functional, "dropout", lambda hidden, _: hidden)
+    monkeypatch.setattr(graphs, "half_dropped", lambda hidden, _: hidden)
     real = torch.nn.functional.mse_loss
     monkeypatch.setattr(
         torch.nn.functional, "mse_loss", lambda guess, true: seen.append(guess.detach().numpy()) or real(guess, true)
     )
     still = torch.optim.SGD(network.parameters(), lr=0.0)
     root = np.array([3, 17, 5, 39])
-    graphs._epoch(network, still, graph, features, np.nan_to_num(score).astype(np.float32), root)
+    target, rng = np.nan_to_num(score).astype(np.float32), np.random.default_rng(0)
+    graphs._epoch(network, still, graph, features, target, root, rng)
     assert np.allclose(np.concatenate(seen), expected[root], atol=1e-5)
+
+
+def test_about_half_is_dropped_and_the_rest_doubled():
+    import torch
+
+    kept = graphs.half_dropped(torch.ones(97, 101), np.random.default_rng(0))
+    assert kept.unique().tolist() == [0.0, 2.0]
+    assert abs(float(kept.mean()) - 1) < 0.05
+    assert abs(np.corrcoef(kept[:, 0], kept[:, 1])[0, 1]) < 0.4
 
 
 def test_the_graph_network_learns_what_its_neighbours_know():
@@ -193,6 +203,15 @@ def test_the_estimate_is_about_right():
     assert abs(told["pearson"] - really) < 0.05
     assert done.recipe.knobs["chosen"]["k"] in (5, 10, 20, 50, 100)
     assert f"Pearson {told['pearson']:.2f}" in trust(done.recipe)
+
+
+def test_the_estimate_knows_nothing_of_what_a_run_on_everything_would_say_and_admits_it():
+    score, embedding, label, truth = scene(2000, share=0.3)
+    otherwise = np.sin(3 * embedding[:, 1])  # what the fraction's run ranks otherwise, as smoothly
+    done = dp.extrapolate(dp.Scores(score + otherwise), Dynamics({}, label, arrays={"embedding": embedding}))
+    really = np.corrcoef(done.score[done.predicted], truth[done.predicted])[0, 1]
+    assert done.recipe.knobs["held_out"]["pearson"] > really + 0.05
+    assert trust(done.recipe).endswith("expect less against scoring everything")
 
 
 def test_means_of_unobserved_examples_are_those_of_their_own_class():

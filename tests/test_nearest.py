@@ -32,11 +32,20 @@ def test_most_of_the_true_neighbours_are_found_and_distances_are_exact(width, ev
 
 def test_a_search_that_finds_too_few_says_so(monkeypatch):
     monkeypatch.setattr(nearest, "PROBES", 1)
+    monkeypatch.setattr(nearest, "RECALL", 0.0)
     h = rows(400, 3, even=True)
     distance, position = approximate(h, h, 300)
     assert (position < 0).any()
     assert np.isinf(distance[position < 0]).all()
     assert np.isfinite(distance[position >= 0]).all()
+
+
+def test_lists_are_added_until_most_neighbours_are_found(monkeypatch):
+    monkeypatch.setattr(nearest, "PROBES", 1)
+    h = np.random.default_rng(0).normal(size=(6000, 8)).astype(np.float32)  # in one list of 150, few of 20 are found
+    _, position = approximate(h, h[:400], 20)
+    _, truth = neighbours(h, h[:400], 20, exact=True)
+    assert np.mean([len(np.intersect1d(a, b)) for a, b in zip(position, truth, strict=True)]) >= 0.85 * 20
 
 
 def test_neighbours_choose_the_approximate_search_only_when_told_or_large():

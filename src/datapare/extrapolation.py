@@ -20,6 +20,7 @@ from datapare.types import Dynamics, Recipe, Scores, check_same_dataset
 HELD = 5  # a fifth of the scored examples is held out at a time …
 ENOUGH = 200  # … until so many, or all, have been
 FEWEST = 20  # scored examples from which some are held out
+OPTIMISM = "expect less against scoring everything"
 KEEPS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 FINDINGS = ("chosen", "held_out")  # in the recipe's knobs: what the scored examples said
 NEAREST = 10  # scored neighbours whose beliefs an unobserved example is given
@@ -82,13 +83,16 @@ def without_findings(recipe: Recipe) -> Recipe:
 
 
 def trust(recipe: Recipe, keep: float | None = None) -> str:
-    """How far to trust predicted scores, in one sentence: about all keep fractions, or the one nearest to `keep`.
+    r"""How far to trust predicted scores, in one sentence: about all keep fractions, or the one nearest to `keep`.
 
-    Empty for scores that were not extrapolated.
+    Empty for scores that were not extrapolated. It says that the estimate is optimistic about scoring everything: both
+    sides of it come from the same run on a fraction.
 
     >>> found = {"examples": 50, "pearson": 0.5, "spearman": None, "overlap": {"0.3": 0.45, "0.9": 0.95}}
-    >>> trust(Recipe("extrapolate", "knn", {"held_out": found}), 0.25)
-    'predicted against hidden scores of 50 examples: Pearson 0.50, Spearman unknown; of the best 30 %, 45 % were found'
+    >>> print(trust(Recipe("extrapolate", "knn", {"held_out": found}), 0.25).replace("; ", "\n"))
+    predicted against hidden scores of 50 examples: Pearson 0.50, Spearman unknown
+    of the best 30 %, 45 % were found
+    expect less against scoring everything
     """
     found = recipe.knobs.get("held_out")
     if found is None:
@@ -100,7 +104,7 @@ def trust(recipe: Recipe, keep: float | None = None) -> str:
     best = ", ".join(f"of the best {100 * float(one):g} %, {100 * share[one]:.0f} % were found" for one in shown)
     return (
         f"predicted against hidden scores of {found['examples']:,} examples: "
-        f"Pearson {pearson}, Spearman {spearman}; {best}"
+        f"Pearson {pearson}, Spearman {spearman}; {best}; {OPTIMISM}"
     )
 
 

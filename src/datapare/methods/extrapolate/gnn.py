@@ -30,7 +30,6 @@ from datapare.numerics import neighbours, squared_norms
 
 FEWEST = 10  # scored examples: nine to learn from, one to stop by
 WIDTHS = (512, 256)
-DROPOUT = 0.5
 VALIDATION = 0.1
 PATIENCE = 10
 BATCH = 128
@@ -146,7 +145,7 @@ def _learnt(
         network = _network(features.shape[1])
         optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
         for _ in range(epochs):
-            _epoch(network, optimizer, graph, features, target, rng.permutation(root))
+            _epoch(network, optimizer, graph, features, target, rng.permutation(root), rng)
             guess = _through(network, graph, features)
             now = agreement(guess[check], target[check])
             waited += 1
@@ -171,18 +170,19 @@ def _epoch(
     features: NDArray[np.float32],
     target: NDArray[np.float32],
     order: NDArray[np.int64],
+    rng: np.random.Generator,
 ) -> None:
     """One pass over the scored nodes in batches, each with the two hops of neighbours that its layers look at."""
     import torch
-    from torch.nn.functional import dropout, mse_loss
+    from torch.nn.functional import mse_loss
 
     for start in range(0, len(order), BATCH):
         root = order[start : start + BATCH]
         near, at = np.unique(graph.target[root], return_inverse=True)
         far, via = np.unique(graph.target[near], return_inverse=True)
-        hidden = dropout(torch.relu(network[0](torch.from_numpy(features[far]))), DROPOUT)
+        hidden = half_dropped(torch.relu(network[0](torch.from_numpy(features[far]))), rng)
         hidden = _gathered(network[1], hidden, via, graph.weight[near])
-        hidden = dropout(torch.relu(hidden), DROPOUT)
+        hidden = half_dropped(torch.relu(hidden), rng)
         guess = _gathered(network[2], hidden, at, graph.weight[root])[:, 0]
         optimizer.zero_grad(set_to_none=True)
         mse_loss(guess, torch.from_numpy(target[root])).backward()  # type: ignore[no-untyped-call]
@@ -190,12 +190,26 @@ def _epoch(
 
 
 def _gathered(layer: Any, hidden: Any, place: NDArray[np.int64], weight: NDArray[np.float32]) -> Any:
-    """A H W + b for the rows whose neighbours stand at `place` (B, k + 1) of H."""
+    """A H W + b for the rows whose neighbours stand at `place` (B, k + 1) of H; (A H) W, since A H has fewer rows."""
     import torch
     from torch.nn.functional import embedding_bag
 
     place_, weight_ = torch.from_numpy(place.reshape(weight.shape)), torch.from_numpy(weight)
-    return embedding_bag(place_, hidden @ layer.weight.T, per_sample_weights=weight_, mode="sum") + layer.bias
+    return layer(embedding_bag(place_, hidden, per_sample_weights=weight_, mode="sum"))
+
+
+def half_dropped(hidden: Any, rng: np.random.Generator) -> Any:
+    """Dropout of 0.5 by one random bit per number: torch's own took a third of the training.
+
+    >>> import torch
+    >>> half_dropped(torch.ones(2, 4), np.random.default_rng(0)).tolist()
+    [[0.0, 2.0, 0.0, 2.0], [2.0, 2.0, 2.0, 2.0]]
+    """
+    import torch
+
+    count = hidden.numel()
+    bits = np.unpackbits(np.frombuffer(rng.bytes(-(-count // 8)), dtype=np.uint8), count=count)
+    return hidden * torch.from_numpy(2 * bits).reshape(hidden.shape)
 
 
 def _through(network: Any, graph: Graph, features: NDArray[np.float32]) -> NDArray[np.float64]:
