@@ -268,7 +268,7 @@ def test_what_cannot_be_predicted_is_refused_in_a_sentence():
     assert "all embeddings are the same" in refused([1, nan], [[3], [3]])
     assert "1 of 2 embeddings are missing" in refused([1, nan], [[3], [nan]])
     told = refused([1, nan, nan], [[0], [1], [2]], np.array([0, 0, 1]))
-    assert "1 of the classes (first: 1) have no scored example" in told
+    assert "class 1 has no scored example" in told
     assert "at least 10 scored examples, not 1" in refused([1, nan], [[0], [1]], method="gnn")
     assert "k is the number of neighbours" in refused([1, 2, nan], [[0], [1], [2]], k=0)
     assert "did you mean knn" in refused([1, nan], [[0], [1]], method="kn")

@@ -72,7 +72,9 @@ def test_an_unscored_fraction_needs_a_sensible_call(points, tmp_path):
     with pytest.raises(dp.InputError, match="score fraction such as"):
         dp.prune(points, keep=0.3, extrapolate="gnn", out=tmp_path / "run")
     with pytest.raises(dp.InputError, match="3 classes"):
-        dp.prune(points, keep=0.3, score_fraction=0.005, record_with=SHORT, out=tmp_path / "run")
+        dp.prune(
+            points, keep=0.3, score_fraction=0.005, score_knobs={"window": 3}, record_with=SHORT, out=tmp_path / "run"
+        )
     with pytest.raises(dp.InputError, match="no knob 'depth'"):
         dp.prune(points, keep=0.3, score_fraction=0.5, extrapolate_knobs={"depth": 3}, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -102,8 +104,15 @@ def test_no_two_knobs_of_a_call_share_a_flag(select, extrapolate):
 
 
 def test_a_dry_run_counts_the_fraction(points, capsys):
-    code, told, _ = run(capsys, "prune", points, "--keep", 0.3, "--score-fraction", 0.25, "--dry-run", *FAST)
-    assert (code, "on 60 examples, the other scores predicted after" in told) == (0, True)
+    dry = ("prune", points, "--keep", 0.3, "--dry-run", *FAST)
+    code, told, _ = run(capsys, *dry, "--score-fraction", 0.25, "--window", 3)
+    assert (code, "on 60 examples, the other scores predicted after, which is not counted" in told) == (0, True)
+    for wrong, says in (
+        (("--extrapolate", "gnn", "--window", 3), "with a score fraction such as"),
+        (("--score-fraction", 0.25, "--window", 9), "windows of 9 epochs"),
+    ):
+        code, _, complaint = run(capsys, *dry, *wrong)
+        assert (code, says in complaint) == (2, True), "a dry run refuses what the run would"
     assert {f.name for f in points.parent.iterdir()} == {"points.npz"}
 
 

@@ -242,9 +242,10 @@ def _check(score: NDArray[np.float64], dynamics: Dynamics, embedding: NDArray[An
     empty = np.setdiff1d(dynamics.label[~known], dynamics.label[known])
     if len(empty):
         name = dynamics.classes[empty[0]] if dynamics.classes else empty[0]
+        which = f"class {name} has" if len(empty) == 1 else f"{len(empty)} classes (first: {name}) have"
         raise InputError(
-            f"{len(empty)} of the classes (first: {name}) have no scored example, so nothing says how hard theirs "
-            "are; score a fraction of every class, as datapare record --fraction does."
+            f"{which} no scored example, so nothing says how hard theirs are; score a fraction of every class, as "
+            "datapare record --fraction does."
         )
     squared_norms(embedding)
     if len(embedding) > 1 and not np.ptp(embedding, axis=0).any():

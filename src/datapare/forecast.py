@@ -51,7 +51,11 @@ class Forecast:
         epochs = self.training.epochs + self.extra
         whole = self.total / self.scored  # what is made after the training covers all examples
         scoring = (self.training.epochs + self.extra * whole) * self.epoch
-        some = "" if self.scored == self.total else f" on {self.scored:,} examples, the other scores predicted after"
+        some = (
+            ""
+            if self.scored == self.total
+            else f" on {self.scored:,} examples, the other scores predicted after, which is not counted"
+        )
         full, subset = self.seconds(self.full, self.total), self.seconds(self.subset, self.count)
         settings = (
             f"preset {self.preset}, {self.training.model}, batch {self.training.batch}, {self.training.precision}"

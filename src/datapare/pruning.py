@@ -91,20 +91,13 @@ def prune(
         method, selection, score_knobs or {}, select_knobs or {}, balance, seed, extrapolate or "knn",
         extrapolate_knobs or {},
     )  # fmt: skip
-    if extrapolate and score_fraction is None:
-        raise InputError(
-            f"{extrapolate} predicts what is not scored: say how much is, with a score fraction such as 0.2."
-        )
-    choice.check()
+    wish = possible(choice, record_with or {}, extrapolate, score_fraction)
     say = announce or (lambda _: None)
     data = source if isinstance(source, Dataset) else open_dataset(source, **(open_with or {}))
     count = budget(len(data), keep)
     if score_fraction is not None:
         extrapolation.check_possible(data.label, score_fraction, seed)
     folder = Path(out) if out is not None else default_folder(data)
-    if (planned := (record_with or {}).get("epochs")) is not None:
-        check_enough_epochs(choice, planned)
-    wish = with_needed(choice, record_with or {})
     say(f"keep {count:,}, drop {len(data) - count:,} of {len(data):,} examples")
     runs.check_free(folder)
     with hold(folder, "working"):
@@ -118,6 +111,20 @@ def prune(
             scores = extrapolate_into(folder, scores, dynamics, choice, say)
             say(extrapolation.trust(scores.recipe, count / len(data)))
         return finish(folder, data, dynamics, scores, choice, keep, as_, say)
+
+
+def possible(
+    choice: Choice, record_with: Mapping[str, Any], extrapolate: str | None, score_fraction: float | None
+) -> dict[str, Any]:
+    """Raise InputError for what cannot be, before anything is opened or paid; else return what to pass to `record`."""
+    if extrapolate and score_fraction is None:
+        raise InputError(
+            f"{extrapolate} predicts what is not scored: say how much is, with a score fraction such as 0.2."
+        )
+    choice.check()
+    if (planned := record_with.get("epochs")) is not None:
+        check_enough_epochs(choice, planned)
+    return with_needed(choice, record_with)
 
 
 def with_needed(choice: Choice, record_with: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,14 +42,18 @@ def prune(
     extrapolate_knobs: Mapping[str, Any],
 ) -> None:
     """Make a dataset smaller: train briefly, score, select, export and report, in one go."""
-    from datapare.pruning import Choice, prune, with_needed
+    from datapare.pruning import Choice, possible, prune
 
     if dry_run:
         from datapare.forecast import forecast
 
-        wanted, whole = parse_keep(keep), with_needed(Choice(method, select), recording)
+        choice = Choice(
+            method, select, score_knobs, select_knobs, extrapolation=extrapolate or "knn",
+            extrapolate_knobs=extrapolate_knobs,
+        )  # fmt: skip
+        whole = possible(choice, recording, extrapolate, score_fraction)
         told = forecast(
-            path, keep=wanted, score_fraction=score_fraction, seed=seed, open_with=opening, record_with=whole
+            path, keep=parse_keep(keep), score_fraction=score_fraction, seed=seed, open_with=opening, record_with=whole
         )
         for line in told.lines():
             typer.echo(line)
