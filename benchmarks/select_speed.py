@@ -135,7 +135,7 @@ def recall(h: np.ndarray, queries: int = 500) -> float:
     """Share of the true K nearest that the graph's search finds, over a sample of queries."""
     import faiss
 
-    from datapare.numerics import neighbours
+    from datapare.nearest import neighbours
 
     sample = np.random.default_rng(1).choice(len(h), queries, replace=False)
     _, found = neighbours(h, h[sample], K + 1)

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from datapare import nearest
-from datapare.nearest import approximate
-from datapare.numerics import neighbours
+from datapare.nearest import approximate, neighbours
 
 
 def rows(total, width, *, even):

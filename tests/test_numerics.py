@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 import datapare as dp
 from datapare import numerics
+from datapare.nearest import neighbours
 
 
 @settings(max_examples=60, deadline=None)
@@ -128,9 +129,9 @@ def test_neighbours_are_the_nearest_by_brute_force():
     pytest.importorskip("faiss")
     rng = np.random.default_rng(0)
     reference, query = rng.normal(size=(40, 5)), rng.normal(size=(7, 5))
-    distance, position = numerics.neighbours(reference, query, 3)
+    distance, position = neighbours(reference, query, 3)
     plain = np.linalg.norm(query[:, None] - reference[None], axis=-1)
     assert np.array_equal(position, np.argsort(plain, axis=1)[:, :3])
     assert np.allclose(distance, np.sort(plain, axis=1)[:, :3], atol=1e-4)
     with pytest.raises(dp.InputError, match="only 40"):
-        numerics.neighbours(reference, query, 41)
+        neighbours(reference, query, 41)

@@ -79,9 +79,9 @@ def test_zero_weights_are_drawn_last_and_uniformly():
 
 
 def test_the_cut_does_not_lose_one_to_floating_point():
-    assert len(hard_cut(np.arange(10.0), 0.7, 1)) == 3
-    assert len(hard_cut(np.arange(45_000.0), 0.7, 1)) == 13_500  # 0.7 * 45,000 is 31,499.999…
-    assert hard_cut(np.zeros(4), 0.5, 1).tolist() == [0, 1]
+    assert len(hard_cut(np.arange(10.0)[None], 0.7, 1)) == 3
+    assert len(hard_cut(np.arange(45_000.0)[None], 0.7, 1)) == 13_500  # 0.7 * 45,000 is 31,499.999…
+    assert hard_cut(np.zeros((1, 4)), 0.5, 1).tolist() == [0, 1]
 
 
 def test_squared_norms_and_unit_rows_widen_half_precision():
@@ -92,10 +92,12 @@ def test_squared_norms_and_unit_rows_widen_half_precision():
 
 
 def test_the_cut_is_a_share_and_leaves_the_budget():
-    margin = np.array([0.6, -0.1, 0.2, 0.0])
+    margin = np.array([[0.6, -0.1, 0.2, 0.0]])
     assert hard_cut(margin, 0.5, 1).tolist() == [0, 2]
     assert hard_cut(margin, 0.75, 3).tolist() == [0, 2, 3]
     assert hard_cut(margin, 0.0, 1).tolist() == [0, 1, 2, 3]
+    late = np.array([[-9.0, 1.0], [9.5, -0.9]])  # the first epoch, or the last, would drop the other
+    assert hard_cut(late, 0.5, 1).tolist() == [0]
     for cut in (-0.1, 1.0):
         with pytest.raises(InputError, match="share of examples dropped"):
             hard_cut(margin, cut, 1)

@@ -242,3 +242,43 @@ def test_a_record_of_nothing_but_embeddings_is_scored_selected_and_reported():
     for method, missing in (("dlc", "distorted_loss"), ("puma", "boundary_distance"), ("dual", "target_prob")):
         with pytest.raises(dp.InputError, match=f"{method} reads '{missing}'.*--channel {missing}"):
             dp.score(bare, method)
+
+
+# Everything is imported once; each child is killed just before its n-th renaming, until one of them has none left.
+EVERY_RENAMING = """
+import os, signal, sys
+import datapare as dp
+import datapare.data, datapare.page, datapare.pruning, datapare.train, pyarrow.parquet, torch
+torch.set_num_threads(1)
+def dying(real, left):
+    def call(*args, **options):
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*args, **options)
+    return call
+def child(out, deadly):
+    if not os.fork():
+        left = [deadly]
+        os.rename, os.replace = dying(os.rename, left), dying(os.replace, left)
+        how = {"epochs": 3, "schedule_epochs": 6, "model": "mlp"}
+        dp.prune(sys.argv[1], out=out, keep=0.3, score_knobs={"window": 3}, record_with=how)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.wait()[1])
+assert child("calm", deadly=-1) == 0
+deaths = 0
+while status := child("run", deadly=deaths + 1):
+    assert status == -signal.SIGKILL, status
+    deaths += 1
+print("deaths", deaths)
+"""
+
+
+def test_killed_before_any_renaming_the_same_call_ends_in_the_same_files(points, tmp_path):
+    script = [sys.executable, "-c", EVERY_RENAMING, points]
+    done = subprocess.run(script, capture_output=True, text=True, check=True, timeout=300, cwd=tmp_path)
+    assert int(done.stdout.split("deaths ")[1]) >= 5, done.stdout
+    calm, made = (tmp_path / run / "keep-0.3" for run in ("calm", "run"))
+    for name in ("subset/index.npy", "dataset/points.npz", "examples.parquet"):
+        assert (made / name).read_bytes() == (calm / name).read_bytes(), name
+    assert "</html>" in (made / "report.html").read_text()

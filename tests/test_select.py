@@ -303,6 +303,17 @@ def test_facility_location_and_graph_cut_give_rows_of_zeros_a_cosine_of_zero():
     assert graph_cut(h, 1).tolist() == [1]
 
 
+def test_boss_of_equal_scores_is_facility_location_by_the_cosine():
+    h = rng(5).normal(size=(12, 3))
+    cosine = unit_rows(h) @ unit_rows(h).T
+    chosen: list[int] = []
+    for _ in range(3):
+        covered = cosine[:, chosen].max(axis=1, initial=0)
+        gain = np.maximum(cosine - covered[:, None], 0).sum(axis=0)
+        chosen.append(int(gain.argmax()))
+        assert boss(np.full(12, 0.3), flat(12), h, len(chosen)).tolist() == sorted(chosen)
+
+
 def test_semdedup_drops_the_most_similar_to_an_earlier_one():
     angle = np.array([0.0, 0.01, 1.0, 1.02, 2.5])
     h = np.column_stack([np.cos(angle), np.sin(angle)])
@@ -312,6 +323,12 @@ def test_semdedup_drops_the_most_similar_to_an_earlier_one():
     assert 0 not in semdedup(h, 4, rng(), order="nearest")
     dropped = {next(iter(set(range(5)) - set(semdedup(h, 4, rng(s), order="random").tolist()))) for s in range(40)}
     assert dropped == {0, 1}
+
+
+def test_semdedup_counts_the_first_of_a_cluster_like_one_opposite_to_all_earlier():
+    h = np.array([[1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]])  # the nearest to the mean is the second, and so visited first
+    assert semdedup(h, 1, rng(), order="nearest").tolist() == [0]  # at -1 like the second, and earlier
+    assert semdedup(h, 2, rng(), order="nearest").tolist() == [0, 1]
 
 
 def test_semdedup_is_the_same_in_blocks_of_rows(monkeypatch):

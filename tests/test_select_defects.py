@@ -53,6 +53,12 @@ def test_beta_means_over_all_epochs_not_the_first():
     assert (chosen < 20).mean() > 0.7  # the first epoch alone cannot tell the halves apart
 
 
+def test_beta_refuses_an_anchor_of_nobody():
+    for anchor in (0, -1):
+        with pytest.raises(InputError, match=f"at least 1, not {anchor}"):
+            beta(np.ones(4), np.full((1, 4), 0.5), 2, rng(), anchor=anchor)
+
+
 def test_a_beta_draw_repeats_under_its_seed_and_differs_under_another():
     score, prob = rng(0).random(200), rng(1).random((5, 200))
     assert beta(score, prob, 60, rng(7)).tolist() == beta(score, prob, 60, rng(7)).tolist()
@@ -135,6 +141,15 @@ def test_d2_messages_never_raise_a_neighbour():
     h = np.array([[0.0], [0.0], [0.0], [90.0]])
     # Starts: 2.1 (three alike) and 0.4 for the loner; after the first pick the twins stand at 0 < 0.4.
     assert d2(np.array([0.7, 0.7, 0.7, 0.4]), h, flat(4), 2, k=3).tolist() == [0, 3]
+
+
+def test_d2_an_example_below_zero_sends_no_message_at_all():
+    h = np.array([[0.0], [1.0], [-1.0], [1000.0], [1001.0]])
+    score = np.array([1.0, 0.5, 0.3, 0.8, 0.1])
+    # Starts 1.294, 0.908, 0.736 | 0.837, 0.394; the first and the fourth leave -0.262, -0.435 | -0.363. Were the second
+    # to send its -0.262, the third would rise to -0.220, above the fifth.
+    picks = [d2(score, h, flat(5), n, k=2, symmetric=False).tolist() for n in (1, 2, 3, 4)]
+    assert picks == [[0], [0, 3], [0, 1, 3], [0, 1, 3, 4]]
 
 
 def test_d2_starts_margins_at_zero_and_keeps_their_order():

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from datapare.doubt import Suspects
 from datapare.errors import InputError
+from datapare.store import draft_of
 from datapare.types import Subset
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def write_decisions(path: Path, data: "Dataset", found: Suspects, method: str) -
     """Write the suspects as a file to decide about; raises InputError rather than replace decisions already made."""
     if path.exists() and any(row["decision"] != KEEP for _, row in _rows(path)):
         raise InputError(f"{path} holds decisions already made; give another file with --out, or remove it.")
-    draft = path.with_name(f".{path.name}.draft")
+    draft = draft_of(path)
     with draft.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)

@@ -14,7 +14,8 @@ from datapare.api import bind, versions
 from datapare.errors import InputError
 from datapare.methods import check_knobs, find
 from datapare.methods.extrapolate.knn import average, nearest
-from datapare.numerics import allot, draw_within, last_observed, neighbours, squared_norms, top_positions
+from datapare.nearest import neighbours
+from datapare.numerics import allot, draw_within, last_observed, squared_norms, top_positions
 from datapare.types import Dynamics, Recipe, Scores, check_same_dataset
 
 HELD = 5  # a fifth of the scored examples is held out at a time …

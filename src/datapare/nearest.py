@@ -1,10 +1,12 @@
-"""Approximate nearest neighbours for millions of wide rows: search where it is cheap, measure where it counts."""
+"""Nearest neighbours; for millions of wide rows approximate: search where it is cheap, measure where it counts."""
 
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
+
+from datapare.errors import InputError, MissingExtraError
 
 WIDTHS = (64, 256)  # principal directions tried before all; at 512 columns 64 cost an eighth of a full search
 RECALL = 0.9  # share of the true neighbours of TRIAL queries that a width must find to be used
@@ -13,6 +15,30 @@ SPARE = 4  # candidates per neighbour asked for, measured again at full width
 PROBES = 32
 SAMPLE = 50_000  # rows from which the directions are learnt
 CHUNK = 2048  # queries measured at a time: 2048 x 40 candidates x 512 float32 are 168 MB
+
+
+def neighbours(
+    reference: Float[np.ndarray, "M d"], query: Float[np.ndarray, "N d"], k: int, *, exact: bool | None = None
+) -> tuple[Float[np.ndarray, "N k"], Int[np.ndarray, "N k"]]:
+    """Euclidean distances to, and positions of, the k nearest reference rows of each query row, nearest first.
+
+    Exact up to 200,000 reference rows, and above that approximate (approximate) unless `exact` says otherwise.
+    A row that is in both sets finds itself. Raises MissingExtraError without faiss.
+    """
+    try:
+        import faiss
+    except ImportError as error:
+        raise MissingExtraError("faiss", "neighbours", "nearest-neighbour search") from error
+    reference = np.ascontiguousarray(reference, dtype=np.float32)
+    query = np.ascontiguousarray(query, dtype=np.float32)
+    if k > len(reference):
+        raise InputError(f"{k} neighbours were asked for, but there are only {len(reference)} examples to choose from.")
+    if not (exact if exact is not None else len(reference) <= 200_000):
+        return approximate(reference, query, k)
+    index: Any = faiss.IndexFlatL2(reference.shape[1])
+    index.add(reference)
+    squared, position = index.search(query, k)
+    return np.sqrt(np.maximum(squared, 0.0)), position.astype(np.int64)
 
 
 def approximate(

@@ -1,4 +1,4 @@
-"""The arithmetic that methods share: window moments, budgets, strata, weighted draws, neighbours."""
+"""The arithmetic that methods share: window moments, budgets, strata, weighted draws."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -8,8 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from datapare.errors import InputError, MissingExtraError
-from datapare.nearest import approximate
+from datapare.errors import InputError
 
 Row = NDArray[np.float64]  # one epoch, a block of examples
 ROUNDING = 1e-14  # more than rounding leaves of a float64 sum of squares of 0..1, less than float32 could tell
@@ -190,22 +189,22 @@ def draw_within(
     return np.sort(np.concatenate([np.arange(0), *drawn]))
 
 
-def hard_cut(margin: Float[np.ndarray, " N"], cut: float, n: int) -> Int[np.ndarray, " M"]:
-    """Positions left when the floor(cut * N) examples of lowest margin are dropped: the hardest, and the mislabelled.
+def hard_cut(prob_margin: Float[np.ndarray, "T N"], cut: float, n: int) -> Int[np.ndarray, " M"]:
+    """Positions left when the floor(cut * N) examples of lowest accumulated margin are dropped: the hardest.
 
-    The budget comes first: at least n are left, so that a small class can give all it has. Of equal margins the
-    earlier example stays. Raises InputError for a cut outside [0, 1).
+    These are where wrong labels gather. The budget comes first: at least n are left, so that a small class can give
+    all it has. Of equal sums over the epochs the earlier example stays. Raises InputError for a cut outside [0, 1).
 
-    >>> hard_cut(np.array([1.0, -0.5, 1.8, -0.1]), 0.5, 2).tolist()
+    >>> hard_cut(np.array([[1.0, -0.5, 0.8, 0.4], [0.0, 0.0, 1.0, -0.5]]), 0.5, 2).tolist()
     [0, 2]
     """
     if not 0 <= cut < 1:
         raise InputError(f"cut is the share of examples dropped as too hard, in [0, 1), not {cut:g}.")
-    total = len(margin)
+    total = prob_margin.shape[1]
     left = max(n, total - int(np.floor(cut * total + 1e-9)))
     if left == total:
         return np.arange(total)
-    return top_positions(margin, left)
+    return top_positions(prob_margin.sum(axis=0, dtype=np.float64), left)
 
 
 def squared_norms(embedding: Float[np.ndarray, "N d"]) -> Float[np.ndarray, " N"]:
@@ -245,30 +244,6 @@ def prediction_error(prob: Float[np.ndarray, "N K"], label: Int[np.ndarray, " N"
     error = prob.astype(np.promote_types(prob.dtype, np.float32))
     error[np.arange(len(label)), label] -= 1
     return error
-
-
-def neighbours(
-    reference: Float[np.ndarray, "M d"], query: Float[np.ndarray, "N d"], k: int, *, exact: bool | None = None
-) -> tuple[Float[np.ndarray, "N k"], Int[np.ndarray, "N k"]]:
-    """Euclidean distances to, and positions of, the k nearest reference rows of each query row, nearest first.
-
-    Exact up to 200,000 reference rows, and above that approximate (nearest.approximate) unless `exact` says otherwise.
-    A row that is in both sets finds itself. Raises MissingExtraError without faiss.
-    """
-    try:
-        import faiss
-    except ImportError as error:
-        raise MissingExtraError("faiss", "neighbours", "nearest-neighbour search") from error
-    reference = np.ascontiguousarray(reference, dtype=np.float32)
-    query = np.ascontiguousarray(query, dtype=np.float32)
-    if k > len(reference):
-        raise InputError(f"{k} neighbours were asked for, but there are only {len(reference)} examples to choose from.")
-    if not (exact if exact is not None else len(reference) <= 200_000):
-        return approximate(reference, query, k)
-    index: Any = faiss.IndexFlatL2(reference.shape[1])
-    index.add(reference)
-    squared, position = index.search(query, k)
-    return np.sqrt(np.maximum(squared, 0.0)), position.astype(np.int64)
 
 
 def ranks_of(order: Int[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:

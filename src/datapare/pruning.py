@@ -309,7 +309,7 @@ def reasons(scores: Scores, subset: Subset) -> list[str]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
-    draft = path.with_name(f".{path.name}.draft")
+    draft = store.draft_of(path)
     try:
         draft.write_text(text, encoding="utf-8")
         draft.replace(path)

@@ -50,7 +50,8 @@ def check_free(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; choose another --out for the results.")
     if folder.is_dir() and not (folder / RUN).is_file():
-        strange = [entry.name for entry in folder.iterdir() if entry.name != LOCK]
+        ours = {LOCK, store.draft_of(folder / RUN).name}  # all there is when a process is killed before its first file
+        strange = [entry.name for entry in folder.iterdir() if entry.name not in ours]
         if strange:
             raise InputError(f"{folder} already holds something else ({strange[0]}); choose another --out.")
 
@@ -132,7 +133,7 @@ def write_score_table(folder: Path, scored: Mapping[str, Scores]) -> Path:
     key = next((scores.key for scores in scored.values() if scores.key is not None), None)
     columns = {name: scores.score for name, scores in scored.items()}
     table = pa.table({**({} if key is None else {"key": np.asarray(key)}), **columns})
-    draft = folder / ".scores.parquet.draft"
+    draft = store.draft_of(folder / "scores.parquet")
     pq.write_table(table, draft)
     return draft.replace(folder / "scores.parquet")
 

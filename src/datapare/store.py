@@ -120,9 +120,18 @@ def write_meta(folder: Path, noun: Noun) -> None:
     write_json(folder / META, meta)
 
 
+def draft_of(path: Path) -> Path:
+    """Where a file is written before it takes its place; what a killed process leaves there, the next one overwrites.
+
+    >>> draft_of(Path("run.json")).name
+    '.run.json.draft'
+    """
+    return path.with_name(f".{path.name}.draft")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Replace a JSON file atomically, so that a reader sees the old or the new one and never half of it."""
-    draft = path.with_name(f".{path.name}.draft")
+    draft = draft_of(path)
     with draft.open("w", encoding="utf-8") as file:
         json.dump(value, file, indent=2, default=_plain)
         file.flush()

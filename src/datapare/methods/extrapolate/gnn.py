@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from datapare.errors import InputError
 from datapare.methods.extrapolate.knn import EXACT, without_self
-from datapare.numerics import neighbours, squared_norms
+from datapare.nearest import neighbours
+from datapare.numerics import squared_norms
 
 FEWEST = 10  # scored examples: nine to learn from, one to stop by
 WIDTHS = (512, 256)

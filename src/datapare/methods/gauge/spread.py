@@ -20,7 +20,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from datapare.errors import InputError
-from datapare.numerics import draw_within, neighbours, squared_norms, unit_rows
+from datapare.nearest import neighbours
+from datapare.numerics import draw_within, squared_norms, unit_rows
 
 TAIL = 99.9  # percentile
 OVERFLOW = 300.0  # 10^d leaves float64 at 308

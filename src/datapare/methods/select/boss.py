@@ -52,7 +52,7 @@ def boss(
     """
     if not np.isfinite(score).all() or min(c, a) < 1:
         raise InputError("boss needs finite scores, and c and a of at least 1, below which its density is infinite.")
-    rest = hard_cut(prob_margin.sum(axis=0, dtype=np.float64), cut, n)
+    rest = hard_cut(prob_margin, cut, n)
     rows = unit_rows(embedding[rest])
     weight = _density(score[rest].astype(np.float64), c, a).astype(rows.dtype)
     order = cover_greedy(lambda at: (rows @ rows[at].T) * weight[at], len(rows), n)

@@ -57,7 +57,7 @@ def ccs(
     """
     if strata < 1:
         raise InputError(f"strata is the number of score ranges, at least 1, not {strata}.")
-    rest = hard_cut(prob_margin.sum(axis=0, dtype=np.float64), cut, n)
+    rest = hard_cut(prob_margin, cut, n)
     stratum = stratify(score[rest], strata)
     share = allot(np.bincount(stratum, minlength=strata), n, uniform=True)
     index: NDArray[np.int64] = rest[draw_within(stratum, share, rng)]

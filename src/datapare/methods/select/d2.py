@@ -25,7 +25,8 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError
-from datapare.numerics import hard_cut, neighbours, squared_norms
+from datapare.nearest import neighbours
+from datapare.numerics import hard_cut, squared_norms
 
 PRESETS = {"cifar10": {0.1: {"k": 5, "gamma": 0.1, "cut": 0.4}}, "cifar100": {0.1: {"k": 5, "gamma": 0.1, "cut": 0.4}}}
 UNVERIFIED: set[tuple[str, float]] = set()
@@ -61,7 +62,7 @@ def d2(
     """
     if not np.isfinite(score).all() or k < 1 or min(gamma, gamma_forward) < 0:
         raise InputError("d2 needs finite scores, at least 1 neighbour, and gammas of at least 0.")
-    rest = hard_cut(prob_margin.sum(axis=0, dtype=np.float64), cut, n)
+    rest = hard_cut(prob_margin, cut, n)
     squared_norms(embedding)
     u = score[rest].astype(np.float64)
     u -= min(float(score.min()), 0.0)
@@ -79,7 +80,7 @@ def d2(
 def _pick(u: NDArray[np.float64], graph: Graph, n: int) -> NDArray[np.int64]:
     # Messages only lower, so a heap entry is an upper bound: refresh the head until it is true, then it is the largest.
     end, target, weight = graph
-    heap = list(zip((-u).tolist(), range(len(u)), strict=True))
+    heap = [(-value, i) for i, value in enumerate(u.tolist())]
     heapify(heap)
     picked = np.empty(n, dtype=np.int64)
     for place in range(n):

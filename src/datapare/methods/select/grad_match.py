@@ -47,7 +47,7 @@ def grad_match(
             f"lam is the penalty on squared weights, at least {LEAST:g}, not {lam:g}: twins make the fit singular."
         )
     error, rows = _factors(prob, embedding, label)
-    target = error.T @ rows / len(rows)  # (K, d + 1), the mean gradient
+    target = error.T @ rows  # (K, d + 1), N times the mean gradient: the weights scale alike, the picks are the same
     reach = np.einsum("nk,nk->n", error, rows @ target.T)  # <g_i, target>
     left, weight = reach.copy(), np.empty(0)
     gram = np.empty((n, n))

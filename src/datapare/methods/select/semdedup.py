@@ -77,6 +77,6 @@ def _cluster(rows: NDArray[np.floating], count: int, rng: np.random.Generator) -
         return np.zeros(len(rows), dtype=np.int64)
     from sklearn.cluster import MiniBatchKMeans
 
-    means = MiniBatchKMeans(count, random_state=int(rng.integers(2**31)))
+    means = MiniBatchKMeans(count, random_state=np.random.RandomState(rng.bit_generator))
     number: NDArray[np.int64] = means.fit_predict(rows).astype(np.int64)
     return number

@@ -33,6 +33,6 @@ def two_ended(prob_margin: Float[np.ndarray, "T N"], n: int, *, cut: float | Non
     ([1, 2], [1, 2, 3])
     """
     margin = prob_margin.sum(axis=0, dtype=np.float64)
-    rest = hard_cut(margin, (len(margin) - n) // 2 / len(margin) if cut is None else cut, n)
+    rest = hard_cut(margin[None], (len(margin) - n) / 2 / len(margin) if cut is None else cut, n)
     index: NDArray[np.int64] = rest[top_positions(-margin[rest], n)]
     return index
