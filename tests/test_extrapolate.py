@@ -48,19 +48,19 @@ def test_knn_is_the_formula(k, weight, metric, same_class):
     assert np.allclose(knn(score, embedding, label, k=k, **knobs), expected, rtol=1e-5)
 
 
-def test_one_neighbour_copies_the_nearest_score():
+def test_knn_with_one_neighbour_copies_the_nearest_score():
     score = np.array([1.0, 3.0, np.nan])
     assert knn(score, np.array([[0.0], [5.0], [4.0]]), np.zeros(3, int), k=1)[2] == 3.0
 
 
-def test_far_neighbours_do_not_underflow():
+def test_knn_does_not_underflow_for_far_neighbours():
     # exp(-1000) is 0 in any float, and 0 / 0 in released code
     score = np.array([1.0, 3.0, np.nan])
     embedding = np.array([[1000.0], [1000.0 + np.log(3)], [0.0]])
     assert np.isclose(knn(score, embedding, np.zeros(3, int), k=2, weight="exponential")[2], 1.5, rtol=1e-3)
 
 
-def test_k_is_chosen_by_the_scored_examples_alone():
+def test_knn_chooses_k_by_the_scored_examples_alone():
     score, embedding, label, truth = scene(300)
     knobs = {"weight": "uniform", "metric": "euclidean", "same_class": False}
     chosen = tune(score, embedding, label, k=None, **knobs)["k"]
@@ -78,7 +78,7 @@ def test_k_is_chosen_by_the_scored_examples_alone():
     assert np.corrcoef(knn(score, embedding, label), truth)[0, 1] > 0.8
 
 
-def test_an_approximate_search_predicts_the_same_but_for_a_few(monkeypatch):
+def test_knn_by_an_approximate_search_predicts_the_same_but_for_a_few(monkeypatch):
     from datapare.methods.extrapolate import knn as file
 
     score, embedding, label, _ = scene(6000)
@@ -103,7 +103,7 @@ def dense(embedding, k):
     return w / np.sqrt(np.outer(degree, degree))
 
 
-def test_the_graph_and_what_spreads_over_it_are_the_formula():
+def test_gnn_and_what_spreads_over_its_graph_are_the_formula():
     _, embedding, label, _ = scene(40)
     graph = neighbour_graph(embedding, 3)
     a = np.zeros((40, 40))
@@ -115,7 +115,7 @@ def test_the_graph_and_what_spreads_over_it_are_the_formula():
     assert np.allclose(features, a @ x, atol=1e-5)
 
 
-def test_batches_and_the_whole_graph_pass_through_the_same_network(monkeypatch):
+def test_gnn_gives_batches_and_the_whole_graph_the_same(monkeypatch):
     import torch
 
     score, embedding, label, _ = scene(40)
@@ -146,7 +146,7 @@ def test_batches_and_the_whole_graph_pass_through_the_same_network(monkeypatch):
     assert np.allclose(np.concatenate(seen), expected[root], atol=1e-5)
 
 
-def test_about_half_is_dropped_and_the_rest_doubled():
+def test_gnn_drops_about_half_and_doubles_the_rest():
     import torch
 
     kept = graphs.half_dropped(torch.ones(97, 101), np.random.default_rng(0))
@@ -155,7 +155,7 @@ def test_about_half_is_dropped_and_the_rest_doubled():
     assert abs(np.corrcoef(kept[:, 0], kept[:, 1])[0, 1]) < 0.4
 
 
-def test_the_graph_network_learns_what_its_neighbours_know():
+def test_gnn_learns_what_its_neighbours_know():
     score, embedding, label, truth = scene(300)
     done = gnn(score, embedding, label, np.random.default_rng(0))
     unscored = np.isnan(score)
@@ -163,7 +163,7 @@ def test_the_graph_network_learns_what_its_neighbours_know():
     assert not np.array_equal(done, gnn(score, embedding, label, np.random.default_rng(1)))
 
 
-def test_the_graph_network_leaves_torch_as_it_was():
+def test_gnn_leaves_torch_as_it_was():
     import torch
 
     before = torch.get_rng_state()
@@ -172,7 +172,7 @@ def test_the_graph_network_leaves_torch_as_it_was():
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_the_graph_network_does_not_mind_the_scale_of_scores_or_features():
+def test_gnn_does_not_mind_the_scale_of_scores_or_features():
     score, embedding, label, truth = scene(200)
     done = gnn(score * 1e-4, embedding * 0.01, label, np.random.default_rng(0))
     unscored = np.isnan(score)
@@ -214,7 +214,7 @@ def test_the_estimate_knows_nothing_of_what_a_run_on_everything_would_say_and_ad
     assert trust(done.recipe).endswith("expect less against scoring everything")
 
 
-def test_means_of_unobserved_examples_are_those_of_their_own_class():
+def test_knn_means_of_unobserved_examples_are_those_of_their_own_class():
     channel = np.array([[0.2, 0.4, np.nan, 0.9], [0.4, 0.4, np.nan, 0.9]])
     record = Dynamics({"target_prob": channel}, [0, 0, 0, 1], arrays={"embedding": [[0.0], [1.0], [5.0], [5.0]]})
     known = np.array([True, True, False, True])

@@ -63,7 +63,7 @@ def test_missing_arrays_are_named(name):
 
 
 @pytest.mark.parametrize("metric", ["euclidean", "cosine"])
-def test_coverage_is_the_plain_loop(metric):
+def test_spread_is_the_plain_loop(metric):
     rng = np.random.default_rng(0)
     few, rest = rng.normal(size=(7, 4)), rng.normal(size=(31, 4))
 
@@ -79,25 +79,25 @@ def test_coverage_is_the_plain_loop(metric):
 
 
 @given(st.integers(0, 1000), st.floats(0.1, 10))
-def test_distances_grow_with_the_data_and_never_is_positive(seed, scale):
+def test_spread_grows_with_the_data_and_never_is_positive(seed, scale):
     embedding = record(seed).arrays["embedding"]
     near = coverage(embedding[:6], embedding[6:])
     assert near <= 0
     assert coverage(embedding[:6] * scale, embedding[6:] * scale) == pytest.approx(near * scale, rel=1e-3)
 
 
-def test_the_few_are_as_many_of_each_class_and_all_of_a_small_one():
+def test_spread_takes_as_many_of_each_class_and_all_of_a_small_one():
     embedding = np.array([[0.0], [0.0], [0.0], [5.0]])
     assert spread(embedding, np.array([0, 0, 0, 1]), shots=2) == 0  # the only example of class 1 is among the few
 
 
-def test_more_shots_cover_better_on_real_digits():
+def test_spread_of_more_shots_covers_real_digits_better():
     x, y = load_digits(return_X_y=True)
     values = [spread(x, y, shots=shots) for shots in (1, 4, 16, 64)]
     assert values == sorted(values)
 
 
-def test_duplicates_are_at_distance_nought():
+def test_spread_of_duplicates_is_nought():
     few = np.random.default_rng(0).normal(size=(40, 64)).astype(np.float32)
     assert abs(coverage(few, np.tile(few, (3, 1)))) < 1e-2  # faiss: |a|^2 + |b|^2 - 2 ab in float32
 
@@ -109,12 +109,12 @@ def test_duplicates_are_at_distance_nought():
         ({"shots": 8}, "between 1 and 7 here, not 8"),
     ],
 )
-def test_impossible_shots_are_refused(what, said):
+def test_spread_refuses_impossible_shots(what, said):
     with pytest.raises(InputError, match=said):
         dp.gauge(record(), "spread", **what)
 
 
-def test_missing_embeddings_and_an_overflowing_tail_are_refused():
+def test_spread_refuses_missing_embeddings_and_an_overflowing_tail():
     d = record()
     holed = d.arrays["embedding"].copy()
     holed[3] = np.nan
@@ -127,7 +127,7 @@ def test_missing_embeddings_and_an_overflowing_tail_are_refused():
 # Training time.
 
 
-def test_linear_least_squares_has_the_closed_form():
+def test_training_time_of_linear_least_squares_has_the_closed_form():
     d = record()
     grad, f, y = d.arrays["ntk_feature"], d.arrays["logit"], d.label
     kernel = np.einsum("nkd,mjd->nkmj", grad, grad).reshape(72, 72) / len(y)
@@ -155,7 +155,7 @@ def descend(grad, f, y, goal, rate):
 
 
 @pytest.mark.parametrize("goal", [0.5, 0.1])
-def test_the_flow_is_plain_gradient_descent_in_small_steps(goal):
+def test_training_time_is_that_of_plain_gradient_descent_in_small_steps(goal):
     d = record()
     grad, f, y = d.arrays["ntk_feature"], d.arrays["logit"], d.label
     steps = descend(grad, f, y, goal, rate=1e-3)
@@ -163,7 +163,7 @@ def test_the_flow_is_plain_gradient_descent_in_small_steps(goal):
     assert training_time(grad, f, y, loss=goal, lr=5e-4, momentum=0.5) == pytest.approx(steps, rel=0.01)
 
 
-def test_noise_vanishes_with_the_batch_and_is_of_its_seed():
+def test_noise_of_training_time_vanishes_with_the_batch_and_is_of_its_seed():
     d = record()
     grad, f, y = d.arrays["ntk_feature"], d.arrays["logit"], d.label
     smooth = training_time(grad, f, y, loss=0.3, lr=1e-3)
@@ -172,7 +172,7 @@ def test_noise_vanishes_with_the_batch_and_is_of_its_seed():
     assert noisy[0] == noisy[1] != noisy[2]
 
 
-def test_the_noise_has_the_covariance_of_a_batch():
+def test_noise_of_training_time_has_the_covariance_of_a_batch():
     rng = np.random.default_rng(0)
     each = rng.normal(size=(50, 3))  # gradients of 50 examples
     draw = rng.normal(size=(40_000, 50, 1))
@@ -181,14 +181,14 @@ def test_the_noise_has_the_covariance_of_a_batch():
     assert np.allclose(np.cov(noise.T), np.cov(batches.T), atol=0.02)
 
 
-def test_what_cannot_be_reached_is_infinitely_far_and_what_stands_takes_nothing():
+def test_training_time_of_what_cannot_be_reached_is_infinite_and_of_what_stands_nothing():
     grad, f, y = np.ones((2, 2, 3)), np.zeros((2, 2)), np.array([0, 1])  # both examples move alike: nothing is learnt
     assert training_time(grad, f, y, loss=0.1) == np.inf
     assert training_time(grad, f, y, loss=0.1, batch=2, at_most=50) == np.inf
     assert training_time(grad, f, y, loss=0.7) == 0
 
 
-def test_the_curvature_is_the_second_derivative():
+def test_training_time_knows_the_second_derivative():
     d = record()
     grad, f, y = d.arrays["ntk_feature"], d.arrays["logit"], d.label
     flat = grad.reshape(72, -1)
@@ -201,7 +201,7 @@ def test_the_curvature_is_the_second_derivative():
     assert np.allclose(_curvature(flat, _loss(f, y, "cross_entropy")[1], "cross_entropy"), numeric, atol=1e-4)
 
 
-def test_above_the_stable_rate_descent_overshoots_and_below_it_does_not():
+def test_training_time_knows_the_rate_above_which_descent_overshoots():
     d = record()
     grad, f, y = d.arrays["ntk_feature"], np.zeros((24, 3)), d.label
     flat, rate = grad.reshape(72, -1), stable_rate(grad, np.zeros((24, 3)), y)
@@ -221,12 +221,12 @@ def test_above_the_stable_rate_descent_overshoots_and_below_it_does_not():
 @pytest.mark.parametrize(
     "knobs", [{"loss": 0}, {"loss": 1, "lr": 0}, {"loss": 1, "momentum": 1.0}, {"loss": 1, "batch": -1}]
 )
-def test_impossible_settings_are_refused_in_a_sentence(knobs):
+def test_training_time_refuses_impossible_settings_in_a_sentence(knobs):
     with pytest.raises(InputError, match="a training time needs"):
         dp.gauge(record(), "training_time", **{k: float(v) if k != "batch" else v for k, v in knobs.items()})
 
 
-def test_gradients_that_are_no_numbers_are_refused():
+def test_training_time_refuses_gradients_that_are_no_numbers():
     d = record()
     with pytest.raises(InputError, match="NaN or infinite"):
         training_time(np.full((24, 3, 4), np.nan), d.arrays["logit"], d.label, loss=0.1)

@@ -158,3 +158,15 @@ def test_ssp_with_a_cluster_for_each_example_is_zero():
 def test_ssp_refuses_more_clusters_than_examples(clusters):
     with pytest.raises(InputError, match=f"between 1 and the 3 examples, not {clusters}"):
         score("ssp", np.eye(3), clusters=clusters)
+
+
+@pytest.mark.parametrize(
+    ("name", "rest", "knobs"), [("rmd", [np.zeros(4, dtype=int)], {}), ("ssp", [], {"clusters": 1})]
+)
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_rmd_and_ssp_refuse_a_missing_embedding_and_take_half_precision(name, rest, knobs, bad):
+    embedding = np.array([[300.0, 0.0], [0.0, 1.0], [1.0, 2.0], [400.0, 2.0]], dtype=np.float16)  # squares overflow
+    assert np.isfinite(score(name, embedding, *rest, **knobs)).all()
+    embedding[1, 0] = bad
+    with pytest.raises(InputError, match="1 of 4 embeddings are missing"):
+        score(name, embedding, *rest, **knobs)

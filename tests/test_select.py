@@ -388,8 +388,17 @@ REFUSING = {
 def test_missing_embeddings_are_refused(rule, bad):
     h = np.arange(8.0).reshape(4, 2)
     h[2, 1] = bad
-    with np.errstate(invalid="ignore"), pytest.raises(InputError, match=r"of 4 embeddings are missing"):
+    with pytest.raises(InputError, match=r"of 4 embeddings are missing"):
         rule(h)
+
+
+@pytest.mark.parametrize("rule", [craig, glister, grad_match])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_craig_glister_and_grad_match_refuse_missing_predictions(rule, bad):
+    prob = np.full((4, 2), 0.5)
+    prob[2, 1] = bad
+    with pytest.raises(InputError, match=r"1 of 4 predictions are missing"):
+        rule(prob, np.ones((4, 1)), np.zeros(4, dtype=int), 2)
 
 
 # --- the fitted c_d ----------------------------------------------------------------------------------------------

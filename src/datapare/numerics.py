@@ -238,11 +238,18 @@ def unit_rows(embedding: Float[np.ndarray, "N d"]) -> Float[np.ndarray, "N d"]:
 def prediction_error(prob: Float[np.ndarray, "N K"], label: Int[np.ndarray, " N"]) -> Float[np.ndarray, "N K"]:
     """Predicted probabilities minus the one-hot label: the gradient of the cross-entropy in the logits.
 
+    Raises InputError when a prediction is missing (NaN) or not finite.
+
     >>> prediction_error(np.array([[0.75, 0.25]]), np.array([0])).tolist()
     [[-0.25, 0.25]]
     """
     error = prob.astype(np.promote_types(prob.dtype, np.float32))
     error[np.arange(len(label)), label] -= 1
+    unknown = int((~np.isfinite(error).all(axis=1)).sum())
+    if unknown:
+        raise InputError(
+            f"{unknown:,} of {len(prob):,} predictions are missing or not finite; record prob for every example."
+        )
     return error
 
 

@@ -14,6 +14,8 @@ Ours        Covariances divide by N. Directions without any spread (d > N, const
 import numpy as np
 from jaxtyping import Float, Int
 
+from datapare.numerics import squared_norms
+
 BLOCK = 8192  # rows in float64 at a time: 512 features of 1.28 million examples would take 5 GB
 SPREAD = 1e-12  # variances below this share of the largest are rounding, not spread
 
@@ -21,7 +23,8 @@ SPREAD = 1e-12  # variances below this share of the largest are rounding, not sp
 def rmd(embedding: Float[np.ndarray, "N d"], label: Int[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
     """Mahalanobis distance to the own class minus that to the whole dataset, both squared.
 
-    Returns float64 (N,), larger = harder = keep first; negative for the typical example of a class. arXiv:2304.10127.
+    Returns float64 (N,), larger = harder = keep first; negative for the typical example of a class. Raises InputError
+    for missing embeddings. arXiv:2304.10127.
 
     Classes {0, 2} and {8, 10}: shared variance 1, so 1 from the own mean each; overall mean 5, variance 17, so 25/17
     for the outer two and 9/17 for the inner two.
@@ -29,6 +32,7 @@ def rmd(embedding: Float[np.ndarray, "N d"], label: Int[np.ndarray, " N"]) -> Fl
     >>> rmd(np.array([[0.0], [2.0], [8.0], [10.0]]), np.array([0, 0, 1, 1])).round(4).tolist()
     [-0.4706, 0.4706, 0.4706, -0.4706]
     """
+    squared_norms(embedding.astype(np.promote_types(embedding.dtype, np.float32), copy=False))  # refuses missing ones
     relative: Float[np.ndarray, " N"] = _distance(embedding, label) - _distance(embedding, np.zeros_like(label))
     return relative
 

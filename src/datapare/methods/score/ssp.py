@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from datapare.errors import InputError
+from datapare.numerics import unit_rows
 
 BLOCK = 8192  # rows at a time: all cosines of 1.28 million examples with 1,000 centroids would take 10 GB
 
@@ -27,7 +28,7 @@ def ssp(
     """Cosine distance to the nearest cluster centroid.
 
     Returns float64 (N,) in [0, 2], negated for prefer="near"; larger = keep first. `seed` starts the clustering. Raises
-    InputError for more clusters than examples. arXiv:2206.14486.
+    InputError for more clusters than examples and for missing embeddings. arXiv:2206.14486.
 
     One cluster of (1, 0) and (0, 2): its centroid points along (1, 1), so both are at 1 - cos 45 deg = 0.2929.
 
@@ -36,8 +37,8 @@ def ssp(
     """
     if not 1 <= clusters <= len(embedding):
         raise InputError(f"clusters is between 1 and the {len(embedding)} examples, not {clusters}.")
-    unit = _normalised(embedding)
-    centroid = _normalised(_centroids(unit, clusters, seed))
+    unit = unit_rows(embedding)
+    centroid = unit_rows(_centroids(unit, clusters, seed))
     distance = np.empty(len(unit))
     for start in range(0, len(unit), BLOCK):
         distance[start : start + BLOCK] = 1 - (unit[start : start + BLOCK] @ centroid.T).max(axis=1)
@@ -51,11 +52,3 @@ def _centroids(unit: Float[np.ndarray, "N d"], clusters: int, seed: int) -> Floa
     order = np.argsort(unit.view(row).ravel())
     means: Float[np.ndarray, "C d"] = KMeans(clusters, n_init=1, random_state=seed).fit(unit[order]).cluster_centers_
     return means
-
-
-def _normalised(vectors: Float[np.ndarray, "M d"]) -> Float[np.ndarray, "M d"]:
-    norm = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Float[np.ndarray, "M d"] = np.divide(
-        vectors, norm, where=norm > 0, out=np.zeros(vectors.shape, vectors.dtype)
-    )
-    return unit

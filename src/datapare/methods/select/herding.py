@@ -27,6 +27,7 @@ def herding(embedding: Float[np.ndarray, "N d"], n: int) -> Int[np.ndarray, " n"
     [0, 1, 3]
     """
     rows = embedding.astype(np.promote_types(embedding.dtype, np.float32))
+    squared_norms(rows)  # refuses missing ones
     rows -= rows.mean(axis=0, dtype=np.float64).astype(rows.dtype)  # mu is now 0
     square = squared_norms(rows)
     total = np.zeros(rows.shape[1])

@@ -30,6 +30,7 @@ def k_center(
     [0, 2, 3]
     """
     centred = embedding.astype(np.promote_types(embedding.dtype, np.float32))
+    squared_norms(centred)  # refuses missing ones
     centred -= centred.mean(axis=0, dtype=np.float64).astype(centred.dtype)
     square = squared_norms(centred)
     first = int(rng.integers(len(square))) if random_first else int(square.argmin())
