@@ -16,12 +16,11 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $(STAMP)
 
 # The main job on the digits that come with scikit-learn: prune to three sizes, then prove it by retraining.
-# Digits are clean, so the constant published for CIFAR-100 suits them better than the careful default.
 demo: env
 	$(BIN)/python examples/digits.py demo
-	$(BIN)/datapare prune demo/digits.npz --keep 0.5 --c-d 4 --out demo/digits.datapare
-	$(BIN)/datapare prune demo/digits.npz --keep 0.3 --c-d 4 --out demo/digits.datapare
-	$(BIN)/datapare prune demo/digits.npz --keep 0.1 --c-d 4 --out demo/digits.datapare
+	$(BIN)/datapare prune demo/digits.npz --keep 0.5 --out demo/digits.datapare
+	$(BIN)/datapare prune demo/digits.npz --keep 0.3 --out demo/digits.datapare
+	$(BIN)/datapare prune demo/digits.npz --keep 0.1 --out demo/digits.datapare
 	$(BIN)/datapare compare demo/digits.datapare --keep 0.5 --keep 0.3 --keep 0.1 --test demo/digits-test.npz
 	$(BIN)/datapare report demo/digits.datapare --keep 0.3
 	@echo "the smaller dataset: demo/digits.datapare/keep-0.3/dataset"

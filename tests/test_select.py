@@ -410,10 +410,12 @@ def uneven(count=4000, seed=0):
 
 
 @pytest.mark.parametrize("keep", [0.5, 0.3, 0.1])
-def test_a_fitted_beta_keeps_examples_as_hard_as_all(keep):
+def test_a_fitted_beta_keeps_examples_no_harder_than_all(keep):
     score, prob = uneven()
     kept = beta(score, prob[None], int(keep * 4000), rng(3))
-    assert prob[kept].mean() == pytest.approx(prob.mean(), abs=0.01)
+    assert prob[kept].mean() >= prob.mean() - 0.01
+    c_d = fitted_c_d(score, prob, float(prob[score.argmax()]), int(keep * 4000))
+    assert c_d == pytest.approx(4, abs=0.01) or prob[kept].mean() == pytest.approx(prob.mean(), abs=0.01)
     hard = beta(score, prob[None], int(keep * 4000), rng(3), c_d=11.0)
     assert prob[hard].mean() < prob.mean() - 0.03
 
@@ -427,7 +429,7 @@ def test_a_fitted_c_d_is_the_one_that_a_search_by_hand_finds():
         weight = [np.log(s) + (a - 1) * np.log(p) + (b - 1) * np.log(1 - p) for s, p in zip(score, prob, strict=True)]
         return prob[np.argsort(-(np.array(weight) + noise))[:180]].mean()
 
-    tried = np.geomspace(0.05, 64, 400)
+    tried = np.geomspace(0.05, 4, 400)
     best = tried[np.argmin([abs(kept_mean(c_d) - prob.mean()) for c_d in tried])]
     fitted = fitted_c_d(score, prob, mu, 180)
     assert abs(kept_mean(fitted) - prob.mean()) <= abs(kept_mean(best) - prob.mean()) + 0.002
@@ -443,7 +445,7 @@ def test_a_fitted_c_d_looks_at_evenly_spaced_examples_of_a_large_dataset():
 
 def test_a_fitted_c_d_stays_at_the_nearer_end_where_none_balances():
     easy = np.r_[np.full(10, 0.99), np.full(90, 0.5)]
-    assert fitted_c_d(np.r_[np.ones(10), np.zeros(90)], easy, 0.5, 10) > 60  # only the easy ones have a weight
+    assert fitted_c_d(np.r_[np.ones(10), np.zeros(90)], easy, 0.5, 10) > 3.99  # only the easy have a weight
     assert fitted_c_d(np.r_[np.zeros(10), np.ones(90)], easy, 0.5, 10) < 0.06
 
 
@@ -457,3 +459,18 @@ def test_a_c_d_that_was_not_given_is_fitted_once_for_all_classes_and_can_be_read
     c_d = chosen.recipe.knobs["c_d"]
     again = dp.select(dp.Scores(score), "beta", keep=0.3, dynamics=dynamics, balance="proportional", c_d=c_d)
     assert np.array_equal(chosen.index, again.index)
+
+
+@pytest.mark.parametrize(
+    ("augment", "observed", "published"),
+    [(("flip",), "train-pass", True), (("flip",), "eval-pass", False), ((), "train-pass", False)],
+)
+def test_a_record_of_augmented_inputs_has_the_published_c_d(augment, observed, published):
+    import datapare as dp
+
+    score, prob = uneven(3000)
+    recipe = dp.Recipe("record", "resnet8", {"augment": augment})
+    dynamics = dp.Dynamics({"target_prob": prob[None]}, np.zeros(3000, int), observed=observed, recipe=recipe)
+    c_d = dp.select(dp.Scores(score), "beta", keep=0.5, dynamics=dynamics).recipe.knobs["c_d"]
+    assert (c_d == 4) == published
+    assert 0 < c_d <= 4

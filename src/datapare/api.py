@@ -88,7 +88,7 @@ def select(
     columns = {name for name in arrays if name in DERIVED or (dynamics and name in dynamics.channels)}
     left = remaining(total, exclude, count)
     arrays = at(arrays, columns, left) if len(exclude) else arrays
-    values |= fitted(found, arrays, count, values)
+    values |= fitted(found, arrays, count, values, augmented=_augmented(dynamics))
     run = partial(choose, found, values, rng=rng)
     if balance is None:
         index, weight = run(arrays, count)
@@ -100,6 +100,12 @@ def select(
         stamped["excluded"] = total - len(left)
     recipe = Recipe("select", method, stamped, seed, scores.recipe.dataset, versions(), _parents(scores, dynamics))
     return Subset(left[index], total, weight, scores.key, recipe, time.perf_counter() - start)
+
+
+def _augmented(dynamics: Dynamics | None) -> bool:
+    if dynamics is None or dynamics.recipe is None or dynamics.observed != "train-pass":
+        return False
+    return bool(dynamics.recipe.knobs.get("augment"))
 
 
 def realign(noun: Dynamics | Scores, key: NDArray[np.uint64]) -> Any:

@@ -115,14 +115,18 @@ def _checked(method: str, name: str, value: Any, annotation: Any) -> Any:
     return value
 
 
-def fitted(method: Method, arrays: Mapping[str, Any], n: int, knobs: Mapping[str, Any]) -> dict[str, Any]:
+def fitted(
+    method: Method, arrays: Mapping[str, Any], n: int, knobs: Mapping[str, Any], *, augmented: bool = False
+) -> dict[str, Any]:
     """The knobs that a selection rule fits to the whole dataset when they were not given: by `fit` in its file, if any.
+
+    `augmented` says that the arrays were recorded on augmented inputs.
 
     >>> fitted(find("select", "top"), {"score": [0.5]}, 1, {})
     {}
     """
     fit = getattr(import_module(method.function.__module__), "fit", None)
-    return {} if fit is None else fit(**arrays, n=n, **knobs)
+    return {} if fit is None else fit(**arrays, n=n, augmented=augmented, **knobs)
 
 
 def published(method: Method, dataset: str, keep: float | None = None) -> tuple[dict[str, Any], bool]:

@@ -6,8 +6,8 @@
 Source      arXiv:2502.06905, Cho, Shin, Kang, Yun, 2025, for scores and selection; going on in the same run is ours.
 Reads       target_prob of the first `after` epochs.
 Published   after 30 of 200 epochs, window 10, c_d 4 (CIFAR-100), no balance; there a new network is trained.
-Ours        Nothing is trained twice. A schedule counted in epochs fits itself: fewer updates each, the same curve. c_d
-            fitted and a budget for each class, as `prune` has them, were 3.5 points worse here than what is published
+Ours        Nothing is trained twice. A schedule counted in epochs fits itself: fewer updates each, the same curve. A
+            fitted c_d with a budget for each class was 3.5 points worse here than what is published
             (benchmarks/during.py), perhaps because the network already knows the easier examples they keep.
 """
 

@@ -11,11 +11,11 @@ Published   c_d = 4 on CIFAR-100, 11 on ImageNet-1k (CIFAR-10: 5.5, unverified);
 Released    The code uses total=16 and mu over the ten best, anchor=10. An unused ImageNet variant raises r to
             2 + c_d: pass c_d + 2.
 Ours        alpha and beta are at least 1, since below 1 the density diverges at 0 or 1 and a handful of points would
-            take the whole draw. Without a c_d, which was published for three datasets only, the one is taken with
-            which the kept examples are as hard, on average, as all: a constant that fits one dataset keeps mostly
-            mislabelled examples of another, where few are uncertain. m is clipped to [1e-6, 1 - 1e-6], so that an m of
-            exactly 0 or 1 has a small weight instead of none. Examples of score 0 are drawn, uniformly, only when all
-            others are in.
+            take the whole draw. Without a c_d, a record of augmented inputs gets 4, as published for such; any other
+            gets 4 or less, so much that the kept examples are no harder, on average, than all: a network that sees the
+            same inputs in every epoch learns them by heart, and the few that stay uncertain are mostly mislabelled.
+            m is clipped to [1e-6, 1 - 1e-6], so that an m of exactly 0 or 1 has a small weight instead of none.
+            Examples of score 0 are drawn, uniformly, only when all others are in.
 """
 
 import numpy as np
@@ -33,7 +33,7 @@ PRESETS = {
 }
 UNVERIFIED = {"cifar10"}
 FITTED = 20_000  # examples, evenly spaced, that a fit of c_d looks at
-RANGE = (0.05, 64.0)  # of a fitted c_d: at the ends the density stays at its easiest and at its hardest
+RANGE = (0.05, 4.0)  # of a fitted c_d: nearly always at its easiest, and what was published for CIFAR-100
 CONCENTRATION = 15.0  # the constant of beta; `total` varies alpha alone, as in the released code
 
 
@@ -50,7 +50,7 @@ def beta(
     """Draw n examples by score times a Beta density over mean true-label probability that moves with the ratio.
 
     `c_d` bends how fast the density moves from the hardest region to the easiest as more is dropped (larger: later),
-    and is fitted when not given;
+    and is fitted when not given, at most 4;
     `total` is alpha + beta; `anchor` is how many top-scored examples fix the start of the density. Returns sorted
     positions (n,). Raises InputError for negative or infinite scores: they are no weights. arXiv:2502.06905.
 
@@ -69,24 +69,35 @@ def beta(
 
 
 def fit(
-    score: Column, target_prob: Float[np.ndarray, "T N"], n: int, *, c_d: float | None, total: float, anchor: int
+    score: Column,
+    target_prob: Float[np.ndarray, "T N"],
+    n: int,
+    *,
+    augmented: bool,
+    c_d: float | None,
+    total: float,
+    anchor: int,
 ) -> dict[str, float]:
     """The c_d that suits a whole dataset, before its classes share the budget; nothing when it was given.
 
+    `augmented` says that the probabilities are those of augmented inputs.
+
     >>> p = np.array([[0.2, 0.5, 0.9], [0.4, 0.7, 0.9]])
-    >>> fit(np.array([0.2, 0.3, 0.0]), p, 2, c_d=4.0, total=15.0, anchor=1)
-    {}
+    >>> fit(np.array([0.2, 0.3, 0.0]), p, 2, augmented=True, c_d=None, total=15.0, anchor=1)
+    {'c_d': 4.0}
     """
     if c_d is not None:
         return {}
+    if augmented:
+        return {"c_d": RANGE[1]}
     return {"c_d": fitted_c_d(score, *_start(score, target_prob, anchor), n=n, total=total)}
 
 
 def fitted_c_d(score: Column, mean_prob: Column, mu: float, n: int, *, total: float = 15.0) -> float:
-    """The c_d with which n drawn examples have the mean of `mean_prob` (N,) in (0, 1) that all examples have.
+    """The c_d, at most 4, with which n drawn examples have the mean of `mean_prob` (N,) in (0, 1) that all have.
 
     Bisection on at most 20,000 evenly spaced examples and one fixed noise, so that it depends on its arguments alone;
-    the nearer end of 0.05..64 when none does.
+    the nearer end of 0.05..4 when none does.
 
     Of many easy and few hard examples, equally scored, the hard ones are not all kept:
 
