@@ -282,3 +282,52 @@ def test_killed_before_any_renaming_the_same_call_ends_in_the_same_files(points,
     for name in ("subset/index.npy", "dataset/points.npz", "examples.parquet"):
         assert (made / name).read_bytes() == (calm / name).read_bytes(), name
     assert "</html>" in (made / "report.html").read_text()
+
+
+FULL_DISK = """
+import contextlib, os, sys
+from datapare import cli
+import datapare.data, datapare.page, datapare.pruning, datapare.train, pyarrow.parquet, torch
+torch.set_num_threads(1)
+call = ["prune", sys.argv[1], "--keep", "0.3", "--window", "3", "--epochs", "3", "--schedule-epochs", "6",
+        "--model", "mlp", "--out"]
+def child(out, told):
+    if not os.fork():
+        with open(told, "w") as sink, contextlib.redirect_stdout(sink), contextlib.redirect_stderr(sink):
+            try:
+                cli.main([*call, out])
+            except SystemExit as stop:
+                sink.flush()
+                os._exit(stop.code or 0)
+            except BaseException:
+                os._exit(99)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.wait()[1])
+print("calm", child("calm", "calm.txt"))
+for k in (16, 48, 64, 96, 256, 2048):
+    os.system(f"mount -o remount,size={k}k small")
+    print(k, child("small/run", f"{k}.txt"))
+os.system("mount -o remount,size=64m small")
+print("room", child("small/run", "room.txt"))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk")
+def test_a_disk_that_fills_at_any_moment_is_one_sentence_and_with_room_the_same_call_goes_on(points, tmp_path):
+    (tmp_path / "small").mkdir()
+    if os.system(f"mount -t tmpfs -o size=16k tmpfs {tmp_path}/small 2>/dev/null") != 0:  # noqa: S605
+        pytest.skip("mounting is not allowed here")
+    try:
+        script = [sys.executable, "-c", FULL_DISK, points]
+        done = subprocess.run(script, capture_output=True, text=True, check=True, timeout=300, cwd=tmp_path)
+        codes = dict(line.split() for line in done.stdout.splitlines())
+        assert codes.pop("calm") == codes.pop("room") == "0", done.stdout
+        assert set(codes.values()) == {"2"}, codes
+        for size in codes:
+            last = (tmp_path / f"{size}.txt").read_text().rpartition("datapare: ")[2].strip()
+            assert "make room" in last or "free some space" in last, last
+        for name in ("subset/index.npy", "dataset/points.npz", "examples.parquet"):
+            made = (tmp_path / "small/run/keep-0.3" / name).read_bytes()
+            assert made == (tmp_path / "calm/keep-0.3" / name).read_bytes(), name
+    finally:
+        os.system(f"umount {tmp_path}/small")  # noqa: S605

@@ -67,19 +67,26 @@ def store(
     state: Checkpoint,
     sampler: Sampler | None = None,
 ) -> None:
-    """Write the state atomically into the folder; nothing without a folder."""
+    """Write the state atomically into the folder; nothing without a folder. Raises InputError when it cannot."""
     if folder is None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     half = folder / f"{NAME}.half"
-    with half.open("wb") as file:
-        values = {"state": {**asdict(state), "loss": list(state.loss)}, "mark": mark, "network": network.state_dict()}
-        if sampler is not None:
-            values["sampler"] = sampler.state_dict()
-        torch.save({**values, "optimizer": optimizer.state_dict()}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    half.replace(folder / NAME)
+    values = {"state": {**asdict(state), "loss": list(state.loss)}, "mark": mark, "network": network.state_dict()}
+    if sampler is not None:
+        values["sampler"] = sampler.state_dict()
+    try:
+        with half.open("wb") as file:
+            torch.save({**values, "optimizer": optimizer.state_dict()}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        half.replace(folder / NAME)
+    except (OSError, RuntimeError) as error:  # torch tells of a short write by a RuntimeError
+        half.unlink(missing_ok=True)
+        reason = getattr(error, "strerror", None) or "the disk is full"
+        raise InputError(
+            f"cannot write {folder / NAME}: {reason}; make room, and the same call goes on where it stopped."
+        ) from error
 
 
 def restore(
