@@ -9,17 +9,7 @@ import pytest
 
 from datapare import cli
 from datapare.methods import find, names
-
-
-def run(capsys, *argv):
-    """Exit code, what was printed, and what was complained."""
-    try:
-        cli.main([str(a) for a in argv])
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    out = capsys.readouterr()
-    return code, out.out, out.err
+from shell import run
 
 
 @pytest.fixture
@@ -137,7 +127,6 @@ def test_help_and_version_are_quick():
     """Nothing heavy is loaded to explain a verb."""
     code = """
 import sys
-from datapare import cli
 try: cli.main(['prune', '--help'])
 except SystemExit: pass
 print([m for m in ('torch', 'datasets', 'scipy', 'plotly') if m in sys.modules])

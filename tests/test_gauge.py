@@ -12,7 +12,6 @@ from scipy.special import log_softmax, softmax
 from sklearn.datasets import load_digits
 
 import datapare as dp
-from datapare import cli
 from datapare.data import Encoding, Inputs
 from datapare.errors import InputError
 from datapare.gauging import linearise
@@ -24,6 +23,7 @@ from datapare.train.evaluate import Rows
 from datapare.train.loop import initial, train
 from datapare.train.recipes import Training
 from datapare.types import Dynamics
+from shell import run
 
 KNOBS = {"spread": {"shots": 2}, "training_time": {"loss": 0.5}}
 SMALL = Training(epochs=1, batch=16, lr=0.02, momentum=0.0, nesterov=False, model="resnet8", width=4, precision="fp32")
@@ -289,16 +289,6 @@ def test_the_prediction_is_of_the_order_of_a_real_training():
 # From the shell.
 
 
-def say(capsys, *argv):
-    try:
-        cli.main([str(a) for a in argv])
-        code = 0
-    except SystemExit as stop:
-        code = stop.code or 0
-    out = capsys.readouterr()
-    return code, out.out, out.err
-
-
 @pytest.fixture
 def pictures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -312,31 +302,31 @@ def test_vectors_are_gauged_as_they_are(capsys, tmp_path, monkeypatch):
     d = record()
     d = Dynamics({}, d.label, {"embedding": d.arrays["embedding"].astype(np.float32)})
     np.savez("points.npz", x=d.arrays["embedding"], y=d.label)
-    code, out, _ = say(capsys, "gauge", "points.npz", "--shots", 2)
+    code, out, _ = run(capsys, "gauge", "points.npz", "--shots", 2)
     assert code == 0
     assert float(out.split()[1]) == pytest.approx(dp.gauge(d, "spread", shots=2), rel=1e-3)
     assert "5 numbers of 24 examples" in out
 
 
 def test_pictures_need_an_embedding_and_the_sentence_says_how(capsys, pictures):
-    code, _, err = say(capsys, "gauge", pictures)
+    code, _, err = run(capsys, "gauge", pictures)
     assert code == 2
     assert "datapare record PATH --channel embedding" in err
-    code, _, _ = say(capsys, "record", pictures, "--epochs", 1, "--schedule-epochs", 2, "--channel", "embedding")
+    code, _, _ = run(capsys, "record", pictures, "--epochs", 1, "--schedule-epochs", 2, "--channel", "embedding")
     assert code == 0
-    code, out, _ = say(capsys, "gauge", "digits.npz.datapare", "--shots", 4)
+    code, out, _ = run(capsys, "gauge", "digits.npz.datapare", "--shots", 4)
     assert code == 0
     assert "of 200 examples" in out
 
 
 def test_training_time_is_told_with_its_doubts(capsys, pictures):
     line = ("gauge", pictures, "--method", "training_time", "--loss", "0.5", "--examples", 8)
-    code, out, _ = say(capsys, *line)
+    code, out, _ = run(capsys, *line)
     assert code == 0
     assert "updates" in out
     assert "overshoot" in out
-    _, out, _ = say(capsys, *line, "--lr", "0.001", "--momentum", 0)
+    _, out, _ = run(capsys, *line, "--lr", "0.001", "--momentum", 0)
     assert "overshoot" not in out
     assert "the recipe itself trains by sgd with lr 0.1 and momentum 0.9" in out
-    code, _, _ = say(capsys, "gauge", pictures, "--method", "training_time")
+    code, _, _ = run(capsys, "gauge", pictures, "--method", "training_time")
     assert code == 2  # nothing is published for --loss

@@ -8,14 +8,14 @@ from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from datapare import store
-from datapare.data import Dataset, Encoding, encode
+from datapare.data import Dataset, encode
 from datapare.errors import InputError, MissingExtraError
 from datapare.numerics import squared_norms
 from datapare.train.evaluate import predict
-from datapare.train.models import Network, normalisation
+from datapare.train.models import Network, Pretrained, normalisation
 from datapare.train.recipes import Training
 from datapare.types import Dynamics
 
@@ -23,28 +23,19 @@ EMBEDDING = "embedding"
 OWN = "own-embedding.npy"  # the recorded network's features, kept when others take their place
 
 
-class Backbone(nn.Module):
+class Backbone(Pretrained):
     """A pretrained transformers model without a head: rows of an encoding in, one vector per example out.
 
     Texts: the mean over their tokens. Images: the mean over positions, of patches or of a convolutional map.
     """
 
-    def __init__(self, model: nn.Module, encoding: Encoding) -> None:
-        super().__init__()
-        self.model = model
-        self.kind = encoding.kind
-        self.pad = encoding.pad
-
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, d) for normalised images (B, C, H, W) or token ids (B, L), 0 = padding."""
+        state: Tensor = self.model(**self.given(x)).last_hidden_state
         if self.kind == "image":
-            colours = x if x.shape[1] == 3 else x.expand(-1, 3, -1, -1)
-            state: Tensor = self.model(pixel_values=colours).last_hidden_state
             return state.mean((2, 3)) if state.ndim == 4 else state.mean(1)  # (B, d, H, W) or (B, L, d)
         there = (x != 0).long()
-        ids = x.masked_fill(x == self.pad, 0).masked_fill(x == 0, self.pad)
-        states: Tensor = self.model(input_ids=ids, attention_mask=there).last_hidden_state
-        return (states * there[..., None]).sum(1) / there.sum(1, keepdim=True).clamp(min=1)
+        return (state * there[..., None]).sum(1) / there.sum(1, keepdim=True).clamp(min=1)
 
 
 def embed_with(name: str, data: Dataset, *, image_size: int | None = None) -> NDArray[np.float32]:

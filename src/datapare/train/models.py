@@ -81,13 +81,15 @@ class Pretrained(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits (B, K) for normalised images (B, C, H, W) or token ids (B, L) with 0 = padding."""
+        logits: Tensor = self.model(**self.given(x)).logits
+        return logits
+
+    def given(self, x: Tensor) -> dict[str, Tensor]:
+        """Return what the model is called with, by the names that transformers uses."""
         if self.kind == "image":
-            colours = x if x.shape[1] == 3 else x.expand(-1, 3, -1, -1)
-            logits: Tensor = self.model(pixel_values=colours).logits
-            return logits
+            return {"pixel_values": x if x.shape[1] == 3 else x.expand(-1, 3, -1, -1)}
         ids = x.masked_fill(x == self.pad, 0).masked_fill(x == 0, self.pad)
-        text_logits: Tensor = self.model(input_ids=ids, attention_mask=(x != 0).long()).logits
-        return text_logits
+        return {"input_ids": ids, "attention_mask": (x != 0).long()}
 
 
 def backbone(name: str | None) -> str | None:
