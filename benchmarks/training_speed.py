@@ -1,6 +1,6 @@
 """Images per second of one training epoch: the field's plain loop against ours, in turns, in the same process.
 
-    python benchmarks/training_speed.py [--seconds 10] [--rounds 3] [--compile]
+    python benchmarks/training_speed.py [--seconds 10] [--rounds 3]
 
 *Plain* is what pruning papers release: a Dataset that flips, crops and normalises one image at a time (numpy, without
 PIL), a DataLoader with two workers, float32, torch's default memory format, plain SGD. *Ours* is
@@ -30,7 +30,7 @@ from torch.utils.data import Dataset as TorchDataset
 from datapare.data import Encoding, Inputs
 from datapare.train.loop import train
 from datapare.train.nets import ResNet
-from datapare.train.precision import fastest, has_bf16_units
+from datapare.train.precision import has_bf16_units
 from datapare.train.recipes import Training
 
 RESULTS = Path(__file__).parent / "results" / "training_speed.json"
@@ -123,7 +123,7 @@ def compare(case, seconds, rounds):
     }
 
 
-def steps(case, rounds, *, compiled):
+def steps(case, rounds):
     """Images/s of one step with one choice changed at a time; variants take turns, the fastest step counts."""
     name, width, pixels, channels, batch, guess = case
     batch = min(batch, max(16, guess // 2))  # half a second a step
@@ -138,8 +138,6 @@ def steps(case, rounds, *, compiled):
         "channels_last, fused, bf16": {"last": True, "fused": True, "bf16": True},
         "channels_last, fused, one thread": {"last": True, "fused": True, "threads": 1},
     }
-    if compiled:
-        variants["channels_last, fused, torch.compile"] = {"last": True, "fused": True, "compiled": True}
     makers = {label: stepper(name, width, channels, x, y, **choice) for label, choice in variants.items()}
     repeat = max(1, round(guess / batch / 2))
     best = dict.fromkeys(variants, 0.0)
@@ -150,15 +148,12 @@ def steps(case, rounds, *, compiled):
     return {label: round(speed, 1) for label, speed in best.items()}
 
 
-def stepper(
-    name, width, channels, x, y, *, last=False, flush=False, bf16=False, threads=0, compiled=False, **optimizing
-):
+def stepper(name, width, channels, x, y, *, last=False, flush=False, bf16=False, threads=0, **optimizing):
     """A function that makes one training step and returns its seconds."""
     net: nn.Module = ResNet(name, 10, channels=channels, width=width)
     if last:
         net, x = net.to(memory_format=torch.channels_last), x.contiguous(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.01, momentum=0.9, nesterov=True, weight_decay=5e-4, **optimizing)
-    forward = torch.compile(net) if compiled else net
 
     def step():
         before = torch.get_num_threads()
@@ -166,7 +161,7 @@ def stepper(
         torch.set_num_threads(threads or before)
         start = time.perf_counter()
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            loss = cross_entropy(forward(x), y)
+            loss = cross_entropy(net(x), y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -177,7 +172,7 @@ def stepper(
     return step
 
 
-def conditions(arguments):
+def conditions(arguments, script=__file__):
     info = Path("/proc/cpuinfo")
     text = info.read_text(encoding="utf-8") if info.exists() else ""
     flags = set(re.search(r"^flags\s*:(.*)$", text, re.MULTILINE)[1].split()) if text else set()
@@ -195,7 +190,7 @@ def conditions(arguments):
         "bf16_units": has_bf16_units(),
         "cuda": torch.cuda.is_available(),
         "arguments": arguments,
-        "script_sha256": hashlib.sha256(Path(__file__).read_bytes()).hexdigest(),
+        "script_sha256": hashlib.sha256(Path(script).read_bytes()).hexdigest(),
     }
 
 
@@ -203,16 +198,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=10, help="about how long an epoch of each system takes")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--compile", action="store_true", help="also time torch.compile (takes minutes)")
     arguments = vars(parser.parse_args())
     torch.manual_seed(0)
     result = {"claim": "images per second of one training epoch, plain PyTorch against datapare", "cases": {}}
-    net, width, pixels, channels, batch, _ = CASES["resnet18 width 64, 32 px"]
-    some = torch.randn(batch, channels, pixels, pixels)
-    result["auto_precision"] = fastest(ResNet(net, 10, channels=channels, width=width), some, torch.zeros(batch).long())
     for name, case in reversed(CASES.items()):  # the quick ones first; each is written when it is done
         measured = compare(case, arguments["seconds"], arguments["rounds"])
-        measured["steps"] = steps(case, arguments["rounds"], compiled=arguments["compile"])
+        measured["steps"] = steps(case, arguments["rounds"])
         result["cases"][name] = measured
         result["conditions"] = conditions(arguments)
         print(name, json.dumps(measured, indent=1), flush=True)

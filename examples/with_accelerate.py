@@ -1,8 +1,9 @@
 """Record in a loop with accelerate, on any number of processes: lines with an arrow are datapare's.
 
-    accelerate launch --cpu --num_processes 2 examples/with_accelerate.py [FOLDER]
+    accelerate launch --multi_gpu --num_processes 2 examples/with_accelerate.py [FOLDER]
 
-Every process runs the same lines; the first one writes the record.
+Every process runs the same lines; the first one writes the record. Here they are processes without a GPU, which
+`--multi_gpu` starts as well; with `--cpu` accelerate would start one only.
 """
 
 import sys
@@ -38,7 +39,9 @@ def main(folder):
                     optimizer.step()
                     optimizer.zero_grad()
             recorder.end_epoch()  # <--
-    accelerator.print(f"recorded {recorder.epoch} epochs of {len(labels):,} digits")
+    accelerator.print(
+        f"recorded {recorder.epoch} epochs of {len(labels):,} digits in {accelerator.num_processes} processes"
+    )
     accelerator.end_training()
 
 

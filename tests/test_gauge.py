@@ -19,9 +19,9 @@ from datapare.methods import find, names
 from datapare.methods.gauge.spread import coverage, spread
 from datapare.methods.gauge.training_time import _curvature, _loss, stable_rate, training_time
 from datapare.probes.ntk_feature import freeze, ntk_feature
-from datapare.train.evaluate import Rows
 from datapare.train.loop import initial, train
 from datapare.train.recipes import Training
+from datapare.train.rows import Rows
 from datapare.types import Dynamics
 from shell import run
 

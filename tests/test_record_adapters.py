@@ -41,6 +41,16 @@ class Telling(torch.nn.Module):
         return {"loss": cross_entropy(logits, labels), "logits": logits} if labels is not None else logits
 
 
+class Tupled(Telling):
+    """As models with return_dict=False: (loss, logits), or (logits,) without labels."""
+
+    config = None  # smoothing looks at it
+
+    def forward(self, told, labels=None):
+        said = super().forward(told, labels)
+        return (said,) if labels is None else (said["loss"], said["logits"])
+
+
 def check(folder):
     """Every example, and no other, has the margin that it told."""
     dynamics = dp.load(folder)
@@ -49,7 +59,7 @@ def check(folder):
     np.testing.assert_array_equal(dynamics.channels["margin"], [wanted] * T)
 
 
-def in_transformers(folder, **settings):
+def in_transformers(folder, model=Telling, **settings):
     from datasets import Dataset
     from transformers import Trainer, TrainingArguments
 
@@ -71,9 +81,10 @@ def in_transformers(folder, **settings):
         **{"save_strategy": "no", **settings},
     )
     with dp.Recorder(folder / "transformers", LABEL, T) as recorder:
-        trainer = RecordingTrainer(Telling(), arguments, train_dataset=data, eval_dataset=data, recorder=recorder)
+        trainer = RecordingTrainer(model(), arguments, train_dataset=data, eval_dataset=data, recorder=recorder)
         trainer.train(resume_from_checkpoint=settings.get("save_strategy") == "epoch" and recorder.epoch > 0)
-        trainer.evaluate()  # is no observation
+        if "label_smoothing_factor" not in settings:
+            trainer.evaluate()  # is no observation
     return trainer
 
 
@@ -133,6 +144,13 @@ def in_fabric(folder, count=1):
 def test_the_hugging_face_trainer(tmp_path):
     trainer = in_transformers(tmp_path, dataloader_num_workers=1)
     assert trainer.args.remove_unused_columns  # which strips "id", and not what we follow
+    check(tmp_path / "transformers")
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_models_that_answer_in_tuples_are_recorded_with_smoothed_labels_or_without(tmp_path, smoothing):
+    """Smoothing takes the labels from the batch, and with them the loss in front of the logits."""
+    in_transformers(tmp_path, Tupled, label_smoothing_factor=smoothing)
     check(tmp_path / "transformers")
 
 
@@ -204,9 +222,10 @@ def test_all_of_them_in_two_processes(tmp_path):
 
 
 def test_the_accelerate_example_in_two_processes(tmp_path):
-    launch = ("accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1")
-    said = torchrun(*launch, "--mixed_precision", "no", EXAMPLES / "with_accelerate.py", tmp_path)
-    assert said.count("recorded 2 epochs of 1,797 digits") == 1
+    launch = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1")
+    settings = ("--main_process_port", "0", "--mixed_precision", "no")
+    said = torchrun(*launch, *settings, EXAMPLES / "with_accelerate.py", tmp_path)
+    assert said.count("recorded 2 epochs of 1,797 digits in 2 processes") == 1
     assert np.isfinite(dp.load(tmp_path / "dynamics").channels["loss"]).all()
 
 

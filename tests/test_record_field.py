@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, RandomSampler, Sampler
 
+import datapare as dp
 from datapare.errors import InputError
 from datapare.recorder import Recorder
 
@@ -179,6 +180,39 @@ def test_accumulation_mixed_precision_and_compilation_change_no_identity(tmp_pat
                 optimizer.zero_grad()
 
     np.testing.assert_array_equal(margin_of(tmp_path, loop), WANTED)
+
+
+def test_smoothed_labels_are_recorded_against_the_true_label(tmp_path):
+    def loop(recorder):
+        for index, batch in recorder.track(DataLoader(Telling(), 7, shuffle=True)):
+            logits = logits_of(batch["told"])
+            torch.nn.functional.cross_entropy(logits, batch["label"], label_smoothing=0.3)  # the loop's own business
+            recorder.observe(index, logits, batch["label"])
+
+    np.testing.assert_array_equal(margin_of(tmp_path, loop), WANTED)
+
+
+@pytest.mark.parametrize("task", ["regression", "several labels"])
+def test_tasks_without_one_class_keep_the_loss_of_each_example(tmp_path, task):
+    """Regression and multi-label: the channel loss, and what is made of it; examples are followed as ever."""
+
+    def losses(batch):
+        if task == "regression":
+            return torch.nn.functional.mse_loss(batch["told"], torch.zeros(len(batch["told"])), reduction="none")
+        wanted = torch.stack([batch["label"], 1 - batch["label"]], dim=1).float()
+        logits = logits_of(batch["told"])
+        return torch.nn.functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none").mean(dim=1)
+
+    with Recorder(tmp_path / "run", np.zeros(N, int), 2, channels=("loss",)) as recorder:
+        for _ in range(2):
+            for index, batch in recorder.track(DataLoader(Telling(), 7, shuffle=True, num_workers=1)):
+                recorder.observe(index, loss=losses(batch))
+            recorder.end_epoch()
+    whole = losses({"told": torch.arange(N) + 1.0, "label": torch.from_numpy(LABEL)})
+    dynamics = recorder.dynamics()
+    np.testing.assert_allclose(dynamics.channels["loss"], [whole.numpy()] * 2, rtol=1e-6)
+    hardest = dp.select(dp.score(dynamics, "loss"), "top", keep=5).index  # and can be pruned by
+    np.testing.assert_array_equal(hardest, np.sort(np.argsort(whole.numpy(), kind="stable")[-5:]))
 
 
 def test_mixed_examples_are_recorded_against_the_true_label_of_the_first(tmp_path):

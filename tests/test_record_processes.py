@@ -178,6 +178,23 @@ def on_two_hosts(folder):
         assert not host.exists()
 
 
+def under_accelerate(folder):
+    """Record the shares, and what a loader says that accelerate divided: every sample says who it is."""
+    import accelerate
+
+    accelerator = accelerate.Accelerator(cpu=True)
+    assert accelerator.num_processes == 2
+    data = TensorDataset(torch.arange(N), torch.from_numpy(LABEL))
+    loader = accelerator.prepare_data_loader(DataLoader(data, B, shuffle=True))
+    with Recorder(folder / "rewound", LABEL, 2) as recorder:
+        for epoch in range(2):
+            for index, told, target in recorder.track(loader):
+                assert index.tolist() == told.tolist()
+                recorder.observe(index, logits_of(epoch)[told], target)
+            recorder.end_epoch()
+    record(folder / "run")
+
+
 def main(act, folder):
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
@@ -185,9 +202,9 @@ def main(act, folder):
     dist.destroy_process_group()
 
 
-def launched(act, folder, *settings, before=()):
+def launched(act, folder, *settings, before=(), by="torch.distributed.run"):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [*before, sys.executable, "-m", "torch.distributed.run", *settings, __file__, act.__name__, folder]
+    command = [*before, sys.executable, "-m", by, *settings, __file__, act.__name__, folder]
     return subprocess.Popen(
         [str(part) for part in command], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -243,6 +260,15 @@ def check_trained(dynamics):
                 (torch.nn.functional.cross_entropy(logits, target) / 2).backward()
             optimizer.step()
         np.testing.assert_allclose(dynamics.channels["loss"][epoch], row, rtol=1e-5)
+
+
+def test_accelerate_launch_records_as_one(tmp_path):
+    pytest.importorskip("accelerate")
+    settings = ("--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no")
+    settings += ("--main_process_port", "0")
+    finished(launched(under_accelerate, tmp_path, *settings, by="accelerate.commands.launch"))
+    assert contents(tmp_path / "run") == record_alone(tmp_path / "alone")
+    check_tracked(dp.load(tmp_path / "rewound"))
 
 
 def test_a_killed_process_leaves_a_record_that_the_next_ones_continue(tmp_path):

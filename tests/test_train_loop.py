@@ -18,9 +18,8 @@ from datapare.recorder import Recorder
 from datapare.train.checkpoint import NAME
 from datapare.train.epoch import bounds
 from datapare.train.evaluate import accuracy, class_accuracy, embed, predict
-from datapare.train.loop import settle, train
+from datapare.train.loop import train
 from datapare.train.models import build
-from datapare.train.precision import fastest, has_bf16_units
 from datapare.train.recipes import Training
 
 PICTURES = Training(epochs=3, schedule_epochs=4, batch=16, lr=0.05, augment=("shift",), model="resnet8", width=4)
@@ -293,19 +292,3 @@ def test_bf16_trains_when_asked_for():
     assert half.training.precision == "bf16"
     assert half.loss != full.loss
     assert half.loss[0] == pytest.approx(full.loss[0], rel=0.1)
-
-
-def test_precision_is_settled_before_the_training():
-    data, label = pictures()
-    settled = settle(data, label, 3, PICTURES, seed=0).precision
-    assert settled in ("fp32", "bf16")
-    assert has_bf16_units() or settled == "fp32"
-    assert train(data, label, 3, PICTURES, seed=0).training.precision in ("fp32", "bf16")
-
-
-def test_timing_precisions_leaves_the_network_alone():
-    data, label = pictures()
-    net = build(PICTURES, data, 3)
-    before = {name: value.clone() for name, value in net.state_dict().items()}
-    assert fastest(net, torch.from_numpy(data.array), torch.from_numpy(label)) in ("fp32", "bf16")
-    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())

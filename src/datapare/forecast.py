@@ -88,9 +88,10 @@ def forecast(
     from datapare.data import Dataset, encode, open_dataset
     from datapare.recorder.channels import CHANNELS
     from datapare.train import retraining, settings, settle
-    from datapare.train.early import for_fraction, needed
+    from datapare.train.early import needed
     from datapare.train.finished import FINISHED
     from datapare.train.models import backbone
+    from datapare.train.recipes import for_fraction
 
     data = source if isinstance(source, Dataset) else open_dataset(source, **(open_with or {}))
     count = budget(len(data), keep)

@@ -111,8 +111,9 @@ def linearise(
 
     from datapare.data import Inputs
     from datapare.probes.ntk_feature import freeze, ntk_feature
-    from datapare.train.evaluate import Rows, predict
+    from datapare.train.evaluate import predict
     from datapare.train.loop import initial
+    from datapare.train.rows import Rows
 
     if examples < 1 or not len(label):
         raise InputError(f"a linearised model needs at least one example, not {min(examples, len(label))}.")

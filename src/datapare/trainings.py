@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from datapare.data import Dataset, Inputs, part
 from datapare.errors import DatapareError, InputError
 from datapare.store import write_json
+from datapare.train.recipes import deciding
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +115,7 @@ def run_all(
 
 def mark(job: Job, facts: Sequence[str]) -> str:
     """Digest of everything that decides the result of a job; a precision left open is decided by the machine."""
-    settings = asdict(replace(job.training, precision="auto"))
+    settings = deciding(job.training)
     digest = hashlib.sha256(json.dumps([list(facts), settings, job.seed]).encode())
     digest.update(np.ascontiguousarray(job.index, dtype=np.int64).tobytes())
     return digest.hexdigest()

@@ -19,7 +19,7 @@ POSITION = "datapare_position"
 
 
 class Recording:
-    """Observes the logits of every training batch; positions are those in `train_dataset`, whose labels were given.
+    """Observes the logits of every training batch, at the positions in `train_dataset`, whose labels were given.
 
     Training may be longer than the record, and may be resumed from a checkpoint.
     """
@@ -35,10 +35,11 @@ class Recording:
 
     def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **settings: Any) -> Any:
         """Return the Trainer's loss, and note the logits it came from."""
-        position, target = inputs.pop(POSITION, None), inputs.get("labels")  # smoothing pops the labels
+        position, target = inputs.pop(POSITION, None), inputs.get("labels")
         loss, outputs = super().compute_loss(model, inputs, return_outputs=True, **settings)  # type: ignore[misc]
         if position is not None and self.recorder.epoch < self.recorder.epochs:
-            logits = outputs["logits"] if isinstance(outputs, Mapping) else outputs[1]
+            # a tuple begins with the loss, unless smoothing took the labels away
+            logits = outputs["logits"] if isinstance(outputs, Mapping) else outputs[int("labels" in inputs)]
             self.recorder.observe(position, logits, target)
         return (loss, outputs) if return_outputs else loss
 

@@ -32,7 +32,7 @@ def _side(shorter: list[int]) -> int:
 
 
 def apply(data: Dataset, encoding: Encoding) -> NDArray[np.uint8]:
-    """Pixels (N, height, width, channels), decoded in two threads."""
+    """Pixels (N, height, width, channels), decoded by all cores."""
     shape = (encoding.height, encoding.width, encoding.channels)
     if data.array is not None and data.array.shape[1:] == shape:
         return np.asarray(data.array, np.uint8)

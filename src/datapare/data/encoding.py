@@ -1,5 +1,8 @@
 """Examples as one array that a network reads, the same way for training data and for any later data."""
 
+import errno
+import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -110,11 +113,26 @@ def encoding_from(fields: Mapping[str, Any]) -> Encoding:
 
 
 def room(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """An array of zeros; above 4 GiB in a temporary file, so that it need not fit in memory."""
-    if int(np.prod(shape)) * np.dtype(dtype).itemsize <= _IN_MEMORY:
+    """An array of zeros; above 4 GiB in a temporary file, so that it need not fit in memory.
+
+    Raises InputError where the disk has no such space.
+    """
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    if size <= _IN_MEMORY:
         return np.zeros(shape, dtype)
     with tempfile.TemporaryFile() as file:
-        return np.memmap(file, dtype=dtype, mode="w+", shape=shape)
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)  # otherwise a full disk would kill us in the middle
+        except (AttributeError, OSError) as error:
+            if getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                where = tempfile.gettempdir()
+                raise InputError(
+                    f"the decoded examples take {size / 2**30:.1f} GiB of disk, but {where} has "
+                    f"{shutil.disk_usage(where).free / 2**30:.1f} free: set TMPDIR to a roomier place, or image_size "
+                    "to fewer pixels."
+                ) from error
+            file.truncate(size)  # a system or a disk without that call
+        return np.memmap(file, dtype=dtype, mode="r+", shape=shape)
 
 
 def _vectors(data: Dataset, encoding: Encoding | None) -> Inputs:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from datapare import store
 from datapare.errors import BusyError, InputError
+from datapare.recorder.arguments import facts
 from datapare.recorder.carry import Carry
-from datapare.recorder.journal import Journal, digest
+from datapare.recorder.journal import Journal
 from datapare.types import Dynamics
 
 
@@ -85,21 +86,6 @@ class Archive:
     def close(self) -> None:
         """Let go of the folder."""
         self._journal.close()
-
-
-def facts(plain: Dynamics, epochs: int, channels: Sequence[str], arrays: Sequence[str]) -> dict[str, Any]:
-    """Return what a continued record, and every process that records, must agree with."""
-    return {
-        "examples": len(plain),
-        "epochs": epochs,
-        "labels": digest(plain.label),
-        "keys": None if plain.key is None else digest(plain.key),
-        "classes": list(plain.classes),
-        "channels": list(channels),
-        "arrays": list(arrays),
-        "observed": plain.observed,
-        "recipe": asdict(plain.recipe),
-    }
 
 
 def _journal(folder: Path, plain: Dynamics, described: Mapping[str, Any]) -> Journal:

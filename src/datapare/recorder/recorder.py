@@ -19,7 +19,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast, get_args
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +27,13 @@ from numpy.typing import NDArray
 from datapare import store
 from datapare.errors import InputError
 from datapare.recorder import identity
-from datapare.recorder.archive import Archive, facts
+from datapare.recorder.archive import Archive
+from datapare.recorder.arguments import check_names, check_sizes, facts
 from datapare.recorder.board import Board
 from datapare.recorder.carry import Carry, Spool
 from datapare.recorder.channels import CHANNELS
 from datapare.recorder.peers import Peers
 from datapare.types import Dynamics, Observed, Recipe
-
-ARRAYS = ("logit_mean",)
 
 
 class Recorder:
@@ -77,9 +76,9 @@ class Recorder:
         observed: Observed = "train-pass",
         recipe: Recipe = Recipe(verb="record"),  # noqa: B008 - frozen
     ) -> None:
-        _check_names(channels, arrays, observed)
+        check_names(channels, arrays, observed)
         plain = Dynamics({}, labels, classes=tuple(classes), key=key, observed=observed, recipe=recipe)
-        _check_sizes(plain, epochs)
+        check_sizes(plain, epochs)
         self._plain = plain
         self.epochs = epochs
         self._folder = Path(path)
@@ -277,26 +276,3 @@ class Recorder:
             raise InputError(
                 f'a loss fills the channel loss alone, but this recorder keeps {kept}; keep ("loss",) only.'
             )
-
-
-def _check_names(channels: Sequence[str], arrays: Sequence[str], observed: str) -> None:
-    for what, given, known in (("channel", channels, (*CHANNELS, "kl_step")), ("array", arrays, ARRAYS)):
-        unknown = [name for name in given if name not in known]
-        if isinstance(given, str) or unknown or len(set(given)) < len(given):
-            raise InputError(f"{what}s are different names out of {', '.join(known)}, not {given!r}.")
-    if not channels:
-        raise InputError(f"expected at least one channel out of {', '.join(CHANNELS)}, but none was named.")
-    if observed not in get_args(Observed):
-        raise InputError(f"observed is one of {get_args(Observed)}, not {observed!r}.")
-
-
-def _check_sizes(plain: Dynamics, epochs: int) -> None:
-    if not isinstance(epochs, int) or epochs < 1:
-        raise InputError(f"epochs is how many epochs will be recorded, at least 1, not {epochs!r}.")
-    if len(plain) == 0:
-        raise InputError("expected one label per example, but there are none.")
-    low, high = int(plain.label.min()), int(plain.label.max())
-    if low < 0:
-        raise InputError(f"labels are class numbers 0, 1, 2, …, but {low} arrived; record labelled examples only.")
-    if plain.classes and high >= len(plain.classes):
-        raise InputError(f"the labels go up to {high}, but only {len(plain.classes)} classes are named.")

@@ -22,10 +22,11 @@ from torch.nn.functional import cross_entropy
 from datapare.data import Inputs
 from datapare.errors import InputError
 from datapare.probes.passes import at_rest
-from datapare.train.evaluate import Rows, accuracy
+from datapare.train.evaluate import accuracy
 from datapare.train.models import Network
 from datapare.train.precision import autocast
 from datapare.train.recipes import Training
+from datapare.train.rows import Rows
 
 BATCH = 512
 

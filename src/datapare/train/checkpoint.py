@@ -7,7 +7,7 @@ runs no code.
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,18 +17,20 @@ from numpy.typing import NDArray
 from datapare.data import Inputs
 from datapare.during import Loss, Sampler
 from datapare.errors import InputError
-from datapare.train.recipes import Precision, Training
+from datapare.train.recipes import Layout, Precision, Training, deciding
 
 NAME = "checkpoint.pt"
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a training knows after some epochs, beside the tensors: settled precision, mean loss per epoch, its cost."""
+    """What a training knows after some epochs, beside the tensors: how it is computed, its mean losses, its cost."""
 
     precision: Precision
-    loss: tuple[float, ...]
-    seconds: float
+    layout: Layout = "channels-last"
+    compiled: bool = False
+    loss: tuple[float, ...] = ()
+    seconds: float = 0.0
     iterations: int = 0
     examples: int = 0
     revisited: int = 0
@@ -46,7 +48,7 @@ def fingerprint(
     loss: Loss | None = None,
 ) -> str:
     """Return a digest of everything that decides a training; of the rows, a thousand stand for all."""
-    settings = asdict(replace(training, precision="auto"))  # a settled precision is the same training
+    settings = deciding(training)
     shape = [list(inputs.array.shape), str(inputs.array.dtype), inputs.encoding.kind]
     digest = hashlib.sha256(json.dumps([settings, seed, n_classes, shape]).encode())
     some = np.linspace(0, len(label) - 1, num=min(1000, len(label)), dtype=np.int64)

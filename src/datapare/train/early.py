@@ -6,8 +6,7 @@ import tempfile
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields, replace
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,7 +27,9 @@ from datapare.train.epoch import Progress
 from datapare.train.finished import FINISHED
 from datapare.train.loop import Trained, settle, train
 from datapare.train.models import backbone
-from datapare.train.recipes import PRESETS, Precision, Training, choose, subset_batch
+from datapare.train.pace import usual
+from datapare.train.provenance import begun_in, check_same, recipe_of
+from datapare.train.recipes import OPEN, PRESETS, Precision, Training, choose, for_fraction
 from datapare.train.recipes import preset as named
 from datapare.types import Dynamics, Observed, Recipe
 
@@ -130,13 +131,14 @@ def _recorded(
     if rule is not None and "target_prob" not in channels:
         raise InputError("until_stable watches target_prob, which is not recorded; name it among the channels.")
     index = None if fraction is None else draw_fraction(data.label, fraction, seed)
-    asked, begun = _recipe(training, inputs, channels, observed, fraction, rule, seed, data), _begun(folder)
+    asked, begun = recipe_of(training, inputs, channels, observed, fraction, rule, seed, data), begun_in(folder)
     if begun is not None:
-        _check_same(folder, begun, asked)
-        training = replace(training, precision=begun["knobs"]["precision"])
+        check_same(folder, begun, asked)
+        there = {name: begun["knobs"].get(name, value) for name, value in OPEN.items()}
+        training = usual(replace(training, **there))  # older records do not know of all
     if not store.is_finished(folder):
         training = settle(inputs, data.label, len(data.classes), training, seed)
-        recipe = _recipe(training, inputs, channels, observed, fraction, rule, seed, data)
+        recipe = recipe_of(training, inputs, channels, observed, fraction, rule, seed, data)
         with _recorder(data, training, channels, observed, folder, recipe) as recorder:
             trained = train(
                 inputs,
@@ -237,67 +239,7 @@ def _with_finished(folder: Path, channels: tuple[str, ...]) -> Dynamics:
     return cast("Dynamics", store.load(folder))
 
 
-def for_fraction(training: Training, fraction: float | None) -> Training:
-    """Return the settings to train on a fraction only: the batch is as small as for a subset of that size.
-
-    With the whole batch a fraction makes so few updates that its network is another one and ranks otherwise. A fraction
-    of a few hundred examples still does: benchmarks/results/extrapolation.json has the agreement by size.
-    """
-    return training if fraction is None else replace(training, batch=subset_batch(training.batch, fraction))
-
-
 def needed(channels: Sequence[str], fraction: float | None) -> tuple[str, ...]:
     """Return the channels, with the embedding where only a fraction is scored: the rest is predicted from it."""
     added = (EMBEDDING,) if fraction is not None and EMBEDDING not in channels else ()
     return (*channels, *added)
-
-
-def _recipe(
-    training: Training,
-    inputs: Inputs,
-    channels: tuple[str, ...],
-    observed: Observed,
-    fraction: float | None,
-    rule: dict[str, Any] | None,
-    seed: int,
-    data: Dataset,
-) -> Recipe:
-    shape = inputs.array.shape[1:]
-    told = {"channels": channels, "observed": observed, "until_stable": rule, "input_shape": shape}
-    knobs = asdict(training) | told
-    knobs["fraction"] = fraction
-    knobs["fraction_batch"] = None if fraction is None else for_fraction(training, fraction).batch
-    plain = json.loads(json.dumps(knobs))  # as it will be read back: lists, not tuples
-    versions = {name: version(name) for name in ("datapare", "numpy", "torch")}
-    parents = () if data.scenario is None else (data.scenario.recipe,)
-    return Recipe("record", training.model, plain, seed, data.digest, versions, parents)
-
-
-def _begun(folder: Path) -> dict[str, Any] | None:
-    """Return the recipe, as plain data, of the record that stands or was begun in the folder."""
-    if store.is_finished(folder):
-        noun = store.load(folder)
-        if not isinstance(noun, Dynamics):
-            raise InputError(f"{folder} holds {type(noun).__name__.lower()}, not a record; choose another folder.")
-        return asdict(noun.recipe)
-    try:
-        begun: dict[str, Any] = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))["facts"]["recipe"]
-    except (OSError, ValueError, KeyError):
-        return None  # nothing, or nothing of ours: the Recorder says which
-    return begun
-
-
-def _check_same(folder: Path, begun: dict[str, Any], asked: Recipe) -> None:
-    """Raise InputError saying what differs between the recipe found and the recipe asked for."""
-    usual = {field.name: field.default for field in fields(Training)}  # of records older than a setting
-    there = {**usual, **begun["knobs"], "seed": begun["seed"], "dataset": begun["dataset"], "verb": begun["verb"]}
-    here = {**asked.knobs, "seed": asked.seed, "dataset": asked.dataset, "verb": asked.verb}
-    if here["precision"] == "auto":
-        here["precision"] = there.get("precision")
-    differing = [name for name in here if here[name] != there.get(name)]
-    if differing:
-        shown = "; ".join(f"{name} {there.get(name)} there, {here[name]} here" for name in differing)
-        raise InputError(
-            f"{folder} holds a record made otherwise ({shown}): give the same settings to go on with it, "
-            "or choose another folder."
-        )

@@ -17,11 +17,12 @@ from datapare.errors import DivergedError
 from datapare.train.adversarial import attack, under_attack
 from datapare.train.augment import augment
 from datapare.train.checkpoint import Checkpoint
-from datapare.train.evaluate import Rows, clean
+from datapare.train.evaluate import clean
 from datapare.train.models import Network
 from datapare.train.precision import autocast
 from datapare.train.randomness import generator, mixed
 from datapare.train.recipes import Training, learning_rate
+from datapare.train.rows import Rows
 
 EVALUATED = 512  # examples at a time where nothing is learned
 
@@ -53,6 +54,7 @@ class Run:
     training: Training
     seed: int
     recorder: Any
+    forward: Callable[[Tensor], Tensor]
     progress: Callable[[Progress], None] | None
     sampler: Sampler | None = None
     loss: Loss | None = None
@@ -80,7 +82,9 @@ def train_epoch(run: Run, state: Checkpoint, epoch: int) -> Checkpoint:
     edges = bounds(len(order), run.training.batch)
     steps = len(edges) - 1
     run.network.train()
+    run.rows.expect(order[: edges[1]])
     for step, (low, high) in enumerate(pairwise(edges)):
+        run.rows.expect(order[high : high + run.training.batch])
         # counted in epochs: where a sampler makes them shorter, the schedule fits itself
         rate = factor * learning_rate(run.training, epoch * steps + step, steps)
         total += _step(run, order[low:high], rate, shuffle) * (high - low)
@@ -118,7 +122,8 @@ def _step(run: Run, position: NDArray[np.int64], rate: float, shuffle: torch.Gen
     if run.training.epsilon:
         batch = attack(run.network, batch, target, run.training, shuffle)
     with autocast(batch.device, run.training.precision):
-        logits = run.network(batch)
+        # what is compiled is compiled for whole batches
+        logits = (run.forward if len(batch) == run.training.batch else run.network)(batch)
     loss = _loss(run, where, logits, target)
     if run.recorder is not None and run.recorder.observed == "train-pass":
         run.recorder.observe(where, logits.detach(), target)

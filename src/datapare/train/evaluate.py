@@ -1,6 +1,5 @@
 """What a network says about encoded rows: logits, embeddings, accuracy."""
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,30 +10,8 @@ from torch import Tensor
 
 from datapare.data import Inputs
 from datapare.train.models import Network
-from datapare.train.precision import autocast, device
-
-_SHARE = 0.5  # of the accelerator's free memory that the data may take before its rows stay on the host
-
-
-class Rows:
-    """The encoded rows, decoded once and on the device where they fit; `take` gives a batch of them there."""
-
-    def __init__(self, array: NDArray[Any], kind: str) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # a read-only map of a file: we never write into it
-            self.array = torch.from_numpy(array)
-        self.device = device()
-        if self.device.type == "cuda" and array.nbytes < _SHARE * torch.cuda.mem_get_info()[0]:
-            self.array = self.array.to(self.device)
-        # lengths on the host: a batch of texts is cut to its longest without asking the device
-        self.length = _lengths(array) if kind == "text" else None
-
-    def take(self, position: Tensor) -> Tensor:
-        """Return rows `position` (B,) int64 on the device; texts without the padding that all of them share."""
-        batch = self.array[position.to(self.array.device)].to(self.device, non_blocking=True)
-        if self.length is None:
-            return batch
-        return batch[:, : max(1, int(self.length[position.numpy()].max(initial=1)))]
+from datapare.train.precision import autocast
+from datapare.train.rows import Rows
 
 
 def predict(model: Network, inputs: Inputs, *, batch: int = 512, precision: str = "fp32") -> NDArray[np.float32]:
@@ -94,9 +71,3 @@ def _through(
     finally:
         model.train(before)
     return np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float32)
-
-
-def _lengths(array: NDArray[Any]) -> NDArray[np.int64]:
-    """Return the position after the last token of each row (N, L) of ids."""
-    there = array != 0
-    return np.where(there.any(1), array.shape[1] - there[:, ::-1].argmax(1), 0)

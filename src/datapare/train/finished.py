@@ -14,8 +14,9 @@ from datapare.data import Inputs
 from datapare.probes.boundary_distance import boundary_distance
 from datapare.probes.distorted_loss import distorted_loss
 from datapare.probes.grad_norm import grad_norm
-from datapare.train.evaluate import Rows, embed, predict
+from datapare.train.evaluate import embed, predict
 from datapare.train.models import Network
+from datapare.train.rows import Rows
 
 Seen = Callable[[int, int], None]  # examples done, of all
 Array = NDArray[np.float32]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from datapare.data import Inputs
 from datapare.during import Loss, Sampler
@@ -19,11 +20,13 @@ from datapare.errors import InputError
 from datapare.train.adversarial import check_images
 from datapare.train.checkpoint import Checkpoint, fingerprint, forget, restore, store
 from datapare.train.epoch import Progress, Run, train_epoch
-from datapare.train.evaluate import Rows, accuracy, predict
+from datapare.train.evaluate import accuracy, predict
 from datapare.train.models import Network, build
-from datapare.train.precision import device, fastest, has_bf16_units
+from datapare.train.pace import fastest, forward, is_timed, usual
+from datapare.train.precision import device
 from datapare.train.randomness import deterministic, mixed, own_randomness
-from datapare.train.recipes import Precision, Training
+from datapare.train.recipes import OPEN, Training
+from datapare.train.rows import Rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +86,8 @@ def train(
     mark = fingerprint(inputs, label, n_classes, training, seed, index, sampler=sampler, loss=loss)
     with own_randomness(), deterministic():
         run = _prepare(inputs, label, n_classes, training, seed, index, recorder, progress)
-        state = restore(folder, mark, run.network, run.optimizer, sampler) or Checkpoint(_precision(run), (), 0.0)
-        run = replace(run, training=replace(training, precision=state.precision), sampler=sampler, loss=loss)
+        state = restore(folder, mark, run.network, run.optimizer, sampler) or Checkpoint(**_settled(run))
+        run = replace(_computed(run, state), sampler=sampler, loss=loss)
         store(folder, mark, run.network, run.optimizer, state, sampler)
         if recorder is not None and recorder.epoch != len(state.loss):
             recorder.rewind(len(state.loss))
@@ -104,14 +107,12 @@ def train(
 
 
 def settle(inputs: Inputs, label: NDArray[np.int64], n_classes: int, training: Training, seed: int) -> Training:
-    """Return the settings with a precision in place of "auto": the faster in a few timed steps, fp32 without units."""
-    if training.precision != "auto":
-        return training
-    if not has_bf16_units():
-        return replace(training, precision="fp32")
+    """Return the settings with what they leave open to this machine settled (pace.py)."""
+    if not is_timed(training):
+        return usual(training)
     with own_randomness():
         run = _prepare(inputs, label, n_classes, training, seed, np.arange(len(label)), None, None)
-        return replace(training, precision=_precision(run))
+        return replace(training, **_settled(run))
 
 
 def initial(inputs: Inputs, n_classes: int, training: Training, seed: int) -> Network:
@@ -133,7 +134,8 @@ def _prepare(
     network = _initial(inputs, n_classes, training, seed)
     target = torch.from_numpy(np.asarray(label, dtype=np.int64).copy()).to(device())
     rows = Rows(inputs.array, inputs.encoding.kind)
-    return Run(network, _optimizer(network, training), rows, target, index, training, seed, recorder, progress)
+    optimizer = _optimizer(network, training)
+    return Run(network, optimizer, rows, target, index, training, seed, recorder, network, progress)
 
 
 def _initial(inputs: Inputs, n_classes: int, training: Training, seed: int) -> Network:
@@ -151,12 +153,25 @@ def _optimizer(network: Network, training: Training) -> torch.optim.Optimizer:
     return torch.optim.SGD(parameters, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=decay, fused=True)
 
 
-def _precision(run: Run) -> Precision:
-    """Return the precision to train in: as asked for, or the faster one where the answer is left to us."""
-    if run.training.precision != "auto":
-        return run.training.precision
+def _settled(run: Run) -> dict[str, Any]:
+    """Return how to compute the training: what was asked for, and the faster way where it is left to us."""
+    training = usual(run.training)
+    if is_timed(run.training):
+        updates = run.training.epochs * -(-len(run.index) // run.training.batch)
+        training = fastest(run.network, *_whole_batch(run), run.training, updates)
+    return {name: getattr(training, name) for name in OPEN}
+
+
+def _computed(run: Run, state: Checkpoint) -> Run:
+    """Return the run computed as its first state says."""
+    training = replace(run.training, **{name: getattr(state, name) for name in OPEN})
+    run.network.lay_out(training.layout)
+    return replace(run, training=training, forward=forward(run.network, *_whole_batch(run), training))
+
+
+def _whole_batch(run: Run) -> tuple[Tensor, Tensor]:
     some = torch.from_numpy(run.index[: run.training.batch].copy())
-    return fastest(run.network, run.rows.take(some), run.label[some.to(run.label.device)])
+    return run.rows.take(some), run.label[some.to(run.label.device)]
 
 
 def _finish(run: Run, state: Checkpoint, evaluate: tuple[Inputs, NDArray[np.int64]] | None) -> Trained:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from datapare.data import Encoding, Inputs
 from datapare.errors import InputError, MissingExtraError
 from datapare.train.nets import MLP, RESNETS, Classifier, ResNet, TextNet, image_stem
-from datapare.train.recipes import Training
+from datapare.train.recipes import Layout, Training
 
 KINDS = {**dict.fromkeys(RESNETS, ("image",)), "textnet": ("text",), "mlp": ("table", "embedding")}
 
@@ -31,15 +31,21 @@ class Network(nn.Module):
         super().__init__()
         self.kind = kind
         self.body = body
-        if kind == "image":  # 9..49 % more images/s (benchmarks/training_speed.py), and decoded arrays lie so already
-            body.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.lay_out("auto")
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
         self.register_buffer("scale", 1 / torch.tensor(std, dtype=torch.float32))
+
+    def lay_out(self, layout: Layout) -> None:
+        """Have the body read images as planes (contiguous) or pixel by pixel (channels-last), as decoded arrays lie."""
+        self.form = torch.contiguous_format if layout == "contiguous" else torch.channels_last
+        if self.kind == "image":
+            self.body.to(memory_format=self.form)  # type: ignore[call-overload]
 
     def prepare(self, x: Tensor) -> Tensor:
         """Return what the body reads: (B, C, H, W) normalised floats, (B, L) int64 ids or (B, F) floats."""
         if self.kind == "image":
-            return ((x.float() - 255 * self.mean) * (self.scale / 255)).permute(0, 3, 1, 2)
+            planes = ((x.float() - 255 * self.mean) * (self.scale / 255)).permute(0, 3, 1, 2)
+            return planes.contiguous(memory_format=self.form)
         if self.kind == "text":
             return x.long()
         return (x - self.mean) * self.scale

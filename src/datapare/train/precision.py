@@ -1,13 +1,8 @@
-"""Half precision where the processor has units for it and a few timed steps say that it pays."""
+"""Where a training is computed, and in which precision its forward passes run."""
 
-import copy
-import time
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from torch.nn.functional import cross_entropy
-
-PAYS = 1.15  # bf16 has to be this much faster: below, the digits are worth more
 
 
 def device() -> torch.device:
@@ -23,30 +18,6 @@ def has_bf16_units() -> bool:
     return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
 
 
-def fastest(network: torch.nn.Module, batch: torch.Tensor, label: torch.Tensor) -> Literal["fp32", "bf16"]:
-    """Return "bf16" or "fp32", whichever trains this batch faster; without bf16 units nothing is timed."""
-    if not has_bf16_units():
-        return "fp32"
-    seconds = {name: _step_seconds(network, batch, label, name) for name in ("fp32", "bf16")}
-    return "bf16" if seconds["bf16"] * PAYS < seconds["fp32"] else "fp32"
-
-
 def autocast(where: torch.device, precision: str) -> Any:
     """Return the context in which a forward pass runs."""
     return torch.autocast(where.type, dtype=torch.bfloat16, enabled=precision == "bf16")
-
-
-def _step_seconds(
-    network: torch.nn.Module, batch: torch.Tensor, label: torch.Tensor, precision: str, *, steps: int = 4
-) -> float:
-    """Return the fastest of a few training steps on a copy, the first not counted."""
-    trial, seconds = copy.deepcopy(network).train(), []
-    for _ in range(steps):
-        start = time.perf_counter()
-        with autocast(batch.device, precision):
-            loss = cross_entropy(trial(batch), label)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if batch.is_cuda:
-            torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds[1:])

@@ -5,13 +5,18 @@ Source      `cifar10`, `cifar100`: arXiv:2502.06905, Cho, Shin, Kang, Yun, 2025 
 """
 
 import math
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
 
 from datapare.data import Inputs
 from datapare.errors import InputError
 
 Precision = Literal["auto", "fp32", "bf16"]
+Layout = Literal["auto", "channels-last", "contiguous"]
+
+# What a training leaves to the machine that runs it: pace.py settles it, and a settled one is the same training.
+OPEN: Mapping[str, Any] = {"precision": "auto", "layout": "auto", "compiled": None}
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,7 @@ class Training:
     a scoring run is the honest beginning of a full one. `augment` names transforms of augment.py in their order.
     With `epsilon` > 0 the training is adversarial (adversarial.py): images are attacked within that distance, in
     `attack_steps` of `attack_step`, all in units of the pixel range.
+    `precision`, `layout` (of images) and `compiled` (by torch.compile; None: left open) are how it is computed.
     `mean` and `std` (per image channel, 0..1) are measured on the data when empty. `subset_budget` says what a
     retraining on a subset keeps of the full one: its `epochs` (with `subset_batch`) or its `iterations`.
 
@@ -44,6 +50,8 @@ class Training:
     model: str = "resnet18"
     width: int = 64
     precision: Precision = "auto"
+    layout: Layout = "auto"
+    compiled: bool | None = None
     subset_budget: Literal["epochs", "iterations"] = "epochs"
     epsilon: float = 0.0
     attack_step: float = 2 / 255
@@ -116,6 +124,16 @@ PRESETS: dict[str, Training] = {
 }
 
 
+def deciding(training: Training) -> dict[str, Any]:
+    """Return the settings that decide a training, as plain data: what is left to the machine counts as left open.
+
+    >>> deciding(Training(epochs=1, precision="bf16")) == deciding(Training(epochs=1))
+    True
+    """
+    settings = asdict(replace(training, **OPEN))
+    return {name: value for name, value in settings.items() if name not in ("layout", "compiled")}
+
+
 def preset(name: str) -> Training:
     """Return the recipe of this name; InputError lists the names when there is none.
 
@@ -165,6 +183,15 @@ def subset_batch(batch: int, keep: float) -> int:
         raise InputError(f"keep is a fraction between 0 and 1, not {keep}.")
     share = 1 if keep >= 0.25 else 2 if keep >= 0.15 else 4
     return max(2, batch // share)
+
+
+def for_fraction(training: Training, fraction: float | None) -> Training:
+    """Return the settings to train on a fraction only: the batch is as small as for a subset of that size.
+
+    With the whole batch a fraction makes so few updates that its network is another one and ranks otherwise. A fraction
+    of a few hundred examples still does: benchmarks/results/extrapolation.json has the agreement by size.
+    """
+    return training if fraction is None else replace(training, batch=subset_batch(training.batch, fraction))
 
 
 def retraining(training: Training, keep: float = 1.0) -> Training:
