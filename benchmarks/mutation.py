@@ -302,9 +302,9 @@ def survivors(planted: list[Mutant], trees: list[Path], *, laws: bool) -> list[M
 
 
 def code_digest(path: Path) -> str:
-    """Digest of what can be mutated: the code without comments, docstrings and imports, which prove nothing."""
+    """Digest of what can be mutated: the code without comments, docstrings, imports and published settings."""
     tree = ast.parse(path.read_text())
-    tree.body = [node for node in tree.body if not isinstance(node, (ast.Import, ast.ImportFrom))]
+    tree.body = [node for node in tree.body if not isinstance(node, (ast.Import, ast.ImportFrom)) and not is_data(node)]
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]

@@ -142,7 +142,8 @@ def test_presets_of_two_ended():
 
 def test_presets_of_d2():
     knobs = {"k": 5, "gamma": 0.1, "cut": 0.4}
-    assert published("d2")["PRESETS"] == {"cifar10": {0.1: knobs}, "cifar100": {0.1: knobs}}
+    presets = {"cifar10": {0.1: knobs}, "cifar100": {0.1: knobs}, "datacomp": {"k": 1, "gamma": 1.0}}
+    assert published("d2")["PRESETS"] == presets
 
 
 @pytest.mark.parametrize("name", [name for name in names("select") if "PRESETS" in published(name)])

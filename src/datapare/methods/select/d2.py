@@ -28,7 +28,11 @@ from datapare.errors import InputError
 from datapare.nearest import neighbours
 from datapare.numerics import hard_cut, squared_norms
 
-PRESETS = {"cifar10": {0.1: {"k": 5, "gamma": 0.1, "cut": 0.4}}, "cifar100": {0.1: {"k": 5, "gamma": 0.1, "cut": 0.4}}}
+PRESETS = {
+    "cifar10": {0.1: {"k": 5, "gamma": 0.1, "cut": 0.4}},
+    "cifar100": {0.1: {"k": 5, "gamma": 0.1, "cut": 0.4}},
+    "datacomp": {"k": 1, "gamma": 1.0},
+}
 UNVERIFIED: set[tuple[str, float]] = set()
 
 Graph = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]  # row ends, targets, distances
