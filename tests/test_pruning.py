@@ -109,6 +109,25 @@ def test_a_window_longer_than_the_record_is_refused_with_the_way_out(points, tmp
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("method", "knobs"),
+    [
+        ("el2n", {"first": 20, "count": 1}),  # as published for CIFAR
+        ("tdds", {"window": 3, "count": 90}),
+        ("dyn_unc", {"window": 4, "windows": "official"}),
+        ("forgetting", {}),
+        ("fatb", {"first": 3}),
+    ],
+)
+def test_epochs_that_will_not_be_recorded_are_missed_before_the_training(points, tmp_path, method, knobs):
+    if method in {"forgetting", "fatb"}:
+        assert len(prune(points, tmp_path / "run", method=method, selection="top", score_knobs=knobs).subset) == 36
+        return
+    with pytest.raises(dp.InputError, match=f"a record of 4 epochs is too short for {method}: "):
+        prune(points, tmp_path / "run", method=method, score_knobs=knobs)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_second_process_is_refused(points, tmp_path):
     with hold(tmp_path / "run", "working"), pytest.raises(BusyError, match="another process"):
         prune(points, tmp_path / "run")

@@ -85,7 +85,7 @@ def select(
     start = time.perf_counter()
     arrays = {name: bind(name, found, dynamics, scores).whole() for name in found.reads}
     rng = np.random.default_rng(seed)
-    columns = {name for name in arrays if name in DERIVED or (dynamics and name in dynamics.channels)}
+    columns = {name for name in arrays if name in {*DERIVED, *MEAN_OF} or (dynamics and name in dynamics.channels)}
     left = remaining(total, exclude, count)
     arrays = at(arrays, columns, left) if len(exclude) else arrays
     values |= fitted(found, arrays, count, values, augmented=_augmented(dynamics))
@@ -208,6 +208,15 @@ def _epoch_means(values: NDArray[Any]) -> NDArray[np.float64]:
     seen = (row[~np.isnan(row)] for row in values)
     means = [row.mean(dtype=np.float64) if len(row) else np.nan for row in seen]
     return np.broadcast_to(np.array(means)[:, None], values.shape)
+
+
+def source_of(name: str) -> str:
+    """The channel or array that has to be recorded for what a method reads by this name.
+
+    >>> source_of("correct"), source_of("mean_loss"), source_of("loss")
+    ('margin', 'loss', 'loss')
+    """
+    return DERIVED[name][0] if name in DERIVED else MEAN_OF.get(name, name)
 
 
 def versions() -> dict[str, str]:

@@ -6,7 +6,7 @@ from datapare.methods import find
 from datapare.types import Dynamics
 
 # What a forward pass over the examples says, of whichever pass the record is.
-PASSED = {"target_prob", "margin", "prob_margin", "error_norm", "entropy", "loss", "kl_step", "correct"}
+PASSED = {"target_prob", "margin", "prob_margin", "error_norm", "entropy", "loss", "mean_loss", "kl_step", "correct"}
 
 
 def other_pass(dynamics: Dynamics, method: str) -> str | None:

@@ -17,7 +17,7 @@ from datapare.errors import InputError
 from datapare.lock import hold
 from datapare.methods import check_knobs, find
 from datapare.numerics import budget
-from datapare.passes import other_pass
+from datapare.passes import PASSED, other_pass
 from datapare.types import Dynamics, Scores, Subset
 
 As = Literal["copy", "hardlink", "symlink", "index"]
@@ -140,7 +140,7 @@ def with_needed(choice: Choice, record_with: Mapping[str, Any]) -> dict[str, Any
     channels = list(record_with.get("channels", CHANNELS))
     for found in (find("score", choice.method), find("select", choice.selection)):
         for name in found.reads:
-            source = api.DERIVED[name][0] if name in api.DERIVED else name
+            source = api.source_of(name)
             if name in {"label", "score"} or source in channels:
                 continue
             if source not in api.RECORDED:
@@ -179,13 +179,21 @@ def record_into(
 
 
 def check_enough_epochs(choice: Choice, epochs: int) -> None:
-    """Raise InputError when the score's window is longer than the record."""
-    window = check_knobs(find("score", choice.method), choice.score_knobs).get("window")
+    """Raise InputError when the score reads more epochs than the record will have, before they are trained."""
+    found = find("score", choice.method)
+    knobs = check_knobs(found, choice.score_knobs)
+    window = knobs.get("window")
     if window is not None and window > epochs:
         raise InputError(
             f"{choice.method} looks at windows of {window} epochs, but {epochs} make the record; "
             f"record at least {window}, or pass --window {max(2, epochs // 2)}."
         )
+    if PASSED.issuperset(found.reads):
+        blank = np.zeros((epochs, 1))
+        try:
+            found.function(*(blank > 0 if name == "correct" else blank for name in found.reads), **knobs)
+        except InputError as error:
+            raise InputError(f"a record of {epochs} epochs is too short for {choice.method}: {error}") from None
 
 
 def score_into(folder: Path, dynamics: Dynamics, choice: Choice) -> Scores:

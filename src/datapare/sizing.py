@@ -103,7 +103,7 @@ def parse_knob(text: str) -> Knob:
 
 def _pool(scores: Scores, dynamics: Dynamics, method: str, index: NDArray[np.int64]) -> tuple[Scores, Dynamics]:
     """Scores and record of the examples at `index` alone; of the record only what the rule reads."""
-    reads = {api.DERIVED.get(name, (name, None))[0] for name in find("select", method).reads}
+    reads = {api.source_of(name) for name in find("select", method).reads}
     key = None if dynamics.key is None else dynamics.key[index]
     return (
         replace(scores, score=scores.score[index], key=key, predicted=None),
