@@ -22,7 +22,7 @@ def methods_page() -> str:
         for name in names(room):
             found = find(room, name)
             knobs = knob_line(found.knobs)
-            parts += [f"### `{name}`", f"```text\n{found.doc}\n```", f"Knobs: `{knobs}`" if knobs else "No knobs."]
+            parts += [f"### `{name}`", f"```text\n{found.doc}\n```", f"Flags: `{knobs}`" if knobs else "No knobs."]
     return "\n\n".join(parts) + "\n"
 
 

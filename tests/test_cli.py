@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from datapare import cli
-from datapare.methods import find, names
+from datapare.methods import ROOMS, find, names
 from shell import run
 
 
@@ -32,6 +32,19 @@ def test_every_verb_explains_itself(capsys):
         code, told, _ = run(capsys, verb, "--help")
         assert code == 0
         assert getattr(module, verb).__doc__.split()[0] in told
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_knob_of_every_method_is_explained(room):
+    for found in (find(room, name) for name in names(room)):
+        assert all(len(found.meaning(knob)) > 5 for knob in found.knobs), found.name
+
+
+def test_help_says_what_a_knob_means_and_what_a_flag_left_out_stands_for(capsys):
+    _, out, _ = run(capsys, "prune", "--help")
+    told = " ".join(out.replace("│", " ").split())
+    assert "fitted by default" in told
+    assert "[default: NAME.datapare]" in told
 
 
 def test_the_knobs_of_the_named_method_become_flags_with_its_defaults(capsys):

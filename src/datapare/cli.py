@@ -41,6 +41,7 @@ def build(argv: Sequence[str]) -> typer.Typer:
         help="Pare a labelled dataset down to the examples worth training on, judged from the first few epochs.",
         no_args_is_help=True,
         add_completion=False,
+        rich_markup_mode="markdown",  # "rich" would take [default: …] for markup and swallow it
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )

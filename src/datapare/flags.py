@@ -200,9 +200,12 @@ def _knob_flags(room: Room, name: str, argv: Sequence[str]) -> list[Parameter]:
     found = find(room, name)
     usual, verified = _published(room, name, argv)
     note = "" if verified else f" ({_value_of('--preset', argv)}: unverified)"
-    option = Option(rich_help_panel=f"Knobs of {name}{note}: {found.title}")
+    panel = f"Knobs of {name}{note}"
     return [
-        p.replace(annotation=Annotated[p.annotation, option], default=usual.get(p.name, p.default))
+        p.replace(
+            annotation=Annotated[p.annotation, Option(help=found.meaning(p.name), rich_help_panel=panel)],
+            default=usual.get(p.name, p.default),
+        )
         for p in found.knobs.values()
     ]
 

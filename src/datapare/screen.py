@@ -37,7 +37,8 @@ def list_methods() -> None:
 def knob_line(knobs: Mapping[str, Parameter]) -> str:
     """Knobs with their defaults, as flags."""
     return " ".join(
-        f"--{name.replace('_', '-')}" + ("" if p.default is p.empty else f" {p.default}") for name, p in knobs.items()
+        f"--{name.replace('_', '-')}" + ("" if p.default is p.empty or p.default is None else f" {p.default}")
+        for name, p in knobs.items()
     )
 
 

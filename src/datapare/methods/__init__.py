@@ -6,6 +6,7 @@ knobs; everything else (flags, help, tables, error messages, tests) is derived f
 
 import inspect
 import pkgutil
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -42,6 +43,15 @@ class Method:
         """
         first, *rest = self.doc.partition(f"\n{label} ")[2].splitlines() or [""]
         return " ".join(line.strip() for line in [first, *takewhile(lambda line: line.startswith("  "), rest)])
+
+    def meaning(self, knob: str) -> str:
+        """What a knob means, told by the `Knobs` lines of the method's file.
+
+        >>> find("score", "dual").meaning("window")
+        'Epochs in each sliding window, at least 2.'
+        """
+        told = dict(part.split(": ", 1) for part in re.split(r"; (?=\w+: )", self.told("Knobs").rstrip(".")) if part)
+        return f"{told[knob][0].upper()}{told[knob][1:]}."
 
 
 def names(room: Room) -> list[str]:

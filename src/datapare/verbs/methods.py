@@ -20,4 +20,4 @@ def methods(
         find("score", name)
     for room in rooms:
         found = find(room, name)
-        typer.echo(f"{room} method {name}\n\n{found.doc}\n\nKnobs: {knob_line(found.knobs) or 'none'}\n")
+        typer.echo(f"{room} method {name}\n\n{found.doc}\n\nFlags: {knob_line(found.knobs) or 'none'}\n")

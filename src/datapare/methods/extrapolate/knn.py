@@ -5,6 +5,9 @@
 
 Source      arXiv:2506.09010 (score extrapolation).
 Reads       score (N,), NaN where unscored; embedding (N, d); label (N,), used with same_class only.
+Knobs       k: nearest scored neighbours, by default chosen on the scored examples; weight: neighbours count alike, or
+            less with distance; metric: how distance is measured; same_class: look for neighbours in the example's own
+            class only.
 Cost        A training on the scored fraction, and a forward pass over all examples.
 Published   k in 10, 20, 50, 100 on CIFAR-10; 10, 20, 50 on ImageNet-1k; 50 on Places-365; labels unused.
 Released    float32 weights exp(-d) of far neighbours underflow to 0/0 = NaN; here the least d is subtracted first,

@@ -4,6 +4,7 @@
 
 Source      Ours.
 Reads       label (N,).
+Knobs       share: of the examples that are appended once more.
 """
 
 import numpy as np

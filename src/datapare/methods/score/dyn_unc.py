@@ -4,6 +4,8 @@
 
 Source      arXiv:2306.05175, He, Yang, Huang, Zhao, 2023.
 Reads       target_prob (T, N): probability of the true label, per epoch of the whole training.
+Knobs       window: epochs in each sliding window, at least 2; windows: all of them, or as in released code; ddof: 1
+            divides a deviation by epochs - 1, 0 by epochs.
 Cost        200 epochs on CIFAR, 90 to 300 on ImageNet.
 Published   window 10; 90-300 epochs, recorded on un-augmented views before each update (two-view).
 Released    windows="official" leaves the last of the T - window + 1 windows out; the DUAL authors' version uses them

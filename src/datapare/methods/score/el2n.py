@@ -4,6 +4,8 @@
 
 Source      arXiv:2107.07075, Paul, Ganguli, Dziugaite, 2021 (Data Diet).
 Reads       error_norm (T, N): distance of the predicted probabilities from the label, per epoch.
+Knobs       first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
+            there on, by default all; reduce: average the epochs or add them up.
 Cost        10 to 20 epochs; 10 runs are advised.
 Published   Epoch 20 of 200 on CIFAR, averaged over 10 runs, recorded in an eval pass (first=20, count=1; PRESETS).
 Released    CCS and D2 sum the first ten epochs of one run's training pass (count=10, reduce="sum"); the DUAL authors'

@@ -4,6 +4,8 @@
 
 Source      arXiv:1906.11829, Coleman, Yeh, Mussmann, and others, 2020 (Selection via Proxy).
 Reads       entropy (T, N): entropy of the predicted probabilities in nats, per epoch.
+Knobs       first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
+            there on, by default all.
 Cost        200 epochs, or fewer of a smaller network, and a forward pass.
 Published   The last checkpoint of a small proxy, or of a short training; an eval pass. No label is used.
 Released    CCS, D2 and the DUAL authors' code guard the logarithm, ln(p + 1e-10), which lowers the entropy by less than

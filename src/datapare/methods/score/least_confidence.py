@@ -4,6 +4,8 @@
 
 Source      arXiv:1906.11829, Coleman, Yeh, Mussmann, and others, 2020 (Selection via Proxy).
 Reads       target_prob (T, N), prob_margin (T, N): together they hold the largest probability exactly.
+Knobs       first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
+            there on, by default all.
 Cost        200 epochs, or fewer of a smaller network, and a forward pass.
 Published   The last checkpoint of a small proxy, or of a short training; an eval pass. No label is needed.
 Released    DeepCore takes the largest logit for the confidence, which depends on the scale of the logits: not offered.

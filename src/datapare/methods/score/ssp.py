@@ -4,6 +4,7 @@
 
 Source      arXiv:2206.14486, Sorscher, Geirhos, Shekhar, Ganguli, Morcos, 2022 (self-supervised prototypes).
 Reads       embedding (N, d): features of a self-supervised network, SwAV in the paper. No label is used.
+Knobs       clusters: of k-means; prefer: keep what is far from its centroid, or near; seed: of the clustering.
 Cost        A forward pass of a self-supervised network, and k-means.
 Published   Far examples are kept where data are plentiful, near ones (prefer="near") where they are scarce. How many
             clusters is not known for certain (about the number of classes), and so a required knob.

@@ -6,6 +6,9 @@
 
 Source      arXiv:2311.13613, Zhang, Du, Li, Xie, Zhou, 2023 (temporal dual-depth scoring).
 Reads       kl_step (T, N): row t is the change from epoch t - 1 to t; the row before the first change is ignored.
+Knobs       window: epochs in each sliding window, at least 3; decay: weight of the latest window, each earlier one has
+            1 - decay of the next; first: the first epoch that is read, from 0, or from the end when negative; count:
+            how many epochs from there on, by default all.
 Cost        10 to 90 epochs.
 Published   window 10, decay 0.9; T by pruning ratio, see PRESETS. The last window has 90 % of the weight.
 Released    The authors' code has T = 10 (count=10), their README T = 30 for CIFAR-100. The score-extrapolation code

@@ -6,6 +6,9 @@
 
 Source      arXiv:2502.06905, Cho, Shin, Kang, Yun, 2025.
 Reads       score (N,), target_prob (T, N).
+Knobs       c_d: bends how fast the density moves from hard to easy as more is dropped, larger = later; fitted by
+            default; total: alpha + beta, larger = narrower; anchor: how many top-scored examples fix where the density
+            starts.
 Cost        Nothing beyond the score and its record.
 Published   c_d = 4 on CIFAR-100, 11 on ImageNet-1k (CIFAR-10: 5.5, unverified); total 15; mu from the top example.
             SemiPrune (arXiv:2605.23198): 4 on SUN397 and Caltech-101 after 30 epochs, 3 on Tiny-ImageNet-C after 50.

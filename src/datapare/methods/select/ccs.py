@@ -6,6 +6,8 @@
 
 Source      Zheng, Liu, Lai, Prakash, 2023; haizhongzheng/Coverage-centric-coreset-selection.
 Reads       score (N,), prob_margin (T, N): target probability minus the best other, summed over epochs for the cut.
+Knobs       cut: share of the hardest examples that is dropped first; strata: into so many equal ranges of the score the
+            rest is divided.
 Cost        200 epochs (60 on ImageNet) for the margins of the cut.
 Published   50 strata; cut by dataset and keep in PRESETS, after scoring over the full training (200 epochs CIFAR).
 Released    The upper edge is 1.0001 * max, which loses the top examples when scores are negative; ours is inclusive.

@@ -5,6 +5,10 @@
 
 Source      Maharana, Yadav, Bansal, 2023; adymaharana/d2pruning.
 Reads       score (N,) >= 0, larger = harder; embedding (N, d) of the last epoch; prob_margin (T, N) for the cut.
+Knobs       k: nearest neighbours of each example; gamma: how fast a picked example's pull on neighbours fades with
+            distance; gamma_forward: the same where neighbours' scores are added; cut: share of the hardest examples
+            that is dropped first; kernel: exponential in the distance, or in its square; message: what neighbours lose,
+            weighted by distance or absolute; symmetric: edges run both ways.
 Cost        200 epochs, and a search for nearest neighbours.
 Published   CIFAR at keep 0.1: forgetting scores, k = 5, gamma = 0.1, cut 0.4, balance="uniform". DataComp: k = 1,
             gamma = 1. ImageNet: max(AUM) - AUM as the score. kernel="gaussian" squares d (unverified).

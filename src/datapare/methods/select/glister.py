@@ -5,6 +5,7 @@
 
 Source      Killamsetty, Sivasubramanian, Ramakrishnan, Iyer, 2021, as in DeepCore (PatrickZH/DeepCore).
 Reads       prob (N, K) and embedding (N, d) of the same epoch, label (N,). Per class: balance.
+Knobs       eta: rate of the step that the whole subset makes.
 Cost        10 to 200 epochs and a forward pass, then a pass over the embedding for every pick.
 Published   Needs validation data; eta not known.
 Released    DeepCore passes the update of G under a misspelt name, so it never runs and the rule is a plain top.

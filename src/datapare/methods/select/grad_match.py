@@ -6,6 +6,7 @@
 
 Source      Killamsetty, Sivasubramanian, Ramakrishnan, De, Iyer, 2021, as in DeepCore (PatrickZH/DeepCore).
 Reads       prob (N, K) and embedding (N, d) of the same epoch, label (N,). Per class: balance.
+Knobs       lam: keeps the weights small.
 Cost        10 to 200 epochs and a forward pass, then a pass over the embedding and a fit for every pick.
 Published   lam = 1; the paper's target is the sum, which only scales the weights.
 Released    The pursuit may stop with fewer than asked.

@@ -4,6 +4,7 @@
 
 Source      Iyer, Khargoankar, Bilmes, Asanani, 2021, as in DeepCore (PatrickZH/DeepCore).
 Reads       embedding (N, d) of one epoch.
+Knobs       lam: weight of being like all examples, against being unlike the kept ones.
 Cost        5 to 200 epochs and a forward pass, then a greedy choice.
 Published   lam = 1; DeepCore takes the cosine of last-layer gradients: record those as the embedding for that.
 Ours        The similarity is linear in unit vectors, so both sums are one inner product and no N x N matrix is built.

@@ -4,6 +4,7 @@
 
 Source      Greedy k-center, as in DeepCore (PatrickZH/DeepCore).
 Reads       embedding (N, d) of one epoch.
+Knobs       random_first: start from a random example instead of the one nearest the mean.
 Cost        10 to 200 epochs and a forward pass, then a greedy choice.
 Published   Applied per class as an option: balance.
 Released    random_first=True starts from a random example.

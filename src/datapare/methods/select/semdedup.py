@@ -4,6 +4,8 @@
 
 Source      Abbas, Tirumala, Simig, Ganguli, Morcos, 2023; facebookresearch/SemDeDup.
 Reads       embedding (N, d), of one late epoch or from another model.
+Knobs       clusters: of k-means, by default one per 5,000 examples; order: in which a cluster is visited, by distance
+            to its centroid.
 Cost        A forward pass, k-means, and all cosines inside each cluster.
 Published   Removes every i with m_i > 1 - eps, so its size follows from eps. 50,000 clusters on LAION. Order: farthest
             from the centroid first; "nearest" and "random" are variants. Labels are not looked at.
