@@ -205,9 +205,11 @@ def bind(name: str, method: Method, dynamics: Dynamics | None, scores: Scores | 
 
 def _epoch_means(values: NDArray[Any]) -> NDArray[np.float64]:
     """The mean of each epoch's observed values, as a channel (T, N); NaN where nobody was seen in an epoch."""
-    seen = (row[~np.isnan(row)] for row in values)
-    means = [row.mean(dtype=np.float64) if len(row) else np.nan for row in seen]
-    return np.broadcast_to(np.array(means)[:, None], values.shape)
+    means = values.mean(axis=1, dtype=np.float64)
+    for epoch in np.flatnonzero(np.isnan(means)):
+        seen = values[epoch][~np.isnan(values[epoch])]
+        means[epoch] = seen.mean(dtype=np.float64) if len(seen) else np.nan
+    return np.broadcast_to(means[:, None], values.shape)
 
 
 def source_of(name: str) -> str:

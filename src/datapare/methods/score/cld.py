@@ -40,15 +40,25 @@ def cld(loss: Float[np.ndarray, "T N"], class_loss: Float[np.ndarray, "T N"]) ->
     if len(loss) < 3:
         raise InputError(f"cld compares changes between epochs and needs three epochs or more, not {len(loss)}.")
     own, other = _centred_changes(loss), _centred_changes(class_loss)
-    scale = np.sqrt(np.einsum("tn,tn->n", own, own) * np.einsum("tn,tn->n", other, other))
+    square, other_square = _squares(own), _squares(other)
+    flat = (square <= _rounding(loss)) | (other_square <= _rounding(class_loss))
+    scale = np.sqrt(square * other_square)
     product = np.einsum("tn,tn->n", own, other)
-    correlation: Float[np.ndarray, " N"] = np.divide(product, scale, where=scale != 0, out=np.full_like(scale, -1.0))
+    correlation: Float[np.ndarray, " N"] = np.divide(product, scale, where=~flat, out=np.full_like(scale, -1.0))
     return correlation
 
 
 def _centred_changes(loss: Float[np.ndarray, "T N"]) -> Float[np.ndarray, "S N"]:
     change: Float[np.ndarray, "S N"] = np.subtract(loss[1:], loss[:-1], dtype=np.float64)
     change -= change.mean(axis=0)
-    rounding = 2 * np.finfo(loss.dtype).eps * np.abs(loss).max(axis=0)  # equal changes of rounded losses differ by that
-    change[np.abs(change) <= rounding] = 0
     return change
+
+
+def _squares(values: Float[np.ndarray, "S N"]) -> Float[np.ndarray, " N"]:
+    total: Float[np.ndarray, " N"] = np.einsum("tn,tn->n", values, values)
+    return total
+
+
+def _rounding(loss: Float[np.ndarray, "T N"]) -> Float[np.ndarray, " N"]:
+    # More than equal changes of rounded losses can differ by: each is off by eps / 2 of both its losses.
+    return 4 * float(np.finfo(loss.dtype).eps) ** 2 * _squares(loss)
