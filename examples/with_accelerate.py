@@ -40,7 +40,7 @@ def main(folder):
                     optimizer.zero_grad()
             recorder.end_epoch()  # <--
     accelerator.print(
-        f"recorded {recorder.epoch} epochs of {len(labels):,} digits in {accelerator.num_processes} processes"
+        f"recorded {recorder.epoch} epochs of {len(labels):,} digits, processes: {accelerator.num_processes}"
     )
     accelerator.end_training()
 

@@ -43,8 +43,10 @@ def main(folder):
         disable_tqdm=True,
     )
     with dp.Recorder(folder / "dynamics", labels, epochs=EPOCHS) as recorder:  # <--
-        RecordingTrainer(model, arguments, train_dataset=data, recorder=recorder).train()  # <-- recorder=
-    print(f"recorded {recorder.epoch} epochs of {len(labels):,} digits")
+        trainer = RecordingTrainer(model, arguments, train_dataset=data, recorder=recorder)  # <-- recorder=
+        trainer.train()
+    if trainer.is_world_process_zero():
+        print(f"recorded {recorder.epoch} epochs of {len(labels):,} digits")
 
 
 if __name__ == "__main__":

@@ -225,7 +225,7 @@ def test_the_accelerate_example_in_two_processes(tmp_path):
     launch = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1")
     settings = ("--main_process_port", "0", "--mixed_precision", "no")
     said = torchrun(*launch, *settings, EXAMPLES / "with_accelerate.py", tmp_path)
-    assert said.count("recorded 2 epochs of 1,797 digits in 2 processes") == 1
+    assert said.count("recorded 2 epochs of 1,797 digits, processes: 2") == 1
     assert np.isfinite(dp.load(tmp_path / "dynamics").channels["loss"]).all()
 
 

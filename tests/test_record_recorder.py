@@ -197,6 +197,8 @@ def observe(index, logits=None, target=None):
         (observe(torch.arange(3).half()), "whole numbers such as int64, not torch.float16, which may have rounded"),
         (observe([0.0, 1.0]), "not torch.float64"),
         (observe(torch.ones(N, dtype=torch.bool)), "not torch.bool"),
+        (observe(["a.jpg", "b.jpg"]), r"expected numbers, but \['a.jpg', 'b.jpg'\] arrived; .* from id to position"),
+        (observe([None]), "expected numbers, but .* arrived"),
         (observe([0, N]), f"between 0 and {N - 1}, but {N} arrived"),
         (observe([-1, 2]), "but -1 arrived"),
         (observe([0, 1], torch.zeros(3, K)), "one position for each of 3 rows"),

@@ -202,7 +202,13 @@ def _check_index(index: Tensor, count: int, what: str) -> None:
 def _tensor(values: Any) -> Tensor:
     if isinstance(values, Tensor):
         return values
-    return torch.as_tensor(np.asarray(values))
+    array = np.asarray(values)
+    if array.dtype.kind not in "biufc":
+        raise InputError(
+            f"expected numbers, but {values!r:.60} arrived; an example is observed by its position in the dataset, a "
+            "whole number: keep names and ids of other kinds in a dict from id to position."
+        )
+    return torch.as_tensor(array)
 
 
 def _moved(values: Tensor, device: torch.device) -> Tensor:

@@ -132,8 +132,9 @@ class Recorder:
         `target` (B,), where given as class numbers, is compared with the labels, and a difference is reported by
         `end_epoch`; soft targets are ignored. A task without one class per example (several labels, regression) gives
         its own `loss` (B,) instead of logits, to a Recorder with channels=("loss",); labels are then any grouping, such
-        as zeros. Tensors on any device, arrays and lists are welcome. Raises InputError when shapes or types cannot be
-        right, or a position is outside the dataset.
+        as zeros. Tensors on any device, arrays and lists are welcome. Best called outside of what torch.compile
+        compiles, which would break its graph here. Raises InputError when shapes or types cannot be right, or a
+        position is outside the dataset.
         """
         if not self._open or self.epoch == self.epochs:
             state = f"all {self.epochs} epochs are recorded" if self._open else "the recorder is closed"

@@ -1,10 +1,10 @@
 """How to compute a training step fastest: what a recipe leaves open is settled by timing a few steps.
 
 Precision, then the layout of images, then torch.compile: each is tried against what stands so far. All of this only on
-machines with units for half precision. On others nothing is timed, since there is nothing to gain and a busy moment
-would change a result's last bits: float32, images channels-last (1.0 to 1.2 times as fast as planes) and no compiler,
-which took minutes to gain 1 to 10 percent wherever a training lasts that long
-(benchmarks/results/training_choices.json).
+machines with units for half precision. On others nothing is timed, since there is little to gain and a busy moment
+would change a result's last bits: float32; images channels-last, 1.0 to 1.2 times as fast as planes
+(benchmarks/results/training_speed.json); and no compiler, which took minutes on a busy machine and gained 4 to 11
+percent (benchmarks/results/training_choices.json).
 """
 
 import copy
