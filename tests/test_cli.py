@@ -140,6 +140,7 @@ def test_help_and_version_are_quick():
     """Nothing heavy is loaded to explain a verb."""
     code = """
 import sys
+from datapare import cli
 try: cli.main(['prune', '--help'])
 except SystemExit: pass
 print([m for m in ('torch', 'datasets', 'scipy', 'plotly') if m in sys.modules])
