@@ -43,7 +43,7 @@ def evidence(result: Mapping[str, Any]) -> str:
     columns = [Column(f"{100 * float(keep):.0f} % kept", -15, 20) for keep in KEEPS]
     note = [
         COLOURS,
-        "dual+beta: c_d as datapare set it then, inside each class; c_d=4: published for CIFAR-100; ccs, d2: for CIFAR-10.",
+        "dual+beta: c_d as fitted then, inside each class; c_d=4: published for CIFAR-100; ccs, d2: for CIFAR-10.",
     ]
     return forest("Held-out accuracy minus that of random subsets, points", note, "", columns, blocks)
 
