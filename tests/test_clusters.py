@@ -145,4 +145,5 @@ def test_the_example_runs(tmp_path):
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert " 50%  random         50  1.000" in done.stdout
+    assert " 50%  random             50  1.000" in done.stdout
+    assert " 50%  dyn_unc+knn        50  " in done.stdout

@@ -1,5 +1,9 @@
 """Score a fraction, predict the rest: the whole line, verb by verb, from a folder of its own."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -9,6 +13,7 @@ from datapare import cli
 from datapare.methods import names
 from test_cli import FAST, run
 
+ROOT = Path(__file__).parents[1]
 SHORT = {"epochs": 4, "schedule_epochs": 8, "model": "mlp"}
 
 
@@ -138,6 +143,17 @@ def test_verb_by_verb(points, capsys):
     code, told, _ = run(capsys, "show", f"{folder}/scores-dual+knn")
     assert "extrapolate knn k=5" in told
     assert "'pearson'" in told
+
+
+def test_the_example_runs(points):
+    argv = ("--data", "points.npz", "--test", "points.npz", "--seeds", "1")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples/score_a_fraction.py"), *argv],
+        cwd=points.parent, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for said in ("predicted against hidden scores of 72", "all scored  ", "30% scored  ", "random keep 0.2  "):
+        assert said in done.stdout
 
 
 def test_an_embedding_of_ones_own_takes_the_place_and_gives_it_back(points, capsys):

@@ -328,5 +328,9 @@ def test_training_time_is_told_with_its_doubts(capsys, pictures):
     _, out, _ = run(capsys, *line, "--lr", "0.001", "--momentum", 0)
     assert "overshoot" not in out
     assert "the recipe itself trains by sgd with lr 0.1 and momentum 0.9" in out
+    code, out, complaint = run(capsys, *line, "--preset", "tiny")
+    assert (code, "linearising resnet8" in out) == (0, True), complaint
+    code, _, complaint = run(capsys, *line, "--preset", "tinny")
+    assert (code, "there is no preset 'tinny'" in complaint) == (2, True)
     code, _, _ = run(capsys, "gauge", pictures, "--method", "training_time")
     assert code == 2  # nothing is published for --loss

@@ -176,5 +176,6 @@ def test_the_example_runs(tmp_path):
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "dyn_unc        30" in done.stdout
+    assert "dyn_unc            30" in done.stdout
+    assert "dyn_unc+knn        30" in done.stdout
     assert "under attack" in done.stdout

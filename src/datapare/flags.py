@@ -169,7 +169,7 @@ def command(
             named = _value_of(flag, argv) or default
             knobs = _knob_flags(room, named, argv)
             if "preset" in taken:
-                notes += _preset_notes(room, named, argv, strict=any(p.name == "preset" for p in own))
+                notes += _preset_notes(room, named, argv, strict=any(p.annotation == Preset for p in own))
             parts[name] = {p.name: p.replace(name=f"{room}_{p.name}") if p.name in taken else p for p in knobs}
 
     def run(**values: Any) -> None:

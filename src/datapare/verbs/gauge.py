@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer import Option
 
-from datapare.flags import Knobbed, Preset, opening
+from datapare.flags import Knobbed, opening
 
 GROUPS = {"opening": opening}
 KNOBBED: dict[str, Knobbed] = {"gauge_knobs": ("gauge", "--method", "spread")}
@@ -17,7 +17,9 @@ def gauge(
     path: Place,
     *,
     method: Annotated[str, Option(help="What to measure: spread or training_time.")] = "spread",
-    preset: Preset = None,
+    preset: Annotated[
+        str | None, Option(help="Training recipe of the model to linearise; chosen by the data if absent.")
+    ] = None,
     model: Annotated[str | None, Option(help="Model to linearise, named as in record.")] = None,
     examples: Annotated[int, Option(help="Examples to linearise the model on.")] = 100,
     opening: Mapping[str, Any],
