@@ -74,7 +74,7 @@ def test_the_whole_line_verb_by_verb(points, capsys):
     assert run(capsys, "report", folder, "--keep", 0.3)[0] == 0
     code, told, _ = run(capsys, "show", f"{folder}/keep-0.3/subset")
     assert code == 0
-    assert "c_d=5.5" in told
+    assert "c_d 5.5" in told
     assert "record mlp" in told
     small = np.load(next((points.parent / folder / "keep-0.3/dataset").glob("*.npz")))
     assert len(small["y"]) == 36
@@ -108,7 +108,10 @@ def test_prune_says_what_it_keeps_and_where_things_are(points, capsys):
         (["prune", "points.npz", "--keep", "0.3", "--label", "colour"], "colour"),
         (["prune", "points.npz"], "--keep"),
         (["score", "nowhere"], "expected a run folder"),
-        (["select", ".", "--keep", "0.3"], "no dual scores yet"),
+        (["select", ".", "--keep", "0.3"], "expected a run folder"),
+        (["embed", "nowhere"], "expected a run folder"),
+        (["prune", "points.npz", "--keep", "0.3", "--epochs", "4", "--window", "1"], "windows of 2 epochs or more"),
+        (["methods", "betta"], "did you mean beta"),
         (["show", "."], "meta.json"),
         (["methods", "duel"], "did you mean dual"),
         (["prunee"], "prune"),
@@ -118,6 +121,7 @@ def test_a_wrong_call_is_one_clear_sentence_and_exit_code_2(points, capsys, argv
     code, _, complaint = run(capsys, *argv)
     assert code == 2
     assert says in " ".join(complaint.replace("│", " ").split())
+    assert not (points.parent / "nowhere").exists()
     assert "Traceback" not in complaint
     assert {f.name for f in points.parent.iterdir()} == {"points.npz"}, "nothing may be written"
 
@@ -166,6 +170,27 @@ def test_the_version_is_that_of_the_changelog(capsys):
     assert told.split()[1] == newest.split()[1]
 
 
+def test_results_inside_the_dataset_are_refused_before_anything_is_trained_or_written(points, capsys):
+    data = points.parent / "set"
+    data.mkdir()
+    with np.load(points) as arrays:
+        np.save(data / "x.npy", arrays["x"])
+        np.save(data / "y.npy", arrays["y"])
+    for verb in (["prune", "set", "--keep", 0.3], ["record", "set"]):
+        code, _, complaint = run(capsys, *verb, "--out", "set/run")
+        assert (code, "lies in the source" in complaint) == (2, True)
+    assert sorted(entry.name for entry in data.iterdir()) == ["x.npy", "y.npy"]
+
+
+def test_what_a_small_subset_does_to_classes_and_how_little_was_learned_is_told(points, capsys):
+    with np.load(points) as arrays:
+        x, y = arrays["x"], np.where(np.arange(120) < 3, 2, arrays["y"])
+    np.savez(points.parent / "few.npz", x=np.zeros_like(x), y=y)
+    _, told, _ = run(capsys, "prune", "few.npz", "--keep", 0.05, *FAST, "--window", 2)
+    assert "1 of 3 classes loses all its examples (2)" in told
+    assert "it has hardly learned, so its scores say little" in told
+
+
 def test_interrupted_is_exit_code_130_and_says_how_to_go_on(points, capsys, monkeypatch):
     def interrupt(*_args, **_options):
         raise KeyboardInterrupt
@@ -183,7 +208,12 @@ def test_all_scores_make_one_table_and_tell_how_far_they_agree(points, capsys):
     code, told, _ = run(capsys, "score", "r", "--all")
     assert code == 0
     assert "dual                     +1.00 rank correlation with dual" in told
-    assert "left out: tdds reads 'kl_step'" in told
+    assert "left out  tdds                 reads 'kl_step', which was not recorded; record it with" in told
+    code, _, complaint = run(capsys, "extrapolate", "r")
+    assert (code, "nothing to predict" in complaint) == (2, True)
+    told = run(capsys, "show", "r")[1]
+    assert told.startswith("run on 120 examples of")
+    assert "r/scores-dual" in told
     table = pq.read_table("r/scores.parquet")
     assert table.num_rows == 120
     assert {"key", "dual", "el2n", "aum", "forgetting"} <= set(table.column_names)

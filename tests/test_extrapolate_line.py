@@ -141,8 +141,8 @@ def test_verb_by_verb(points, capsys):
     assert run(capsys, "report", folder, "--keep", 0.3)[0] == 0
     assert "extrapolated, not observed" in (points.parent / folder / "keep-0.3/report.html").read_text()
     code, told, _ = run(capsys, "show", f"{folder}/scores-dual+knn")
-    assert "extrapolate knn k=5" in told
-    assert "'pearson'" in told
+    assert "extrapolate knn: k 5" in told
+    assert "held_out.pearson" in told
 
 
 def test_the_example_runs(points):

@@ -8,7 +8,8 @@ import pytest
 import datapare as dp
 from datapare import cli, store
 from datapare.errors import InputError
-from datapare.forecast import Forecast, _size, _told, forecast
+from datapare.forecast import Forecast, _size, forecast
+from datapare.ledger import duration
 from datapare.train.recipes import Training
 
 SHORT = {"epochs": 3, "schedule_epochs": 8, "model": "mlp"}
@@ -50,7 +51,7 @@ def test_a_subset_that_trains_as_long_never_pays():
 
 
 def test_times_and_sizes_are_told_in_the_unit_that_suits():
-    assert [_told(s) for s in (0.2, 89, 600, 20_000)] == ["0 s", "89 s", "10 min", "5.6 h"]
+    assert [duration(s) for s in (0.2, 89, 600, 20_000)] == ["0.2 s", "89 s", "10 min", "5.6 h"]
     assert [_size(b) for b in (10, 506_000, 5e6, 2.5e10)] == ["1 kB", "506 kB", "5 MB", "25.0 GB"]
 
 

@@ -1,18 +1,21 @@
 """Several scores of the same examples: by every method, how far they agree, and their mean over runs."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.api import score, versions
 from datapare.errors import InputError
-from datapare.methods import names
+from datapare.methods import find, names
 from datapare.types import Dynamics, Recipe, Scores, check_same_dataset
 
 
-def score_all(dynamics: Dynamics) -> tuple[dict[str, Scores], dict[str, str]]:
+def score_all(dynamics: Dynamics, **knobs: Any) -> tuple[dict[str, Scores], dict[str, str]]:
     """Score a record by every method that it can feed; the others come back by name with the reason why not.
+
+    Knobs go to every method that has them, such as a window.
 
     >>> d = Dynamics(channels={"target_prob": [[0.0, 1.0], [1.0, 1.0]]}, label=[0, 1])
     >>> scored, refused = score_all(d)
@@ -23,7 +26,8 @@ def score_all(dynamics: Dynamics) -> tuple[dict[str, Scores], dict[str, str]]:
     refused: dict[str, str] = {}
     for name in names("score"):
         try:
-            scored[name] = score(dynamics, name)
+            known = find("score", name).knobs
+            scored[name] = score(dynamics, name, **{knob: value for knob, value in knobs.items() if knob in known})
         except InputError as error:
             refused[name] = str(error)
     return scored, refused

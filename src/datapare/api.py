@@ -192,14 +192,13 @@ def bind(name: str, method: Method, dynamics: Dynamics | None, scores: Scores | 
     if source in dynamics.channels:
         means = None if scores is None else scores.means.get(source)
         return Bound(dynamics.channels[source], columns=True, derive=derive, means=means)
-    recorded = ", ".join([*dynamics.channels, *dynamics.arrays]) or "nothing"
     remedy = f"record it with: datapare record PATH --channel {source}"
     if source not in RECORDED:
         how = getattr(import_module(method.function.__module__), "GIVE", {})
         given = how.get(source, f"Dynamics(…, arrays={{{source!r}: …}})")
         remedy = f"datapare record does not make it: give your own with {given}"
     raise MissingChannelError(
-        f"{method.name} reads {name!r}, which was not recorded (the record holds: {recorded}); {remedy}"
+        f"{method.name} reads {name!r}, which was not recorded (the record holds: {holdings(dynamics)}); {remedy}"
     )
 
 
@@ -219,6 +218,15 @@ def source_of(name: str) -> str:
     ('margin', 'loss', 'loss')
     """
     return DERIVED[name][0] if name in DERIVED else MEAN_OF.get(name, name)
+
+
+def holdings(dynamics: Dynamics) -> str:
+    """The channels and arrays that a record holds, by name.
+
+    >>> holdings(Dynamics({"loss": [[0.5]]}, [0]))
+    'loss'
+    """
+    return ", ".join([*dynamics.channels, *dynamics.arrays]) or "nothing"
 
 
 def versions() -> dict[str, str]:

@@ -205,6 +205,15 @@ def check_possible(label: Int[np.ndarray, " N"], fraction: float, seed: int) -> 
     neighbours(np.zeros((1, 1)), np.zeros((1, 1)), 1)
 
 
+def check_missing(scores: Scores) -> None:
+    """Raise InputError when every example has a score, so that nothing is left to predict."""
+    if not np.isnan(scores.score).any():
+        raise InputError(
+            f"all {len(scores):,} examples have a {called(scores.recipe)} score, so there is nothing to predict; "
+            "record with a --fraction to leave some unscored."
+        )
+
+
 def called(recipe: Recipe) -> str:
     """What scores are called: by their method, or "dual+knn" where the rest is predicted.
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from datapare.extrapolation import draw_fraction
+from datapare.ledger import duration
 from datapare.numerics import budget
 
 WARM_UP, TIMED = 2, 6  # steps: the first compile and allocate
@@ -62,9 +63,9 @@ class Forecast:
         )
         return [
             f"keep {self.count:,}, drop {self.total - self.count:,} of {self.total:,} examples",
-            f"scoring    {epochs:g} epochs of {self.epoch:,.1f} s{some}: {_told(scoring)} ({settings})",
-            f"retraining {self.full.epochs} epochs on all examples: {_told(full)}",
-            f"           {self.subset.epochs} epochs on the subset: {_told(subset)}",
+            f"scoring    {epochs:g} epochs of {duration(self.epoch)}{some}: {duration(scoring)} ({settings})",
+            f"retraining {self.full.epochs} epochs on all examples: {duration(full)}",
+            f"           {self.subset.epochs} epochs on the subset: {duration(subset)}",
             f"disk       {_size(self.record)} for the record, and the kept examples",
             f"memory     {_size(self.data)} for the encoded examples; {_size(self.memory)} in all so far",
             _paid(scoring, full - subset),
@@ -178,12 +179,6 @@ def _paid(scoring: float, saved: float) -> str:
         return "pays       never by time: a training on the subset takes as long as on everything"
     needed = int(np.floor(scoring / saved)) + 1
     return f"pays       after {needed:,} training{'s' * (needed > 1)} on the subset instead of on everything"
-
-
-def _told(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:,.0f} s"
-    return f"{seconds / 60:,.0f} min" if seconds < 5400 else f"{seconds / 3600:,.1f} h"
 
 
 def _size(count: int) -> str:

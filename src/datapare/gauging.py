@@ -52,7 +52,10 @@ def measure(
     dynamics = _recorded(place, open_with)
     value = gauge(dynamics, method, **knobs)
     width = dynamics.arrays["embedding"].shape[1]
-    return [f"{method} {value:.6g}", f"from embeddings of {width:,} numbers of {len(dynamics):,} examples"]
+    return [
+        f"{method} {value:.6g}: {found.title}",
+        f"from embeddings of {width:,} numbers of {len(dynamics):,} examples",
+    ]
 
 
 def is_run(place: str) -> bool:

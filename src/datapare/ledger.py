@@ -19,6 +19,19 @@ class Cost(NamedTuple):
     epochs: float
 
 
+def duration(seconds: float) -> str:
+    """Seconds in the unit that a person would say them in.
+
+    >>> duration(0.31), duration(43), duration(-150), duration(9_000)
+    ('0.3 s', '43 s', '−2.5 min', '2.5 h')
+    """
+    if not math.isfinite(seconds):
+        return "–"
+    sign, size = "−" if seconds < 0 else "", abs(seconds)
+    value, unit = (size, "s") if size < 90 else (size / 60, "min") if size < 5400 else (size / 3600, "h")
+    return f"{sign}{value:,.{1 if value < 10 else 0}f} {unit}"
+
+
 @dataclass(frozen=True)
 class Ledger:
     """What is paid once (`scoring`, `selection`) and what one training costs, on the `subset` and on everything."""

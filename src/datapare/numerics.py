@@ -29,8 +29,8 @@ def windows(
     """
     if not 2 <= window <= len(values):
         raise InputError(
-            f"a window holds at least 2 and at most the {len(values)} epochs that were recorded, but window is "
-            f"{window}; record more epochs or choose a smaller window."
+            f"a window holds 2 epochs or more, and no more than the {len(values)} that were recorded, not {window}; "
+            "choose another, or record more epochs."
         )
     count = values.shape[1]
     total, zero, step, square = np.zeros(count), np.zeros(count), np.empty(count), np.full(count, -ROUNDING * window)

@@ -5,19 +5,20 @@ same subset, bit for bit.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare import api, extrapolation, runs, store
+from datapare import api, extrapolation, runs
 from datapare.errors import InputError
 from datapare.lock import hold
 from datapare.methods import check_knobs, find
 from datapare.numerics import budget
 from datapare.passes import PASSED, other_pass
+from datapare.stages import Choice, extrapolate_into, record_into, score_into, settle, vanished, write_text
 from datapare.types import Dynamics, Scores, Subset
 
 As = Literal["copy", "hardlink", "symlink", "index"]
@@ -33,26 +34,6 @@ class Pruned:
     examples: Path
     report: Path
     fresh: bool
-
-
-@dataclass(frozen=True)
-class Choice:
-    """How to choose: the score, what predicts those not observed, the selection rule, knobs, class balance, seed."""
-
-    method: str = "dual"
-    selection: str = "beta"
-    score_knobs: Mapping[str, Any] = field(default_factory=dict)
-    select_knobs: Mapping[str, Any] = field(default_factory=dict)
-    balance: api.Balance | None = "proportional"
-    seed: int = 0
-    extrapolation: str = "knn"
-    extrapolate_knobs: Mapping[str, Any] = field(default_factory=dict)
-
-    def check(self) -> None:
-        """Raise InputError for unknown methods or knobs, before anything costly begins."""
-        check_knobs(find("score", self.method), self.score_knobs)
-        check_knobs(find("select", self.selection), self.select_knobs)
-        check_knobs(find("extrapolate", self.extrapolation), self.extrapolate_knobs)
 
 
 def prune(
@@ -85,7 +66,7 @@ def prune(
     (knn unless given) predicts the other scores. Raises InputError for bad input, BusyError when another process works
     on the same folder.
     """
-    from datapare.data import Dataset, open_dataset
+    from datapare.data import Dataset, check_outside, open_dataset
 
     choice = Choice(
         method, selection, score_knobs or {}, select_knobs or {}, balance, seed, extrapolate or "knn",
@@ -98,6 +79,7 @@ def prune(
     if score_fraction is not None:
         extrapolation.check_possible(data.label, score_fraction, seed)
     folder = Path(out) if out is not None else default_folder(data)
+    check_outside(data, folder)
     say(f"keep {count:,}, drop {len(data) - count:,} of {len(data):,} examples")
     runs.check_free(folder)
     with hold(folder, "working"):
@@ -159,34 +141,18 @@ def default_folder(data: Any) -> Path:
     return Path(f"{Path(data.path).resolve().name.removesuffix('.tar')}.datapare")
 
 
-def record_into(
-    folder: Path,
-    data: Any,
-    say: Callable[[str], None],
-    progress: Callable[[Any], None] | None,
-    **record_with: Any,
-) -> Dynamics:
-    """The record of this run folder: made, continued, or found finished."""
-    from datapare.train import costly, record
-
-    place = folder / "dynamics"
-    say("the record is finished; not training again" if store.is_finished(place) else "recording: training briefly")
-    if not store.is_finished(place):
-        for sentence in costly(record_with.get("channels", ()), len(data.classes)):
-            say(sentence)
-    dynamics: Dynamics = record(data, out=place, progress=progress, **record_with)
-    return dynamics
-
-
 def check_enough_epochs(choice: Choice, epochs: int) -> None:
     """Raise InputError when the score reads more epochs than the record will have, before they are trained."""
     found = find("score", choice.method)
     knobs = check_knobs(found, choice.score_knobs)
     window = knobs.get("window")
+    if window is not None and window < 2:
+        raise InputError(f"{choice.method} looks at windows of 2 epochs or more, not {window}.")
     if window is not None and window > epochs:
+        smaller = f", or pass --window {max(2, epochs // 2)}" if epochs >= 2 else ""
         raise InputError(
             f"{choice.method} looks at windows of {window} epochs, but {epochs} make the record; "
-            f"record at least {window}, or pass --window {max(2, epochs // 2)}."
+            f"record at least {window}{smaller}."
         )
     if PASSED.issuperset(found.reads):
         blank = np.zeros((epochs, 1))
@@ -194,60 +160,6 @@ def check_enough_epochs(choice: Choice, epochs: int) -> None:
             found.function(*(blank > 0 if name == "correct" else blank for name in found.reads), **knobs)
         except InputError as error:
             raise InputError(f"a record of {epochs} epochs is too short for {choice.method}: {error}") from None
-
-
-def score_into(folder: Path, dynamics: Dynamics, choice: Choice) -> Scores:
-    """Score the record and keep the scores in the run folder."""
-    scores = api.score(dynamics, choice.method, **choice.score_knobs)
-    place = runs.scores_folder(folder, choice.method)
-    if not store.is_finished(place) or store.load(place).recipe != scores.recipe:
-        store.save(scores, place)
-    return scores
-
-
-def extrapolate_into(
-    folder: Path, scores: Scores, dynamics: Dynamics, choice: Choice, say: Callable[[str], None]
-) -> Scores:
-    """Predict the scores that were not observed, unless that stands in the run folder already; say how well."""
-    method, knobs, seed = choice.extrapolation, choice.extrapolate_knobs, choice.seed
-    place = runs.scores_folder(folder, f"{extrapolation.called(scores.recipe)}+{method}")
-    asked = extrapolation.asked(scores, dynamics, method, seed, knobs)
-    before = store.load(place) if store.is_finished(place) else None
-    if isinstance(before, Scores) and extrapolation.without_findings(before.recipe) == asked:
-        return before
-    say(f"predicting {int(np.isnan(scores.score).sum()):,} of {len(scores):,} scores with {method}")
-    done = extrapolation.extrapolate(scores, dynamics, method, seed=seed, **knobs)
-    store.save(done, place)
-    return done
-
-
-def embed_into(folder: Path, model: str | None, array: Path | None) -> Dynamics:
-    """Give the record of a run another embedding: a backbone's, an array's, or the recorded network's own again."""
-    from datapare.train.embedding import embed_with, put_embedding, restore_embedding
-    from datapare.train.models import backbone
-
-    runs.dynamics_of(folder)
-    place = runs.record_folder(folder)
-    if model is not None and array is not None:
-        raise InputError("an embedding comes from a --model or from an --array, not both; give one of them.")
-    if array is not None:
-        return put_embedding(place, read_array(array), {"array": str(array)})
-    if model is None:
-        return restore_embedding(place)
-    name = backbone(model)
-    if name is None:
-        raise InputError(f"--model names a pretrained backbone, such as transformers:NAME, not {model!r}.")
-    features = embed_with(name, runs.dataset_of(folder), image_size=runs.image_size_of(folder))
-    return put_embedding(place, features, {"model": f"transformers:{name}"})
-
-
-def read_array(file: Path) -> NDArray[Any]:
-    """The array in a .npy file; raises InputError when there is none."""
-    try:
-        array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} is no .npy file of plain numbers ({error}); save one with numpy.save.") from error
-    return array
 
 
 def finish(
@@ -274,6 +186,8 @@ def finish(
         fresh=not (place / "report.html").is_file(),
     )  # fmt: skip
     settle(subset, place)
+    if lost := vanished(data.label, subset, data.classes):
+        say(lost)
     if not made.dataset.exists():
         say(f"writing the {len(subset):,} kept examples")
         export(data, subset, made.dataset, as_=as_)
@@ -313,33 +227,3 @@ def reasons(scores: Scores, subset: Subset) -> list[str]:
         f"{verb[kept]}: {kind[guess]} rank {r:,} of {len(order):,}"
         for kept, guess, r in zip(subset.mask.tolist(), guessed.tolist(), rank, strict=True)
     ]
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    draft = store.draft_of(path)
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot write {path}: {error.strerror or error}; make room or choose another place."
-        ) from error
-
-
-def settle(subset: Subset, place: Path) -> None:
-    """Save the subset, or make sure that the one that stands there is the same; raises InputError when it is not."""
-    if not store.is_finished(place / "subset"):
-        store.save(subset, place / "subset")
-        return
-    before = store.load(place / "subset")
-    if not isinstance(before, Subset) or not np.array_equal(before.index, subset.index):
-        raise InputError(
-            f"{place} holds a subset made with {_told(before.recipe)}; "
-            f"choose another --out for {_told(subset.recipe)}, or delete that folder."
-        )
-
-
-def _told(recipe: Any) -> str:
-    return f"{recipe.method}, seed {recipe.seed}, " + ", ".join(f"{k} {v}" for k, v in recipe.knobs.items())

@@ -20,6 +20,7 @@ import numpy as np
 
 from datapare import store
 from datapare.errors import InputError, MismatchError
+from datapare.ledger import duration
 from datapare.lock import LOCK
 from datapare.types import Comparison, Dynamics, Scores, Subset
 
@@ -104,6 +105,7 @@ def scores_folder(folder: Path, name: str) -> Path:
 
 def scores_of(folder: Path, method: str) -> Scores:
     """The scores of a run by one method; the message says how to make them when they are missing."""
+    facts_of(folder)
     place = scores_folder(folder, method)
     if not store.is_finished(place):
         score, _, rest = method.partition("+")
@@ -175,7 +177,7 @@ def cost_of(dynamics: Dynamics) -> str:
     """What a training like the recorded one costs, in words."""
     if dynamics.seconds is None:
         return f"{dynamics.epochs} epochs"
-    return f"{dynamics.epochs} epochs, which took {float(dynamics.seconds.sum()) / 60:.2f} minutes"
+    return f"{dynamics.epochs} epochs, which took {duration(float(dynamics.seconds.sum()))}"
 
 
 def keep_folder(folder: Path, keep: float) -> Path:

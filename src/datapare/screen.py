@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from inspect import Parameter
+from pathlib import Path
 from textwrap import fill
 from typing import Any
 
@@ -44,11 +45,21 @@ def knob_line(knobs: Mapping[str, Parameter]) -> str:
 
 def show_recipe(recipe: Mapping[str, Any], depth: int = 1) -> None:
     """Print a recipe and those it came from, indented."""
-    knobs = ", ".join(f"{name}={value}" for name, value in recipe["knobs"].items())
-    seed = "" if recipe["seed"] is None else f" seed={recipe['seed']}"
-    typer.echo(f"{'  ' * depth}{recipe['verb']} {recipe['method']} {knobs}{seed}")
+    from datapare.page.tables import plain_knobs
+
+    told = [*plain_knobs(recipe["knobs"]), *([] if recipe["seed"] is None else [("seed", recipe["seed"])])]
+    line = f"{recipe['verb']} {recipe['method']}: " + ", ".join(f"{name} {value}" for name, value in told)
+    typer.echo(fill(line, 100, initial_indent="  " * depth, subsequent_indent="  " * (depth + 2)))
     for parent in recipe["parents"]:
         show_recipe(parent, depth + 1)
+
+
+def show_run(run: Path, facts: Mapping[str, Any]) -> None:
+    """Print which dataset a run folder is about, and what stands in it."""
+    typer.echo(f"run on {facts['examples']:,} examples of {facts['path']}")
+    for place in sorted(meta.parent for meta in run.rglob("meta.json")):
+        if "trainings" not in place.parts:
+            typer.echo(f"  {place}")
 
 
 def show_comparison(comparison: Any) -> None:
@@ -56,16 +67,19 @@ def show_comparison(comparison: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from datapare.ledger import duration
     from datapare.page.tables import groups
     from datapare.page.verdict import arms
 
     console = Console()
-    table = Table("arm", "examples", "accuracy %", "minus random (95 % interval)", "worst class %", "epochs", "minutes")
+    table = Table(
+        "arm", "examples", "accuracy %", "minus random, points (95 % interval)", "worst class %", "epochs", "time"
+    )
     for arm in arms(comparison):
-        least = "" if arm.worst_class is None else f"{arm.worst_class[0]} {100 * arm.worst_class[1]:.1f}"
+        least = "" if arm.worst_class is None else f"{100 * arm.worst_class[1]:.1f} ({arm.worst_class[0]})"
         table.add_row(
             escaped(arm.name), f"{arm.count:,}", f"{100 * arm.accuracy.mean:.2f}", told(arm.difference), escaped(least),
-            f"{arm.epochs:.1f}", f"{arm.minutes:.2f}",
+            f"{arm.epochs:.1f}", duration(60 * arm.minutes),
         )  # fmt: skip
     console.print(table)
     if comparison.groups:
@@ -77,10 +91,11 @@ def show_comparison(comparison: Any) -> None:
 
 def show_cost(dynamics: Any, scores: Any, comparison: Any, names: Sequence[str]) -> None:
     """Print what scoring took, and from how many trainings on each named subset on pruning pays."""
+    from datapare.ledger import duration
     from datapare.page.cost import book, pays, scoring
 
     once = scoring(dynamics, scores)
-    typer.echo(f"scoring took {once.epochs:.0f} epochs, {once.seconds / 60:.2f} minutes")
+    typer.echo(f"scoring took {once.epochs:.3g} epochs, {duration(once.seconds)}")
     for name in names:
         ledger = book(comparison, name, once)
         if ledger is not None:
@@ -93,10 +108,10 @@ def show_sizes(tried: Sequence[Any]) -> None:
     from rich.table import Table
 
     table = Table(
-        "arm", "accuracy %", "minus full (95 % interval)", "minus random", "saved in 1 training", "in 10 (epochs)"
+        "arm", "accuracy %", "minus full, points (95 % interval)", "minus random", "epochs saved in 1 training", "in 10"
     )
     for size in tried:
-        saved = [f"{one.saved.epochs:+.1f}" for one in size.savings]
+        saved = [f"{one.saved.epochs:+.1f}".replace("-", "−") for one in size.savings]
         lost, apart = told(size.lost), told(size.arm.difference)
         table.add_row(escaped(size.arm.name), f"{100 * size.arm.accuracy.mean:.2f}", lost, apart, *saved)
     Console().print(table)
@@ -150,7 +165,6 @@ class bars(AbstractContextManager[Callable[[Any], None]]):  # noqa: N801 - reads
         self.tasks: dict[str, Any] = {}
 
     def __enter__(self) -> Callable[[Any], None]:
-        self.bar.start()
         return self.step
 
     def __exit__(self, *_: object) -> None:
@@ -163,6 +177,7 @@ class bars(AbstractContextManager[Callable[[Any], None]]):  # noqa: N801 - reads
             "speed": f"{p.per_second:,.0f} examples/s, loss {p.loss:.3f}",
         }
         done = p.examples_done if p.making else p.epoch * p.examples_total + p.examples_done
+        self.bar.start()  # not before there is something to draw, or it leaves an empty line above an error
         if p.making not in self.tasks:
             total = p.examples_total if p.making else p.epochs * p.examples_total
             self.tasks[p.making] = self.bar.add_task("", total=total, **fields)
@@ -179,9 +194,13 @@ class counting(AbstractContextManager[Callable[[int, int, str], None]]):  # noqa
         self.bar = Progress(console=Console(stderr=True))
         self.task = self.bar.add_task(what, total=None)
 
-    def __enter__(self) -> Callable[[int, int, str], None]:
+    def step(self, done: int, total: int, arm: str) -> None:
+        """Draw how many trainings are done."""
         self.bar.start()
-        return lambda done, total, arm: self.bar.update(self.task, completed=done, total=total, description=arm)
+        self.bar.update(self.task, completed=done, total=total, description=arm)
+
+    def __enter__(self) -> Callable[[int, int, str], None]:
+        return self.step
 
     def __exit__(self, *_: object) -> None:
         self.bar.stop()

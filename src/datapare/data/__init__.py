@@ -6,7 +6,7 @@ from datapare.data.examples import example_table, write_examples
 from datapare.data.open import open_dataset
 from datapare.data.part import part
 from datapare.data.trial import aligned_labels, relabelled, scenario
-from datapare.data.write import export
+from datapare.data.write import check_outside, export
 
 __all__ = [
     "BadExample",
@@ -14,6 +14,7 @@ __all__ = [
     "Encoding",
     "Inputs",
     "aligned_labels",
+    "check_outside",
     "encode",
     "encoding_from",
     "example_table",

@@ -127,7 +127,7 @@ def write_folder(root: Path, out: Path, examples: Collection[str], kept: Collect
     for name in folders:
         (out / name).mkdir(parents=True, exist_ok=True)
     for name in files:
-        if name in kept or name not in examples:
+        if name in kept or (name not in examples and (root / name).exists()):  # a link to nothing cannot come along
             place(root / name, inside(out, name, "the dataset"))
 
 

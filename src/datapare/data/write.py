@@ -70,6 +70,11 @@ def _refuse(data: Dataset, subset: Subset, out: Path, how: str) -> None:
         raise InputError(f"only folders of images can be linked, and this dataset is {data.format}; use copy or index.")
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise InputError(f"{out} exists and is not empty; choose another place for the smaller dataset.")
+    check_outside(data, out)
+
+
+def check_outside(data: Dataset, out: Path) -> None:
+    """Raise InputError when `out` lies in the folder that the dataset was read from, or holds it."""
     if data.path is not None:
         here, there = _root(data).resolve(), out.resolve()
         # a file beside the source's file is beside it, not in it

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from datapare.intervals import FEWEST, Interval, paired_interval
-from datapare.ledger import Cost
+from datapare.ledger import Cost, duration
 from datapare.page.cost import Savings, book, pays, savings
 from datapare.page.verdict import SPLIT, Arm, arms, is_baseline, points
 from datapare.types import Comparison
@@ -121,7 +121,7 @@ def _against_random(size: Size) -> str:
 
 def _told(one: Savings) -> str:
     """Savings in words: minutes and epochs, and which share of as many full trainings that is."""
-    minutes, share = one.saved.seconds / 60, one.saved.epochs / one.full.epochs
-    time = f"{minutes:.2f} minutes, " if np.isfinite(minutes) else ""
+    share = one.saved.epochs / one.full.epochs
+    time = f"{duration(one.saved.seconds)}, " if np.isfinite(one.saved.seconds) else ""
     epochs, percent = f"{one.saved.epochs:.1f}", f"{100 * share:.0f}"
     return f"{time}{epochs} epochs of the full dataset ({percent} %)".replace("-", "−")

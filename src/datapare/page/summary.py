@@ -1,6 +1,7 @@
 """The numbers of the page: moments over epochs, coverage, keep rates. Arrays in, arrays out, one pass per channel."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from datapare.types import Dynamics, Recipe
 
 Floats = NDArray[np.float64]
+LEARNED = 0.1  # of the way from chance to always right: below, a model has hardly learned
 BLOCK = 16_384  # columns of a channel held at once: 8 MB for 60 epochs in float64, whatever N is
 
 
@@ -55,6 +57,53 @@ def least_coverage(dynamics: Dynamics) -> float:
     """
     # the fullest channel: kl_step begins with the second epoch, and what a finished network tells has the last one only
     return max((float(coverage(values).min(initial=1.0)) for values in dynamics.channels.values()), default=1.0)
+
+
+@dataclass(frozen=True)
+class Learning:
+    """Fractions of the observed examples that the model was right about, in its first and its last recorded epoch.
+
+    `chance` is what always answering with the largest class gives.
+    """
+
+    first: float
+    last: float
+    chance: float
+
+    @property
+    def hardly(self) -> bool:
+        """Whether the last epoch is less than a tenth of the way from chance to always right."""
+        return self.last < self.chance + LEARNED * (1 - self.chance)
+
+    @property
+    def text(self) -> str:
+        """What was learned, in words.
+
+        >>> Learning(0.2, 0.5, 0.25).text
+        'the model was right about 50.0 % of the examples in its last epoch, 20.0 % in its first (chance: 25.0 %)'
+        """
+        told = (
+            f"the model was right about {100 * self.last:.1f} % of the examples in its last epoch, "
+            f"{100 * self.first:.1f} % in its first (chance: {100 * self.chance:.1f} %)"
+        )
+        return f"{told}: it has hardly learned, so its scores say little; record more epochs" if self.hardly else told
+
+
+def learning(dynamics: Dynamics) -> Learning | None:
+    """How far the recorded model learned the labels; None where no margin was recorded.
+
+    >>> learning(Dynamics({"margin": [[-1.0, 1.0], [2.0, np.nan]]}, [0, 1]))
+    Learning(first=0.5, last=1.0, chance=0.5)
+    """
+    channel = next((dynamics.channels[name] for name in ("margin", "prob_margin") if name in dynamics.channels), None)
+    if channel is None or not len(channel) or not len(dynamics):
+        return None
+    seen = [row[~np.isnan(row)] for row in (np.asarray(channel[0]), np.asarray(channel[-1]))]
+    if not all(len(row) for row in seen):
+        return None
+    size = np.bincount(dynamics.label[dynamics.label >= 0], minlength=1)
+    first, last = (float((row > 0).mean()) for row in seen)
+    return Learning(first, last, float(size.max() / max(size.sum(), 1)))
 
 
 def class_counts(label: NDArray[np.int64], mask: NDArray[np.bool_], n_classes: int) -> NDArray[np.int64]:

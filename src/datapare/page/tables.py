@@ -122,7 +122,7 @@ def provenance(recipe: Recipe, told: list[Recipe], depth: int = 0) -> list[Recip
         depth=depth,
         step=" ".join(part for part in (recipe.verb, recipe.method) if part),
         told=recipe in told,
-        knobs=tuple(_plain_knobs(recipe.knobs)),
+        knobs=tuple(plain_knobs(recipe.knobs)),
         seed="" if recipe.seed is None else str(recipe.seed),
         dataset=recipe.dataset,
         versions=versions(recipe.versions),
@@ -157,14 +157,14 @@ def glossary(shown: set[str]) -> list[tuple[str, str]]:
     return [(word, GLOSSARY[word]) for word in sorted(words, key=str.casefold)]
 
 
-def _plain_knobs(knobs: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def plain_knobs(knobs: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Knobs and their values as text, nested ones by dotted names; what is not set is not told.
+
+    >>> list(plain_knobs({"c_d": 13.84201451514821, "fraction": None, "held_out": {"k": 5}}))
+    [('c_d', '13.842'), ('held_out.k', '5')]
+    """
     for name, value in knobs.items():
         if isinstance(value, Mapping):
-            yield from _plain_knobs(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", shorten(str(value), 120)
-
-
-def _number(value: Any) -> float | None:
-    good = isinstance(value, int | float | np.number) and not isinstance(value, bool) and np.isfinite(value)
-    return float(value) if good else None
+            yield from plain_knobs(value, f"{prefix}{name}.")
+        elif value is not None and value not in ([], ()):
+            yield f"{prefix}{name}", f"{value:.6g}" if isinstance(value, float) else shorten(str(value), 120)

@@ -53,8 +53,8 @@ def compare(
     show_cost(dynamics, None, comparison, list(subsets))
     rows, count = arms(comparison), dict(zip(comparison.arms, comparison.count.tolist(), strict=True))
     verdicts = [verdict(rows, count[name], name, comparison.held_out) for name in subsets]
-    for said in verdicts:
-        typer.echo(said.text)
     typer.echo(f"equal {comparison.budget}; {place}; for the figure: datapare report {run} --keep {keep[0]}")
     if gate:
         check_gate(verdicts, least_coverage(dynamics))
+    for said in verdicts:
+        typer.echo(said.text)

@@ -51,6 +51,7 @@ def curve(
     for kept, values in tried.recipe.knobs["chosen"].items():
         typer.echo(f"{kept}: {values}")
     advice = advise(tried, within, once)
-    typer.echo(f"{advice.text}\nequal {tried.budget}; {place}; the report of any --keep shows the figure")
+    typer.echo(f"equal {tried.budget}; {place}; the report of any --keep shows the figure")
     if gate and advice.outcome != "prune":
         raise GateError(f"the gate is not met. {advice.text}")
+    typer.echo(advice.text)

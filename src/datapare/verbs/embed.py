@@ -18,8 +18,9 @@ def embed(
     """Choose the features by which examples are alike: the recorded network's, a backbone's, or an array."""
     from datapare import runs
     from datapare.lock import hold
-    from datapare.pruning import embed_into
+    from datapare.stages import embed_into
 
+    runs.facts_of(run)
     with hold(run, "working"):
         dynamics = embed_into(run, model, array)
     typer.echo(

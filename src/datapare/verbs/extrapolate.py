@@ -21,10 +21,11 @@ def extrapolate(
 ) -> None:
     """Predict the scores of examples that were not scored, and say how far to trust them."""
     from datapare import runs
-    from datapare.extrapolation import trust
-    from datapare.pruning import Choice, extrapolate_into
+    from datapare.extrapolation import check_missing, trust
+    from datapare.stages import Choice, extrapolate_into
 
     scores, dynamics = runs.scores_of(run, score), runs.dynamics_of(run)
+    check_missing(scores)
     choice = Choice(method=score, seed=seed, extrapolation=method, extrapolate_knobs=extrapolate_knobs)
     done = extrapolate_into(run, scores, dynamics, choice, typer.echo)
     typer.echo(trust(done.recipe))

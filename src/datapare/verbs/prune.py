@@ -42,7 +42,8 @@ def prune(
     extrapolate_knobs: Mapping[str, Any],
 ) -> None:
     """Make a dataset smaller: train briefly, score, select, export and report, in one go."""
-    from datapare.pruning import Choice, possible, prune
+    from datapare.pruning import possible, prune
+    from datapare.stages import Choice
 
     if dry_run:
         from datapare.forecast import forecast

@@ -26,13 +26,15 @@ def record(
 ) -> None:
     """Train for the first epochs of a schedule and record what the model believed about each example."""
     from datapare import runs
-    from datapare.data import open_dataset
+    from datapare.data import check_outside, open_dataset
     from datapare.extrapolation import check_possible
     from datapare.lock import hold
-    from datapare.pruning import default_folder, record_into
+    from datapare.pruning import default_folder
+    from datapare.stages import record_into
 
     data = open_dataset(path, **opening)
     folder = out or default_folder(data)
+    check_outside(data, folder)
     runs.check_free(folder)
     if fraction is not None:
         check_possible(data.label, fraction, seed)

@@ -20,7 +20,7 @@ def report(
     from datapare import runs
     from datapare.extrapolation import called
     from datapare.page import report
-    from datapare.pruning import write_text
+    from datapare.stages import write_text
 
     place = runs.keep_folder(run, parse_keep(keep))
     subset = runs.subset_of(place)

@@ -26,14 +26,20 @@ def score(
 ) -> None:
     """Turn the record into one score per example; larger is kept first."""
     from datapare import agreement, api, runs, store
+    from datapare.methods import find
     from datapare.passes import other_pass
 
     if all_:
-        scored, refused = agreement.score_all(runs.dynamics_of(run))
+        usual = find("score", method).knobs
+        given = {knob: value for knob, value in score_knobs.items() if value != usual[knob].default}
+        dynamics = runs.dynamics_of(run)
+        scored, refused = agreement.score_all(dynamics, **given)
         for name, scores in scored.items():
             store.save(scores, run / f"scores-{name}")
-        for reason in refused.values():
-            typer.echo(f"left out: {reason}")
+        held = f"the record holds: {api.holdings(dynamics)}"
+        typer.echo(held)  # once, not in every reason
+        for name, reason in refused.items():
+            typer.echo(f"left out  {name:20} {reason.removeprefix(f'{name} ').replace(f' ({held})', '')}")
         show_correlation(*agreement.rank_correlation(scored))
         typer.echo(runs.write_score_table(run, scored))
         return

@@ -29,17 +29,19 @@ def select(
     """Choose which examples stay."""
     from datapare import api, runs
     from datapare.decisions import read_decisions
-    from datapare.pruning import settle
+    from datapare.stages import settle, vanished
 
-    wanted = parse_keep(keep)
+    wanted, dynamics = parse_keep(keep), runs.dynamics_of(run)
     dropped = () if decisions is None else read_decisions(decisions, runs.dataset_of(run)).drop
     subset = api.select(
         runs.scores_of(run, score), method, keep=wanted, seed=seed, balance=parse_balance(balance),
-        dynamics=runs.dynamics_of(run), exclude=dropped, **select_knobs,
+        dynamics=dynamics, exclude=dropped, **select_knobs,
     )  # fmt: skip
     typer.echo(f"keep {len(subset):,}, drop {subset.total - len(subset):,} of {subset.total:,} examples")
     if subset.weight is not None:
         typer.echo(f"weights {subset.weight.min():.3g} to {subset.weight.max():.3g}, in weight.npy of the subset")
     place = runs.keep_folder(run, wanted)
     settle(subset, place)
+    if lost := vanished(dynamics.label, subset, dynamics.classes):
+        typer.echo(lost)
     typer.echo(place / "subset")

@@ -5,13 +5,18 @@ from typing import Annotated
 
 import typer
 
-from datapare.screen import show_recipe
+from datapare.screen import show_recipe, show_run
 
 
-def show(path: Annotated[Path, typer.Argument(help="A saved record, scores, subset or comparison.")]) -> None:
+def show(
+    path: Annotated[Path, typer.Argument(help="A run folder, or a saved record, scores, subset or comparison.")],
+) -> None:
     """Say in words what an artefact holds and how it was made."""
-    from datapare import store
+    from datapare import runs, store
 
+    if (path / runs.RUN).is_file():
+        show_run(path, runs.facts_of(path))
+        return
     meta = store.read_meta(path)
     typer.echo(meta["noun"])
     for name, described in meta["arrays"].items():

@@ -52,6 +52,7 @@ def dyn_unc(
         total += root
     if count < 1:
         raise InputError(
-            f"windows={windows!r} of {window} epochs leave none of {len(target_prob)} recorded epochs; record more."
+            f"windows={windows!r} of {window} epochs leave none of {len(target_prob)} epochs; record more, or "
+            "choose a smaller window."
         )
     return np.asarray(total / (count * np.sqrt(window - ddof)))
