@@ -242,7 +242,7 @@ def test_the_comparison_table_holds_the_intervals():
     first, second, third = table_in(page, 'id="arms"')
     assert first[:3] == ["dual+top keep 20", "20", f"{100 * own.mean:.2f} ± {100 * (own.high - own.mean):.2f}"]
     assert first[3] == f"+{100 * mean:.2f} (+{100 * low:.2f} to +{100 * high:.2f})"
-    assert first[4:] == ["10.0", "10.00"]
+    assert first[4:] == ["10.0", "10 min"]
     assert (second[3], third[3]) == ("–", "–")
     dots, means = figures_in(page)["accuracy"]["data"]
     assert dots["x"] == [80, 82, 81, 70, 71, 72, 90, 90, 90]
@@ -268,6 +268,23 @@ def test_the_verdict_is_honest(method, random, outcome, words):
     assert words in said.text
     page = report(Subset(np.arange(20), 60), comparison=compared)
     assert words in text_of(re.search(r'<p class="verdict.*?</p>', page, re.DOTALL)[0])
+
+
+def test_without_a_comparison_the_page_says_that_nothing_is_proven():
+    d = dynamics()
+    page = report(subset(scores(d)), dynamics=d)
+    assert "Not compared with random yet" in re.search(r'<p class="verdict not-compared".*?</p>', page, re.DOTALL)[0]
+
+
+def test_the_page_says_how_much_the_model_learned_and_doubts_one_that_learned_nothing():
+    label = [0, 0, 1, 1]
+    half, all_right = [[-1.0, 1.0, 1.0, -1.0]], [[1.0, 1.0, 1.0, 1.0]]
+    prob = {"target_prob": [[0.4, 0.5, 0.6, 0.5], [0.4, 0.5, 0.7, 0.5]]}
+    for last, doubted in ((all_right, False), (half, True)):
+        d = Dynamics({**prob, "margin": half + last}, label)
+        told = re.search(r'<p[^>]*id="learned".*?</p>', report(Subset([0], 4), dynamics=d), re.DOTALL)[0]
+        assert f"about {100 - 50 * doubted:.1f} % of the examples in its last epoch" in told
+        assert ("hardly learned" in told) is doubted
 
 
 def test_there_is_no_verdict_on_another_size():
@@ -309,14 +326,14 @@ def test_the_class_that_loses_most_is_named():
 def test_cost_counts_scoring_and_every_arm():
     page = page_of(**everything())
     assert table_in(page, 'id="costs"') == [
-        ["scoring (once)", "6.0", "1.50"],
-        ["one training: dual+top keep 20", "10.0", "10.00"],
-        ["one training: random keep 20", "10.0", "10.00"],
-        ["one training: full", "30.0", "30.00"],
+        ["scoring (once)", "6.0", "1.5 min"],
+        ["one training: dual+top keep 20", "10.0", "10 min"],
+        ["one training: random keep 20", "10.0", "10 min"],
+        ["one training: full", "30.0", "30 min"],
     ]
     rows = table_in(page, 'id="ledger"')
     assert [row[:4] for row in rows] == [["1", "16.0", "30.0", "14.0"], ["10", "106.0", "300.0", "194.0"]]
-    assert [row[4:] for row in rows] == [["11.50", "30.00", "18.50"], ["101.50", "300.00", "198.50"]]
+    assert [row[4:] for row in rows] == [["12 min", "30 min", "18 min"], ["1.7 h", "5.0 h", "3.3 h"]]
     assert "paid for themselves after the first training on the subset (by epochs: after 1)" in page
 
 
@@ -460,7 +477,7 @@ def test_images_are_embedded_small(tmp_path):
     page = report(Subset([0, 1, 4, 5], 8), dynamics=d, data=data)
     images = [attributes for tag, attributes in tags_in(page) if tag == "img"]
     assert {image["src"][:16] for image in images} == {"data:image/png;b", "data:image/jpeg;"}
-    assert {(image["width"], image["height"]) for image in images} == {("96", "96"), ("96", "64")}
+    assert {(image["width"], image["height"]) for image in images} == {("144", "144"), ("144", "96")}
     assert all(len(image["src"]) < 20_000 for image in images)
     assert {image["alt"] for image in images} == {"example labelled ant", "example labelled bee<i>"}
     assert "bee&lt;i&gt;" in page

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from datapare.errors import MismatchError
-from datapare.page.sections import Parts, contents, headline, is_beta
+from datapare.ledger import duration
+from datapare.page.parts import Parts
+from datapare.page.sections import contents, headline, is_beta
 from datapare.page.summary import percent
 from datapare.page.tables import glossary
 from datapare.page.verdict import points
@@ -81,7 +83,7 @@ def _render(title: str, parts: Parts) -> str:
     from plotly.offline import get_plotlyjs
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(percent=percent, points=points, breakable=_breakable)
+    environment.filters.update(percent=percent, points=points, breakable=_breakable, duration=duration)
     template = environment.from_string(files(__name__).joinpath("page.html.j2").read_text(encoding="utf-8"))
     content = contents(parts)
     shown = {name for name, part in content.items() if part} | ({"beta"} if is_beta(parts) else set())

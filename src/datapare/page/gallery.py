@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from datapare.data import Dataset
 
 CARDS = 24
-SIDE = 96  # pixels of a thumbnail; smaller images are enlarged by the browser, without smoothing
+SIDE = 144  # pixels of a thumbnail; smaller images are enlarged by the browser, tiny ones without smoothing
+TINY = 48  # pixels: up to here an image travels exactly, and its pixels are shown
 LETTERS = 300  # of a text
 FIELDS = 12  # columns of a table row
 
@@ -53,6 +54,11 @@ class Gallery:
     caption: str
     cards: tuple[Card, ...]
 
+    @property
+    def guessed(self) -> bool:
+        """Whether any card knows another class that the model preferred."""
+        return any(card.guess for card in self.cards)
+
 
 @dataclass(frozen=True, eq=False)
 class Beliefs:
@@ -82,8 +88,10 @@ def galleries(data: "Dataset", beliefs: Beliefs) -> list[Gallery]:
         caption = (
             "The model was, on average over the epochs, more sure of another class than of the label: lowest mean "
             "margin first. Wrong labels gather here, and so do rare and ambiguous examples: look before you delete. "
-            "`datapare suspects RUN` lists them all in a file in which to decide about each."
+            "datapare suspects lists them all in a file in which to decide about each."
         )
+        if beliefs.logit_mean is None:
+            caption += " Which class it was, a record with the channel logit_mean says."
         suspects = first(beliefs.margin, beliefs.margin < 0)
         found.append(_gallery(data, beliefs, "Most suspect labels", caption, suspects))
     return found
@@ -100,14 +108,14 @@ def first(key: Floats, among: NDArray[np.bool_], count: int = CARDS) -> NDArray[
 
 
 def thumbnail(image: "Image") -> tuple[str, int, int]:
-    """An RGB image as (data: URI, width, height): at most 96 pixels a side, tiny ones shown enlarged but sent as is.
+    """An RGB image as (data: URI, width, height): at most 144 pixels a side, small ones sent as they are and enlarged.
 
-    Tiny images travel as PNG, exact; the others as JPEG, about 3 kB each.
+    Tiny images travel as PNG, exact; the others as JPEG, about 5 kB each.
     """
     small = image.copy()
     small.thumbnail((SIDE, SIDE))
     factor = max(1, SIDE // max(small.size))
-    kind = "PNG" if factor > 1 else "JPEG"
+    kind = "PNG" if max(small.size) <= TINY else "JPEG"
     buffer = io.BytesIO()
     small.convert("RGB").save(buffer, kind, quality=80, optimize=True)
     packed = base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,13 +1,9 @@
 """The sections of the page: what each of them shows, from the nouns that are given."""
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from datapare.agreement import rank_correlation
 from datapare.extrapolation import trust
@@ -16,93 +12,11 @@ from datapare.ledger import Cost
 from datapare.page import curves, figures, gallery, tables
 from datapare.page.advice import advise, sizes
 from datapare.page.cost import book, cost, pays, savings, scoring
-from datapare.page.figures import Figure
-from datapare.page.summary import Floats, class_counts, coverage, lineage, moments, percent
-from datapare.page.verdict import Arm, arms, judged, verdict, worst_class
+from datapare.page.parts import Parts
+from datapare.page.summary import class_counts, coverage, learning, lineage, percent
+from datapare.page.verdict import NOT_YET, Verdict, judged, verdict, worst_class
 from datapare.page.weighting import Weighting, weighting
-from datapare.types import Comparison, Dynamics, Recipe, Scores, Subset
-
-if TYPE_CHECKING:
-    from datapare.data import Dataset
-
-
-@dataclass(frozen=True, eq=False)
-class Parts:
-    """The nouns of one report, what several sections compute from them, and the figures drawn so far."""
-
-    subset: Subset
-    scores: Scores | None
-    dynamics: Dynamics | None
-    data: "Dataset | None"
-    comparison: Comparison | None
-    others: Mapping[str, Scores] = field(default_factory=dict)
-    curve: Comparison | None = None
-    within: float = 1.0
-    figures: dict[str, Figure] = field(default_factory=dict)
-
-    @cached_property
-    def mask(self) -> NDArray[np.bool_]:
-        """Booleans (N,): True where the example stays."""
-        return self.subset.mask
-
-    @cached_property
-    def score(self) -> Floats | None:
-        """The scores (N,)."""
-        return None if self.scores is None else np.asarray(self.scores.score, dtype=np.float64)
-
-    @cached_property
-    def moments(self) -> tuple[Floats, Floats] | None:
-        """Mean and deviation over epochs of the true-label probability, (N,) each."""
-        channel = self.channel("target_prob")
-        return None if channel is None else moments(channel)
-
-    @cached_property
-    def mean_prob(self) -> Floats | None:
-        """Mean true-label probability (N,), the predicted one of an example that was never observed."""
-        if self.moments is None:
-            return None
-        predicted = {} if self.scores is None else self.scores.means
-        own = self.moments[0]
-        return np.where(np.isnan(own), predicted["target_prob"], own) if "target_prob" in predicted else own
-
-    @cached_property
-    def margin(self) -> Floats | None:
-        """Mean margin over epochs (N,): in logits where recorded, else of probabilities."""
-        for name in ("margin", "prob_margin"):
-            channel = self.channel(name)
-            if channel is not None:
-                return moments(channel)[0]
-        return None
-
-    @cached_property
-    def arms(self) -> list[Arm]:
-        """The rows of the comparison."""
-        return [] if self.comparison is None else arms(self.comparison)
-
-    @cached_property
-    def names(self) -> Sequence[str]:
-        """What a person calls each example."""
-        return _Numbered() if self.data is None else self.data.name
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """Names of the classes, as far as known."""
-        source = self.data if self.data is not None and self.data.classes else self.dynamics
-        return () if source is None else tuple(source.classes)
-
-    def channel(self, name: str) -> NDArray[Any] | None:
-        """A channel (T, N) of the record, None when it was not recorded."""
-        return None if self.dynamics is None else self.dynamics.channels.get(name)
-
-
-class _Numbered(Sequence[str]):
-    """Names of examples that nobody named: "example 17"."""
-
-    def __len__(self) -> int:
-        return 0
-
-    def __getitem__(self, i: Any) -> Any:
-        return f"example {i}"
+from datapare.types import Recipe
 
 
 def contents(parts: Parts) -> dict[str, Any]:
@@ -139,9 +53,9 @@ def headline(parts: Parts) -> dict[str, Any]:
         "keep": subset.keep,
         "sentence": f"Kept {len(subset):,} of {subset.total:,} examples ({percent(subset.keep)})",
         "facts": {name: fact for name, fact in facts.items() if fact},
-        "verdict": verdict(parts.arms, len(subset), subset.recipe.method, parts.comparison.held_out)
-        if parts.comparison is not None
-        else None,
+        "verdict": Verdict("not compared", NOT_YET)
+        if parts.comparison is None
+        else verdict(parts.arms, len(subset), subset.recipe.method, parts.comparison.held_out),
     }
 
 
@@ -214,7 +128,9 @@ def _map(parts: Parts) -> dict[str, Any] | None:
     else:
         parts.figures["moon"] = figures.moon(mean, deviation, parts.mask, parts.names)
     missing = int(np.count_nonzero(~np.isfinite(deviation)))
-    return {"dense": dense, "missing": missing, "epochs": parts.dynamics.epochs if parts.dynamics else 0}
+    learnt = None if parts.dynamics is None else learning(parts.dynamics)
+    epochs = parts.dynamics.epochs if parts.dynamics else 0
+    return {"dense": dense, "missing": missing, "epochs": epochs, "learned": learnt}
 
 
 def _scores(parts: Parts) -> dict[str, Any] | None:

@@ -51,6 +51,10 @@ def arms(comparison: Comparison) -> list[Arm]:
     return [_arm(comparison, i) for i in range(len(comparison.arms))]
 
 
+NOT_YET = (
+    "Not compared with random yet, so nobody knows whether this subset is worth more than as many random examples: "
+    "datapare compare retrains on both and tells."
+)
 SPLIT = (
     "Judged on a split of the training data, which the scoring run has seen: good to choose by; "
     "compare on test data to prove it."
