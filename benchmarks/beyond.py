@@ -1,6 +1,6 @@
 """How cheap may scoring be, and do other records or two short runs choose better? Real data, paired seeds.
 
-    python benchmarks/beyond.py --data DATA                                # all: about 40 minutes of one core
+    python benchmarks/beyond.py --data DATA                                # all: about 20 minutes of one core
     python benchmarks/beyond.py --data DATA --set fashion --seeds 3         # a part; what is finished is not repeated
 
 Every way of beyond_ways.py scores a dataset; DUAL and Beta, as `datapare prune` has them, choose inside each class;
