@@ -16,6 +16,8 @@ Released    Ten neighbours are sampled per hop, two hops for three layers, and o
 Ours        All k neighbours and three hops, in training and at the end. Scores are standardised while the network
             learns, features divided by their common deviation: scores of 0.01 would be lost among first outputs.
             Learning stops when PATIENCE epochs were no better. Predictions stay within the range of the known scores.
+Cost        A million examples of width 512, a tenth scored, k = 10: 7.1 GB, 500 s on one core for the graph, which has
+            94 % of the true neighbours, and 134 s an epoch (benchmarks/results/extrapolation_growth.json).
 """
 
 from collections.abc import Callable, Iterator
