@@ -53,7 +53,7 @@ RULES: dict[str, Rule] = {
     "dual+beta c_d=4": ("dual", "beta", lambda _: {"c_d": 4.0}),  # the constant published for CIFAR-100, no balance
     "dyn_unc": ("dyn_unc", "top", lambda _: {}),
     "ccs": ("aum", "ccs", lambda keep: published_knobs("ccs", keep)),
-    "d2": ("forgetting", "d2", lambda keep: published_knobs("d2", keep)),
+    "d2": ("forgetting", "d2", lambda keep: {**published_knobs("d2", keep), "balance": "uniform"}),  # as its authors
 }
 RIVALS = ("dual+beta", "dyn_unc", "ccs", "d2")
 ALL, OURS = tuple(RULES), ("dual+beta", "dual+beta c_d=4")
