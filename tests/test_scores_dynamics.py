@@ -129,7 +129,7 @@ def test_dyn_unc_variants_choose_their_windows():
 
 @pytest.mark.parametrize(("windows", "window"), [("official", 5), ("skip-two", 4), ("skip-two", 5)])
 def test_dyn_unc_refuses_when_no_window_is_left(windows, window):
-    with pytest.raises(InputError, match=f"windows='{windows}' of {window} epochs leave none of 5 recorded epochs"):
+    with pytest.raises(InputError, match=f"windows='{windows}' of {window} epochs leave none of 5 epochs"):
         score("dyn_unc", P, window=window, windows=windows)
 
 
