@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare import api, extrapolation, runs
+from datapare import api, extrapolation, runs, store
 from datapare.errors import InputError
 from datapare.lock import hold
 from datapare.methods import check_knobs, find
@@ -67,6 +67,7 @@ def prune(
     on the same folder.
     """
     from datapare.data import Dataset, check_outside, open_dataset
+    from datapare.train.early import planned
 
     choice = Choice(
         method, selection, score_knobs or {}, select_knobs or {}, balance, seed, extrapolate or "knn",
@@ -80,6 +81,8 @@ def prune(
         extrapolation.check_possible(data.label, score_fraction, seed)
     folder = Path(out) if out is not None else default_folder(data)
     check_outside(data, folder)
+    if not store.is_finished(runs.record_folder(folder)):
+        check_enough_epochs(choice, planned(data, **wish))
     say(f"keep {count:,}, drop {len(data) - count:,} of {len(data):,} examples")
     runs.check_free(folder)
     with hold(folder, "working"):

@@ -96,6 +96,17 @@ def encode(
     return _vectors(data, encoding)
 
 
+def outline(data: Dataset, image_size: int | None = None) -> Inputs:
+    """Inputs of the kind and, for images, the size that `encode` gives, without their content: nothing is decoded."""
+    from datapare.data import encode_image
+
+    if data.kind != "image":
+        return Inputs(np.empty((len(data), 0), np.float32), Encoding(data.kind))
+    fitted = encode_image.fit(data, image_size)
+    shape = (len(data), fitted.height, fitted.width, fitted.channels)
+    return Inputs(np.broadcast_to(np.uint8(0), shape), fitted)
+
+
 def encoding_from(fields: Mapping[str, Any]) -> Encoding:
     """The Encoding whose `dataclasses.asdict` went through JSON.
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from datapare import store
 from datapare.data import Dataset, Inputs, encode, open_dataset
+from datapare.data.encoding import outline
 from datapare.errors import InputError
 from datapare.extrapolation import draw_fraction
 from datapare.recorder import ARRAYS, Recorder
@@ -114,6 +115,16 @@ def settings(
         schedule_epochs=schedule,
         precision=precision or training.precision,
     )
+
+
+def planned(data: Dataset, *, image_size: int | None = None, **wish: Any) -> int:
+    """The epochs that `record` with these settings trains at most; of images only the sizes are read.
+
+    >>> planned(open_dataset((np.zeros((4, 3)), np.array([0, 1, 0, 1])))), PRESETS["embedding"].epochs
+    (15, 15)
+    """
+    known = {name: wish[name] for name in ("preset", "model", "epochs", "schedule_epochs") if name in wish}
+    return settings(outline(data, image_size), len(data.classes), **known).epochs
 
 
 def _recorded(

@@ -42,7 +42,7 @@ def prune(
     extrapolate_knobs: Mapping[str, Any],
 ) -> None:
     """Make a dataset smaller: train briefly, score, select, export and report, in one go."""
-    from datapare.pruning import possible, prune
+    from datapare.pruning import check_enough_epochs, possible, prune
     from datapare.stages import Choice
 
     if dry_run:
@@ -56,6 +56,7 @@ def prune(
         told = forecast(
             path, keep=parse_keep(keep), score_fraction=score_fraction, seed=seed, open_with=opening, record_with=whole
         )
+        check_enough_epochs(choice, told.training.epochs)
         for line in told.lines():
             typer.echo(line)
         return
