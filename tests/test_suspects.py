@@ -142,6 +142,20 @@ def test_decisions_are_read_back_in_any_order(recorded, tmp_path):
         write_decisions(path, data, found, "aum")
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_decisions_saved_by_a_spreadsheet_are_read(recorded, tmp_path, delimiter):
+    data, dynamics = recorded
+    found = suspects(dynamics)
+    path = write_decisions(tmp_path / "s.csv", data, found, "aum")
+    rows = list(csv.reader(path.read_text().splitlines()))
+    rows[1][-1], rows[2][-1] = " DROP", "Drop"
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file, delimiter=delimiter).writerows(rows)
+    assert read_decisions(path, data).drop.tolist() == sorted(found.index[:2].tolist())
+    with pytest.raises(dp.InputError, match="holds decisions already made"):
+        write_decisions(path, data, found, "aum")
+
+
 @pytest.mark.parametrize(
     ("columns", "says"),
     [

@@ -104,15 +104,21 @@ def decided(data: "Dataset", subset: Subset, decisions: Decisions) -> tuple["Dat
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Each row with its line number, keys stripped of what editing may have put around them."""
+    """Each row with its line number, stripped of what editing may have put around its cells.
+
+    Spreadsheets save with semicolons or tabs where the comma is a decimal point, and capitalise words.
+    """
     try:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            reader = csv.DictReader(file)
+            header = file.readline()
+            file.seek(0)
+            reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
             missing = {"key", "suggested", "decision"} - set(reader.fieldnames or ())
             if missing:
                 raise InputError(f"{path} has no column {min(missing)!r}; write it with datapare suspects RUN.")
             for row in reader:
-                yield reader.line_num, {name: (row[name] or "").strip() for name in ("key", "suggested", "decision")}
+                cell = {name: (row[name] or "").strip() for name in ("key", "suggested", "decision")}
+                yield reader.line_num, {**cell, "decision": cell["decision"].lower()}
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); write it with datapare suspects RUN.") from error
     except csv.Error as error:
