@@ -9,10 +9,13 @@ import time
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 import datapare as dp
+from datapare import cli
 from datapare.errors import BusyError, MismatchError
 from datapare.lock import hold
+from datapare.train.early import planned
 
 SHORT = {"epochs": 4, "schedule_epochs": 8, "model": "mlp"}
 
@@ -107,6 +110,34 @@ def test_a_window_longer_than_the_record_is_refused_with_the_way_out(points, tmp
     with pytest.raises(dp.InputError, match=r"windows of 10 epochs, but 4 .*--window 2"):
         prune(points, tmp_path / "run", score_knobs={})
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("dry", [(), ("--dry-run",)])
+def test_a_window_longer_than_the_preset_that_the_data_choose_is_refused_before_the_training(
+    points, tmp_path, capsys, dry
+):
+    out = tmp_path / "run"
+    call = ["prune", points, "--keep", "0.3", "--window", "60", "--out", out, *dry]
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([str(part) for part in call])
+    assert stopped.value.code == 2
+    said = capsys.readouterr()
+    assert "windows of 60 epochs, but 15 make the record" in said.err
+    assert "recording" not in said.out
+    assert not out.exists()
+
+
+def test_the_epochs_of_a_record_are_known_from_the_sizes_of_the_images(tmp_path):
+    for side, epochs in ((40, 12), (200, 15)):  # encoded as 64 and 128 px: the recipes small and large
+        for name in ("ant", "bee"):
+            (tmp_path / str(side) / name).mkdir(parents=True)
+            for i in range(2):
+                Image.new("RGB", (side, side), (i, 0, side)).save(tmp_path / str(side) / name / f"{i}.png")
+        data = dp.open_dataset(tmp_path / str(side))
+        assert planned(data) == epochs
+        assert planned(data, image_size=16) == 15  # the recipe tiny
+        assert planned(data, epochs=50) == 50
+        assert planned(data, preset="cifar10", schedule_epochs=20) == 20
 
 
 @pytest.mark.parametrize(
@@ -350,3 +381,16 @@ def test_a_disk_that_fills_at_any_moment_is_one_sentence_and_with_room_the_same_
             assert made == (tmp_path / "calm/keep-0.3" / name).read_bytes(), name
     finally:
         os.system(f"umount {tmp_path}/small")  # noqa: S605
+
+
+def test_two_subsets_of_one_rule_are_told_apart_by_their_scores(points, tmp_path):
+    prune(points, tmp_path / "run")
+    with pytest.raises(dp.InputError, match=r"made with beta by dual \(window 3\), .* beta by dual \(window 2\), "):
+        prune(points, tmp_path / "run", score_knobs={"window": 2}, seed=0)
+
+
+def test_whether_the_ranking_settled_is_said(points, tmp_path):
+    said = []
+    record_with = {**SHORT, "until_stable": True}  # four epochs are too few to know
+    prune(points, tmp_path / "run", record_with=record_with, announce=said.append)
+    assert "the ranking did not settle in 4 epochs" in said

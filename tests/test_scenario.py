@@ -333,7 +333,7 @@ def test_the_verb_writes_a_dataset_that_opens_again(photos, tmp_path, capsys):
             ]
         )
     assert stop.value.code == 0
-    assert "24 examples, 12 of them changed or added by label_noise" in capsys.readouterr().out
+    assert "24 examples from 24, 12 of them changed or added by label_noise" in capsys.readouterr().out
     assert dp.open_dataset(out).digest == dp.scenario(photos, "label_noise", share=0.5, seed=2).digest
     with pytest.raises(SystemExit) as stop:
         main(["scenario", str(photos.path), "--out", str(out)])

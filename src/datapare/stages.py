@@ -57,6 +57,10 @@ def record_into(
     dynamics: Dynamics = record(data, out=place, progress=progress, **record_with)
     if finished:
         say("the record is finished; not training again")
+    elif record_with.get("until_stable"):
+        most = dynamics.recipe.knobs["epochs"]
+        said = f"settled after {dynamics.epochs}" if dynamics.epochs < most else f"did not settle in {most}"
+        say(f"the ranking {said} epochs" + (f" of {most} at most" if dynamics.epochs < most else ""))
     if learnt := learning(dynamics):
         say(learnt.text)
     return dynamics
@@ -129,9 +133,13 @@ def embed_into(folder: Path, model: str | None, array: Path | None) -> Dynamics:
 def read_array(file: Path) -> NDArray[Any]:
     """The array in a .npy file; raises InputError when there is none."""
     try:
-        array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} is no .npy file of plain numbers ({error}); save one with numpy.save.") from error
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise InputError(f"{file} is no .npy file of plain numbers ({why}); save one with numpy.save.") from error
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise InputError(f"{file} is no .npy file of plain numbers (it is an .npz archive); save one with numpy.save.")
     return array
 
 
@@ -164,4 +172,17 @@ def settle(subset: Subset, place: Path) -> None:
 def _told(recipe: Recipe) -> str:
     knobs = {name: value for name, value in {"seed": recipe.seed, **recipe.knobs}.items() if value is not None}
     told = (f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in knobs.items())
-    return ", ".join([recipe.method, *told])
+    return ", ".join([recipe.method + "".join(map(_scored_by, recipe.parents[:1])), *told])
+
+
+def _scored_by(recipe: Recipe) -> str:
+    """Which scores a rule chose by, in words, so that two subsets of one rule can be told apart.
+
+    >>> _scored_by(Recipe("extrapolate", "knn", parents=(Recipe("score", "dual", {"window": 3}),)))
+    ' by dual+knn (window 3)'
+    """
+    first = recipe
+    while first.verb == "extrapolate" and first.parents:
+        first = first.parents[0]
+    knobs = ", ".join(f"{name} {value}" for name, value in first.knobs.items() if value is not None)
+    return f" by {extrapolation.called(recipe)}" + (f" ({knobs})" if knobs else "")

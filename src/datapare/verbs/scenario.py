@@ -32,9 +32,9 @@ def scenario(
     from datapare.types import Subset
 
     people = None if human_label is None else room.aligned_labels(human_label)
-    made = room.scenario(
-        room.open_dataset(path, **opening), method, seed=seed, human_label=people, **scenario_knobs
-    )  # fmt: skip
+    data = room.open_dataset(path, **opening)
+    made = room.scenario(data, method, seed=seed, human_label=people, **scenario_knobs)
     assert made.scenario is not None  # noqa: S101 - it says what was just done
     room.export(made, Subset(np.arange(len(made)), len(made)), out)
-    typer.echo(f"{len(made):,} examples, {len(made.scenario.touched):,} of them changed or added by {method}: {out}")
+    counted = f"{len(made):,} examples from {len(data):,}, {len(made.scenario.touched):,} of them changed or added"
+    typer.echo(f"{counted} by {method}: {out}")
