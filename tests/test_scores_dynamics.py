@@ -293,6 +293,18 @@ def test_cld_without_any_change_is_the_least_score():
     assert score("cld", steady[:, None], wavering[:, None]).tolist() == [-1.0]
 
 
+def test_cld_of_losses_that_are_exactly_zero_is_the_least_score():
+    zero, moving = np.zeros((4, 2)), np.array([[1.0, 2.0], [0.5, 3.0], [0.4, 1.0], [0.1, 0.0]])
+    assert score("cld", zero, moving).tolist() == [-1.0, -1.0]
+    assert score("cld", moving, zero).tolist() == [-1.0, -1.0]
+
+
+def test_cld_counts_changes_far_below_the_loss_but_above_its_rounding():
+    change = np.array([0.0, 1.0, 3.0, 3.5])[:, None]
+    assert score("cld", 1 + 1e-10 * change, 2 + change) == pytest.approx(1, abs=1e-4)
+    assert score("cld", 1 + 1e-10 * change, 2 - change) == pytest.approx(-1, abs=1e-4)
+
+
 def test_cld_needs_three_epochs():
     with pytest.raises(InputError, match="three epochs or more, not 2"):
         score("cld", np.zeros((2, 1)), np.zeros((2, 1)))
