@@ -31,8 +31,8 @@ import torch
 import datapare as dp
 import figure
 from beyond_ways import RUNS, WAYS, Scored, Usual, recorded, score
-from datapare.intervals import mean_interval, paired_interval
-from datapare.train import PRESETS
+from datapare.evaluation.statistics import mean_interval, paired_interval
+from datapare.training import PRESETS
 from evidence import THIN
 from evidence_data import Pair, banking77, fashion
 

@@ -14,8 +14,8 @@ from torch import nn
 
 import datapare as dp
 from datapare.data import Encoding
-from datapare.store import write_json
-from datapare.train import Training
+from datapare.storage import write_json
+from datapare.training import TrainingConfig
 
 FORWARD = 1 / 3  # of a training pass: what one without gradients counts
 OTHER_SEED = 100  # added to the seed of the second run of a pair
@@ -86,7 +86,7 @@ class Scored:
 class Usual:
     """The scoring that others are compared with: a schedule, how many of its epochs, the window, the image size."""
 
-    training: Training
+    training: TrainingConfig
     epochs: int
     window: int
     image_size: int | None = None

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import datapare as dp
-from datapare.intervals import mean_interval, paired_interval
+from datapare.evaluation.statistics import mean_interval, paired_interval
 from evidence import CELLS, HERE, SEEDS, WINDOW, Cell, choose, place_of
 
 RESULTS = HERE / "results" / "defaults.json"
@@ -62,11 +62,11 @@ def run(name: str, folder: Path) -> list[dict[str, Any]]:
             kept.setdefault(arm, []).append(fact)
     rows = []
     for arm, values in accuracy.items():
-        twin = accuracy[f"random {arm[arm.index('keep') :]}"]
+        with_indices = accuracy[f"random {arm[arm.index('keep') :]}"]
         fact = np.mean(kept.get(arm, [(np.nan, np.nan)]), axis=0).round(4).tolist()
         rows.append({
             "arm": arm, "accuracy": values, "mean": mean_interval(values),
-            "minus_random": paired_interval(values, twin), "mean_prob": fact[0], "wrong": fact[1],
+            "minus_random": paired_interval(values, with_indices), "mean_prob": fact[0], "wrong": fact[1],
         })  # fmt: skip
     return rows
 

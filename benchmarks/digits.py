@@ -19,8 +19,8 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import datapare as dp
-from datapare.page.verdict import arms
-from datapare.train import preset
+from datapare.evaluation.verdicts import arms
+from datapare.training import preset
 
 RESULT = Path(__file__).parent / "results" / "digits.json"
 KEEP, SEEDS = (0.5, 0.3, 0.1), 5

@@ -36,15 +36,24 @@ import torch
 
 import datapare as dp
 from datapare.data import Encoding, Inputs
-from datapare.during import Plan, Rule, Sampler, dual_switch, entropy_bonus, infobatch, kakurenbo, tdds_weighting
-from datapare.intervals import mean_interval, paired_interval
-from datapare.store import write_json
-from datapare.train import Training, train
-from datapare.train.evaluate import embed
+from datapare.evaluation.statistics import mean_interval, paired_interval
+from datapare.storage import write_json
+from datapare.training import TrainingConfig, train
+from datapare.training.inference import embed
+from datapare.training.online import (
+    Plan,
+    Rule,
+    Sampler,
+    dual_switch,
+    entropy_bonus,
+    infobatch,
+    kakurenbo,
+    tdds_weighting,
+)
 
 RESULT = Path(__file__).parent / "results" / "during.json"
 COUNT, EPOCHS, SHORTER, AFTER, KEEP, SEEDS, SCORING_SEED = 6_000, 12, 8, 4, 0.5, (0, 1, 2), 100
-TRAINING = Training(
+TRAINING = TrainingConfig(
     epochs=EPOCHS, batch=64, lr=0.1, augment=("flip", "crop"), model="resnet8", width=8, precision="fp32"
 )
 

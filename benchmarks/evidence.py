@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 import datapare as dp
-from datapare.intervals import mean_interval, paired_interval
-from datapare.train import PRESETS, Training
+from datapare.evaluation.statistics import mean_interval, paired_interval
+from datapare.training import PRESETS, TrainingConfig
 from evidence_data import (
     Pair,
     adult,
@@ -57,7 +57,7 @@ RULES: dict[str, Rule] = {
 }
 RIVALS = ("dual+beta", "dyn_unc", "ccs", "d2")
 ALL, OURS = tuple(RULES), ("dual+beta", "dual+beta c_d=4")
-THIN = Training(epochs=8, schedule_epochs=20, batch=64, augment=("flip", "crop"), model="resnet8", width=8)
+THIN = TrainingConfig(epochs=8, schedule_epochs=20, batch=64, augment=("flip", "crop"), model="resnet8", width=8)
 TEXT = replace(PRESETS["text"], epochs=8, schedule_epochs=12)
 TABLE = replace(PRESETS["table"], epochs=8)
 
@@ -67,7 +67,7 @@ class Cell:
     """One dataset in one condition: how to open it (training and held-out), how to train, what to compare."""
 
     open: Callable[[Path], Pair]
-    training: Training
+    training: TrainingConfig
     keeps: tuple[float, ...]
     rules: tuple[str, ...]
     image_size: int | None = None
@@ -138,11 +138,11 @@ def choose(cell: Cell, data: dp.Dataset, seed: int, place: Path) -> tuple[dp.Dyn
     )
     subsets = {}
     for rule in cell.rules:
-        method, selection, knobs = RULES[rule]
+        method, selection, params = RULES[rule]
         window = {"window": WINDOW} if method in ("dual", "dyn_unc") else {}
         scores = dp.score(dynamics, method, **window)
         for keep in cell.keeps:
-            chosen = dp.select(scores, selection, keep=keep, seed=seed, dynamics=dynamics, **knobs(keep))
+            chosen = dp.select(scores, selection, keep=keep, seed=seed, dynamics=dynamics, **params(keep))
             subsets[f"{rule} keep {keep:g}"] = chosen
     return dynamics, subsets
 
@@ -152,15 +152,15 @@ def row(
 ) -> dict[str, Any]:
     """One arm: accuracy in percent per seed, its mean and 95 % interval, and its paired difference from random."""
     made: dict[str, Any] = {"arm": arm, "accuracy": accuracy[arm], "mean": mean_interval(accuracy[arm])}
-    twin = f"random {arm[arm.index('keep') :]}" if "keep" in arm else None
-    if twin is not None and twin != arm:
-        made["minus_random"] = paired_interval(accuracy[arm], accuracy[twin])
+    with_indices = f"random {arm[arm.index('keep') :]}" if "keep" in arm else None
+    if with_indices is not None and with_indices != arm:
+        made["minus_random"] = paired_interval(accuracy[arm], accuracy[with_indices])
     return {**made, "worst_class": worst, "full_epochs": epochs, "seconds": seconds}
 
 
 def published_knobs(rule: str, keep: float) -> dict[str, Any]:
     """The knobs published for CIFAR-10 at this fraction, which other ten-class sets borrow."""
-    from datapare.methods import find, published
+    from datapare.methods.registry import find, published
 
     return dict(published(find("select", rule), "cifar10", keep)[0])
 

@@ -86,10 +86,10 @@ def long_tailed(source: Source) -> Source:
     return _changed(source, "long tail, imbalance factor 0.1", "long_tail", factor=0.1)
 
 
-def _changed(source: Source, told: str, method: str, **knobs: Any) -> Source:
+def _changed(source: Source, told: str, method: str, **params: Any) -> Source:
     def open_changed(folder: Path) -> Pair:
         data, test, before = source(folder)
-        return Pair(dp.scenario(data, method, seed=0, **knobs), test, before.replace("clean", told))
+        return Pair(dp.perturb(data, method, seed=0, **params), test, before.replace("clean", told))
 
     return open_changed
 

@@ -27,10 +27,10 @@ import numpy as np
 
 import datapare as dp
 from datapare.data import encode
-from datapare.extrapolation import overlap
-from datapare.intervals import paired_interval
-from datapare.store import write_json
-from datapare.train import preset, retraining, train
+from datapare.evaluation.statistics import paired_interval
+from datapare.methods.extrapolation import overlap
+from datapare.storage import write_json
+from datapare.training import preset, retraining, train
 
 RESULT = Path(__file__).parent / "results" / "extrapolation.json"
 WORK = Path(__file__).parents[1] / "demo" / "extrapolation"  # ignored by git
@@ -80,12 +80,12 @@ def recorded(data, seed, fraction):
 
 def predicted(dynamics, way, seed):
     """Scores with the missing ones predicted; kept beside the record."""
-    method, knobs = WAYS[way]
-    fraction = dynamics.recipe.knobs["fraction"]
+    method, params = WAYS[way]
+    fraction = dynamics.provenance.params["fraction"]
     place = WORK / f"scores-{seed}-{fraction}-{way.replace(' ', '-')}"
     if not (place / "meta.json").exists():
         start = time.process_time()
-        done = dp.extrapolate(dp.score(dynamics, "dual"), dynamics, method, seed=seed, **knobs)
+        done = dp.extrapolate(dp.score(dynamics, "dual"), dynamics, method, seed=seed, **params)
         job(f"seconds-{place.name}", lambda: {"seconds": time.process_time() - start})
         dp.save(done, place)
     return dp.load(place)
@@ -103,7 +103,7 @@ def agreement(full, partial, done):
         "same_examples_spearman": float(spearmanr(partial.score[~hidden], truth[~hidden])[0]),
         "overlap": {str(k): overlap(done.score, truth, k) for k in (0.1, 0.5)},
         "spread_predicted_over_observed": float(done.score[hidden].std() / done.score[~hidden].std()),
-        **{k: done.recipe.knobs[k] for k in ("chosen", "held_out")},
+        **{k: done.provenance.params[k] for k in ("chosen", "held_out")},
     }
 
 

@@ -25,8 +25,8 @@ from pathlib import Path
 import numpy as np
 
 from datapare.methods.extrapolate import gnn, knn
-from datapare.nearest import neighbours
-from datapare.store import write_json
+from datapare.numerics.neighbors import neighbours
+from datapare.storage import write_json
 
 RESULT = Path(__file__).parent / "results" / "extrapolation_growth.json"
 WORK = Path(__file__).parents[1] / "demo" / "extrapolation_growth"  # ignored by git

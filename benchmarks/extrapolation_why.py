@@ -28,10 +28,10 @@ from unittest.mock import patch
 import numpy as np
 
 import datapare as dp
+from datapare.artifacts import Dynamics
 from datapare.data import encode
-from datapare.extrapolation import draw_fraction, overlap
-from datapare.intervals import paired_interval
-from datapare.types import Dynamics
+from datapare.evaluation.statistics import paired_interval
+from datapare.methods.extrapolation import draw_fraction, overlap
 from extrapolation import CHANNELS, KEEPS, MAIN, SEEDS, WORK, both, kept, mean, predicted, recorded, trained
 
 RESULT = Path(__file__).parent / "results" / "extrapolation_why.json"
@@ -114,7 +114,7 @@ def medoids(low, label, share):
 
 def drawn(data, name, index, seed):
     """The prediction from a run on these positions."""
-    with patch("datapare.train.early.draw_fraction", lambda *_: index):
+    with patch("datapare.training.scoring_run.draw_fraction", lambda *_: index):
         part = dp.record(
             data, preset="tiny", channels=CHANNELS, fraction=MAIN, seed=seed, out=WORK / f"record-{seed}-{name}"
         )
@@ -150,7 +150,7 @@ def share(accurate, name):
 
 
 def told(done):
-    return {"held_out_spearman": done.recipe.knobs["held_out"]["spearman"]}
+    return {"held_out_spearman": done.provenance.params["held_out"]["spearman"]}
 
 
 def main():

@@ -39,8 +39,10 @@ GREEN, RED, BROKEN_IMPORT, NO_TESTS = 0, 1, 2, 5  # exit codes of pytest; no law
 def arguments_for(file: Path, *, laws: bool) -> list[str]:
     """Arguments for pytest: the file's doctest and the tests of its room that name it, or the laws that name it."""
     is_method = file.parent.parent.name == "methods"
-    room = file.parent.name if is_method else file.stem
-    tests = [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob(f"tests/test_{'laws' if laws else room}*.py"))]
+    group_name = file.parent.name if is_method else file.stem
+    tests = [
+        str(path.relative_to(ROOT)) for path in sorted(ROOT.glob(f"tests/test_{'laws' if laws else group_name}*.py"))
+    ]
     return [*([] if laws else [str(file)]), *tests, *(["-k", file.stem] if is_method else [])]
 
 

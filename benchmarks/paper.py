@@ -29,9 +29,9 @@ import torch
 
 import datapare as dp
 from datapare.data import encode
-from datapare.methods import find, published
-from datapare.recorder.channels import CHANNELS
-from datapare.train import preset, retraining, train
+from datapare.methods.registry import find, published
+from datapare.recording.logit_signals import CHANNELS
+from datapare.training import preset, retraining, train
 from paper_lines import PUBLISHED, conditions, finished, table
 from paper_rules import BASE, CELLS, REDUCED, RULES, Cell, Protocol, Rule
 
@@ -40,7 +40,7 @@ PAUSED = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Bench:
+class ExperimentSetup:
     """What all cells share: data, protocol, networks, the folder of unfinished work, and when to stop."""
 
     dataset: str
@@ -115,7 +115,7 @@ def cells(args: argparse.Namespace, protocol: Protocol) -> list[Cell]:
     ]
 
 
-def opened(args: argparse.Namespace, protocol: Protocol, deadline: float) -> Bench:
+def opened(args: argparse.Namespace, protocol: Protocol, deadline: float) -> ExperimentSetup:
     data = dp.open_dataset(args.data / "train.parquet")
     test = dp.open_dataset(args.data / "test.parquet", classes=data.classes)
     if protocol.per_class is not None:
@@ -127,7 +127,7 @@ def opened(args: argparse.Namespace, protocol: Protocol, deadline: float) -> Ben
 
     usual = protocol.training.model
     networks = (args.score_model or usual, args.model or usual)
-    return Bench(args.dataset, data, test, protocol, *networks, args.work, watch)
+    return ExperimentSetup(args.dataset, data, test, protocol, *networks, args.work, watch)
 
 
 def small(data: dp.Dataset, protocol: Protocol, seed: int) -> dp.Dataset:
@@ -142,7 +142,7 @@ def small(data: dp.Dataset, protocol: Protocol, seed: int) -> dp.Dataset:
     return dp.open_dataset((boxes.mean((2, 4)).astype(np.uint8), data.label[some]), classes=classes)
 
 
-def run(bench: Bench, cell: Cell) -> dict[str, Any]:
+def run(bench: ExperimentSetup, cell: Cell) -> dict[str, Any]:
     """Select, train on what stays, and test once, at the end."""
     index, selection = chosen(bench, cell)
     settings = retraining(replace(bench.protocol.training, model=bench.model), cell.keep)
@@ -163,7 +163,7 @@ def run(bench: Bench, cell: Cell) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def chosen(bench: Bench, cell: Cell) -> tuple[Any, dict[str, Any]]:
+def chosen(bench: ExperimentSetup, cell: Cell) -> tuple[Any, dict[str, Any]]:
     """The positions that stay (None: all), and how they were chosen."""
     rule, total = RULES[cell.rule], len(bench.data)
     if cell.rule == "full":
@@ -172,7 +172,7 @@ def chosen(bench: Bench, cell: Cell) -> tuple[Any, dict[str, Any]]:
         drawn = dp.select(dp.Scores(np.zeros(total)), "random", keep=cell.keep, seed=cell.seed)
         return drawn.index, {}
     dynamics = record_of(bench, cell.seed, bench.protocol.seen(rule.epochs))
-    score, select, balance = knobs(bench, rule, cell.keep)
+    score, select, balance = params(bench, rule, cell.keep)
     scores = dp.score(dynamics, rule.score, **score)
     subset = dp.select(
         scores, rule.select, keep=cell.keep, seed=cell.seed, dynamics=dynamics, balance=balance, **select
@@ -181,15 +181,15 @@ def chosen(bench: Bench, cell: Cell) -> tuple[Any, dict[str, Any]]:
     spent = round(float(dynamics.seconds[:seen].sum()), 1)
     told = {
         "score": rule.score,
-        "score_knobs": score,
+        "score_params": score,
         "select": rule.select,
-        "select_knobs": select,
+        "rule_params": select,
         "balance": balance,
     }
     return subset.index, {**told, "score_epochs": seen, "score_seconds": spent}
 
 
-def knobs(bench: Bench, rule: Rule, keep: float) -> tuple[dict[str, Any], dict[str, Any], str | None]:
+def params(bench: ExperimentSetup, rule: Rule, keep: float) -> tuple[dict[str, Any], dict[str, Any], str | None]:
     """The published knobs of the score and of the rule at this fraction, and how the rule is balanced."""
     protocol = bench.protocol
     score, _ = published(find("score", rule.score), bench.dataset, keep)
@@ -206,7 +206,7 @@ def knobs(bench: Bench, rule: Rule, keep: float) -> tuple[dict[str, Any], dict[s
     return score, select, "uniform" if rule.select == "d2" else None
 
 
-def record_of(bench: Bench, seed: int, epochs: int) -> dp.Dynamics:
+def record_of(bench: ExperimentSetup, seed: int, epochs: int) -> dp.Dynamics:
     """The first epochs of this seed's scoring run, from the whole one where it stands already."""
     training = replace(bench.protocol.training, model=bench.score_model)
     name = f"{bench.dataset}-{bench.protocol.name}-{bench.score_model}-{seed}"
@@ -228,7 +228,7 @@ def reference(dataset: str, cell: Cell) -> dict[str, Any]:
     return {"published": value, "mark": mark}
 
 
-def mark_fields(bench: Bench, cell: Cell) -> dict[str, Any]:
+def mark_fields(bench: ExperimentSetup, cell: Cell) -> dict[str, Any]:
     """What makes a run this one."""
     return {
         "dataset": bench.dataset, "base": BASE[bench.dataset], "digest": bench.data.digest,
@@ -237,7 +237,7 @@ def mark_fields(bench: Bench, cell: Cell) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def identity(bench: Bench, cell: Cell) -> str:
+def identity(bench: ExperimentSetup, cell: Cell) -> str:
     return json.dumps(mark_fields(bench, cell))
 
 

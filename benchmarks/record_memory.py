@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datapare.recorder import Recorder
+from datapare.recording import Recorder
 
 EXAMPLES, CLASSES, EPOCHS, BATCH, SEED = 50_000, 100, 30, 128, 0
 FIVE = ("target_prob", "margin", "prob_margin", "error_norm", "entropy")

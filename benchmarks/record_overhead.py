@@ -24,9 +24,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from datapare.recorder import Recorder
-from datapare.recorder.channels import CHANNELS
-from datapare.train.nets import ResNet
+from datapare.recording import Recorder
+from datapare.recording.logit_signals import CHANNELS
+from datapare.training.networks.architectures import ResNet
 
 EXAMPLES, CLASSES, BATCH, SEED = 50_000, 10, 128, 0
 STEPS_PER_EPOCH = -(-EXAMPLES // BATCH)

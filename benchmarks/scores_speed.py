@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 import datapare as dp
-from datapare.methods import find, names
+from datapare.methods.registry import find, names
 
 SIZES = [(50_000, 30), (1_281_167, 60)]
 LARGEST = (14_000_000, 60)

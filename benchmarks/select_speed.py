@@ -68,7 +68,7 @@ def measure(name: str, total: int, width: int) -> dict[str, object]:
     seconds = []
     for _ in range(repeat):
         started = time.perf_counter()
-        index = rule(*arrays, n, *([np.random.default_rng(SEED)] if name in DRAWING else []), **knobs(name))
+        index = rule(*arrays, n, *([np.random.default_rng(SEED)] if name in DRAWING else []), **params(name))
         seconds.append(round(time.perf_counter() - started, 4))
     if not len(index) == n == len(np.unique(index)):
         raise AssertionError(f"{name} kept {len(index)} instead of {n}")
@@ -91,7 +91,7 @@ def measure(name: str, total: int, width: int) -> dict[str, object]:
         plain = PLAIN[name](*arrays, picks)
         case["plain"] = {"seconds": round(time.perf_counter() - started, 4), "kept": picks}
         if name not in DRAWING or name == "k_center":
-            own = index if picks == n else rule(*arrays, picks, **knobs(name))
+            own = index if picks == n else rule(*arrays, picks, **params(name))
             case["plain"]["same"] = round(len(np.intersect1d(own, plain)) / picks, 4)
     return case
 
@@ -99,7 +99,7 @@ def measure(name: str, total: int, width: int) -> dict[str, object]:
 DRAWING = {"random", "flex_rand", "ccs", "beta", "k_center"}
 
 
-def knobs(name: str) -> dict[str, object]:
+def params(name: str) -> dict[str, object]:
     return {"d2": {"k": K}, "ccs": {"cut": 0.2}, "two_ended": {"cut": 0.3}}.get(name, {})
 
 
@@ -135,7 +135,7 @@ def recall(h: np.ndarray, queries: int = 500) -> float:
     """Share of the true K nearest that the graph's search finds, over a sample of queries."""
     import faiss
 
-    from datapare.nearest import neighbours
+    from datapare.numerics.neighbors import neighbours
 
     sample = np.random.default_rng(1).choice(len(h), queries, replace=False)
     _, found = neighbours(h, h[sample], K + 1)

@@ -25,9 +25,9 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 import datapare as dp
-from datapare.doubt import suspects
-from datapare.labelcheck import check_suspects, methods_for
-from datapare.train import preset, record
+from datapare.evaluation.label_issue_check import check_suspects, methods_for
+from datapare.methods.label_issues import label_issues
+from datapare.training import preset, record
 
 RESULT = Path(__file__).parent / "results" / "suspects.json"
 COUNT, EPOCHS, SEEDS, SHARE = 5000, 10, 3, 0.1
@@ -64,7 +64,7 @@ def measure(folder, name, seed):
     wrong = given != true
     rows = {}
     for method in methods_for(dynamics):
-        found = suspects(dynamics, method, cut=checked[method].cut)
+        found = label_issues(dynamics, method, cut=checked[method].cut)
         best = np.argsort(-found.doubt, kind="stable")[: int(wrong.sum())]
         hit = wrong[found.index]
         rows[method] = {

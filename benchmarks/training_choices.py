@@ -24,11 +24,11 @@ from PIL import Image
 from torch.nn.functional import cross_entropy
 
 from datapare.data import Encoding, Inputs, encode, open_dataset
-from datapare.train.loop import train
-from datapare.train.models import build
-from datapare.train.pace import forward, usual
-from datapare.train.recipes import Training, choose
-from datapare.train.rows import Rows
+from datapare.training.autotune import forward, usual
+from datapare.training.batches import BatchSource
+from datapare.training.config import TrainingConfig, choose
+from datapare.training.loop import train
+from datapare.training.networks.factory import build
 from training_speed import CASES, conditions
 
 RESULTS = Path(__file__).parent / "results" / "training_choices.json"
@@ -41,7 +41,7 @@ def compiled(case, seconds):
     rng = np.random.default_rng(0)
     array = torch.from_numpy(rng.integers(0, 256, (batch, pixels, pixels, channels), dtype=np.uint8))
     inputs = Inputs(array.numpy(), Encoding("image", pixels, pixels, channels))
-    training = usual(Training(epochs=1, batch=batch, model=name, width=width))
+    training = usual(TrainingConfig(epochs=1, batch=batch, model=name, width=width))
     label = torch.from_numpy(rng.integers(0, 10, batch))
     network = build(training, inputs, 10).train()
     ways = {"eager": training, "compiled": replace(training, compiled=True)}
@@ -115,11 +115,11 @@ def mapped(gigabytes=2, batch=64, batches=12):
         for _ in range(batches):
             for name, times in took.items():
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-                rows = Rows(np.memmap(file.name, np.uint8, "r", shape=shape), "image")
+                rows = BatchSource(np.memmap(file.name, np.uint8, "r", shape=shape), "image")
                 position = rng.integers(0, shape[0], batch)
                 start = time.perf_counter()
                 if name == "announced":
-                    rows.expect(position)
+                    rows.prefetch(position)
                 rows.take(torch.from_numpy(position))
                 times.append(1000 * (time.perf_counter() - start))
                 del rows  # what is mapped is not evicted

@@ -4,7 +4,7 @@
 
 *Plain* is what pruning papers release: a Dataset that flips, crops and normalises one image at a time (numpy, without
 PIL), a DataLoader with two workers, float32, torch's default memory format, plain SGD. *Ours* is
-`datapare.train.loop.train` as users get it, precision "auto". Data are random bytes: only time is measured. Each system
+`datapare.training.loop.train` as users get it. Data are random bytes: only time is measured. Each system
 trains `rounds` times in turns, several epochs each, and its fastest epoch counts, since a shared machine only ever adds
 time; all epochs are in the file. `steps` times one training step with one choice changed at a time.
 """
@@ -28,10 +28,10 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from datapare.data import Encoding, Inputs
-from datapare.train.loop import train
-from datapare.train.nets import ResNet
-from datapare.train.precision import has_bf16_units
-from datapare.train.recipes import Training
+from datapare.training.config import TrainingConfig
+from datapare.training.device import has_bf16_units
+from datapare.training.loop import train
+from datapare.training.networks.architectures import ResNet
 
 RESULTS = Path(__file__).parent / "results" / "training_speed.json"
 CASES = {  # name: (network, width, pixels, channels, batch, guess of images/s)
@@ -88,7 +88,7 @@ def plain(case, array, label, epochs):
 def ours(case, array, label, epochs):
     """Train with datapare; return images/s of each epoch."""
     name, width, _, channels, batch, _ = case
-    training = Training(epochs=epochs, batch=batch, augment=("flip", "crop"), model=name, width=width)
+    training = TrainingConfig(epochs=epochs, batch=batch, augment=("flip", "crop"), model=name, width=width)
     if channels == 3:
         training = replace(training, mean=MEAN, std=STD)
     speeds = []

@@ -22,10 +22,10 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import datapare as dp
-from datapare.agreement import rank_correlation
-from datapare.intervals import mean_interval, paired_interval
-from datapare.stability import RULE, is_stable
-from datapare.train import preset
+from datapare.evaluation.statistics import mean_interval, paired_interval
+from datapare.methods.agreement import rank_correlation
+from datapare.training import preset
+from datapare.training.ranking_stability import RULE, ranking_converged
 
 RESULT = Path(__file__).parent / "results" / "until_stable.json"
 T, SEEDS, KEEP, COUNT = 30, 3, (0.3, 0.1), 3000
@@ -51,7 +51,7 @@ def measured(image, label, seed):
     test = dp.open_dataset((x_test, y_test), classes=data.classes)
     full = dp.record(data, preset="tiny", epochs=T, schedule_epochs=40, seed=seed)
     p = full.channels["target_prob"]
-    stop = next((t for t in range(T + 1) if is_stable(p[:t])), T)
+    stop = next((t for t in range(T + 1) if ranking_converged(p[:t])), T)
     short = replace(full, channels={name: rows[:stop] for name, rows in full.channels.items()})
     scores = {"fixed": dp.score(full, "dual"), "stopped": dp.score(short, "dual")}
     records = {"fixed": full, "stopped": short}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from typer.models import ArgumentInfo
 
-from datapare import cli
-from datapare.methods import ROOMS, find, names
-from datapare.screen import TITLES, knob_line
+from datapare.cli import app
+from datapare.cli.console import TITLES, param_line
+from datapare.methods.registry import METHOD_GROUPS, find, names
 
 HERE = Path(__file__).parent
 
@@ -15,14 +15,14 @@ HERE = Path(__file__).parent
 def methods_page() -> str:
     """Every method with its formula, source and knobs."""
     parts = ["# Methods", "Made by `make docs` from the files in `src/datapare/methods/`."]
-    for room in ROOMS:
-        if not names(room):
+    for group_name in METHOD_GROUPS:
+        if not names(group_name):
             continue
-        parts.append(f"## {TITLES[room]}")
-        for name in names(room):
-            found = find(room, name)
-            knobs = knob_line(found.knobs)
-            parts += [f"### `{name}`", f"```text\n{found.doc}\n```", f"Flags: `{knobs}`" if knobs else "No knobs."]
+        parts.append(f"## {TITLES[group_name]}")
+        for name in names(group_name):
+            found = find(group_name, name)
+            params = param_line(found.params)
+            parts += [f"### `{name}`", f"```text\n{found.doc}\n```", f"Flags: `{params}`" if params else "No knobs."]
     return "\n\n".join(parts) + "\n"
 
 
@@ -35,8 +35,8 @@ def cli_page() -> str:
             "shown are those of the defaults."
         ),
     ]
-    for name, module in cli.verbs().items():
-        made = cli.flagged(name, module, [name])
+    for name, module in app.verbs().items():
+        made = app.flagged(name, module, [name])
         rows = [_row(p) for p in inspect.signature(made).parameters.values()]
         parts += [f"## `datapare {name}`", str(made.__doc__), "\n".join(rows) or "No flags."]
     return "\n\n".join(parts) + "\n"

@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 
 import datapare as dp
 from datapare.data import encode
-from datapare.train import choose, record, robust_accuracy, train
+from datapare.training import choose, record, robust_accuracy, train
 
 
 def load(data, test):

@@ -15,9 +15,9 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import datapare as dp
-from datapare.clusters import matched_accuracy
-from datapare.train import assign, cluster
-from datapare.train.turtle import Settings
+from datapare.training import assign, cluster
+from datapare.training.clusters import matched_accuracy
+from datapare.training.turtle import Settings
 
 
 def load(data, test):

@@ -11,7 +11,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch.utils.data import DataLoader, TensorDataset
 
-from datapare.adapters.lightning import Recording  # <--
+from datapare.recording.adapters.lightning import Recording  # <--
 
 EPOCHS = 2
 

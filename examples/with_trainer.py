@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 from transformers import Trainer, TrainingArguments, ViTConfig, ViTForImageClassification
 
 import datapare as dp
-from datapare.adapters.transformers import Recording  # <--
+from datapare.recording.adapters.transformers import Recording  # <--
 
 EPOCHS = 2
 

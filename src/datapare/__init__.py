@@ -10,30 +10,33 @@ dp.export(data, subset, "photos-30/")
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from datapare.artifacts import Comparison, Dynamics, Perturbation, Provenance, Scores, Subset
 from datapare.errors import DatapareError, InputError
-from datapare.types import Comparison, Dynamics, Recipe, Scores, Subset
 
 if TYPE_CHECKING:
-    from datapare.agreement import average
-    from datapare.api import realign, score, select
-    from datapare.comparison import compare
-    from datapare.data import Dataset, export, open_dataset, scenario
-    from datapare.doubt import suspects
-    from datapare.extrapolation import extrapolate
-    from datapare.gauging import gauge
-    from datapare.page import report
-    from datapare.pruning import prune
-    from datapare.recorder import Recorder
-    from datapare.sizing import curve
-    from datapare.store import load, save
-    from datapare.train import record
+    from datapare.data import Dataset, export, open_dataset, perturb
+    from datapare.evaluation.comparison import compare
+    from datapare.evaluation.keep_sweep import sweep
+    from datapare.methods.agreement import average_scores
+    from datapare.methods.extrapolation import extrapolate
+    from datapare.methods.label_issues import label_issues
+    from datapare.methods.scoring import reorder, score, select
+    from datapare.pipeline.dataset_metric import measure
+    from datapare.pipeline.pruning import prune
+    from datapare.recording import Recorder
+    from datapare.reporting import report
+    from datapare.storage import load, save
+    from datapare.training import record
 
-# Each verb loads its room on first use, so that `import datapare` stays quick.
-ROOM = {
-    "score": "api", "select": "api", "realign": "api", "average": "agreement", "extrapolate": "extrapolation",
-    "Dataset": "data", "open_dataset": "data", "export": "data", "scenario": "data", "suspects": "doubt",
-    "Recorder": "recorder", "record": "train", "compare": "comparison", "curve": "sizing", "prune": "pruning",
-    "gauge": "gauging", "report": "page", "save": "store", "load": "store",
+# Where each public name is defined; it loads on first use, so that `import datapare` stays quick.
+_EXPORTS = {
+    "score": "methods.scoring", "select": "methods.scoring", "reorder": "methods.scoring",
+    "average_scores": "methods.agreement", "extrapolate": "methods.extrapolation",
+    "label_issues": "methods.label_issues",
+    "Dataset": "data", "open_dataset": "data", "export": "data", "perturb": "data",
+    "Recorder": "recording", "record": "training", "compare": "evaluation.comparison", "sweep": "evaluation.keep_sweep",
+    "prune": "pipeline.pruning", "measure": "pipeline.dataset_metric", "report": "reporting",
+    "save": "storage", "load": "storage", "online": "training.online",
 }  # fmt: skip
 
 __all__ = [
@@ -42,35 +45,41 @@ __all__ = [
     "Dataset",
     "Dynamics",
     "InputError",
-    "Recipe",
+    "Perturbation",
+    "Provenance",
     "Recorder",
     "Scores",
     "Subset",
-    "average",
+    "average_scores",
     "compare",
-    "curve",
     "export",
     "extrapolate",
-    "gauge",
+    "label_issues",
     "load",
+    "measure",
+    "online",
     "open_dataset",
+    "perturb",
     "prune",
-    "realign",
     "record",
+    "reorder",
     "report",
     "save",
-    "scenario",
     "score",
     "select",
-    "suspects",
+    "sweep",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "during":  # a room to look into, as its methods are many
-        return import_module("datapare.during")
-    if name not in ROOM:
+    if name == "online":
+        return import_module("datapare.training.online")
+    if name not in _EXPORTS:
         raise AttributeError(f"module 'datapare' has no attribute {name!r}")
-    value = getattr(import_module(f"datapare.{ROOM[name]}"), name)
+    value = getattr(import_module(f"datapare.{_EXPORTS[name]}"), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,5 +1,5 @@
 """`python -m datapare` is the command line."""
 
-from datapare.cli import main
+from datapare.cli.app import main
 
 main()

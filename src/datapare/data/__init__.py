@@ -1,12 +1,12 @@
 """Datasets of people: opened, encoded for a network, and written back smaller in their own format."""
 
 from datapare.data.dataset import BadExample, Dataset, images, records, texts
-from datapare.data.encoding import Encoding, Inputs, encode, encoding_from
-from datapare.data.examples import example_table, write_examples
+from datapare.data.encodings.dispatch import Encoding, Inputs, encode, encoding_from
+from datapare.data.example_table import example_table, write_examples
+from datapare.data.exporting import check_outside, export
 from datapare.data.open import open_dataset
-from datapare.data.part import part
-from datapare.data.trial import aligned_labels, relabelled, scenario
-from datapare.data.write import check_outside, export
+from datapare.data.perturbation import aligned_labels, perturb, relabelled
+from datapare.data.subsetting import take
 
 __all__ = [
     "BadExample",
@@ -21,10 +21,10 @@ __all__ = [
     "export",
     "images",
     "open_dataset",
-    "part",
+    "perturb",
     "records",
     "relabelled",
-    "scenario",
+    "take",
     "texts",
     "write_examples",
 ]

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from datapare.artifacts import Kind
 from datapare.errors import InputError
-from datapare.types import Kind
 
 LABELS = ("label", "labels", "class", "target", "y", "fine_label", "category", "sentiment", "intent")
 TEXTS = ("text", "sentence", "content", "review", "utterance", "document", "question", "query", "message", "body")

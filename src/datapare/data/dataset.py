@@ -8,7 +8,7 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.types import Kind, Scenario
+from datapare.artifacts import Kind, Perturbation
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class Dataset:
     `key` (N,) identifies each example independently of its position, `name` is what a person calls it, `row` (N,) is
     its row in the source before unreadable ones (`bad`) were left out. `array` is what `encode` reads where the
     examples are arrays already: small images of one size (N, H, W, C) uint8, or embeddings (N, F). `files` are the
-    files the rows came from, in order; `origin` is the object they came from where there is no file. `scenario` says
-    what was done to another dataset to make this one.
+    files the rows came from, in order; `origin` is the object they came from where there is no file.
+    `perturbation` says what was done to another dataset to make this one.
     """
 
     rows: Any = field(repr=False)
@@ -73,7 +73,7 @@ class Dataset:
     files: tuple[Path, ...] = field(default=(), repr=False)
     origin: Any = field(default=None, repr=False)
     split: str = "train"
-    scenario: Scenario | None = None
+    perturbation: Perturbation | None = None
 
     def __len__(self) -> int:
         return len(self.label)
@@ -99,7 +99,7 @@ def images(data: Dataset, index: Sequence[int]) -> list[Any]:
     """The examples at `index` as RGB `PIL.Image.Image`s, at their own size."""
     from PIL import Image
 
-    from datapare.data.pictures import decode
+    from datapare.data.image_io import decode
 
     if data.array is not None:
         pixels = [data.array[int(i)] for i in index]

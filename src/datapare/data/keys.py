@@ -95,7 +95,7 @@ def _column_keys(rows: Any, name: str) -> NDArray[np.uint64]:
 
 
 def _bytes(cell: Any) -> bytes | str | None:
-    from datapare.data.pictures import raw
+    from datapare.data.image_io import raw
 
     try:
         return raw(cell) if isinstance(cell, dict | bytes) else None

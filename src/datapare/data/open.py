@@ -8,15 +8,15 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare.artifacts import Kind, Perturbation
 from datapare.data import keys
 from datapare.data.columns import find_id, find_inputs, find_label
 from datapare.data.dataset import BadExample, Dataset, RowNames
-from datapare.data.examine import examine, refuse
+from datapare.data.example_checks import examine, refuse
+from datapare.data.formats.detect import read
 from datapare.data.labels import check_classes, read_labels
-from datapare.data.read import read
-from datapare.data.source import Ask, Source
+from datapare.data.source import OpenRequest, Source
 from datapare.errors import InputError
-from datapare.types import Kind, Scenario
 
 OnBad = Literal["fail", "skip"]
 
@@ -48,7 +48,7 @@ def open_dataset(
     if on_bad_example not in get_args(OnBad) or kind not in (None, *get_args(Kind)):
         raise InputError(f"on_bad_example is fail or skip, and kind one of {', '.join(get_args(Kind))}.")
     named = (input,) if isinstance(input, str) else None if input is None else tuple(input)
-    ask = Ask(split, label, named, kind)
+    ask = OpenRequest(split, label, named, kind)
     try:
         found = read(source, ask)
     except OSError as error:
@@ -62,20 +62,20 @@ def open_dataset(
     data = _without(replace(whole, array=array), bad)
     if classes is None:
         check_classes(data.label, data.classes)
-    if found.scenario is not None:
-        return tried(data, found.scenario.at(data.row))
+    if found.perturbation is not None:
+        return tried(data, found.perturbation.at(data.row))
     return replace(data, digest=keys.digest(data.key, data.label))
 
 
-def tried(data: Dataset, scenario: Scenario) -> Dataset:
+def tried(data: Dataset, perturbation: Perturbation) -> Dataset:
     """The dataset with what was done to it: touched examples are no longer who they were, whatever their id says."""
-    mark = keys.text_keys([json.dumps(asdict(scenario.recipe), sort_keys=True)])
+    mark = keys.text_keys([json.dumps(asdict(perturbation.provenance), sort_keys=True)])
     key = data.key.copy()
-    key[scenario.touched] = keys.mix(mark, key[scenario.touched])
-    return replace(data, key=key, digest=keys.digest(key, data.label), scenario=scenario)
+    key[perturbation.touched] = keys.mix(mark, key[perturbation.touched])
+    return replace(data, key=key, digest=keys.digest(key, data.label), perturbation=perturbation)
 
 
-def _described(found: Source, ask: Ask, id_: str | None, held_out: Sequence[str] | None) -> Dataset:
+def _described(found: Source, ask: OpenRequest, id_: str | None, held_out: Sequence[str] | None) -> Dataset:
     """All rows with their labels, kind, keys and names; nothing of them has been decoded."""
     rows = found.rows
     label = found.label or find_label(rows.column_names, ask.label)
@@ -96,7 +96,7 @@ def _described(found: Source, ask: Ask, id_: str | None, held_out: Sequence[str]
     return Dataset(rows, kind, inputs, label, number, classes, key, name, "", *place)
 
 
-def _inputs(found: Source, label: str, ask: Ask) -> tuple[Kind, tuple[str, ...]]:
+def _inputs(found: Source, label: str, ask: OpenRequest) -> tuple[Kind, tuple[str, ...]]:
     if found.kind is None or found.inputs is None:
         return find_inputs(found.rows, label, found.inputs or ask.inputs, ask.kind)
     if ask.kind not in (None, found.kind):

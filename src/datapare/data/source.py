@@ -8,12 +8,12 @@ from uuid import uuid4
 
 from numpy.typing import NDArray
 
+from datapare.artifacts import Kind, Perturbation
 from datapare.errors import InputError
-from datapare.types import Kind, Scenario
 
 
 @dataclass(frozen=True)
-class Ask:
+class OpenRequest:
     """What the person said about a source: its split, and the columns (or arrays) of label and inputs, if any."""
 
     split: str = "train"
@@ -47,7 +47,7 @@ class Source:
     name: Sequence[str] | None = None
     array: NDArray[Any] | None = None
     origin: Any = None
-    scenario: Scenario | None = None
+    perturbation: Perturbation | None = None
 
 
 def rows_of(table: Any) -> Any:

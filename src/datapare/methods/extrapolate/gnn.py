@@ -29,10 +29,10 @@ from numpy.typing import NDArray
 
 from datapare.errors import InputError
 from datapare.methods.extrapolate.knn import EXACT, without_self
-from datapare.nearest import neighbours
-from datapare.numerics import squared_norms
+from datapare.numerics.neighbors import neighbours
+from datapare.numerics.sampling import squared_norms
 
-FEWEST = 10  # scored examples: nine to learn from, one to stop by
+MIN_SEEDS = 10  # scored examples: nine to learn from, one to stop by
 WIDTHS = (512, 256)
 VALIDATION = 0.1
 PATIENCE = 10
@@ -67,9 +67,9 @@ def gnn(
     0.5
     """
     known = np.flatnonzero(~np.isnan(score))
-    if len(known) < FEWEST:
+    if len(known) < MIN_SEEDS:
         raise InputError(
-            f"gnn learns from at least {FEWEST} scored examples, not {len(known)}; score more, or use knn."
+            f"gnn learns from at least {MIN_SEEDS} scored examples, not {len(known)}; score more, or use knn."
         )
     if k < 1 or epochs < 1:
         raise InputError(f"gnn needs at least 1 neighbour and 1 epoch, not {k} and {epochs}.")

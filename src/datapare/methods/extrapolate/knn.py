@@ -28,8 +28,8 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError
-from datapare.nearest import neighbours
-from datapare.numerics import squared_norms, unit_rows
+from datapare.numerics.neighbors import neighbours
+from datapare.numerics.sampling import squared_norms, unit_rows
 
 CANDIDATES = (5, 10, 20, 50, 100)
 TRIED = 2000  # scored examples whose score is predicted from the others to choose k

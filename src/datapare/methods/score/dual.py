@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float
 
-from datapare.numerics import windows
+from datapare.numerics.sampling import windows
 
 
 def dual(target_prob: Float[np.ndarray, "T N"], *, window: int = 10) -> Float[np.ndarray, " N"]:

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from datapare.errors import InputError
-from datapare.numerics import windows as each_window
+from datapare.numerics.sampling import windows as each_window
 
 OBSERVED = "two-view"
 

@@ -15,7 +15,7 @@ Released    CCS, D2 and the DUAL authors' code guard the logarithm, ln(p + 1e-10
 import numpy as np
 from jaxtyping import Float
 
-from datapare.methods.epochs import chosen_epochs
+from datapare.methods.epoch_range import chosen_epochs
 
 OBSERVED = "eval-pass"
 

@@ -14,7 +14,7 @@ Ours        All recorded epochs count unless told. A loss at the mean is not abo
 import numpy as np
 from jaxtyping import Float
 
-from datapare.methods.epochs import chosen_epochs
+from datapare.methods.epoch_range import chosen_epochs
 
 
 def fatb(

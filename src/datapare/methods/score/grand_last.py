@@ -16,7 +16,7 @@ Ours        The gradient of a linear layer under cross-entropy is (p - onehot) t
 import numpy as np
 from jaxtyping import Float
 
-from datapare.methods.epochs import chosen_epochs
+from datapare.methods.epoch_range import chosen_epochs
 
 
 def grand_last(

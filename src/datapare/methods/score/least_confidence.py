@@ -14,7 +14,7 @@ Released    DeepCore takes the largest logit for the confidence, which depends o
 import numpy as np
 from jaxtyping import Float
 
-from datapare.methods.epochs import chosen_epochs
+from datapare.methods.epoch_range import chosen_epochs
 
 OBSERVED = "eval-pass"
 

@@ -14,7 +14,7 @@ Published   Squared error of a small proxy network; the top 50 % are kept or, be
 import numpy as np
 from jaxtyping import Float
 
-from datapare.methods.epochs import chosen_epochs
+from datapare.methods.epoch_range import chosen_epochs
 
 
 def loss(loss: Float[np.ndarray, "T N"], *, first: int = -1, count: int | None = None) -> Float[np.ndarray, " N"]:

@@ -6,7 +6,7 @@ Source      arXiv:2412.10091, 2024 (data pruning for re-identification).
 Reads       logit_mean (N, K): logits averaged over epochs.
 Cost        12 epochs.
 Published   12 epochs. Averaging log-probabilities gives the same soft label; averaging probabilities does not.
-Ours        The relabelling and the outlier test of the same paper are in datapare.doubt.
+Ours        The relabelling and the outlier test of the same paper are in datapare.methods.label_issues.
 """
 
 import numpy as np

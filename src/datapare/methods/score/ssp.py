@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from datapare.errors import InputError
-from datapare.numerics import unit_rows
+from datapare.numerics.sampling import unit_rows
 
 BLOCK = 8192  # rows at a time: all cosines of 1.28 million examples with 1,000 centroids would take 10 GB
 

@@ -22,8 +22,8 @@ import numpy as np
 from jaxtyping import Float
 
 from datapare.errors import InputError
-from datapare.methods.epochs import chosen_epochs
-from datapare.numerics import windows
+from datapare.methods.epoch_range import chosen_epochs
+from datapare.numerics.sampling import windows
 
 # Fraction kept -> knobs. Unverified ones are the DUAL authors' settings: which fraction each belongs to is inferred
 # (cifar100) or recalled (cifar10). 0.1 of cifar100 is a replicator's; imagenet is for every fraction.

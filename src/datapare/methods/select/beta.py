@@ -27,7 +27,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from datapare.errors import InputError
-from datapare.numerics import top_positions, weighted_draw
+from datapare.numerics.sampling import top_positions, weighted_draw
 
 Column = Float[np.ndarray, " N"]
 CLIP = 1e-6

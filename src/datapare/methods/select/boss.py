@@ -20,8 +20,8 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError
-from datapare.greedy import cover_greedy
-from datapare.numerics import hard_cut, unit_rows
+from datapare.numerics.greedy import cover_greedy
+from datapare.numerics.sampling import hard_cut, unit_rows
 
 PRESETS = {
     "svhn": {0.7: {"cut": 0.0}, 0.5: {"cut": 0.0}, 0.3: {"cut": 0.1}, 0.2: {"cut": 0.1}, 0.1: {"cut": 0.1}}

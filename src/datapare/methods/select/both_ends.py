@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from datapare.errors import InputError
-from datapare.numerics import top_positions
+from datapare.numerics.sampling import top_positions
 
 
 def both_ends(score: Float[np.ndarray, " N"], n: int, *, hard: float = 0.7) -> Int[np.ndarray, " n"]:

@@ -20,7 +20,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError
-from datapare.numerics import allot, draw_within, hard_cut, stratify
+from datapare.numerics.sampling import allot, draw_within, hard_cut, stratify
 
 PRESETS = {
     "cifar10": {0.7: {"cut": 0.0}, 0.5: {"cut": 0.0}, 0.3: {"cut": 0.1}, 0.2: {"cut": 0.1}, 0.1: {"cut": 0.3}},

@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from datapare.greedy import cover_greedy
-from datapare.numerics import prediction_error, squared_norms
+from datapare.numerics.greedy import cover_greedy
+from datapare.numerics.sampling import prediction_error, squared_norms
 
 
 def craig(

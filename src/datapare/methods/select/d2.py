@@ -29,8 +29,8 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError
-from datapare.nearest import neighbours
-from datapare.numerics import hard_cut, squared_norms
+from datapare.numerics.neighbors import neighbours
+from datapare.numerics.sampling import hard_cut, squared_norms
 
 PRESETS = {
     "cifar10": {0.1: {"k": 5, "gamma": 0.1, "cut": 0.4}},

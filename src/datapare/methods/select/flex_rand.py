@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from datapare.errors import InputError
-from datapare.numerics import draw_within, top_positions
+from datapare.numerics.sampling import draw_within, top_positions
 
 
 def flex_rand(

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError
-from datapare.numerics import prediction_error, squared_norms
+from datapare.numerics.sampling import prediction_error, squared_norms
 
 
 def glister(

@@ -19,7 +19,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError
-from datapare.numerics import prediction_error, squared_norms
+from datapare.numerics.sampling import prediction_error, squared_norms
 
 TOLERANCE = 1e-10  # slope, relative to the steepest, that counts as none
 LEAST = 1e-6  # below this penalty two equal gradients cannot be told from a singular fit

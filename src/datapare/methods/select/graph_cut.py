@@ -14,8 +14,8 @@ Ours        The similarity is linear in unit vectors, so both sums are one inner
 import numpy as np
 from jaxtyping import Float, Int
 
-from datapare.greedy import Rows, Values, falling_greedy
-from datapare.numerics import unit_rows
+from datapare.numerics.greedy import BatchSource, Values, falling_greedy
+from datapare.numerics.sampling import unit_rows
 
 
 def graph_cut(embedding: Float[np.ndarray, "N d"], n: int, *, lam: float = 1.0) -> Int[np.ndarray, " n"]:
@@ -34,6 +34,6 @@ def graph_cut(embedding: Float[np.ndarray, "N d"], n: int, *, lam: float = 1.0) 
     return np.sort(falling_greedy(rows, gain, _less_similar, n))
 
 
-def _less_similar(value: Values, rows: Rows, picked: Rows) -> Values:
+def _less_similar(value: Values, rows: BatchSource, picked: BatchSource) -> Values:
     lowered: Values = value - len(picked) - rows @ picked.sum(axis=0)
     return lowered

@@ -15,8 +15,8 @@ Ours        The first is the example nearest the mean, so the subset does not de
 import numpy as np
 from jaxtyping import Float, Int
 
-from datapare.greedy import Rows, Values, falling_greedy
-from datapare.numerics import squared_norms
+from datapare.numerics.greedy import BatchSource, Values, falling_greedy
+from datapare.numerics.sampling import squared_norms
 
 
 def k_center(
@@ -42,7 +42,7 @@ def k_center(
     return np.sort(falling_greedy(rows, far, _nearer, n))
 
 
-def _nearer(value: Values, rows: Rows, picked: Rows) -> Values:
+def _nearer(value: Values, rows: BatchSource, picked: BatchSource) -> Values:
     if not len(picked):
         return value
     against = np.column_stack([-2 * picked[:, :-2], picked[:, -1], picked[:, -2]])

@@ -21,7 +21,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError
-from datapare.numerics import top_positions, unit_rows
+from datapare.numerics.sampling import top_positions, unit_rows
 
 PER_CLUSTER = 5000  # examples; a cluster's cosines are computed in blocks of ROWS x its size
 ROWS = 1024

@@ -11,7 +11,7 @@ Released    Reference codes keep the tail of an unstable ascending sort; n = 0 t
 import numpy as np
 from jaxtyping import Float, Int
 
-from datapare.numerics import top_positions
+from datapare.numerics.sampling import top_positions
 
 
 def top(score: Float[np.ndarray, " N"], n: int) -> Int[np.ndarray, " n"]:

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from datapare.numerics import hard_cut, top_positions
+from datapare.numerics.sampling import hard_cut, top_positions
 
 PRESETS = {"cifar10": {0.1: {"cut": 0.4}}, "imagenet": {0.1: {"cut": 0.3}}}
 UNVERIFIED: set[tuple[str, float]] = set()

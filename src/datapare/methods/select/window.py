@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from datapare.errors import InputError
-from datapare.numerics import top_positions
+from datapare.numerics.sampling import top_positions
 
 
 def window(score: Float[np.ndarray, " N"], n: int, *, skip: float = 0.05) -> Int[np.ndarray, " n"]:

@@ -1,0 +1,290 @@
+"""The four nouns of datapare, and the recipe that says how each was made.
+
+Each noun is a frozen bundle of plain numpy arrays; verbs turn one noun into the next. Column i of a record is row i
+of the dataset, always; a larger score is kept first, always; NaN means *not observed* or *not scored*.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datapare.errors import InputError, MismatchError
+
+# Which forward pass was recorded: of the update (augmented, train mode); of an evaluation after each epoch; or of the
+# example as it is, through the network as it was before the update.
+Observed = Literal["train-pass", "eval-pass", "two-view"]
+Kind = Literal["image", "text", "table", "embedding"]
+Budget = Literal["epochs", "iterations"]
+HeldOut = Literal["test", "split"]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How an artefact was made: the verb, the method, its knobs, the seed, the versions, and its parents' recipes.
+
+    `dataset` is the digest of the dataset the artefact belongs to; empty when it was built from bare arrays.
+    """
+
+    step: str = "constructed"
+    method: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    dataset: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    parents: tuple["Provenance", ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Dynamics:
+    """What a model believed about each example, epoch by epoch.
+
+    `channels` are float arrays (T, N), NaN where an example was not observed in an epoch; `label` is (N,) integers;
+    `arrays` are per-example summaries (N, …) such as `embedding` and `logit_mean`; `key` (N,) uint64 identifies each
+    example independently of its position (None when built from bare arrays); `seconds` (T,) is what each epoch took.
+
+    Raises InputError when shapes disagree or labels are not whole numbers.
+
+    >>> d = Dynamics(channels={"target_prob": [[0.1, 0.9], [0.4, 0.9]]}, label=[0, 1])
+    >>> d.epochs, len(d)
+    (2, 2)
+    """
+
+    channels: Mapping[str, NDArray[Any]]
+    label: NDArray[np.int64]
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    observed: Observed = "train-pass"
+    classes: tuple[str, ...] = ()
+    key: NDArray[np.uint64] | None = None
+    seconds: NDArray[np.floating[Any]] | None = None
+    provenance: Provenance = field(default_factory=Provenance)
+
+    def __post_init__(self) -> None:
+        set_ = object.__setattr__
+        set_(self, "label", _labels(self.label))
+        set_(self, "channels", {name: _channel(name, values) for name, values in self.channels.items()})
+        set_(self, "arrays", {name: np.asanyarray(values) for name, values in self.arrays.items()})
+        if self.observed not in get_args(Observed):
+            raise InputError(f"observed is one of {get_args(Observed)}, not {self.observed!r}.")
+        shapes = {name: values.shape for name, values in self.channels.items()}
+        if len(set(shapes.values())) > 1:
+            raise InputError(f"all channels have the same shape (T, N), but these differ: {shapes}.")
+        for name, values in [*self.channels.items(), *self.arrays.items()]:
+            count = values.shape[1] if name in self.channels else values.shape[0]
+            if count != len(self.label):
+                raise InputError(f"{name!r} describes {count} examples, but there are {len(self.label)} labels.")
+        _check_key(self.key, len(self.label))
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    @property
+    def epochs(self) -> int:
+        """Number of recorded epochs, T."""
+        return next((values.shape[0] for values in self.channels.values()), 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """One number per example, larger = keep first; NaN = not scored.
+
+    `predicted` (N,) marks scores that were extrapolated rather than observed; `means` then holds channels' means over
+    epochs (N,), predicted too where nothing was observed; `seconds` is what scoring took.
+
+    >>> len(Scores([0.5, 0.25, 1.0]))
+    3
+    """
+
+    score: NDArray[np.floating[Any]]
+    predicted: NDArray[np.bool_] | None = None
+    means: Mapping[str, NDArray[np.floating[Any]]] = field(default_factory=dict)
+    key: NDArray[np.uint64] | None = None
+    provenance: Provenance = field(default_factory=Provenance)
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        score = np.asanyarray(self.score)
+        if score.ndim != 1 or not np.issubdtype(score.dtype, np.floating):
+            raise InputError(f"a score is one float per example, shape (N,), not {score.dtype} of shape {score.shape}.")
+        object.__setattr__(self, "score", score)
+        _check_key(self.key, len(score))
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+
+@dataclass(frozen=True, eq=False)
+class Subset:
+    """Which examples stay: sorted unique positions into a dataset of `total` examples.
+
+    `weight` (B,) is how much each kept example counts, where a method says so. `key` (N,) identifies all examples;
+    `seconds` is what selecting took.
+
+    >>> subset = Subset(index=[0, 2], total=5)
+    >>> len(subset), subset.keep
+    (2, 0.4)
+    """
+
+    index: NDArray[np.int64]
+    total: int
+    weight: NDArray[np.floating[Any]] | None = None
+    key: NDArray[np.uint64] | None = None
+    provenance: Provenance = field(default_factory=Provenance)
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        index = np.asanyarray(self.index)
+        if index.ndim != 1 or (len(index) and not np.issubdtype(index.dtype, np.integer)):
+            raise InputError(f"a subset is a list of positions, not {index.dtype} of shape {index.shape}.")
+        index = index.astype(np.int64, copy=False)
+        if len(index) and (index[0] < 0 or index[-1] >= self.total or np.any(np.diff(index) <= 0)):
+            raise InputError(f"a subset's positions are sorted, unique and between 0 and {self.total - 1}.")
+        object.__setattr__(self, "index", index)
+        if self.weight is not None:
+            weight = np.asanyarray(self.weight)
+            if weight.shape != index.shape or not np.all(weight >= 0):
+                raise InputError(f"weights are one number >= 0 per kept example, shape ({len(index)},).")
+            object.__setattr__(self, "weight", weight)
+        _check_key(self.key, self.total)
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def keep(self) -> float:
+        """Fraction of the dataset that stays, 0..1."""
+        return len(self.index) / self.total
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Booleans (N,): True where the example stays."""
+        mask = np.zeros(self.total, dtype=bool)
+        mask[self.index] = True
+        return mask
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Held-out accuracy of each arm over each seed, and what it cost.
+
+    `arms` names A arms, `"random"` always among them; `accuracy`, `seconds` and `epochs` are (A, S) over S seeds;
+    `count` (A,) is the number of training examples of an arm; `class_accuracy` is (A, S, K). `epochs` are counted in
+    full-dataset epochs: examples seen divided by the size of the full dataset.
+
+    `group_accuracy` (A, S, G) is the accuracy in each of the named `groups` of `group_count` (G,) held-out examples;
+    `select_seconds` (A,) what choosing the examples took (NaN: nobody wrote it down). `held_out` says what accuracy was
+    measured on: `test` data that chose nothing, or a `split` of the training data, which the scoring run has seen.
+    `budget` says what subset trainings share with the full one: its `epochs` or its `iterations`; `shortened` is the
+    fraction of the full schedule that every training had, 1 unless cheaper trainings were asked for.
+    """
+
+    arms: tuple[str, ...]
+    seeds: tuple[int, ...]
+    accuracy: NDArray[np.floating[Any]]
+    count: NDArray[np.int64]
+    epochs: NDArray[np.floating[Any]]
+    seconds: NDArray[np.floating[Any]]
+    class_accuracy: NDArray[np.floating[Any]] | None = None
+    classes: tuple[str, ...] = ()
+    group_accuracy: NDArray[np.floating[Any]] | None = None
+    group_count: NDArray[np.int64] | None = None
+    groups: tuple[str, ...] = ()
+    select_seconds: NDArray[np.floating[Any]] | None = None
+    held_out: HeldOut = "test"
+    budget: Budget = "epochs"
+    shortened: float = 1.0
+    provenance: Provenance = field(default_factory=Provenance)
+
+    def __post_init__(self) -> None:
+        shape = (len(self.arms), len(self.seeds))
+        for name in ("accuracy", "epochs", "seconds"):
+            values = np.asarray(getattr(self, name), dtype=np.float64)
+            if values.shape != shape:
+                raise InputError(f"{name} has one entry per arm and seed, {shape}, not {values.shape}.")
+            object.__setattr__(self, name, values)
+        object.__setattr__(self, "count", np.asarray(self.count, dtype=np.int64))
+        if not any(arm.startswith("random") for arm in self.arms):
+            raise InputError("a comparison always holds the random arm: nothing is shown without it.")
+
+
+@dataclass(frozen=True, eq=False)
+class Perturbation:
+    """What was done to a dataset to make this one of M examples: noise, corruption, a long tail, copies.
+
+    `source` (M,) is the position each row had there, `label` (M,) the label it had there, and `touched` are the sorted
+    positions, among those M, of the rows that were changed or added.
+
+    >>> len(Perturbation(source=[0, 2], touched=[1], label=[0, 1]))
+    2
+    """
+
+    source: NDArray[np.int64]
+    touched: NDArray[np.int64]
+    label: NDArray[np.int64]
+    provenance: Provenance = field(default_factory=Provenance)
+
+    def __post_init__(self) -> None:
+        for name in ("source", "touched", "label"):
+            object.__setattr__(self, name, np.asanyarray(getattr(self, name), dtype=np.int64))
+        if len(self.source) != len(self.label):
+            raise InputError(f"{len(self.source):,} rows have {len(self.label):,} labels; expected one each.")
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def at(self, index: NDArray[np.int64]) -> "Perturbation":
+        """Return what was done to the rows at the sorted positions `index`."""
+        touched = np.flatnonzero(np.isin(index, self.touched))
+        return replace(self, source=self.source[index], touched=touched, label=self.label[index])
+
+
+Artifact = Dynamics | Scores | Subset | Comparison | Perturbation
+
+
+def check_same_dataset(*artifacts: "Dynamics | Scores | Subset | None") -> None:
+    """Raise MismatchError unless all given artefacts describe the same examples in the same order."""
+    given = [artifact for artifact in artifacts if artifact is not None]
+    for one, other in pairwise(given):
+        sizes = [artifact.total if isinstance(artifact, Subset) else len(artifact) for artifact in (one, other)]
+        if sizes[0] != sizes[1]:
+            raise MismatchError(
+                f"the {_name(one)} describe {sizes[0]:,} examples and the {_name(other)} {sizes[1]:,}: "
+                "they were made from different datasets; make both from the same one."
+            )
+        if one.key is not None and other.key is not None and not np.array_equal(one.key, other.key):
+            raise MismatchError(
+                f"the {_name(one)} and the {_name(other)} describe different examples, or the same in another order; "
+                "make both from the same dataset."
+            )
+
+
+def _name(artifact: Dynamics | Scores | Subset) -> str:
+    return type(artifact).__name__.lower()
+
+
+def _labels(label: Any) -> NDArray[np.int64]:
+    values: NDArray[Any] = np.asanyarray(label)
+    if values.ndim != 1:
+        raise InputError(f"labels are one number per example, shape (N,), not {values.shape}.")
+    if np.issubdtype(values.dtype, np.floating):
+        if not np.all(np.isfinite(values)) or np.any(values != np.floor(values)):
+            raise InputError("labels are class numbers 0, 1, 2, …, but some are missing or not whole.")
+    elif not np.issubdtype(values.dtype, np.integer) and values.dtype != bool:
+        raise InputError(f"labels are class numbers 0, 1, 2, …, not {values.dtype}.")
+    whole: NDArray[np.int64] = values.astype(np.int64, copy=False)
+    return whole
+
+
+def _channel(name: str, values: Any) -> NDArray[Any]:
+    array: NDArray[Any] = np.asanyarray(values)
+    if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating):
+        raise InputError(f"channel {name!r} is floats of shape (T, N), not {array.dtype} of shape {array.shape}.")
+    return array
+
+
+def _check_key(key: NDArray[np.uint64] | None, count: int) -> None:
+    if key is not None and (key.shape != (count,) or key.dtype != np.uint64):
+        raise InputError(f"keys are one uint64 per example, shape ({count},), not {key.dtype} of shape {key.shape}.")

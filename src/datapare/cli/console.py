@@ -1,0 +1,206 @@
+"""What the terminal shows: method lists, recipes, tables, progress bars. The words are the report's."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from inspect import Parameter
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+import typer
+
+from datapare.methods.registry import METHOD_GROUPS, find, names
+
+TITLES = {
+    "score": "Scores: one number per example, larger = keep first",
+    "select": "Selection rules: exactly so many examples",
+    "extrapolate": "Extrapolation: scores of all from scores of some",
+    "metric": "Metrics: one number about a dataset",
+    "perturb": "Perturbations: change a dataset on purpose to test how robust a method is",
+}
+
+
+def list_methods() -> None:
+    """Print every method: its name, what it does, what it reads, its knobs, its cost and its source."""
+    for group_name in METHOD_GROUPS:
+        typer.secho(f"\n{group_name}", bold=True, nl=False)
+        typer.echo(f" · {TITLES[group_name]}")
+        for name in names(group_name):
+            found = find(group_name, name)
+            cost = found.told("Cost").rstrip(".")
+            facts = [f"reads {', '.join(found.reads)}", param_line(found.params), found.told("Source")]
+            facts.insert(2, cost and f"costs {cost[0].lower()}{cost[1:]}")
+            typer.echo(fill(f"{name:20} {found.title}", 100, subsequent_indent=" " * 21))
+            typer.echo(fill(" · ".join(filter(None, facts)), 100, initial_indent=" " * 21, subsequent_indent=" " * 21))
+
+
+def param_line(params: Mapping[str, Parameter]) -> str:
+    """Knobs with their defaults, as flags."""
+    return " ".join(
+        f"--{name.replace('_', '-')}" + ("" if p.default is p.empty or p.default is None else f" {p.default}")
+        for name, p in params.items()
+    )
+
+
+def show_recipe(provenance: Mapping[str, Any], depth: int = 1) -> None:
+    """Print a recipe and those it came from, indented."""
+    from datapare.reporting.tables import plain_knobs
+
+    told = [*plain_knobs(provenance["params"]), *([] if provenance["seed"] is None else [("seed", provenance["seed"])])]
+    line = f"{provenance['verb']} {provenance['method']}: " + ", ".join(f"{name} {value}" for name, value in told)
+    typer.echo(fill(line, 100, initial_indent="  " * depth, subsequent_indent="  " * (depth + 2)))
+    for parent in provenance["parents"]:
+        show_recipe(parent, depth + 1)
+
+
+def show_run(run: Path, facts: Mapping[str, Any]) -> None:
+    """Print which dataset a run folder is about, and what stands in it."""
+    typer.echo(f"run on {facts['examples']:,} examples of {facts['path']}")
+    for place in sorted(meta.parent for meta in run.rglob("meta.json")):
+        if "trainings" not in place.parts:
+            typer.echo(f"  {place}")
+
+
+def show_comparison(comparison: Any) -> None:
+    """Print the arms with their intervals as a table, and the accuracy of named groups as another."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from datapare.evaluation.costs import duration
+    from datapare.evaluation.verdicts import arms
+    from datapare.reporting.tables import groups
+
+    console = Console()
+    table = Table(
+        "arm", "examples", "accuracy %", "minus random, points (95 % interval)", "worst class %", "epochs", "time"
+    )
+    for arm in arms(comparison):
+        least = "" if arm.worst_class is None else f"{100 * arm.worst_class[1]:.1f} ({arm.worst_class[0]})"
+        table.add_row(
+            escaped(arm.name), f"{arm.count:,}", f"{100 * arm.accuracy.mean:.2f}", told(arm.difference), escaped(least),
+            f"{arm.epochs:.1f}", duration(60 * arm.minutes),
+        )  # fmt: skip
+    console.print(table)
+    if comparison.groups:
+        table = Table("group", "held out", *(f"{escaped(name)} %" for name in comparison.arms))
+        for row in groups(comparison):
+            table.add_row(escaped(row.name), f"{row.count:,}", *(f"{100 * value:.2f}" for value in row.accuracy))
+        console.print(table)
+
+
+def show_cost(dynamics: Any, scores: Any, comparison: Any, names: Sequence[str]) -> None:
+    """Print what scoring took, and from how many trainings on each named subset on pruning pays."""
+    from datapare.evaluation.costs import duration
+    from datapare.evaluation.record_costs import book, pays, scoring
+
+    once = scoring(dynamics, scores)
+    typer.echo(f"scoring took {once.epochs:.3g} epochs, {duration(once.seconds)}")
+    for name in names:
+        ledger = book(comparison, name, once)
+        if ledger is not None:
+            typer.echo(f"{name}: {pays(ledger)}")
+
+
+def show_sizes(tried: Sequence[Any]) -> None:
+    """Print the sizes of a curve with their intervals and savings as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        "arm", "accuracy %", "minus full, points (95 % interval)", "minus random", "epochs saved in 1 training", "in 10"
+    )
+    for size in tried:
+        saved = [f"{one.saved.epochs:+.1f}".replace("-", "−") for one in size.savings]
+        lost, apart = told(size.lost), told(size.arm.difference)
+        table.add_row(escaped(size.arm.name), f"{100 * size.arm.accuracy.mean:.2f}", lost, apart, *saved)
+    Console().print(table)
+
+
+def told(apart: Any) -> str:
+    """An interval of differences in points, as text; empty for None."""
+    from datapare.evaluation.verdicts import points
+
+    if apart is None or math.isnan(apart.mean):
+        return ""
+    ends = "no interval" if math.isnan(apart.low) else f"{points(apart.low)} to {points(apart.high)}"
+    return f"{points(apart.mean)} ({ends})"
+
+
+def escaped(name: str) -> str:
+    """A name as rich prints it verbatim."""
+    from rich.markup import escape
+
+    return escape(name)
+
+
+def show_checked(checked: Mapping[str, Any]) -> None:
+    """Print how well each detector found the labels that were flipped on purpose."""
+    for name, one in checked.items():
+        typer.echo(
+            f"{name:12} found {one.found:,} of {one.flipped:,} flipped labels (recall {one.recall:.0%}); "
+            f"{one.precision:.0%} of the {one.flagged:,} it flagged were flipped"
+        )
+    typer.echo("people's mistakes are harder to see than flips drawn by chance, and maybe fewer: expect less")
+
+
+def show_correlation(methods: list[str], correlation: Any) -> None:
+    """Print how far each method's order agrees with DUAL's, or with the first method's."""
+    against = methods.index("dual") if "dual" in methods else 0
+    for name, value in sorted(zip(methods, correlation[against], strict=True), key=lambda pair: -pair[1]):
+        typer.echo(f"{name:24} {value:+.2f} rank correlation with {methods[against]}")
+
+
+class bars(AbstractContextManager[Callable[[Any], None]]):  # noqa: N801 - reads as a verb in a with statement
+    """A progress bar for the recorded training, drawn on standard error."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.bar = Progress(
+            TextColumn("{task.fields[stage]}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[speed]}"), TimeRemainingColumn(), console=Console(stderr=True),
+        )  # fmt: skip
+        self.tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> Callable[[Any], None]:
+        return self.step
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def step(self, p: Any) -> None:
+        """Draw where the training stands."""
+        fields: dict[str, Any] = {
+            "stage": p.making or f"epoch {p.epoch + 1}/{p.epochs}",
+            "speed": f"{p.per_second:,.0f} examples/s, loss {p.loss:.3f}",
+        }
+        done = p.examples_done if p.making else p.epoch * p.examples_total + p.examples_done
+        self.bar.start()  # not before there is something to draw, or it leaves an empty line above an error
+        if p.making not in self.tasks:
+            total = p.examples_total if p.making else p.epochs * p.examples_total
+            self.tasks[p.making] = self.bar.add_task("", total=total, **fields)
+        self.bar.update(self.tasks[p.making], completed=done, **fields)
+
+
+class counting(AbstractContextManager[Callable[[int, int, str], None]]):  # noqa: N801 - as above
+    """A progress bar for many trainings."""
+
+    def __init__(self, what: str) -> None:
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self.bar = Progress(console=Console(stderr=True))
+        self.task = self.bar.add_task(what, total=None)
+
+    def step(self, done: int, total: int, arm: str) -> None:
+        """Draw how many trainings are done."""
+        self.bar.start()
+        self.bar.update(self.task, completed=done, total=total, description=arm)
+
+    def __enter__(self) -> Callable[[int, int, str], None]:
+        return self.step
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()

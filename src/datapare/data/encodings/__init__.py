@@ -1,0 +1,1 @@
+"""What a network reads, one file per kind of input."""

@@ -1,0 +1,180 @@
+"""Arrays: .npz, folders of .npy, a pair (X, y) or a dict of arrays."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_STORED, ZipFile, is_zipfile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datapare.artifacts import Kind
+from datapare.data.columns import LABELS
+from datapare.data.paths import SPLITS, split_of
+from datapare.data.source import OpenRequest, Source, rows_of
+from datapare.errors import InputError
+
+INPUTS = ("x", "images", "image", "data", "features", "embeddings", "embedding", "texts", "text", "inputs")
+
+
+def read_npz(path: Path, ask: OpenRequest) -> Source:
+    """The arrays of an .npz file, one row per entry of the label array."""
+    return from_arrays(_load(path), ask, "npz", path, (path,))
+
+
+def read_npy(folder: Path, ask: OpenRequest) -> Source:
+    """The arrays of a folder of .npy files, named by file, memory-mapped."""
+    files = tuple(sorted(folder.glob("*.npy")))
+    return from_arrays({file.stem: _mapped(file) for file in files}, ask, "npy", folder, files)
+
+
+def _mapped(file: Path) -> NDArray[Any]:
+    return np.asanyarray(_plain(lambda: np.load(file, mmap_mode="r", allow_pickle=False), file))
+
+
+def _load(path: Path) -> dict[str, NDArray[Any]]:
+    if not is_zipfile(path):
+        raise InputError(f"{path} holds no arrays that can be read: an .npz file is a zip archive, and this is none.")
+
+    def read() -> dict[str, NDArray[Any]]:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+
+    return dict(_plain(read, path))
+
+
+def _plain(read: Any, path: Path) -> Any:
+    try:
+        return read()
+    except ValueError as error:
+        if "pickle" in str(error).lower():
+            raise InputError(
+                f"{path} holds pickled objects, which are never loaded; save plain arrays of numbers or text."
+            ) from None
+        raise InputError(f"{path} holds no arrays that can be read: {error}.") from None
+    except Exception as error:  # noqa: BLE001 (a damaged archive raises many things)
+        raise InputError(f"{path} holds no arrays that can be read: {error}.") from None
+
+
+def from_arrays(
+    arrays: Mapping[str, NDArray[Any]],
+    ask: OpenRequest,
+    form: str = "arrays",
+    path: Path | None = None,
+    files: tuple[Path, ...] = (),
+) -> Source:
+    """Rows of named arrays: images (N, H, W[, C]), vectors (N, F) or texts (N,), and labels (N,)."""
+    import pyarrow as pa
+
+    y_name = _find(arrays, LABELS, ask.label, "label", ask.split)
+    x_name = _find(arrays, INPUTS, ask.input, "input", ask.split)
+    x, y = arrays[x_name], np.asarray(arrays[y_name])
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1 or not x.ndim or len(x) != len(y):
+        raise InputError(
+            f"expected one label per example, but {x_name!r} has the shape {x.shape} and {y_name!r} {y.shape}; "
+            "name others with input= and label=."
+        )
+    columns = {y_name: _text(y)}
+    columns |= {name: _text(arrays[name]) for name in per_row(arrays, y_name, ask.split) if arrays[name].ndim == 1}
+    if x.ndim == 1:
+        columns[x_name] = _text(x)
+        return Source(rows_of(pa.table(columns)), form, path, files, None, (x_name,), y_name, origin=arrays)
+    if ask.kind == "table" and x.ndim == 2:
+        numbers = {f"{x_name}{i}": _text(x[:, i]) for i in range(x.shape[1])}
+        return Source(
+            rows_of(pa.table(numbers | columns)), form, path, files, "table", tuple(numbers), y_name, origin=arrays
+        )
+    found, array = _numbers(x, x_name)
+    return Source(rows_of(pa.table(columns)), form, path, files, found, (x_name,), y_name, array=array, origin=arrays)
+
+
+def _find(arrays: Mapping[str, Any], usual: Sequence[str], named: str | None, what: str, split: str) -> str:
+    listed = ", ".join(arrays)
+    if named is not None:
+        if named not in arrays:
+            raise InputError(f"{what} names the array {named!r}, but the arrays are {listed}.")
+        return named
+    endings = ["", *(f"_{word}" for word in SPLITS.get(split, (split,)))]
+    wanted = [name + ending for ending in endings for name in usual]
+    found = [name for name in arrays if name.lower() in wanted]
+    if len(found) != 1:
+        problem = f"{' and '.join(found)} could all be it" if found else "none has a usual name such as x and y"
+        raise InputError(f"which array is the {what}? {problem}; name it with {what}= (--{what}): {listed}.")
+    return found[0]
+
+
+def per_row(arrays: Mapping[str, Any], y_name: str, split: str = "train") -> list[str]:
+    """The arrays with one entry per example: as long as the labels, and not named after another split than those.
+
+    >>> x = np.zeros((2, 3))
+    >>> per_row({"x_train": x, "y_train": x, "x_test": x, "mean": x[0]}, "y_train")
+    ['x_train', 'y_train']
+    """
+    ours = split_of(y_name) or split_of(split)
+    n = len(arrays[y_name])
+    fits = [name for name, array in arrays.items() if np.ndim(array) and len(array) == n]
+    return [name for name in fits if split_of(name) in {None, ours}]
+
+
+def _text(array: NDArray[Any]) -> Any:
+    import pyarrow as pa
+
+    return pa.array(array.tolist() if array.dtype.kind in "OUS" else np.ascontiguousarray(array))
+
+
+def _numbers(x: NDArray[Any], name: str) -> tuple[Kind, NDArray[Any]]:
+    if x.dtype.kind not in "iufb":
+        raise InputError(f"{name!r} holds {x.dtype}, but examples are numbers or texts.")
+    if x.ndim == 2:
+        return "embedding", x
+    if x.ndim == 3:
+        return "image", _bytes(x, name)[..., None]
+    if x.ndim == 4 and (x.shape[3] in {1, 3, 4} or x.shape[1] in {1, 3}):
+        last = x if x.shape[3] in {1, 3, 4} else x.transpose(0, 2, 3, 1)  # (N, C, H, W) -> (N, H, W, C)
+        return "image", _bytes(last[..., :3], name)
+    raise InputError(f"{name!r} has the shape {x.shape}; expected vectors (N, F) or images (N, H, W), (N, H, W, 3).")
+
+
+def _bytes(x: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    if x.dtype == np.uint8:
+        return x
+    low, high = float(x.min(initial=0)), float(x.max(initial=0))
+    if not (low >= 0 and high <= 255):
+        raise InputError(f"{name!r} holds images between {low:g} and {high:g}; expected 0 to 255, or 0.0 to 1.0.")
+    scale = 255 if x.dtype.kind == "f" and high <= 1 else 1
+    return np.concatenate([np.rint(x[i : i + 4096] * scale).astype(np.uint8) for i in range(0, len(x), 4096)])
+
+
+def chosen(arrays: Mapping[str, NDArray[Any]], data: Any, keep: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """The same arrays with only the rows at `keep` where an array has one row per example."""
+    rows = set(per_row(arrays, data.label_column, data.split))
+    return {name: np.asarray(array)[keep] if name in rows else np.asarray(array) for name, array in arrays.items()}
+
+
+def write_npz(data: Any, keep: NDArray[np.int64], out: Path) -> int:
+    """An .npz file with the same array names, compressed if the source is; the number of rows there were."""
+    arrays = data.origin if data.path is None else _load(data.path)
+    # not np.savez, which cannot write an array named "file"
+    with ZipFile(out, "w", _compression(data.path)) as archive:
+        for name, array in chosen(arrays, data, keep).items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+    return len(arrays[data.label_column])
+
+
+def _compression(path: Path | None) -> int:
+    if path is None:
+        return ZIP_STORED
+    with ZipFile(path) as archive:
+        return archive.infolist()[0].compress_type
+
+
+def write_npy(data: Any, keep: NDArray[np.int64], out: Path) -> int:
+    """A folder of the same .npy files; the number of rows there were."""
+    out.mkdir(parents=True, exist_ok=True)
+    arrays = {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in data.files}
+    for name, array in chosen(arrays, data, keep).items():
+        np.save(out / f"{name}.npy", array, allow_pickle=False)
+    return len(arrays[data.label_column])

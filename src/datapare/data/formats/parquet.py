@@ -1,0 +1,86 @@
+"""Parquet: one file or many of one schema."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from datapare.data.source import Source, rows_of
+from datapare.errors import InputError
+
+_IN_MEMORY = 4 << 30
+
+
+def read_parquet(files: Sequence[Path], path: Path) -> Source:
+    """The rows of Parquet files of one schema, in memory; above 4 GiB memory-mapped from the cache of `datasets`."""
+    if sum(file.stat().st_size for file in files) > _IN_MEMORY:
+        return Source(_mapped(files), "parquet", path, tuple(files))
+    import pyarrow as pa
+
+    tables = [_table(file) for file in files]
+    try:
+        table = pa.concat_tables(tables).replace_schema_metadata(tables[0].schema.metadata)
+    except pa.ArrowInvalid:
+        names = ", ".join(file.name for file in files[:5])
+        raise InputError(f"{names} do not have the same columns; name one file, or a folder of one dataset.") from None
+    return Source(rows_of(_plain(table)), "parquet", path, tuple(files))
+
+
+def _table(file: Path) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(file).read()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
+        raise InputError(f"{file} is no Parquet file that can be read: {str(error).splitlines()[0]}") from None
+
+
+def _plain(table: Any) -> Any:
+    """Dictionary-encoded columns (pandas categories) as their values, which `datasets` expects."""
+    import pyarrow as pa
+
+    for i, column in enumerate(table.schema):
+        if pa.types.is_dictionary(column.type):
+            table = table.set_column(i, column.name, table[column.name].cast(column.type.value_type))
+    return table
+
+
+def _mapped(files: Sequence[Path]) -> Any:
+    import datasets
+
+    from datapare.data.formats.hf_datasets import quiet
+    from datapare.data.source import undecoded
+
+    with quiet():
+        return undecoded(datasets.load_dataset("parquet", data_files=[str(file) for file in files], split="train"))
+
+
+def write_parquet(source: Path, keep: Sequence[int], out: Path) -> int:
+    """The rows of one file at `keep`, in the same schema, row groups, compression and metadata; the number there were.
+
+    Positions outside of the file are ignored. One row group is in memory at a time.
+    """
+    import pyarrow.parquet as pq
+
+    at = np.asarray(keep, np.int64)
+    with pq.ParquetFile(source) as file, pq.ParquetWriter(out, file.schema_arrow, **_settings(file)) as writer:
+        start = 0
+        for group in range(file.num_row_groups):
+            stop = start + file.metadata.row_group(group).num_rows
+            chosen = at[(at >= start) & (at < stop)] - start
+            if len(chosen):
+                writer.write_table(file.read_row_group(group).take(chosen))
+            start = stop
+    return start
+
+
+def _settings(file: Any) -> dict[str, Any]:
+    if not file.num_row_groups:
+        return {}
+    group = file.metadata.row_group(0)
+    columns = [group.column(i) for i in range(group.num_columns)]
+    codec = {column.path_in_schema: column.compression.lower() for column in columns}
+    names = {one: "none" if one == "uncompressed" else one for one in set(codec.values())}
+    return {"compression": {path: names[one] for path, one in codec.items()}}

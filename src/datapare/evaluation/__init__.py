@@ -1,0 +1,1 @@
+"""Retraining comparisons: what a subset is worth, and at what cost."""

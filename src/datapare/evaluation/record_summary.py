@@ -1,0 +1,153 @@
+"""The numbers of the page: moments over epochs, coverage, keep rates. Arrays in, arrays out, one pass per channel."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datapare.artifacts import Dynamics, Provenance
+
+Floats = NDArray[np.float64]
+LEARNED = 0.1  # of the way from chance to always right: below, a model has hardly learned
+BLOCK = 16_384  # columns of a channel held at once: 8 MB for 60 epochs in float64, whatever N is
+
+
+def moments(channel: NDArray[Any]) -> tuple[Floats, Floats]:
+    """Mean and standard deviation (ddof 1) over the observed epochs of a channel (T, N): two arrays (N,).
+
+    NaN is "not observed". An example never seen has neither; one seen once has no deviation.
+
+    >>> mean, deviation = moments(np.array([[0.0, 1.0], [1.0, np.nan]]))
+    >>> mean.tolist(), deviation.round(4).tolist()
+    ([0.5, 1.0], [0.7071, nan])
+    """
+    mean = np.empty(channel.shape[1])
+    deviation = np.empty(channel.shape[1])
+    for columns in _blocks(channel.shape[1]):
+        values = np.asarray(channel[:, columns], dtype=np.float64)  # (T, block)
+        seen = np.isfinite(values)
+        count = seen.sum(axis=0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mean[columns] = np.where(seen, values, 0.0).sum(axis=0) / count
+            apart = np.where(seen, values - mean[columns], 0.0)
+            deviation[columns] = np.sqrt((apart**2).sum(axis=0) / np.where(count > 1, count - 1, 0))
+    return mean, deviation
+
+
+def coverage(channel: NDArray[Any]) -> Floats:
+    """Fraction of the examples observed in each epoch of a channel (T, N): (T,).
+
+    >>> coverage(np.array([[0.5, np.nan], [0.5, 0.5]])).tolist()
+    [0.5, 1.0]
+    """
+    seen = np.zeros(channel.shape[0])
+    for columns in _blocks(channel.shape[1]):
+        seen += np.count_nonzero(~np.isnan(channel[:, columns]), axis=1)
+    share: Floats = seen / max(channel.shape[1], 1)
+    return share
+
+
+def least_coverage(dynamics: Dynamics) -> float:
+    """The smallest fraction of the examples that an epoch of the record observed; 1 without channels.
+
+    >>> least_coverage(Dynamics({"target_prob": [[0.5, np.nan], [0.5, 0.5]]}, [0, 1]))
+    0.5
+    """
+    # the fullest channel: kl_step begins with the second epoch, and what a finished network tells has the last one only
+    return max((float(coverage(values).min(initial=1.0)) for values in dynamics.channels.values()), default=1.0)
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """Fractions of the observed examples that the model was right about, in its first and its last recorded epoch.
+
+    `chance` is what always answering with the largest class gives.
+    """
+
+    first: float
+    last: float
+    chance: float
+
+    @property
+    def hardly(self) -> bool:
+        """Whether the last epoch is less than a tenth of the way from chance to always right."""
+        return self.last < self.chance + LEARNED * (1 - self.chance)
+
+    @property
+    def text(self) -> str:
+        """What was learned, in words.
+
+        >>> LearningCurve(0.2, 0.5, 0.25).text
+        'the model was right about 50.0 % of the examples in its last epoch, 20.0 % in its first (chance: 25.0 %)'
+        """
+        told = (
+            f"the model was right about {100 * self.last:.1f} % of the examples in its last epoch, "
+            f"{100 * self.first:.1f} % in its first (chance: {100 * self.chance:.1f} %)"
+        )
+        return f"{told}: it has hardly learned, so its scores say little; record more epochs" if self.hardly else told
+
+
+def learning(dynamics: Dynamics) -> LearningCurve | None:
+    """How far the recorded model learned the labels; None where no margin was recorded.
+
+    >>> learning(Dynamics({"margin": [[-1.0, 1.0], [2.0, np.nan]]}, [0, 1]))
+    Learning(first=0.5, last=1.0, chance=0.5)
+    """
+    channel = next((dynamics.channels[name] for name in ("margin", "prob_margin") if name in dynamics.channels), None)
+    if channel is None or not len(channel) or not len(dynamics):
+        return None
+    seen = [row[~np.isnan(row)] for row in (np.asarray(channel[0]), np.asarray(channel[-1]))]
+    if not all(len(row) for row in seen):
+        return None
+    size = np.bincount(dynamics.label[dynamics.label >= 0], minlength=1)
+    first, last = (float((row > 0).mean()) for row in seen)
+    return LearningCurve(first, last, float(size.max() / max(size.sum(), 1)))
+
+
+def class_counts(label: NDArray[np.int64], mask: NDArray[np.bool_], n_classes: int) -> NDArray[np.int64]:
+    """Examples of each class, all and kept: (K, 2).
+
+    >>> class_counts(np.array([0, 0, 2]), np.array([True, False, True]), 3).tolist()
+    [[2, 1], [0, 0], [1, 1]]
+    """
+    known = label >= 0
+    size = max(n_classes, int(label.max(initial=-1)) + 1)
+    whole = np.bincount(label[known], minlength=size)
+    kept = np.bincount(label[known & mask], minlength=size)
+    return np.stack([whole, kept], axis=1).astype(np.int64)  # (K, 2)
+
+
+def lineage(provenance: Provenance) -> list[Provenance]:
+    """The recipes that led to an artefact, oldest first, each once.
+
+    >>> [r.method for r in lineage(Provenance(method="beta", parents=(Provenance(method="dual"),)))]
+    ['dual', 'beta']
+    """
+    steps: list[Provenance] = []
+    for parent in provenance.parents:
+        steps += [step for step in lineage(parent) if step not in steps]
+    return [*steps, provenance]
+
+
+def percent(fraction: float) -> str:
+    """A fraction as "30 %": three digits, more where rounding would claim all or nothing.
+
+    >>> percent(0.3), percent(1 / 3), percent(0.99999), percent(1)
+    ('30 %', '33.3 %', '99.999 %', '100 %')
+    """
+    for digits in range(3, 9):
+        text = f"{100 * fraction:.{digits}g}"
+        if float(text) < 100 or fraction >= 1:
+            break
+    return f"{text} %"
+
+
+def names_of(count: int, names: Sequence[str]) -> list[str]:
+    """A name for each class number below `count`: the given one, else "class 7"."""
+    return [str(names[i]) if i < len(names) else f"class {i}" for i in range(count)]
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    return (slice(start, min(start + BLOCK, count)) for start in range(0, count, BLOCK))

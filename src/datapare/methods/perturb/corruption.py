@@ -1,0 +1,38 @@
+"""corruption: spoil a share of the images by noise, occlusion, low resolution, fog or motion blur, a fifth each.
+
+    kinds dealt out by a random order of the touched images, so that their counts differ by one at most
+
+Source      arXiv:2502.06905, Cho, Shin, Kang, Yun, 2025 (unverified): the five kinds in equal shares, 20 to 40 % of the
+            images in all. How strong each kind is was not published: each has the default of its own scenario.
+Reads       image (N, H, W, C): bytes; images may have sizes of their own.
+Knobs       share: of the images that change.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from datapare.methods.perturb import Change, Image, Images, draw, fog, gaussian_noise, motion_blur, occlusion
+from datapare.methods.perturb.resolution import corrupt as lower_resolution
+
+
+def corruption(image: Images, rng: np.random.Generator, *, share: float = 0.2) -> Change:
+    """Spoil floor(share * N) images, each in one of five ways.
+
+    Raises InputError for a share outside (0, 1].
+
+    >>> change = corruption(np.zeros((10, 8, 8, 1), np.uint8), np.random.default_rng(0), share=0.5)
+    >>> len(change.touched), sorted(int(one.max()) > 0 for one in change.image)  # noise and fog lighten black
+    (5, [False, False, False, True, True])
+    """
+    kinds: tuple[Callable[[Image], Image], ...] = (
+        lambda one: gaussian_noise.corrupt(one, rng),
+        lambda one: occlusion.corrupt(one, rng),
+        lower_resolution,
+        lambda one: fog.corrupt(one, rng),
+        lambda one: motion_blur.corrupt(one, rng),
+    )
+    touched = draw(len(image), share, rng)
+    kind = rng.permutation(len(touched)) % len(kinds)
+    spoiled = [kinds[k](image[int(i)]) for i, k in zip(touched, kind, strict=True)]
+    return Change(np.arange(len(image)), touched, image=spoiled)

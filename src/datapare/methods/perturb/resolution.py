@@ -1,0 +1,38 @@
+"""resolution: shrink a share of the images and enlarge them again, so that their details are gone.
+
+    x' = enlarge(shrink(x)): the mean over boxes down to scale * H by scale * W, bilinear back up
+
+Source      Named in arXiv:2502.06905 (Cho, Shin, Kang, Yun, 2025), unverified; filters and scale are ours.
+Reads       image (N, H, W, C): bytes; images may have sizes of their own.
+Knobs       share: of the images that change; scale: of height and width that remains in detail.
+"""
+
+import numpy as np
+
+from datapare.methods.perturb import Change, Image, Images, corrupted, unit
+
+
+def resolution(image: Images, rng: np.random.Generator, *, share: float = 0.2, scale: float = 0.25) -> Change:
+    """Leave floor(share * N) images only `scale` of their height and width in detail.
+
+    Raises InputError for a share or a scale outside (0, 1].
+
+    >>> checks = (np.indices((4, 4)).sum(0) % 2 * 254).astype(np.uint8).reshape(1, 4, 4, 1)
+    >>> np.unique(resolution(checks, np.random.default_rng(0), share=1.0, scale=0.5).image[0]).tolist()
+    [127]
+    """
+    unit("scale", scale)
+    return corrupted(image, share, rng, lambda one: corrupt(one, scale))
+
+
+def corrupt(image: Image, scale: float = 0.25) -> Image:
+    """Shrink and enlarge one image."""
+    from PIL import Image as Picture
+
+    height, width = image.shape[:2]
+    small = max(1, round(width * scale)), max(1, round(height * scale))
+    channels = []
+    for c in range(image.shape[2]):
+        shrunk = Picture.fromarray(image[..., c]).resize(small, Picture.Resampling.BOX)
+        channels.append(np.asarray(shrunk.resize((width, height), Picture.Resampling.BILINEAR)))
+    return np.stack(channels, axis=-1)  # (H, W, C)

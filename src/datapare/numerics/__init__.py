@@ -1,0 +1,1 @@
+"""Array maths that methods share; numpy and scipy only."""

@@ -1,0 +1,1 @@
+"""Prune from end to end on a run folder."""

@@ -1,0 +1,187 @@
+"""What pruning will cost, before anything is paid: counts, seconds from a few real training steps, disk and memory."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from datapare.evaluation.costs import duration
+from datapare.methods.extrapolation import draw_fraction
+from datapare.numerics.sampling import budget
+
+WARM_UP, TIMED = 2, 6  # steps: the first compile and allocate
+NETWORKS = 50  # thinned networks of distorted_loss
+
+
+@dataclass(frozen=True)
+class CostEstimate:
+    """What `prune` would do and take: examples, settings, seconds, bytes.
+
+    `training` is the scoring run's settings, on `scored` examples; `full` and `subset` those of a training on all and
+    on what is kept; `step` is the measured seconds of an update by batch size; `extra` is how many more epochs it takes
+    to look at the examples as they are, in each epoch or after the last. `memory` is the most this process has taken so
+    far, with the data encoded and the network in training.
+    """
+
+    total: int
+    count: int
+    scored: int
+    preset: str
+    training: Any
+    full: Any
+    subset: Any
+    step: Mapping[int, float]
+    extra: float
+    record: int
+    data: int
+    memory: int
+
+    @property
+    def epoch(self) -> float:
+        """Seconds of an epoch of the scoring run."""
+        return self.seconds(replace(self.training, epochs=1), self.scored)
+
+    def seconds(self, training: Any, examples: int) -> float:
+        """Seconds of a training on so many examples."""
+        return float(training.epochs * np.ceil(examples / training.batch) * self.step[training.batch])
+
+    def lines(self) -> list[str]:
+        """Return the forecast in words."""
+        epochs = self.training.epochs + self.extra
+        whole = self.total / self.scored  # what is made after the training covers all examples
+        scoring = (self.training.epochs + self.extra * whole) * self.epoch
+        some = (
+            ""
+            if self.scored == self.total
+            else f" on {self.scored:,} examples, the other scores predicted after, which is not counted"
+        )
+        full, subset = self.seconds(self.full, self.total), self.seconds(self.subset, self.count)
+        settings = (
+            f"preset {self.preset}, {self.training.model}, batch {self.training.batch}, {self.training.precision}"
+        )
+        return [
+            f"keep {self.count:,}, drop {self.total - self.count:,} of {self.total:,} examples",
+            f"scoring    {epochs:g} epochs of {duration(self.epoch)}{some}: {duration(scoring)} ({settings})",
+            f"retraining {self.full.epochs} epochs on all examples: {duration(full)}",
+            f"           {self.subset.epochs} epochs on the subset: {duration(subset)}",
+            f"disk       {_size(self.record)} for the record, and the kept examples",
+            f"memory     {_size(self.data)} for the encoded examples; {_size(self.memory)} in all so far",
+            _paid(scoring, full - subset),
+            f"from {TIMED} timed training steps; nothing was written",
+        ]
+
+
+def forecast(
+    source: Any,
+    *,
+    keep: float,
+    score_fraction: float | None = None,
+    seed: int = 0,
+    open_with: Mapping[str, Any] | None = None,
+    record_with: Mapping[str, Any] | None = None,
+) -> CostEstimate:
+    """Say what `prune` with the same arguments would cost, from a few real training steps; nothing is written.
+
+    Raises InputError as `prune` does for a dataset, a keep fraction or settings that cannot be.
+    """
+    from datapare.data import Dataset, encode, open_dataset
+    from datapare.recording.logit_signals import CHANNELS
+    from datapare.training import retraining, settings, settle
+    from datapare.training.config import for_fraction
+    from datapare.training.networks.factory import backbone
+    from datapare.training.scoring_run import needed
+    from datapare.training.signals.final import FINISHED
+
+    data = source if isinstance(source, Dataset) else open_dataset(source, **(open_with or {}))
+    count = budget(len(data), keep)
+    scored = len(data) if score_fraction is None else len(draw_fraction(data.label, score_fraction, seed))
+    wish = dict(record_with or {})
+    observed = wish.pop("observed", "train-pass")
+    channels = needed(wish.pop("channels", tuple(CHANNELS)), score_fraction)
+    wish.pop("until_stable", None)  # what it may save is not known beforehand
+    words = backbone(wish.get("model")) if data.kind == "text" else None
+    inputs = encode(data, image_size=wish.pop("image_size", None), tokenizer=words)
+    classes = len(data.classes)
+    training = settle(inputs, data.label, classes, settings(inputs, classes, **wish), seed)
+    full, subset = retraining(training), retraining(training, count / len(data))
+    scoring = for_fraction(training, score_fraction)
+    sizes = {scoring.batch, training.batch, subset.batch}
+    extra = sum(FINISHED[name].epochs(classes) for name in channels if name in FINISHED)
+    if observed != "train-pass":  # one more forward pass in every epoch, over what is trained on
+        extra += FINISHED["prob"].epochs(classes) * training.epochs * scored / len(data)
+    return CostEstimate(
+        total=len(data),
+        count=count,
+        scored=scored,
+        preset=_preset(record_with or {}, inputs, classes),
+        training=scoring,
+        full=full,
+        subset=subset,
+        step={batch: _step(inputs, data.label, classes, training, batch, seed) for batch in sizes},
+        extra=extra,
+        record=len(data) * _bytes_per_example(inputs, classes, training, channels),
+        data=inputs.array.nbytes,
+        memory=_peak(),
+    )
+
+
+def _preset(wish: Mapping[str, Any], inputs: Any, classes: int) -> str:
+    """The name of the recipe that was asked for, or that the data choose."""
+    from datapare.training import PRESETS, choose
+    from datapare.training.networks.factory import backbone
+
+    chosen = PRESETS["finetune"] if backbone(wish.get("model")) else choose(inputs, classes)
+    return str(wish.get("preset") or next(name for name, provenance in PRESETS.items() if provenance is chosen))
+
+
+def _step(inputs: Any, label: Any, classes: int, training: Any, batch: int, seed: int) -> float:
+    """Seconds of one update with this batch size, by a few real ones."""
+    from datapare.training import train
+
+    def run(steps: int) -> Any:
+        brief = replace(training, batch=batch, epochs=1, schedule_epochs=training.schedule)
+        index = np.resize(np.random.default_rng(seed).permutation(len(label)), min(steps * batch, len(label)))
+        return train(inputs, label, classes, brief, seed=seed, index=index)
+
+    run(WARM_UP)
+    timed = run(TIMED)
+    return float(timed.seconds / timed.iterations)
+
+
+def _bytes_per_example(inputs: Any, classes: int, training: Any, channels: Sequence[str]) -> int:
+    """Bytes of a finished record: 16 of label and key, 4 per channel and epoch, 4 per number of a summary."""
+    width: dict[str, int] = {"logit_mean": classes, "prob": classes, "distorted_loss": NETWORKS, "boundary_distance": 1}
+    if "embedding" in channels:
+        width["embedding"] = _embedding_width(inputs, classes, training)
+    return 16 + 4 * sum(width.get(name, int(training.epochs)) for name in channels)
+
+
+def _embedding_width(inputs: Any, classes: int, training: Any) -> int:
+    from datapare.data import Inputs
+    from datapare.training import embed
+    from datapare.training.loop import initial
+
+    return int(embed(initial(inputs, classes, training, 0), Inputs(inputs.array[:1], inputs.encoding)).shape[1])
+
+
+def _peak() -> int:
+    """Most bytes of memory this process has taken."""
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _paid(scoring: float, saved: float) -> str:
+    if saved <= 0:
+        return "pays       never by time: a training on the subset takes as long as on everything"
+    needed = int(np.floor(scoring / saved)) + 1
+    return f"pays       after {needed:,} training{'s' * (needed > 1)} on the subset instead of on everything"
+
+
+def _size(count: int) -> str:
+    if count < 1_000_000:
+        return f"{max(1, count // 1000)} kB"
+    return f"{count / 1e6:,.0f} MB" if count < 10_000_000_000 else f"{count / 1e9:,.1f} GB"

@@ -1,0 +1,151 @@
+"""One number about a whole dataset: find the gauge, gather the arrays it reads, run it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datapare.artifacts import Dynamics
+from datapare.errors import InputError
+from datapare.methods.registry import check_params, find
+from datapare.methods.scoring import bind
+from datapare.pipeline import run_folder
+
+FREEZE = 512  # examples that fix the batch norms of a linearised network
+PROBED = "ntk_feature"  # the one array that takes a network
+
+
+def measure(dynamics: Dynamics, method: str = "spread", **params: Any) -> float:
+    """Measure one number about the dataset of a record; only `label` and `arrays` of it are read.
+
+    Raises MissingChannelError when the record lacks what the method reads, InputError for unknown methods and knobs.
+
+    >>> d = Dynamics({}, [0, 0, 1, 1], {"embedding": [[0.0], [1.0], [8.0], [11.0]]})
+    >>> measure(d, "spread", shots=1)
+    -2.0
+    """
+    found = find("metric", method)
+    values = check_params(found, params)
+    return float(found.function(*(bind(name, found, dynamics).whole() for name in found.reads), **values))
+
+
+def measure_source(
+    place: str,
+    method: str,
+    params: Mapping[str, Any],
+    *,
+    open_with: Mapping[str, Any],
+    train_with: Mapping[str, Any],
+    examples: int = 100,
+) -> list[str]:
+    """Measure a dataset or a run folder, and return the number and its conditions in words.
+
+    `open_with` is passed to open_dataset and `train_with` (preset, model) to train.settings, for a dataset;
+    `examples` are linearised where the method reads gradients. Raises InputError as `gauge` and they do.
+    """
+    found = find("metric", method)
+    params = check_params(found, params)
+    if PROBED in found.reads:
+        return _predicted(place, method, params, open_with, train_with, examples)
+    dynamics = _recorded(place, open_with)
+    value = measure(dynamics, method, **params)
+    width = dynamics.arrays["embedding"].shape[1]
+    return [
+        f"{method} {value:.6g}: {found.title}",
+        f"from embeddings of {width:,} numbers of {len(dynamics):,} examples",
+    ]
+
+
+def is_run(place: str) -> bool:
+    """Say whether a path is a run folder."""
+    return (Path(place) / run_folder.RUN).is_file()
+
+
+def _recorded(place: str, open_with: Mapping[str, Any]) -> Dynamics:
+    """The record of a run, or a dataset's own vectors in place of one."""
+    from datapare.data import encode, open_dataset
+
+    if is_run(place):
+        return run_folder.dynamics_of(Path(place))
+    data = open_dataset(place, **open_with)
+    vectors = {"embedding": encode(data).array} if data.kind in ("embedding", "table") else {}
+    return Dynamics({}, data.label, vectors, key=data.key)
+
+
+def _predicted(
+    place: str,
+    method: str,
+    params: Mapping[str, Any],
+    open_with: Mapping[str, Any],
+    train_with: Mapping[str, Any],
+    examples: int,
+) -> list[str]:
+    from datapare.data import encode, open_dataset
+    from datapare.training import settings
+    from datapare.training.networks.factory import backbone
+
+    run = Path(place) if is_run(place) else None
+    data = open_dataset(place, **open_with) if run is None else run_folder.dataset_of(run)
+    words = backbone(train_with.get("model") if run is None else run_folder.training_of(run).model)
+    size = None if run is None else run_folder.image_size_of(run)
+    inputs = encode(data, image_size=size, tokenizer=words if data.kind == "text" else None)
+    training = settings(inputs, len(data.classes), **train_with) if run is None else run_folder.training_of(run)
+    dynamics = linearise(inputs, data.label, len(data.classes), training, examples=examples, seed=params["seed"])
+    updates = measure(dynamics, method, **params)
+    per_epoch = max(1, round(len(data) / training.batch))
+    lines = [
+        f"{method} {updates:,.0f} updates: {updates / per_epoch:,.1f} epochs at batches of {training.batch}",
+        f"by linearising {training.model} on {len(dynamics):,} of {len(data):,} examples",
+    ]
+    return [*lines, *_doubts(dynamics, params, training)]
+
+
+def linearise(
+    inputs: Any, label: NDArray[np.int64], n_classes: int, training: Any, *, examples: int = 100, seed: int = 0
+) -> Dynamics:
+    """Return ntk_feature (n, K, D) and logit (n, K) of some examples, at the weights that a training starts from.
+
+    `inputs` are what `encode` returns and `training` a Training; `seed` is that of the training, and draws the
+    examples. Raises InputError when there is nothing to draw.
+    """
+    import torch
+
+    from datapare.data import Inputs
+    from datapare.training.batches import BatchSource
+    from datapare.training.inference import predict
+    from datapare.training.loop import initial
+    from datapare.training.signals.ntk_feature import freeze, ntk_feature
+
+    if examples < 1 or not len(label):
+        raise InputError(f"a linearised model needs at least one example, not {min(examples, len(label))}.")
+    order = np.random.default_rng(seed).permutation(len(label))
+    chosen = np.sort(order[:examples])
+    network, rows = initial(inputs, n_classes, training, seed), BatchSource(inputs.array, inputs.encoding.kind)
+    freeze(network, rows.take(torch.from_numpy(order[:FREEZE])))
+    arrays = {
+        "ntk_feature": ntk_feature(network, rows.take, chosen, seed=seed),
+        "logit": predict(network, Inputs(inputs.array[chosen], inputs.encoding)),
+    }
+    return Dynamics({}, label[chosen], arrays, observed="eval-pass")
+
+
+def _doubts(dynamics: Dynamics, params: Mapping[str, Any], training: Any) -> list[str]:
+    """Where the prediction is about another training than the recipe's, or about none that exists."""
+    from datapare.methods.metric.training_time import stable_rate
+
+    doubts = []
+    if (training.optimizer, training.lr, training.momentum) != ("sgd", params["lr"], params["momentum"]):
+        doubts.append(
+            f"the recipe itself trains by {training.optimizer} with lr {training.lr:g} and momentum "
+            f"{training.momentum:g}; this is about gradient descent with lr {params['lr']:g} and momentum "
+            f"{params['momentum']:g}"
+        )
+    stable = stable_rate(dynamics.arrays["ntk_feature"], dynamics.arrays["logit"], dynamics.label)
+    if params["lr"] / (1 - params["momentum"]) > stable:
+        doubts.append(
+            f"at this rate updates overshoot: the training takes longer than predicted; the linear model holds up to "
+            f"lr {stable * (1 - params['momentum']):.2g} with this momentum"
+        )
+    return doubts

@@ -1,0 +1,52 @@
+"""What a record is made with: refused where it cannot be, and compared where it is continued or shared."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, get_args
+
+from datapare.artifacts import Dynamics, Observed
+from datapare.errors import InputError
+from datapare.recording.logit_signals import CHANNELS
+from datapare.recording.record_files import digest
+
+ARRAYS = ("logit_mean",)
+
+
+def facts(plain: Dynamics, epochs: int, channels: Sequence[str], arrays: Sequence[str]) -> dict[str, Any]:
+    """Return what a continued record, and every process that records, must agree with."""
+    return {
+        "examples": len(plain),
+        "epochs": epochs,
+        "labels": digest(plain.label),
+        "keys": None if plain.key is None else digest(plain.key),
+        "classes": list(plain.classes),
+        "channels": list(channels),
+        "arrays": list(arrays),
+        "observed": plain.observed,
+        "provenance": asdict(plain.provenance),
+    }
+
+
+def check_names(channels: Sequence[str], arrays: Sequence[str], observed: str) -> None:
+    """Raise InputError unless these are names of channels, arrays and a pass that can be recorded."""
+    for what, given, known in (("channel", channels, (*CHANNELS, "kl_step")), ("array", arrays, ARRAYS)):
+        unknown = [name for name in given if name not in known]
+        if isinstance(given, str) or unknown or len(set(given)) < len(given):
+            raise InputError(f"{what}s are different names out of {', '.join(known)}, not {given!r}.")
+    if not channels:
+        raise InputError(f"expected at least one channel out of {', '.join(CHANNELS)}, but none was named.")
+    if observed not in get_args(Observed):
+        raise InputError(f"observed is one of {get_args(Observed)}, not {observed!r}.")
+
+
+def check_sizes(plain: Dynamics, epochs: int) -> None:
+    """Raise InputError unless so many epochs of such labels can be recorded."""
+    if not isinstance(epochs, int) or epochs < 1:
+        raise InputError(f"epochs is how many epochs will be recorded, at least 1, not {epochs!r}.")
+    if len(plain) == 0:
+        raise InputError("expected one label per example, but there are none.")
+    low, high = int(plain.label.min()), int(plain.label.max())
+    if low < 0:
+        raise InputError(f"labels are class numbers 0, 1, 2, …, but {low} arrived; record labelled examples only.")
+    if plain.classes and high >= len(plain.classes):
+        raise InputError(f"the labels go up to {high}, but only {len(plain.classes)} classes are named.")

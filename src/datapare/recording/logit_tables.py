@@ -1,0 +1,234 @@
+"""What one epoch hands to the next about each example: the last softmax (for `kl_step`) and the sum of logits.
+
+Both are (N, K) tables, too large for the device, so they live on disk. Each epoch reads the table the epoch before
+left and writes its own, so an epoch that was killed half-way is repeated from the same start. Logits wait on the device
+until there are enough of them, so that the host waits once per 64 MB and not once per batch. Where several processes
+record, the first keeps the tables; the others keep the epoch's logits in a temporary file and hand them over at its
+end.
+
+So a table takes its size twice on disk while an epoch is written: for 50,000 examples of 100 classes, 2 x 20 MB each
+(benchmarks/results/record_memory.json).
+
+The softmax is kept in float32: from a float16 one a `kl_step` is off by up to 4e-4, more than the whole step of a
+well-learned example (10,000 random examples, 100 classes).
+"""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from datapare.recording.logit_signals import kl_step
+from datapare.recording.process_group import ProcessGroup
+from datapare.recording.record_files import reserve
+
+WAITING_BYTES = 64 * 2**20
+BLOCK = 65_536  # examples per pass over a table
+ENTERED = 4096  # examples entered in the tables at once
+
+
+class Table:
+    """One float32 file (N, W) per epoch, of which the last two are kept; unwritten rows are zeros."""
+
+    def __init__(self, folder: Path, name: str, count: int) -> None:
+        self.folder = folder
+        self.name = name
+        self.count = count
+        self.before: NDArray[np.float32] | None = None  # as the epoch before left it; None in the first epoch
+        self.now: NDArray[np.float32] | None = None
+
+    def file(self, epoch: int) -> Path:
+        """Return where the table lies as this epoch left it."""
+        return self.folder / f"carry.{self.name}.{epoch}.npy"
+
+    def begin(self, epoch: int, width: int, *, copy: bool) -> None:
+        """Start this epoch's table, empty or as a copy of the one before, and drop all but that one."""
+        self.close()
+        for file in self.folder.glob(f"carry.{self.name}.*.npy"):
+            if epoch == 0 or file != self.file(epoch - 1):
+                file.unlink()
+        if epoch > 0 and copy:
+            shutil.copyfile(self.file(epoch - 1), self.file(epoch))
+        else:
+            reserve(self.file(epoch), (self.count, width))
+        self.now = np.load(self.file(epoch), mmap_mode="r+", allow_pickle=False)
+        self.before = np.load(self.file(epoch - 1), mmap_mode="r", allow_pickle=False) if epoch else None
+
+    def flush(self) -> None:
+        """Bring what was written to the disk."""
+        if isinstance(self.now, np.memmap):
+            self.now.flush()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self.before = self.now = None
+
+
+class PendingLogits:
+    """Logits on their device, until there are enough of them for the host to fetch."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._pieces: list[tuple[Tensor, Tensor]] = []
+        self._bytes = 0
+
+    def add(self, index: Tensor, logits: Tensor) -> bool:
+        """Keep copies of index (B,) and logits (B, K), as float32; returns whether it is time to fetch them."""
+        self._pieces.append((index.clone(), logits.to(torch.float32, copy=True)))
+        self._bytes += 4 * logits.numel()
+        return self._bytes >= WAITING_BYTES
+
+    def fetch(self) -> tuple[Tensor, Tensor] | None:
+        """Return all that was added, in its order, on the host; None when there is nothing."""
+        if not self._pieces:
+            return None
+        index = torch.cat([index for index, _ in self._pieces]).cpu()
+        logits = torch.cat([logits for _, logits in self._pieces]).cpu()
+        self.clear()
+        return index, logits
+
+
+class LogitSpool:
+    """The logits of one epoch in a process that keeps no tables: in a temporary file, to be handed over at its end."""
+
+    def __init__(self) -> None:
+        self._waiting = PendingLogits()
+        self._file: IO[bytes] | None = None
+        self._shapes: list[tuple[int, int]] = []
+
+    def add(self, _epoch: int, index: Tensor, logits: Tensor) -> None:
+        """Keep the logits (B, K) of the examples at `index` (B,); the caller may reuse both."""
+        if self._waiting.add(index, logits):
+            self._spill()
+
+    def settle(self, _epoch: int, peers: ProcessGroup, ours: NDArray[np.bool_]) -> None:
+        """Hand over the logits of the examples whose last observation was made here."""
+        self._spill()
+        for _ in peers.collect(self._pieces(torch.from_numpy(ours))):
+            pass
+
+    def reset(self) -> None:
+        """Forget the running epoch."""
+        self._waiting.clear()
+        self._shapes = []
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _spill(self) -> None:
+        fetched = self._waiting.fetch()
+        if fetched is None:
+            return
+        self._file = self._file or tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the epoch
+        for tensor in fetched:
+            self._file.write(tensor.numpy().data)
+        self._shapes.append((len(fetched[1]), fetched[1].shape[1]))
+
+    def _pieces(self, ours: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        if self._file is None:
+            return
+        self._file.seek(0)
+        for rows, width in self._shapes:
+            index = torch.frombuffer(bytearray(self._file.read(8 * rows)), dtype=torch.int64)
+            logits = torch.frombuffer(bytearray(self._file.read(4 * rows * width)), dtype=torch.float32)
+            yield index[ours[index]], logits.reshape(rows, width)[ours[index]]
+
+
+class LogitTables:
+    """The tables of one record, and the logits that wait to be entered in them."""
+
+    def __init__(self, folder: Path, count: int, *, softmax: bool, total: bool) -> None:
+        self.softmax = Table(folder, "softmax", count) if softmax else None  # (N, K)
+        self.total = Table(folder, "total", count) if total else None  # (N, K + 1): sum of logits, and of how many
+        self.step = np.full(count, np.nan, dtype=np.float32)  # kl_step of the running epoch
+        self._waiting = PendingLogits()
+        self._begun = False
+
+    @property
+    def tables(self) -> list[Table]:
+        """The tables that are kept."""
+        return [table for table in (self.softmax, self.total) if table is not None]
+
+    def can_repeat(self, epoch: int) -> bool:
+        """Whether the epoch before this one left its tables."""
+        return epoch == 0 or all(table.file(epoch - 1).exists() for table in self.tables)
+
+    def add(self, epoch: int, index: Tensor, logits: Tensor) -> None:
+        """Enter the logits (B, K) of the examples at `index` (B,), now or soon; the caller may reuse both."""
+        if self._waiting.add(index, logits):
+            self._enter_waiting(epoch)
+
+    def settle(self, epoch: int, peers: ProcessGroup, _ours: NDArray[np.bool_]) -> None:
+        """Enter all that waits here, then what the other processes hand over, and bring the tables to the disk."""
+        self._enter_waiting(epoch)
+        for index, logits in peers.collect(()):
+            self._enter(epoch, index.numpy(), logits)
+        for table in self.tables:
+            table.flush()
+
+    def reset(self) -> None:
+        """Forget the running epoch."""
+        self._waiting.clear()
+        self._begun = False
+        self.step.fill(np.nan)
+        for table in self.tables:
+            table.close()
+
+    def drop(self) -> None:
+        """Delete the tables."""
+        self.reset()
+        for table in self.tables:
+            for file in table.folder.glob(f"carry.{table.name}.*.npy"):
+                file.unlink()
+
+    def write_logit_mean(self, epoch: int, file: Path) -> None:
+        """Write the mean logits (N, K) over the epochs up to this one; NaN for an example never observed."""
+        assert self.total is not None  # noqa: S101
+        total = np.load(self.total.file(epoch), mmap_mode="r", allow_pickle=False)
+        reserve(file, (total.shape[0], total.shape[1] - 1))
+        mean = np.load(file, mmap_mode="r+", allow_pickle=False)
+        with np.errstate(invalid="ignore"):
+            for start in range(0, len(total), BLOCK):
+                block = total[start : start + BLOCK]
+                mean[start : start + BLOCK] = block[:, :-1] / block[:, -1:]
+        mean.flush()
+
+    def _enter_waiting(self, epoch: int) -> None:
+        fetched = self._waiting.fetch()
+        if fetched is None:
+            return
+        index, logits = fetched
+        inside = (index >= 0) & (index < len(self.step))  # what is outside is reported at the end of the epoch
+        # A few rows at a time: ln, exp and differences of all at once are several times the logits.
+        for some, rows in zip(torch.split(index[inside], ENTERED), torch.split(logits[inside], ENTERED), strict=True):
+            self._enter(epoch, some.numpy(), rows)
+        for table in self.tables:
+            table.flush()
+
+    def _enter(self, epoch: int, index: NDArray[np.int64], logits: Tensor) -> None:
+        width = logits.shape[1]
+        if not self._begun:
+            if self.softmax is not None:
+                self.softmax.begin(epoch, width, copy=False)
+            if self.total is not None:
+                self.total.begin(epoch, width + 1, copy=True)
+            self._begun = True
+        # numpy gives a repeated position its last value, in order, as a repeated example should.
+        if self.softmax is not None and self.softmax.now is not None:
+            prob = torch.softmax(logits, dim=1)
+            if self.softmax.before is not None:
+                self.step[index] = kl_step(prob, torch.from_numpy(self.softmax.before[index])).numpy()
+            self.softmax.now[index] = prob.numpy()
+        if self.total is not None and self.total.now is not None:
+            one = np.ones((len(index), 1), dtype=np.float32)
+            new = np.concatenate([logits.numpy(), one], axis=1)
+            self.total.now[index] = new if self.total.before is None else self.total.before[index] + new

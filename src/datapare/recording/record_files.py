@@ -1,0 +1,211 @@
+"""The folder of a record in the making: locked, reserved in full, and never ahead of what is safely on disk.
+
+Each channel is one preallocated `.npy` file (T, N). A row is written and flushed first, then `progress.json` is
+replaced to count it, so that a process killed anywhere leaves a folder that the next one continues. `meta.json`, which
+makes the folder an ordinary finished record, comes last.
+"""
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datapare import lock, storage
+from datapare.errors import InputError
+from datapare.lock import LOCK
+
+PROGRESS = "progress.json"
+
+
+class RecordFiles:
+    """Rows of named channels, epoch by epoch, in a folder that one process at a time may write.
+
+    `facts` are what a continued record must agree with; `arrays` (label, key) are stored once. `coverage` and
+    `seconds` hold one number per finished epoch. Raises InputError when the folder holds something else, belongs to
+    another record or cannot hold this one, and BusyError when another recorder has it open.
+    """
+
+    def __init__(self, folder: Path, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        self.folder = folder
+        self.facts = json.loads(json.dumps(facts, default=_plain))
+        self.shape = (int(facts["epochs"]), int(facts["examples"]))
+        _check_ours(folder)
+        self._lock = lock.take(folder, "recording")
+        try:
+            self.coverage: list[float]
+            self.seconds: list[float]
+            self.coverage, self.seconds = self._opened(arrays)
+        except BaseException:
+            self.close()
+            raise
+
+    def write_row(self, channel: str, epoch: int, row: NDArray[np.float32]) -> None:
+        """Write one epoch (N,) of a channel and flush it to the disk."""
+        rows = np.load(self.file(f"channels.{channel}"), mmap_mode="r+", allow_pickle=False)
+        rows[epoch] = row
+        rows.flush()
+
+    def commit(self, coverage: Sequence[float], seconds: Sequence[float]) -> None:
+        """Count the epochs that are safely on disk: one coverage and one wall time each."""
+        self.coverage, self.seconds = list(coverage), list(seconds)
+        self._write_progress(reserved=True)
+
+    def shorten(self) -> None:
+        """Make the epochs counted so far all there are."""
+        self.facts["epochs"] = len(self.coverage)
+        self.shape = (len(self.coverage), self.shape[1])
+        self._write_progress(reserved=True)
+
+    def trim(self) -> None:
+        """Cut each channel to the epochs there are, which are fewer after `shorten`."""
+        for file in (self.file(f"channels.{name}") for name in self.facts["channels"]):
+            rows = np.load(file, mmap_mode="r", allow_pickle=False)
+            if len(rows) > self.shape[0]:
+                draft = file.with_suffix(".half")
+                with draft.open("wb") as out:
+                    np.save(out, rows[: self.shape[0]], allow_pickle=False)
+                draft.replace(file)
+
+    def file(self, name: str) -> Path:
+        """Return where the array of this name lies."""
+        return self.folder / f"{name}.npy"
+
+    def load(self, name: str) -> NDArray[Any]:
+        """Return the array of this name, memory-mapped read-only."""
+        array: NDArray[Any] = np.load(self.file(name), mmap_mode="r", allow_pickle=False)
+        return array
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        lock.release(self._lock)
+
+    def _opened(self, arrays: Mapping[str, NDArray[Any]]) -> tuple[list[float], list[float]]:
+        progress = _progress(self.folder)
+        if progress is not None:
+            _check_same(self.folder, progress["facts"], self.facts)
+            if progress["reserved"]:
+                return list(progress["coverage"]), list(progress["seconds"])
+        self._reserve(arrays)
+        return [], []
+
+    def _reserve(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        channels = [self.file(f"channels.{name}") for name in self.facts["channels"]]
+        try:
+            self.coverage, self.seconds = [], []
+            self._write_progress(reserved=False)
+            for file in channels:
+                reserve(file, self.shape)
+            for file in channels:
+                _fill(file, self.shape)
+            for name, array in arrays.items():
+                np.save(self.file(name), array, allow_pickle=False)
+            self._write_progress(reserved=True)
+        except OSError as error:
+            needed = 4 * len(channels) * self.shape[0] * self.shape[1]
+            free = shutil.disk_usage(self.folder).free
+            for file in [*channels, *map(self.file, arrays), self.folder / PROGRESS, self.folder / LOCK]:
+                file.unlink(missing_ok=True)
+            raise InputError(
+                f"the record needs {needed:,} bytes in {self.folder} ({len(channels)} channels, {self.shape[0]} "
+                f"epochs, {self.shape[1]:,} examples), but {_reason(error)} with {free:,} bytes free; free some space, "
+                "choose another folder, or record fewer channels."
+            ) from error
+
+    def _write_progress(self, *, reserved: bool) -> None:
+        progress = {
+            "datapare": 1,
+            "reserved": reserved,
+            "coverage": self.coverage,
+            "seconds": self.seconds,
+            "facts": self.facts,
+        }
+        storage.write_json(self.folder / PROGRESS, progress)
+
+
+def digest(array: NDArray[Any]) -> str:
+    """Return the hex digest of an array's bytes."""
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+
+
+def reserve(file: Path, shape: tuple[int, int]) -> None:
+    """Create a float32 `.npy` file of zeros whose blocks are already taken, so that a full disk shows now."""
+    with file.open("wb") as out:
+        header = {
+            "descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)),
+            "fortran_order": False,
+            "shape": shape,
+        }
+        np.lib.format.write_array_header_1_0(out, header)
+        out.flush()
+        size = out.tell() + 4 * shape[0] * shape[1]
+        try:
+            os.posix_fallocate(out.fileno(), 0, size)
+        except (AttributeError, OSError) as error:
+            # macOS has no such call and some network disks refuse it; there the file grows as it is filled.
+            if isinstance(error, OSError) and error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+                raise
+            out.truncate(size)
+
+
+def _fill(file: Path, shape: tuple[int, int]) -> None:
+    with file.open("r+b") as out:
+        np.lib.format.read_magic(out)
+        np.lib.format.read_array_header_1_0(out)
+        row = np.full(shape[1], np.nan, dtype=np.float32)
+        for _ in range(shape[0]):
+            out.write(row.data)
+
+
+def _check_ours(folder: Path) -> None:
+    """Raise InputError unless the folder is absent, empty, or a record in the making; touches nothing."""
+    try:
+        names = {entry.name for entry in folder.iterdir()}
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InputError(f"cannot record in {folder}: {_reason(error)}; choose another folder.") from error
+    drafts = {name for name in names if name.startswith(f".{PROGRESS}.")}
+    if PROGRESS not in names and names - drafts - {LOCK}:
+        raise InputError(f"{folder} already holds something else; choose a new folder for the record.")
+
+
+def _progress(folder: Path) -> dict[str, Any] | None:
+    try:
+        progress = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, OSError) as error:
+        raise InputError(f"{folder / PROGRESS} cannot be read ({error}); record again in a new folder.") from error
+    if not isinstance(progress, dict) or progress.get("datapare") != 1 or "facts" not in progress:
+        raise InputError(f"{folder} was not begun by this version of datapare; record again in a new folder.")
+    return progress
+
+
+def _check_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
+    differing = [name for name in asked if begun.get(name) != asked[name]]
+    if differing:
+        shown = [
+            f"{name} {begun.get(name)} there and {asked[name]} here"
+            for name in differing
+            if name in ("epochs", "examples", "channels")
+        ]
+        detail = f" ({'; '.join(shown)})" if shown else ""
+        raise InputError(
+            f"{folder} holds a record that was begun with other {' and '.join(differing)}{detail}; give the same to "
+            "continue it, or choose a new folder."
+        )
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else str(value)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,5 @@
+"""The HTML report."""
+
+from datapare.reporting.render import report
+
+__all__ = ["report"]

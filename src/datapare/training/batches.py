@@ -1,0 +1,67 @@
+"""The examples that a training takes its batches from: in memory, on the accelerator, or in a mapped file."""
+
+import mmap
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from datapare.training.device import device
+
+_SHARE = 0.5  # of the accelerator's free memory that the data may take before its rows stay on the host
+
+
+class BatchSource:
+    """The encoded rows, decoded once and on the device where they fit; `take` gives a batch of them there."""
+
+    def __init__(self, array: NDArray[Any], kind: str) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a read-only map of a file: we never write into it
+            self.array = torch.from_numpy(array)
+        self.device = device()
+        if self.device.type == "cuda" and array.nbytes < _SHARE * torch.cuda.mem_get_info()[0]:
+            self.array = self.array.to(self.device)
+        self._map = _map(array) if self.array.device.type == "cpu" else None
+        # lengths on the host: a batch of texts is cut to its longest without asking the device
+        self.length = _lengths(array) if kind == "text" else None
+
+    def prefetch(self, position: NDArray[np.int64]) -> None:
+        """Have the system read rows (B,) of a mapped file that will be taken soon, all at once and meanwhile.
+
+        Taken without it, from a file that does not fit in memory, they are waited for one after the other.
+        """
+        if self._map is None:
+            return
+        file, start = self._map
+        size = self.array[0].nbytes
+        for first in (start + position * size).tolist():
+            page = first - first % mmap.PAGESIZE
+            file.madvise(mmap.MADV_WILLNEED, page, first + size - page)
+
+    def take(self, position: Tensor) -> Tensor:
+        """Return rows `position` (B,) int64 on the device; texts without the padding that all of them share."""
+        batch = self.array[position.to(self.array.device)]
+        if batch.device != self.device:
+            batch = batch.pin_memory().to(self.device, non_blocking=True)  # from pageable memory it would wait
+        if self.length is None:
+            return batch
+        return batch[:, : max(1, int(self.length[position.numpy()].max(initial=1)))]
+
+
+def _map(array: NDArray[Any]) -> tuple[mmap.mmap, int] | None:
+    """Return the map of a file that an array's rows lie in, and the byte where they begin; None for one in memory."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if not isinstance(owner, mmap.mmap) or not hasattr(owner, "madvise") or not array.flags.c_contiguous:
+        return None
+    return owner, array.ctypes.data - np.frombuffer(owner, np.uint8).ctypes.data
+
+
+def _lengths(array: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the position after the last token of each row (N, L) of ids."""
+    there = array != 0
+    return np.where(there.any(1), array.shape[1] - there[:, ::-1].argmax(1), 0)

@@ -1,0 +1,228 @@
+"""How to train, as data: the recipes of the papers and sensible ones of our own.
+
+Source      `cifar10`, `cifar100`: arXiv:2502.06905, Cho, Shin, Kang, Yun, 2025 (ResNet-18, a 200-epoch schedule of
+            which the scoring run uses 30). `imagenet`: the same authors' ResNet-34 recipe. The rest are ours.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from datapare.data import Inputs
+from datapare.errors import InputError
+
+Precision = Literal["auto", "fp32", "bf16"]
+Layout = Literal["auto", "channels-last", "contiguous"]
+
+# What a training leaves to the machine that runs it: pace.py settles it, and a settled one is the same training.
+OPEN: Mapping[str, Any] = {"precision": "auto", "layout": "auto", "compiled": None}
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The settings of one training.
+
+    `epochs` are trained; the learning rate follows the cosine of `schedule_epochs` (None: as many as are trained), so
+    a scoring run is the honest beginning of a full one. `augment` names transforms of augment.py in their order.
+    With `epsilon` > 0 the training is adversarial (adversarial.py): images are attacked within that distance, in
+    `attack_steps` of `attack_step`, all in units of the pixel range.
+    `precision`, `layout` (of images) and `compiled` (by torch.compile; None: left open) are how it is computed.
+    `mean` and `std` (per image channel, 0..1) are measured on the data when empty. `subset_budget` says what a
+    retraining on a subset keeps of the full one: its `epochs` (with `subset_batch`) or its `iterations`.
+
+    >>> TrainingConfig(epochs=30, schedule_epochs=200).schedule
+    200
+    """
+
+    epochs: int
+    schedule_epochs: int | None = None
+    batch: int = 128
+    lr: float = 0.1
+    min_lr: float = 0.0
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 5e-4
+    augment: tuple[str, ...] = ()
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    model: str = "resnet18"
+    width: int = 64
+    precision: Precision = "auto"
+    layout: Layout = "auto"
+    compiled: bool | None = None
+    subset_budget: Literal["epochs", "iterations"] = "epochs"
+    epsilon: float = 0.0
+    attack_step: float = 2 / 255
+    attack_steps: int = 10
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.epochs <= self.schedule:
+            raise InputError(
+                f"epochs lie between 1 and the schedule's {self.schedule}, not {self.epochs}: "
+                "train fewer, or lengthen schedule_epochs."
+            )
+        if self.batch < 2 or not self.lr > 0 or self.width < 1:
+            raise InputError(
+                f"a training needs batch >= 2, lr > 0 and width >= 1, "
+                f"not batch {self.batch}, lr {self.lr} and width {self.width}."
+            )
+        if not 0 <= self.epsilon < 1 or not self.attack_step > 0 or self.attack_steps < 1:
+            raise InputError(
+                f"an attack needs epsilon in [0, 1), attack_step > 0 and attack_steps >= 1, "
+                f"not {self.epsilon:g}, {self.attack_step:g} and {self.attack_steps}."
+            )
+
+    @property
+    def schedule(self) -> int:
+        """Epochs over which the learning rate falls."""
+        return self.epochs if self.schedule_epochs is None else self.schedule_epochs
+
+
+_DUAL_CIFAR = TrainingConfig(epochs=30, schedule_epochs=200, augment=("flip", "crop"))
+
+PRESETS: dict[str, TrainingConfig] = {
+    "cifar10": replace(
+        _DUAL_CIFAR,
+        mean=(125.3 / 255, 123.0 / 255, 113.9 / 255),
+        std=(63.0 / 255, 62.1 / 255, 66.7 / 255),
+    ),
+    "cifar100": replace(
+        _DUAL_CIFAR,
+        mean=(129.3 / 255, 124.1 / 255, 112.4 / 255),
+        std=(68.2 / 255, 65.4 / 255, 70.4 / 255),
+    ),
+    "imagenet": TrainingConfig(
+        epochs=60,
+        batch=256,
+        min_lr=1e-4,
+        nesterov=False,
+        weight_decay=1e-4,
+        augment=("resized-crop", "flip"),
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+        model="resnet34",
+        subset_budget="iterations",
+    ),
+    "tiny": TrainingConfig(epochs=15, schedule_epochs=40, batch=64, augment=("shift",), model="resnet8", width=16),
+    "small": TrainingConfig(
+        epochs=12, schedule_epochs=40, batch=64, augment=("flip", "crop"), model="resnet18", width=16
+    ),
+    "large": TrainingConfig(
+        epochs=15,
+        schedule_epochs=60,
+        batch=64,
+        lr=0.05,
+        weight_decay=1e-4,
+        augment=("resized-crop", "flip"),
+        model="resnet18",
+        width=32,
+    ),
+    "text": TrainingConfig(
+        epochs=10, batch=128, lr=5e-3, optimizer="adamw", weight_decay=1e-2, model="textnet", width=64
+    ),
+    "table": TrainingConfig(
+        epochs=15, batch=256, lr=2e-3, optimizer="adamw", weight_decay=1e-2, model="mlp", width=128
+    ),
+    "finetune": TrainingConfig(
+        epochs=6, batch=32, lr=3e-5, optimizer="adamw", weight_decay=1e-2, model="transformers:"
+    ),
+    "embedding": TrainingConfig(
+        epochs=15, batch=128, lr=1e-3, optimizer="adamw", weight_decay=1e-2, model="mlp", width=256
+    ),
+}
+
+
+def deciding(training: TrainingConfig) -> dict[str, Any]:
+    """Return the settings that decide a training, as plain data: what is left to the machine counts as left open.
+
+    >>> deciding(TrainingConfig(epochs=1, precision="bf16")) == deciding(TrainingConfig(epochs=1))
+    True
+    """
+    settings = asdict(replace(training, **OPEN))
+    return {name: value for name, value in settings.items() if name not in ("layout", "compiled")}
+
+
+def preset(name: str) -> TrainingConfig:
+    """Return the recipe of this name; InputError lists the names when there is none.
+
+    >>> preset("cifar10").epochs
+    30
+    """
+    if name not in PRESETS:
+        raise InputError(f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
+def choose(inputs: Inputs, n_classes: int) -> TrainingConfig:
+    """Return a sensible recipe for these Inputs: by kind, and for images by size and number.
+
+    The recipes of the papers are never chosen silently: they are asked for by name.
+    """
+    del n_classes  # no rule needs it yet: width and epochs follow the size of the data
+    if inputs.encoding.kind != "image":
+        return PRESETS[inputs.encoding.kind]
+    size = max(inputs.array.shape[1:3])
+    if size > 64:
+        return PRESETS["large"]
+    return PRESETS["tiny"] if size <= 16 else PRESETS["small"]
+
+
+def learning_rate(training: TrainingConfig, iteration: int, per_epoch: int) -> float:
+    """Return the rate of update `iteration` (from 0), a cosine from lr to min_lr over the whole schedule.
+
+    >>> t = TrainingConfig(epochs=1, schedule_epochs=2, lr=1.0)
+    >>> [round(learning_rate(t, i, per_epoch=2), 4) for i in range(4)]
+    [1.0, 0.8536, 0.5, 0.1464]
+    """
+    done = iteration / (training.schedule * per_epoch)
+    return training.min_lr + 0.5 * (training.lr - training.min_lr) * (1 + math.cos(math.pi * done))
+
+
+def subset_batch(batch: int, keep: float) -> int:
+    """Return the batch size for training on the fraction `keep`, as the DUAL paper scales it.
+
+    The whole batch at keep >= 0.3, half at 0.2, a quarter at 0.1; other fractions take the nearest of these three
+    (a tie the larger batch), so a batch is never smaller than a quarter, nor than 2.
+
+    >>> [subset_batch(128, keep) for keep in (0.7, 0.5, 0.3, 0.2, 0.1)]
+    [128, 128, 128, 64, 32]
+    """
+    if not 0 < keep <= 1:
+        raise InputError(f"keep is a fraction between 0 and 1, not {keep}.")
+    share = 1 if keep >= 0.25 else 2 if keep >= 0.15 else 4
+    return max(2, batch // share)
+
+
+def for_fraction(training: TrainingConfig, fraction: float | None) -> TrainingConfig:
+    """Return the settings to train on a fraction only: the batch is as small as for a subset of that size.
+
+    With the whole batch a fraction makes so few updates that its network is another one and ranks otherwise. A fraction
+    of a few hundred examples still does: benchmarks/results/extrapolation.json has the agreement by size.
+    """
+    return training if fraction is None else replace(training, batch=subset_batch(training.batch, fraction))
+
+
+def retraining(training: TrainingConfig, keep: float = 1.0) -> TrainingConfig:
+    """Return the settings to train on the fraction `keep` for the full schedule, as this recipe budgets it.
+
+    >>> retraining(PRESETS["cifar10"], 0.1).batch, retraining(PRESETS["cifar10"], 0.1).epochs
+    (32, 200)
+    >>> retraining(PRESETS["imagenet"], 0.1).batch, retraining(PRESETS["imagenet"], 0.1).epochs
+    (256, 600)
+    """
+    if training.subset_budget == "iterations":
+        return same_iterations(training, keep)
+    return replace(training, epochs=training.schedule, schedule_epochs=None, batch=subset_batch(training.batch, keep))
+
+
+def same_iterations(training: TrainingConfig, keep: float) -> TrainingConfig:
+    """Return the settings to train on the fraction `keep` for as many updates as the full schedule makes.
+
+    >>> same_iterations(TrainingConfig(epochs=30, schedule_epochs=200), 0.25).epochs
+    800
+    """
+    if not 0 < keep <= 1:
+        raise InputError(f"keep is a fraction between 0 and 1, not {keep}.")
+    return replace(training, epochs=max(1, round(training.schedule / keep)), schedule_epochs=None)

@@ -1,0 +1,105 @@
+"""Another embedding for a finished record: a pretrained backbone's, an array of one's own, or the network's again."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from datapare import storage
+from datapare.artifacts import Dynamics
+from datapare.data import Dataset, encode
+from datapare.errors import InputError, MissingExtraError
+from datapare.numerics.sampling import squared_norms
+from datapare.training.config import TrainingConfig
+from datapare.training.inference import predict
+from datapare.training.networks.factory import Network, Pretrained, normalisation
+
+EMBEDDING = "embedding"
+OWN = "own-embedding.npy"  # the recorded network's features, kept when others take their place
+
+
+class Backbone(Pretrained):
+    """A pretrained transformers model without a head: rows of an encoding in, one vector per example out.
+
+    Texts: the mean over their tokens. Images: the mean over positions, of patches or of a convolutional map.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, d) for normalised images (B, C, H, W) or token ids (B, L), 0 = padding."""
+        state: Tensor = self.model(**self.given(x)).last_hidden_state
+        if self.kind == "image":
+            return state.mean((2, 3)) if state.ndim == 4 else state.mean(1)  # (B, d, H, W) or (B, L, d)
+        there = (x != 0).long()
+        return (state * there[..., None]).sum(1) / there.sum(1, keepdim=True).clamp(min=1)
+
+
+def embed_with(name: str, data: Dataset, *, image_size: int | None = None) -> NDArray[np.float32]:
+    """Return the features (N, d) of a pretrained transformers backbone, in eval mode; nothing is augmented.
+
+    Raises InputError for tables and embeddings, or a name that transformers cannot load; MissingExtraError without it.
+    """
+    try:
+        import transformers
+    except ImportError as error:
+        raise MissingExtraError("transformers", "transformers", f"the model {name!r}") from error
+    if data.kind not in {"image", "text"}:
+        raise InputError(
+            f"pretrained backbones read text and images, not {data.kind} data; give features with --array."
+        )
+    try:
+        model = transformers.AutoModel.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"the backbone {name!r} is a folder or hub name that transformers loads, but: {reason}"
+        ) from error
+    inputs = encode(data, image_size=image_size, tokenizer=name if data.kind == "text" else None)
+    mean, std = normalisation(TrainingConfig(epochs=1), inputs)
+    return predict(Network(Backbone(model, inputs.encoding), data.kind, mean, std), inputs)
+
+
+def put_embedding(folder: Path, array: NDArray[Any], source: Mapping[str, Any]) -> Dynamics:
+    """Make `array` (N, d) the embedding of the finished record in `folder`; `source`, where it came from, is noted.
+
+    The network's own embedding is kept beside it and can be restored. A crash anywhere leaves a readable record.
+    Raises InputError for an array of another shape, or one with missing numbers.
+    """
+    dynamics = cast("Dynamics", storage.load(folder))
+    if array.ndim != 2 or len(array) != len(dynamics) or array.dtype.kind not in "fiu":
+        raise InputError(
+            f"an embedding is numbers of shape ({len(dynamics)}, d), one row per example in the dataset's order, not "
+            f"{array.dtype} of shape {array.shape}."
+        )
+    array = np.asarray(array, dtype=np.float32)
+    squared_norms(array)
+    others = {name: values for name, values in dynamics.arrays.items() if name != EMBEDDING}
+    provenance = replace(dynamics.provenance, params={**dynamics.provenance.params, "embedding_from": dict(source)})
+    file = folder / f"arrays.{EMBEDDING}.npy"
+    draft = file.with_suffix(".half")
+    with draft.open("wb") as out:
+        np.save(out, array, allow_pickle=False)
+    storage.write_meta(folder, replace(dynamics, arrays=others))
+    if file.exists() and EMBEDDING in provenance.params.get("channels", ()) and not (folder / OWN).exists():
+        os.link(file, folder / OWN)
+    draft.replace(file)
+    placed = np.load(file, mmap_mode="r", allow_pickle=False)
+    storage.write_meta(folder, replace(dynamics, arrays={**others, EMBEDDING: placed}, provenance=provenance))
+    return cast("Dynamics", storage.load(folder))
+
+
+def restore_embedding(folder: Path) -> Dynamics:
+    """Make the recorded network's own features the embedding again; raises InputError when they were not recorded."""
+    dynamics = cast("Dynamics", storage.load(folder))
+    if (folder / OWN).exists():
+        return put_embedding(folder, np.load(folder / OWN, allow_pickle=False), {"model": dynamics.provenance.method})
+    if EMBEDDING not in dynamics.arrays:
+        raise InputError(
+            "the record holds no embedding and its network is gone; name a backbone with --model transformers:NAME, "
+            "give an --array, or record anew with --channel embedding."
+        )
+    return dynamics

@@ -1,0 +1,183 @@
+"""One epoch of a training: in which order, at which rate, with which loss, and what observes it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from datapare.errors import DivergedError
+from datapare.training.adversarial import attack, under_attack
+from datapare.training.augmentation import augment
+from datapare.training.batches import BatchSource
+from datapare.training.checkpoint import Checkpoint
+from datapare.training.config import TrainingConfig, learning_rate
+from datapare.training.device import autocast
+from datapare.training.inference import clean
+from datapare.training.networks.factory import Network
+from datapare.training.online import Loss, Sampler
+from datapare.training.seeding import generator, mixed
+
+EVALUATED = 512  # examples at a time where nothing is learned
+
+
+class Progress(NamedTuple):
+    """Where a training stands: epochs complete of all, examples of this epoch, images/s, last complete epoch's loss.
+
+    `making` names what is made of the finished network after the last epoch; then the examples are those of it.
+    """
+
+    epoch: int
+    epochs: int
+    examples_done: int
+    examples_total: int
+    per_second: float
+    loss: float
+    making: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What stays the same from the first update to the last."""
+
+    network: Network
+    optimizer: torch.optim.Optimizer
+    rows: BatchSource
+    label: Tensor
+    index: NDArray[np.int64]
+    training: TrainingConfig
+    seed: int
+    recorder: Any
+    forward: Callable[[Tensor], Tensor]
+    progress: Callable[[Progress], None] | None
+    sampler: Sampler | None = None
+    loss: Loss | None = None
+
+
+def bounds(count: int, batch: int) -> list[int]:
+    """Return where batches begin and end; a last batch of one example joins its neighbour (batch norm needs two).
+
+    >>> bounds(10, 4), bounds(9, 4)
+    ([0, 4, 8, 10], [0, 4, 9])
+    """
+    edges = [*range(0, count, batch), count]
+    if len(edges) > 2 and edges[-1] - edges[-2] == 1:
+        del edges[-2]
+    return edges
+
+
+def train_epoch(run: Run, state: Checkpoint, epoch: int) -> Checkpoint:
+    """Train one epoch and return the state after it."""
+    start, where = time.perf_counter(), run.label.device
+    order, factor = _order(run, epoch)
+    shuffle = generator(run.seed, epoch, 1, where.type)
+    torch.manual_seed(mixed(run.seed, epoch, 2))
+    total = torch.zeros((), dtype=torch.float64, device=where)
+    edges = bounds(len(order), run.training.batch)
+    steps = len(edges) - 1
+    run.network.train()
+    run.rows.prefetch(order[: edges[1]])
+    for step, (low, high) in enumerate(pairwise(edges)):
+        run.rows.prefetch(order[high : high + run.training.batch])
+        # counted in epochs: where a sampler makes them shorter, the schedule fits itself
+        rate = factor * learning_rate(run.training, epoch * steps + step, steps)
+        total += _step(run, order[low:high], rate, shuffle) * (high - low)
+        if run.progress is not None:
+            speed = high / (time.perf_counter() - start)
+            last = state.loss[-1] if state.loss else float("nan")
+            run.progress(Progress(epoch, run.training.epochs, high, len(order), speed, last))
+    loss = _finite(float(total) / len(order), run.training, epoch)
+    _evaluate(run, epoch)
+    looked = _revisit(run)
+    return replace(
+        state,
+        loss=(*state.loss, loss),
+        seconds=state.seconds + time.perf_counter() - start,
+        iterations=state.iterations + steps,
+        examples=state.examples + len(order),
+        revisited=state.revisited + looked,
+    )
+
+
+def _order(run: Run, epoch: int) -> tuple[NDArray[np.int64], float]:
+    """Return the positions of the epoch in their order, and the factor of its learning rate."""
+    if run.sampler is not None:
+        return run.sampler.order(), run.sampler.lr_factor
+    return run.index[torch.randperm(len(run.index), generator=generator(run.seed, epoch, 0)).numpy()], 1.0
+
+
+def _step(run: Run, position: NDArray[np.int64], rate: float, shuffle: torch.Generator) -> Tensor:
+    """Make one update and return the batch's mean loss, still on the device."""
+    where = torch.from_numpy(position)
+    target = run.label[where.to(run.label.device)]
+    if run.recorder is not None and run.recorder.observed == "two-view":
+        run.recorder.observe(where, clean(run.network, run.rows.take(where), run.training.precision), target)
+    batch = augment(run.rows.take(where), run.training.augment, shuffle)
+    if run.training.epsilon:
+        batch = attack(run.network, batch, target, run.training, shuffle)
+    with autocast(batch.device, run.training.precision):
+        # what is compiled is compiled for whole batches
+        logits = (run.forward if len(batch) == run.training.batch else run.network)(batch)
+    loss = _loss(run, where, logits, target)
+    if run.recorder is not None and run.recorder.observed == "train-pass":
+        run.recorder.observe(where, logits.detach(), target)
+    if run.sampler is not None:
+        run.sampler.observe(where, logits.detach(), target)
+    for group in run.optimizer.param_groups:
+        group["lr"] = rate
+    run.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    run.optimizer.step()
+    return loss.detach()
+
+
+def _loss(run: Run, where: Tensor, logits: Tensor, target: Tensor) -> Tensor:
+    if run.sampler is None and run.loss is None:
+        return cross_entropy(logits, target)
+    criterion = run.loss or (lambda _, z, y: cross_entropy(z, y, reduction="none"))
+    losses = criterion(where, logits, target)
+    if run.sampler is None:
+        return losses.mean()
+    return (run.sampler.weight(where).to(losses.device) * losses).mean()
+
+
+def _evaluate(run: Run, epoch: int) -> None:
+    """Show a recorder of eval passes what the network says of all examples after the epoch, attacked or as they are."""
+    if run.recorder is None or run.recorder.observed != "eval-pass":
+        return
+    if not run.training.epsilon:
+        _show(run, run.index, run.recorder)
+        return
+    draw = generator(run.seed, epoch, 4, run.label.device.type)
+    for where, logits in under_attack(run.network, run.rows, run.label, run.index, run.training, draw):
+        run.recorder.observe(where, logits, run.label[where.to(run.label.device)])
+
+
+def _revisit(run: Run) -> int:
+    """Show the sampler what the network says of the examples it hides; returns how many these are."""
+    if run.sampler is None:
+        return 0
+    _show(run, run.sampler.hidden, run.sampler)
+    return len(run.sampler.hidden)
+
+
+def _show(run: Run, index: NDArray[np.int64], observer: Any) -> None:
+    for where in torch.split(torch.from_numpy(index), EVALUATED) if len(index) else ():
+        logits = clean(run.network, run.rows.take(where), run.training.precision)
+        observer.observe(where, logits, run.label[where.to(run.label.device)])
+
+
+def _finite(loss: float, training: TrainingConfig, epoch: int) -> float:
+    if not np.isfinite(loss):
+        raise DivergedError(
+            f"training diverged: the loss was no longer a number in epoch {epoch + 1} of {training.epochs}; "
+            f"try a smaller learning rate than {training.lr}"
+            + (", or precision fp32." if training.precision == "bf16" else ".")
+        )
+    return loss

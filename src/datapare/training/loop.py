@@ -1,0 +1,223 @@
+"""One honest training loop: for the scoring run, which a Recorder watches, and for retraining on a subset.
+
+All randomness comes from (seed, epoch), so a run that was killed goes on from its checkpoint to the bit-identical
+model; the record of an epoch is written before the checkpoint, and an epoch repeated writes the same numbers again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from datapare.data import Inputs
+from datapare.errors import InputError
+from datapare.training.adversarial import check_images
+from datapare.training.autotune import fastest, forward, is_timed, usual
+from datapare.training.batches import BatchSource
+from datapare.training.checkpoint import Checkpoint, fingerprint, forget, restore, store
+from datapare.training.config import OPEN, TrainingConfig
+from datapare.training.device import device
+from datapare.training.epoch import Progress, Run, train_epoch
+from datapare.training.inference import accuracy, predict
+from datapare.training.networks.factory import Network, build
+from datapare.training.online import Loss, Sampler
+from datapare.training.seeding import deterministic, mixed, own_randomness
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A finished training: the model, the settings as run (precision settled), and what it cost.
+
+    `loss` is the mean training loss of each epoch; `logits` (M, K) float32 and `accuracy` belong to the held-out
+    inputs, None when there were none; `seconds` counts training only. `examples_seen` were trained on, and
+    `examples_revisited` only looked at, for a sampler that hides some.
+    """
+
+    model: Network
+    training: TrainingConfig
+    epochs: int
+    iterations: int
+    examples_seen: int
+    seconds: float
+    loss: tuple[float, ...]
+    examples_revisited: int = 0
+    logits: NDArray[np.float32] | None = None
+    accuracy: float | None = None
+
+
+def train(
+    inputs: Inputs,
+    label: NDArray[np.int64],
+    n_classes: int,
+    training: TrainingConfig,
+    *,
+    seed: int,
+    index: NDArray[np.int64] | None = None,
+    recorder: Any = None,
+    sampler: Sampler | None = None,
+    loss: Loss | None = None,
+    folder: Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    evaluate: tuple[Inputs, NDArray[np.int64]] | None = None,
+    enough: Callable[[int], bool] | None = None,
+) -> Trained:
+    """Train a fresh network on `inputs` (N rows) with `label` (N,), or on the positions `index` only.
+
+    `recorder` observes every training batch by position, or the same examples un-augmented in eval mode: before each
+    update (two-view) or after each epoch (eval-pass), as its `observed` says. A new `sampler` of during/ chooses what
+    each epoch trains on instead of `index`, and a `loss` of during/ replaces cross-entropy. `evaluate` is (held-out
+    Inputs, label), used once at the end; `enough`, asked before each epoch with the number of those done, ends the
+    training early. With a `folder` each epoch is checkpointed there and the same call goes on
+    after a crash; the checkpoint is gone when the call returns, except beside a recorder, whose record is finished
+    first (checkpoint.forget then removes it). The state of torch's global generators is as before.
+
+    Raises InputError for impossible settings or a folder of another training, DivergedError when the loss is no number.
+    """
+    index = np.arange(len(label)) if index is None else np.asarray(index, dtype=np.int64)
+    _check(inputs, label, n_classes, index)
+    _check_during(sampler, loss, training, index, label)
+    if training.epsilon:
+        check_images(inputs)
+    mark = fingerprint(inputs, label, n_classes, training, seed, index, sampler=sampler, loss=loss)
+    with own_randomness(), deterministic():
+        run = _prepare(inputs, label, n_classes, training, seed, index, recorder, progress)
+        state = restore(folder, mark, run.network, run.optimizer, sampler) or Checkpoint(**_settled(run))
+        run = replace(_computed(run, state), sampler=sampler, loss=loss)
+        store(folder, mark, run.network, run.optimizer, state, sampler)
+        if recorder is not None and recorder.epoch != len(state.loss):
+            recorder.rewind(len(state.loss))
+        for epoch in range(len(state.loss), training.epochs):
+            if enough is not None and enough(epoch):
+                break
+            state = train_epoch(run, state, epoch)
+            if recorder is not None:
+                recorder.end_epoch()
+            if sampler is not None:
+                sampler.end_epoch()
+            store(folder, mark, run.network, run.optimizer, state, sampler)
+        trained = _finish(run, state, evaluate)
+    if recorder is None:
+        forget(folder)
+    return trained
+
+
+def settle(
+    inputs: Inputs, label: NDArray[np.int64], n_classes: int, training: TrainingConfig, seed: int
+) -> TrainingConfig:
+    """Return the settings with what they leave open to this machine settled (pace.py)."""
+    if not is_timed(training):
+        return usual(training)
+    with own_randomness():
+        run = _prepare(inputs, label, n_classes, training, seed, np.arange(len(label)), None, None)
+        return replace(training, **_settled(run))
+
+
+def initial(inputs: Inputs, n_classes: int, training: TrainingConfig, seed: int) -> Network:
+    """Return the network that a training with this seed begins with."""
+    with own_randomness():
+        return _initial(inputs, n_classes, training, seed)
+
+
+def _prepare(
+    inputs: Inputs,
+    label: NDArray[np.int64],
+    n_classes: int,
+    training: TrainingConfig,
+    seed: int,
+    index: NDArray[np.int64],
+    recorder: Any,
+    progress: Callable[[Progress], None] | None,
+) -> Run:
+    network = _initial(inputs, n_classes, training, seed)
+    target = torch.from_numpy(np.asarray(label, dtype=np.int64).copy()).to(device())
+    rows = BatchSource(inputs.array, inputs.encoding.kind)
+    optimizer = _optimizer(network, training)
+    return Run(network, optimizer, rows, target, index, training, seed, recorder, network, progress)
+
+
+def _initial(inputs: Inputs, n_classes: int, training: TrainingConfig, seed: int) -> Network:
+    torch.manual_seed(mixed(seed, 0, 3))
+    return build(training, inputs, n_classes).to(device())
+
+
+def _optimizer(network: Network, training: TrainingConfig) -> torch.optim.Optimizer:
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    lr, decay = training.lr, training.weight_decay
+    if training.optimizer == "adamw":
+        return torch.optim.AdamW(parameters, lr=lr, weight_decay=decay, fused=True)
+    momentum, nesterov = training.momentum, training.nesterov
+    # fused: a few percent on our smallest network, nothing lost on the largest
+    return torch.optim.SGD(parameters, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=decay, fused=True)
+
+
+def _settled(run: Run) -> dict[str, Any]:
+    """Return how to compute the training: what was asked for, and the faster way where it is left to us."""
+    training = usual(run.training)
+    if is_timed(run.training):
+        updates = run.training.epochs * -(-len(run.index) // run.training.batch)
+        training = fastest(run.network, *_whole_batch(run), run.training, updates)
+    return {name: getattr(training, name) for name in OPEN}
+
+
+def _computed(run: Run, state: Checkpoint) -> Run:
+    """Return the run computed as its first state says."""
+    training = replace(run.training, **{name: getattr(state, name) for name in OPEN})
+    run.network.lay_out(training.layout)
+    return replace(run, training=training, forward=forward(run.network, *_whole_batch(run), training))
+
+
+def _whole_batch(run: Run) -> tuple[Tensor, Tensor]:
+    some = torch.from_numpy(run.index[: run.training.batch].copy())
+    return run.rows.take(some), run.label[some.to(run.label.device)]
+
+
+def _finish(run: Run, state: Checkpoint, evaluate: tuple[Inputs, NDArray[np.int64]] | None) -> Trained:
+    logits = None if evaluate is None else predict(run.network, evaluate[0], precision=state.precision)
+    return Trained(
+        model=run.network.eval(),
+        training=run.training,
+        epochs=run.training.epochs,
+        iterations=state.iterations,
+        examples_seen=state.examples,
+        examples_revisited=state.revisited,
+        seconds=state.seconds,
+        loss=state.loss,
+        logits=logits,
+        accuracy=None if evaluate is None or logits is None else accuracy(logits, evaluate[1]),
+    )
+
+
+def _check(inputs: Inputs, label: NDArray[np.int64], n_classes: int, index: NDArray[np.int64]) -> None:
+    if len(label) != len(inputs.array):
+        raise InputError(f"every example has one label, but {len(inputs.array):,} rows came with {len(label):,}.")
+    if len(index) < 2:
+        raise InputError(f"training needs at least two examples, not {len(index)}: keep more.")
+    if index.min() < 0 or index.max() >= len(label):
+        raise InputError(f"positions to train on lie between 0 and {len(label) - 1}.")
+    if len(label) and (label.min() < 0 or label.max() >= n_classes):
+        raise InputError(f"labels lie between 0 and {n_classes - 1}, not {label.min()} to {label.max()}.")
+
+
+def _check_during(
+    sampler: Sampler | None,
+    loss: Loss | None,
+    training: TrainingConfig,
+    index: NDArray[np.int64],
+    label: NDArray[np.int64],
+) -> None:
+    if loss is not None and len(loss.value) != len(label):
+        raise InputError(f"{loss.name} weighs {len(loss.value):,} examples, but there are {len(label):,}.")
+    if sampler is None:
+        return
+    if len(index) != len(label):
+        raise InputError("a sampler chooses from the whole dataset; give either it or the positions to train on.")
+    if sampler.total != len(label) or sampler.epochs != training.epochs or sampler.epoch:
+        raise InputError(
+            f"expected a new sampler of {len(label):,} examples and {training.epochs} epochs, not one of "
+            f"{sampler.total:,} and {sampler.epochs}, {sampler.epoch} of them done; make one for this training."
+        )

@@ -1,0 +1,200 @@
+"""From a model's name to a network that eats the encoded arrays as they are.
+
+A name is one of ours (`resnet18`, `textnet`, `mlp`, …), `package.module:function` (a function of the number of classes
+and the encoding that returns a torch.nn.Module), or a pretrained backbone of transformers: `transformers:NAME`, or any
+hub name or folder with a slash in it.
+"""
+
+import importlib
+from collections.abc import Callable, Sequence
+from inspect import signature
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from datapare.data import Encoding, Inputs
+from datapare.errors import InputError, MissingExtraError
+from datapare.training.config import Layout, TrainingConfig
+from datapare.training.networks.architectures import MLP, RESNETS, Classifier, ResNet, TextNet, image_stem
+
+KINDS = {**dict.fromkeys(RESNETS, ("image",)), "textnet": ("text",), "mlp": ("table", "embedding")}
+
+
+class Network(nn.Module):
+    """A model behind its normalisation: takes rows of `Inputs.array` as they are, returns float logits (B, K)."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, body: nn.Module, kind: str, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.kind = kind
+        self.body = body
+        self.lay_out("auto")
+        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32))
+        self.register_buffer("scale", 1 / torch.tensor(std, dtype=torch.float32))
+
+    def lay_out(self, layout: Layout) -> None:
+        """Have the body read images as planes (contiguous) or pixel by pixel (channels-last), as decoded arrays lie."""
+        self.form = torch.contiguous_format if layout == "contiguous" else torch.channels_last
+        if self.kind == "image":
+            self.body.to(memory_format=self.form)  # type: ignore[call-overload]
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """Return what the body reads: (B, C, H, W) normalised floats, (B, L) int64 ids or (B, F) floats."""
+        if self.kind == "image":
+            planes = ((x.float() - 255 * self.mean) * (self.scale / 255)).permute(0, 3, 1, 2)
+            return planes.contiguous(memory_format=self.form)
+        if self.kind == "text":
+            return x.long()
+        return (x - self.mean) * self.scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (B, K) float32."""
+        logits: Tensor = self.body(self.prepare(x))
+        return logits.float()
+
+    def features(self, x: Tensor) -> Tensor:
+        """Return what enters the last linear layer (B, d); InputError for a body without one."""
+        if isinstance(self.body, Classifier):
+            return self.body.features(self.prepare(x)).float()
+        head = next((m for m in reversed(list(self.body.modules())) if isinstance(m, nn.Linear)), None)
+        if head is None:
+            raise InputError("embeddings are read before the last linear layer, and this model has none.")
+        entering: list[Tensor] = []
+        hook = head.register_forward_pre_hook(lambda _, arrived: entering.append(arrived[0]))
+        try:
+            self.body(self.prepare(x))
+        finally:
+            hook.remove()
+        if entering[-1].ndim != 2:
+            raise InputError(f"embeddings are one vector per example, not {tuple(entering[-1].shape)}.")
+        return entering[-1].float()
+
+
+class Pretrained(nn.Module):
+    """A transformers classifier called with tensors, returning logits.
+
+    `pad` is the tokenizer's own padding id, which traded places with 0 when the texts were encoded.
+    """
+
+    def __init__(self, model: nn.Module, encoding: Encoding) -> None:
+        super().__init__()
+        self.model = model
+        self.kind = encoding.kind
+        self.pad = encoding.pad
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits (B, K) for normalised images (B, C, H, W) or token ids (B, L) with 0 = padding."""
+        logits: Tensor = self.model(**self.given(x)).logits
+        return logits
+
+    def given(self, x: Tensor) -> dict[str, Tensor]:
+        """Return what the model is called with, by the names that transformers uses."""
+        if self.kind == "image":
+            return {"pixel_values": x if x.shape[1] == 3 else x.expand(-1, 3, -1, -1)}
+        ids = x.masked_fill(x == self.pad, 0).masked_fill(x == 0, self.pad)
+        return {"input_ids": ids, "attention_mask": (x != 0).long()}
+
+
+def backbone(name: str | None) -> str | None:
+    """Return the transformers backbone that a model's name means; None when it means none.
+
+    >>> backbone("transformers:bert-base-uncased"), backbone("google/vit-base-patch16-224"), backbone("resnet18")
+    ('bert-base-uncased', 'google/vit-base-patch16-224', None)
+    """
+    if name is None or not (name.startswith("transformers:") or "/" in name):
+        return None
+    return name.removeprefix("transformers:")
+
+
+def build(training: TrainingConfig, inputs: Inputs, n_classes: int) -> Network:
+    """Return a freshly initialised Network for these Inputs, from the global torch generator.
+
+    Raises InputError for a name that means nothing, or a model for another kind of data.
+    """
+    name, encoding = training.model, inputs.encoding
+    if pretrained := backbone(name):
+        body: nn.Module = _pretrained(pretrained, encoding, n_classes)
+    elif ":" in name:
+        body = _imported(name, n_classes, encoding)
+    else:
+        body = _ours(name, training.width, inputs, n_classes)
+    mean, std = normalisation(training, inputs)
+    return Network(body, encoding.kind, mean, std)
+
+
+def normalisation(training: TrainingConfig, inputs: Inputs) -> tuple[list[float], list[float]]:
+    """Return mean and deviation per image channel (0..1) or per embedding feature; the recipe's, else measured.
+
+    Tables arrive standardised by their encoding, and token ids are names: both pass as they are (0 and 1).
+    """
+    array = inputs.array
+    if inputs.encoding.kind == "image":
+        channels = array.shape[-1]
+        if len(training.mean) == len(training.std) == channels:
+            return list(training.mean), list(training.std)
+        some = array[:: max(1, len(array) // 10_000)]  # ten thousand images fix a mean to 0.1 %
+        mean, std = some.mean((0, 1, 2)) / 255, some.std((0, 1, 2)) / 255
+        return mean.tolist(), std.clip(1 / 255).tolist()
+    if inputs.encoding.kind == "embedding":
+        std = array.std(0)
+        return array.mean(0).tolist(), std.clip(max(float(std.mean()) * 1e-2, 1e-6)).tolist()
+    return [0.0], [1.0]
+
+
+def _ours(name: str, width: int, inputs: Inputs, n_classes: int) -> nn.Module:
+    kind, shape = inputs.encoding.kind, inputs.array.shape[1:]
+    if name not in KINDS:
+        raise InputError(
+            f"there is no model {name!r}: choose {', '.join(KINDS)}, "
+            "or name yours as package.module:function, or a backbone as transformers:NAME."
+        )
+    if kind not in KINDS[name]:
+        fitting = [other for other, kinds in KINDS.items() if kind in kinds]
+        raise InputError(f"the model {name!r} does not read {kind} data; choose {' or '.join(fitting)}.")
+    if name == "textnet":
+        return TextNet(inputs.encoding.tokens, n_classes, width=width)
+    if name == "mlp":
+        return MLP(shape[0], n_classes, width=width)
+    return ResNet(name, n_classes, channels=shape[2], width=width, stem=image_stem(shape))
+
+
+def _imported(name: str, n_classes: int, encoding: Encoding) -> nn.Module:
+    module, _, function = name.partition(":")
+    try:
+        make: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"the model {name!r} is package.module:function, importable from here, but: {error}; "
+            "check the spelling, and that its folder is on PYTHONPATH."
+        ) from error
+    wanted = [p for p in signature(make).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    model = make(n_classes, encoding) if len(wanted) > 1 else make(n_classes)
+    if not isinstance(model, nn.Module):
+        raise InputError(f"{name} returns a torch.nn.Module, not {type(model).__name__}.")
+    return model
+
+
+def _pretrained(name: str, encoding: Encoding, n_classes: int) -> nn.Module:
+    try:
+        import transformers
+    except ImportError as error:
+        raise MissingExtraError("transformers", "transformers", f"the model {name!r}") from error
+    doors = {"text": "AutoModelForSequenceClassification", "image": "AutoModelForImageClassification"}
+    if (kind := encoding.kind) not in doors:
+        raise InputError(f"pretrained backbones read text and images, not {kind} data; choose the model mlp.")
+    loud = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()  # a new head is always "newly initialised"
+    try:
+        door = getattr(transformers, doors[kind])
+        model = door.from_pretrained(name, num_labels=n_classes, ignore_mismatched_sizes=True)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"the backbone {name!r} is a folder or hub name that transformers loads, but: {reason}"
+        ) from error
+    finally:
+        transformers.logging.set_verbosity(loud)
+    return Pretrained(model, encoding)

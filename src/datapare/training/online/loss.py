@@ -1,0 +1,61 @@
+"""A loss that knows each example by its position, because a number about every example takes part in it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from datapare.errors import InputError
+
+
+class Lookup:
+    """One float32 number per example (N,), copied once to each device that asks."""
+
+    def __init__(self, value: NDArray[Any]) -> None:
+        self.value = np.asarray(value, dtype=np.float32)
+        self._copies: dict[torch.device, Tensor] = {}
+
+    def at(self, index: Any, device: torch.device | None = None) -> Tensor:
+        """Return the numbers of the examples `index` (B,), on `device` or where the index is."""
+        index = torch.as_tensor(index)
+        where = index.device if device is None else device
+        if where not in self._copies:
+            self._copies[where] = torch.from_numpy(self.value).to(where)
+        return self._copies[where][index.to(where).long()]
+
+
+@dataclass(frozen=True, eq=False)
+class Loss:
+    """A criterion: `loss(index, logits, target)` is one loss per example, (B,); train on their mean.
+
+    `value` (N,) is the number known about every example of the dataset, `formula` makes the losses (B,) from logits
+    (B, K), target (B,) and the values (B,) of the batch.
+    """
+
+    name: str
+    value: NDArray[np.float32]
+    params: Mapping[str, float]
+    formula: Callable[[Tensor, Tensor, Tensor], Tensor]
+    _lookup: Lookup = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_lookup", Lookup(self.value))
+
+    def __call__(self, index: Any, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the losses (B,) of the examples at positions `index` (B,) in the dataset."""
+        return self.formula(logits, target, self._lookup.at(index, logits.device))
+
+
+def numbers(what: str, values: Any) -> NDArray[np.float64]:
+    """Return one finite number per example, float64 (N,), or raise InputError."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or not len(array) or not np.isfinite(array).all():
+        raise InputError(
+            f"expected {what} of every example, finite numbers of shape (N,), but they have shape {array.shape} and "
+            f"{int((~np.isfinite(array)).sum()):,} of them are no number; score the whole dataset first."
+        )
+    return array

@@ -1,0 +1,232 @@
+"""A sampler with a memory: it observes what the training believes and plans each epoch from it.
+
+A method is a `Rule` of two pure functions: what to remember of an epoch, and what to train on in the next. Everything
+else is here: order, identity, state, processes. All randomness comes from (seed, epoch), so a plan follows from the
+memory and a resumed run repeats it.
+"""
+
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Subset
+
+from datapare.artifacts import Dynamics
+from datapare.errors import InputError
+from datapare.recording import indexed_loader
+from datapare.recording.epoch_buffer import EpochBuffer
+from datapare.recording.process_group import ProcessGroup
+from datapare.recording.record_files import digest
+from datapare.training.online.loss import Lookup
+
+BatchSource = Mapping[str, NDArray[np.float32]]  # channel -> (N,), NaN where not observed in this epoch
+History = Mapping[str, NDArray[Any]]  # what a rule remembers; empty before the first epoch
+
+_NOBODY = np.zeros(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What one epoch does with the examples.
+
+    Positions `index` (n,) to train on and `hidden` (m,) to look at afterwards, both sorted; the factor `weight` (N,) of
+    each example's loss, None for 1; the factor of the learning rate.
+    """
+
+    index: NDArray[np.int64]
+    weight: NDArray[np.float32] | None = None
+    hidden: NDArray[np.int64] = field(default_factory=lambda: _NOBODY)
+    lr_factor: float = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """A method: the channels it observes, what it remembers of an epoch's rows, and how it plans an epoch."""
+
+    name: str
+    params: Mapping[str, Any]
+    channels: tuple[str, ...]
+    remember: Callable[[History, BatchSource], History]
+    plan: Callable[[int, History, np.random.Generator], Plan]
+
+
+def last_known(past: History, rows: BatchSource) -> History:
+    """Remember the last value observed of each example.
+
+    >>> last_known({"loss": np.array([1.0, 2.0])}, {"loss": np.array([np.nan, 3.0])})["loss"].tolist()
+    [1.0, 3.0]
+    """
+    return {name: np.where(np.isnan(row), past.get(name, np.nan), row).astype(row.dtype) for name, row in rows.items()}
+
+
+class Sampler(torch.utils.data.Sampler[int]):
+    """Yields the positions of an epoch's examples in random order: the `sampler` of a DataLoader, one per run.
+
+    `labels` (N,) are the true labels; what is observed is about them, also where the loop trains on mixed or smoothed
+    targets. In each epoch: train on what `track` yields, `observe` its logits, multiply its losses by `weight`, then
+    `observe` what `revisit` yields in eval mode, and call `end_epoch`. Where torch.distributed was initialised before,
+    each process trains on its share and all decide alike. Raises InputError for labels or numbers of epochs that cannot
+    be, or that differ between processes.
+    """
+
+    def __init__(self, labels: Any, epochs: int, rule: Rule, *, seed: int = 0) -> None:
+        label = Dynamics({}, labels).label
+        if not isinstance(epochs, int) or epochs < 1 or not len(label) or label.min() < 0:
+            raise InputError(
+                f"expected class numbers 0, 1, 2, … of at least one example and at least one epoch, not {len(label):,} "
+                f"labels and epochs {epochs!r}."
+            )
+        self.total, self.epochs, self.rule, self.seed = len(label), epochs, rule, seed
+        self._labels = digest(label)
+        self._board = EpochBuffer(label, rule.channels)
+        self._peers = ProcessGroup()
+        self._peers.check_same(self.facts())
+        self._past: History = {}
+        self._twins: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+        self._begin(0)
+
+    @property
+    def index(self) -> NDArray[np.int64]:
+        """The positions (n,) that this epoch trains on, sorted, of all processes together."""
+        return self._plan.index
+
+    @property
+    def hidden(self) -> NDArray[np.int64]:
+        """The positions (m,) that this epoch does not train on and that `revisit` yields."""
+        return self._plan.hidden
+
+    @property
+    def lr_factor(self) -> float:
+        """What to multiply this epoch's learning rate with."""
+        return self._plan.lr_factor
+
+    def order(self) -> NDArray[np.int64]:
+        """Return this epoch's positions (n,) in the order they are trained in, of all processes together."""
+        return np.random.default_rng([self.seed, self.epoch, 1]).permutation(self.index)
+
+    def __len__(self) -> int:
+        return len(self._share(self.index))
+
+    def __iter__(self) -> Iterator[int]:
+        self._check_open()
+        if self._board.observations:
+            raise InputError(f"epoch {self.epoch + 1} was observed but not ended; call end_epoch after each epoch.")
+        yield from self._share(self.order()).tolist()
+
+    def track(self, loader: Any) -> Any:
+        """Return a DataLoader like the given one, made with this sampler, with positions in front of each batch.
+
+        As `Recorder.track`: it yields (index, *batch) for tuple and list batches, (index, batch) for others; `index` is
+        int64 (B,). Raises InputError for a loader that draws in another way.
+        """
+        batches = getattr(loader, "batch_sampler", None)
+        if self not in (getattr(loader, "sampler", None), getattr(batches, "sampler", None)):
+            raise InputError(
+                "expected a loader that draws from this sampler itself, but it has another one; make it with "
+                "DataLoader(data, sampler=sampler), and do not have it divided among processes: the sampler does that."
+            )
+        self._check_dataset(loader)
+        if loader not in self._twins:  # kept, so that persistent workers persist
+            self._twins[loader] = indexed_loader.with_indices(loader, self.total)
+        return self._twins[loader]
+
+    def revisit(self, loader: Any) -> Any:
+        """Return a DataLoader of the hidden examples, batched and collated as `loader`; they are only to be observed.
+
+        It yields as `track` does, nothing where nothing is hidden. The given loader's dataset may be one without
+        augmentation.
+        """
+        self._check_dataset(loader)
+        part = DataLoader(
+            Subset(loader.dataset, self._share(self.hidden).tolist()),
+            batch_size=loader.batch_size or getattr(loader.batch_sampler, "batch_size", None),
+            collate_fn=loader.collate_fn,
+            num_workers=loader.num_workers,
+            worker_init_fn=loader.worker_init_fn,
+        )
+        return indexed_loader.with_indices(part, self.total)
+
+    def observe(self, index: Any, logits: Any = None, target: Any = None, *, loss: Any = None) -> None:
+        """Note the logits (B, K) of the examples at `index` (B,), before the step that they lead to.
+
+        As `Recorder.observe`: `target` (B,), where given as class numbers, is compared with the labels; a task without
+        one class per example gives its own `loss` (B,) instead of logits, to a rule that reads nothing else. Raises
+        InputError when shapes or types cannot be right, or a position is outside the dataset.
+        """
+        self._check_open()
+        if (logits is None) == (loss is None):
+            raise InputError("observe takes either logits (B, K) or loss=(B,), one of the two.")
+        if logits is not None:
+            self._board.post(index, logits, target, 0)
+        elif self.rule.channels == ("loss",):
+            self._board.post_loss(index, loss)
+        else:
+            read = ", ".join(self.rule.channels)
+            raise InputError(f"{self.rule.name} reads {read}, which a loss does not tell; give the logits.")
+
+    def weight(self, index: Any) -> Tensor:
+        """Return the factors (B,) float32 of these examples' losses, on the device of `index`."""
+        return self._weight.at(index)
+
+    def end_epoch(self) -> None:
+        """Decide on the next epoch from what was observed.
+
+        Raises DivergedError when logits were NaN or infinite, and InputError when nothing was observed, when positions
+        were outside the dataset or targets differ from the labels; the epoch then does not count.
+        """
+        self._check_open()
+        try:
+            rows, _, _ = self._board.read(self.epoch, self._peers)
+        finally:
+            self._board.reset()
+        self._past = self.rule.remember(self._past, rows)
+        self._begin(self.epoch + 1)
+
+    def facts(self) -> dict[str, Any]:
+        """Return what makes this run this run: plain numbers and strings, the same for a sampler made alike."""
+        rule = {"rule": self.rule.name, **self.rule.params}
+        return {**rule, "epochs": self.epochs, "seed": self.seed, "labels": self._labels}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state at the beginning of this epoch, for torch.save; an epoch in progress will be repeated."""
+        past = {name: torch.from_numpy(value) for name, value in self._past.items()}
+        return {"facts": self.facts(), "epoch": self.epoch, "past": past}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state; raises InputError when it is that of another method, knobs, labels, epochs or seed."""
+        facts = self.facts()
+        differing = sorted(name for name in {*facts, *state["facts"]} if facts.get(name) != state["facts"].get(name))
+        if differing:
+            raise InputError(f"this state is of a run with other {' and '.join(differing)}; make the sampler as then.")
+        self._board.reset()
+        self._past = {name: value.numpy() for name, value in state["past"].items()}
+        self._begin(state["epoch"])
+
+    def _begin(self, epoch: int) -> None:
+        self.epoch = epoch
+        if epoch < self.epochs:
+            self._plan = self.rule.plan(epoch, self._past, np.random.default_rng([self.seed, epoch, 0]))
+        weight = self._plan.weight
+        self._weight = Lookup(np.ones(self.total) if weight is None else weight)
+
+    def _share(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return this process's part of the positions: equally many for each, the first repeated to fill up."""
+        count = self._peers.count
+        whole = np.resize(order, -(-len(order) // count) * count)
+        return whole[self._peers.rank :: count]
+
+    def _check_open(self) -> None:
+        if self.epoch >= self.epochs:
+            raise InputError(f"all {self.epochs} epochs are done; make a new sampler for a new training.")
+
+    def _check_dataset(self, loader: Any) -> None:
+        if len(loader.dataset) != self.total:
+            raise InputError(
+                f"expected a loader over the {self.total:,} labelled examples, but its dataset has "
+                f"{len(loader.dataset):,}; give the sampler the labels of exactly that dataset."
+            )

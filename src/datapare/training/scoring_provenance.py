@@ -1,0 +1,65 @@
+"""The recipe of a scoring run: as asked for, and as it was begun in a folder."""
+
+import json
+from dataclasses import asdict, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from datapare import storage
+from datapare.artifacts import Dynamics, Observed, Provenance
+from datapare.data import Dataset, Inputs
+from datapare.errors import InputError
+from datapare.recording.record_files import PROGRESS
+from datapare.training.config import OPEN, TrainingConfig, for_fraction
+
+
+def recipe_of(
+    training: TrainingConfig,
+    inputs: Inputs,
+    channels: tuple[str, ...],
+    observed: Observed,
+    fraction: float | None,
+    rule: dict[str, Any] | None,
+    seed: int,
+    data: Dataset,
+) -> Provenance:
+    """Return the recipe of a record of `data`, encoded as `inputs`, with these settings."""
+    shape = inputs.array.shape[1:]
+    told = {"channels": channels, "observed": observed, "until_stable": rule, "input_shape": shape}
+    params = asdict(training) | told
+    params["fraction"] = fraction
+    params["fraction_batch"] = None if fraction is None else for_fraction(training, fraction).batch
+    plain = json.loads(json.dumps(params))  # as it will be read back: lists, not tuples
+    versions = {name: version(name) for name in ("datapare", "numpy", "torch")}
+    parents = () if data.perturbation is None else (data.perturbation.provenance,)
+    return Provenance("record", training.model, plain, seed, data.digest, versions, parents)
+
+
+def begun_in(folder: Path) -> dict[str, Any] | None:
+    """Return the recipe, as plain data, of the record that stands or was begun in the folder."""
+    if storage.is_finished(folder):
+        artifact = storage.load(folder)
+        if not isinstance(artifact, Dynamics):
+            raise InputError(f"{folder} holds {type(artifact).__name__.lower()}, not a record; choose another folder.")
+        return asdict(artifact.provenance)
+    try:
+        begun: dict[str, Any] = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))["facts"]["provenance"]
+    except (OSError, ValueError, KeyError):
+        return None  # nothing, or nothing of ours: the Recorder says which
+    return begun
+
+
+def check_same(folder: Path, begun: dict[str, Any], asked: Provenance) -> None:
+    """Raise InputError saying what differs between the recipe found and the recipe asked for."""
+    usual = {field.name: field.default for field in fields(TrainingConfig)}  # of records older than a setting
+    there = {**usual, **begun["params"], "seed": begun["seed"], "dataset": begun["dataset"], "step": begun["step"]}
+    here = {**asked.params, "seed": asked.seed, "dataset": asked.dataset, "step": asked.step}
+    left = [name for name in OPEN if here[name] == OPEN[name]]
+    differing = [name for name in here if name not in left and here[name] != there.get(name)]
+    if differing:
+        shown = "; ".join(f"{name} {there.get(name)} there, {here[name]} here" for name in differing)
+        raise InputError(
+            f"{folder} holds a record made otherwise ({shown}): give the same settings to go on with it, "
+            "or choose another folder."
+        )

@@ -1,0 +1,261 @@
+"""The scoring run: train for the first epochs and write down what the model believed about each example."""
+
+import json
+import shutil
+import tempfile
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datapare import storage
+from datapare.artifacts import Dynamics, Observed, Provenance
+from datapare.data import Dataset, Inputs, encode, open_dataset
+from datapare.data.encodings.dispatch import outline
+from datapare.errors import InputError
+from datapare.methods.extrapolation import draw_fraction
+from datapare.recording import ARRAYS, Recorder
+from datapare.recording.logit_signals import CHANNELS
+from datapare.recording.record_files import PROGRESS
+from datapare.training.autotune import usual
+from datapare.training.checkpoint import forget
+from datapare.training.config import OPEN, PRESETS, Precision, TrainingConfig, choose, for_fraction
+from datapare.training.config import preset as named
+from datapare.training.embeddings import EMBEDDING
+from datapare.training.epoch import Progress
+from datapare.training.loop import Trained, settle, train
+from datapare.training.networks.factory import backbone
+from datapare.training.ranking_stability import RULE, ranking_converged
+from datapare.training.scoring_provenance import begun_in, check_same, recipe_of
+from datapare.training.signals.final import FINISHED
+
+
+def record(
+    data: Dataset | str | Path,
+    *,
+    preset: str | TrainingConfig | None = None,
+    model: str | None = None,
+    epochs: int | None = None,
+    schedule_epochs: int | None = None,
+    precision: Precision | None = None,
+    channels: Sequence[str] = tuple(CHANNELS),
+    observed: Observed = "train-pass",
+    image_size: int | None = None,
+    fraction: float | None = None,
+    until_stable: bool = False,
+    seed: int = 0,
+    out: str | Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Dynamics:
+    """Train for the first epochs of a schedule and return the record of its passes.
+
+    `preset` is a name or a Training; without one, the kind and size of the data choose. `model`, `epochs`,
+    `schedule_epochs` and `precision` replace that part of it. `channels` are those of the Recorder, its summary
+    logit_mean (N, K), and what the trained network tells of the examples as they are (FINISHED): embedding (N, d),
+    prob (N, K), distorted_loss (N, S), boundary_distance (N,), and grad_norm, a channel of which the last epoch is
+    known. `observed` is the pass that is recorded: the training's own, or of the examples as they are, in eval mode,
+    after each epoch (eval-pass) or before each update (two-view). `until_stable` ends the record once the ranking has
+    settled (stability.RULE, which the recipe holds); `epochs` is then how many there are at most.
+
+    `fraction` trains on so much of every class, drawn with the seed, at least one example of each, in the batches of a
+    subset of that size (subset_batch): the others are never observed (NaN in every channel of the passes), and the
+    embedding, which covers them too, is then always recorded.
+
+    The record is written to the folder `out` epoch by epoch; without one, to a temporary folder that lives as long as
+    the record. The same call goes on where a killed one stopped, and returns at once when the record is finished.
+
+    Raises InputError when `out` holds a record made otherwise or a fraction is too small for one example of each class,
+    DivergedError when the training diverges.
+    """
+    data = data if isinstance(data, Dataset) else open_dataset(data)
+    inputs = encode(data, image_size=image_size, tokenizer=backbone(model) if data.kind == "text" else None)
+    training = settings(inputs, len(data.classes), preset, model, epochs, schedule_epochs, precision)
+    folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="datapare-")) / "dynamics"
+    try:
+        rule, asked = (RULE if until_stable else None), needed(channels, fraction)
+        dynamics = _recorded(data, inputs, training, asked, observed, fraction, rule, seed, folder, progress)
+    except BaseException:
+        if out is None:
+            shutil.rmtree(folder.parent, ignore_errors=True)
+        raise
+    if out is None:
+        weakref.finalize(dynamics, shutil.rmtree, folder.parent, ignore_errors=True)
+    return dynamics
+
+
+def settings(
+    inputs: Inputs,
+    n_classes: int,
+    preset: str | TrainingConfig | None = None,
+    model: str | None = None,
+    epochs: int | None = None,
+    schedule_epochs: int | None = None,
+    precision: Precision | None = None,
+) -> TrainingConfig:
+    """Return the preset (or the one that suits the data) with the given parts replaced.
+
+    More epochs than the preset's schedule lengthen it; a given schedule shortens the preset's epochs to itself.
+    """
+    if isinstance(preset, TrainingConfig):
+        training = preset
+    elif preset is not None:
+        training = named(preset)
+    else:
+        training = PRESETS["finetune"] if backbone(model) else choose(inputs, n_classes)
+    schedule = schedule_epochs or max(training.schedule, epochs or 0)
+    return replace(
+        training,
+        model=model or training.model,
+        epochs=epochs or min(training.epochs, schedule),
+        schedule_epochs=schedule,
+        precision=precision or training.precision,
+    )
+
+
+def planned(data: Dataset, *, image_size: int | None = None, **wish: Any) -> int:
+    """The epochs that `record` with these settings trains at most; of images only the sizes are read.
+
+    >>> planned(open_dataset((np.zeros((4, 3)), np.array([0, 1, 0, 1])))), PRESETS["embedding"].epochs
+    (15, 15)
+    """
+    known = {name: wish[name] for name in ("preset", "model", "epochs", "schedule_epochs") if name in wish}
+    return settings(outline(data, image_size), len(data.classes), **known).epochs
+
+
+def _recorded(
+    data: Dataset,
+    inputs: Inputs,
+    training: TrainingConfig,
+    channels: tuple[str, ...],
+    observed: Observed,
+    fraction: float | None,
+    rule: dict[str, Any] | None,
+    seed: int,
+    folder: Path,
+    progress: Callable[[Progress], None] | None,
+) -> Dynamics:
+    if rule is not None and "target_prob" not in channels:
+        raise InputError("until_stable watches target_prob, which is not recorded; name it among the channels.")
+    index = None if fraction is None else draw_fraction(data.label, fraction, seed)
+    asked, begun = recipe_of(training, inputs, channels, observed, fraction, rule, seed, data), begun_in(folder)
+    if begun is not None:
+        check_same(folder, begun, asked)
+        there = {name: begun["params"].get(name, value) for name, value in OPEN.items()}
+        training = usual(replace(training, **there))  # older records do not know of all
+    if not storage.is_finished(folder):
+        training = settle(inputs, data.label, len(data.classes), training, seed)
+        provenance = recipe_of(training, inputs, channels, observed, fraction, rule, seed, data)
+        with _recorder(data, training, channels, observed, folder, provenance) as recorder:
+            trained = train(
+                inputs,
+                data.label,
+                len(data.classes),
+                for_fraction(training, fraction),
+                seed=seed,
+                index=index,
+                recorder=recorder,
+                folder=folder,
+                progress=progress,
+                enough=None if rule is None else lambda done: ranking_converged(_row_file(folder)[:done]),
+            )
+            if recorder.epoch < training.epochs:
+                recorder.stop()
+            _write_finished(trained, inputs, data.label, channels, folder, progress)
+            recorder.dynamics()
+    dynamics = _with_finished(folder, channels)
+    forget(folder)
+    return dynamics
+
+
+def _row_file(folder: Path) -> NDArray[np.float32]:
+    """The probabilities recorded so far (T, N); rows of later epochs are not yet filled."""
+    rows: NDArray[np.float32] = np.load(folder / "channels.target_prob.npy", mmap_mode="r", allow_pickle=False)
+    return rows
+
+
+def _stopped(folder: Path, epochs: int) -> int:
+    """The epochs of the record: as planned, or those it was stopped at by a process that was killed right then."""
+    try:
+        facts = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))["facts"]
+    except (OSError, ValueError, KeyError):
+        return epochs
+    return min(epochs, int(facts["epochs"]))
+
+
+def _recorder(
+    data: Dataset,
+    training: TrainingConfig,
+    channels: tuple[str, ...],
+    observed: Observed,
+    folder: Path,
+    provenance: Provenance,
+) -> Recorder:
+    return Recorder(
+        folder,
+        data.label,
+        _stopped(folder, training.epochs),
+        channels=[name for name in channels if name not in (*ARRAYS, *FINISHED)],
+        arrays=[name for name in channels if name in ARRAYS],
+        classes=data.classes,
+        key=data.key,
+        observed=observed,
+        provenance=provenance,
+    )
+
+
+def _write_finished(
+    trained: Trained,
+    inputs: Inputs,
+    label: NDArray[np.int64],
+    channels: tuple[str, ...],
+    folder: Path,
+    progress: Callable[[Progress], None] | None,
+) -> None:
+    """Write what the finished network tells, one file each, whole or absent; what a killed process has left stays."""
+    epochs = trained.epochs
+    for name in channels:
+        if name not in FINISHED or _file(folder, name).exists():
+            continue
+        start = time.perf_counter()
+
+        def seen(done: int, total: int, name: str = name, start: float = start) -> None:
+            if progress is not None:
+                speed = done / (time.perf_counter() - start)
+                progress(Progress(epochs, epochs, done, total, speed, trained.loss[-1], name))
+
+        made = FINISHED[name].make(trained.model, inputs, label, seen)
+        if FINISHED[name].channel:
+            made = np.concatenate([np.full((epochs - 1, len(made)), np.nan, dtype=np.float32), made[None]])  # (T, N)
+        draft = _file(folder, name).with_suffix(".half")
+        with draft.open("wb") as out:
+            np.save(out, made, allow_pickle=False)
+        draft.replace(_file(folder, name))
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / f"{'channels' if FINISHED[name].channel else 'arrays'}.{name}.npy"
+
+
+def _with_finished(folder: Path, channels: tuple[str, ...]) -> Dynamics:
+    """Return the finished record with what its network told, which a killed process may have left undescribed."""
+    dynamics = cast("Dynamics", storage.load(folder))
+    told = [name for name in channels if name in FINISHED and name not in {**dynamics.arrays, **dynamics.channels}]
+    if not told:
+        return dynamics
+    made = {name: np.load(_file(folder, name), mmap_mode="r", allow_pickle=False) for name in told}
+    rows = {name: array for name, array in made.items() if FINISHED[name].channel}
+    arrays = {name: array for name, array in made.items() if name not in rows}
+    done = replace(dynamics, channels={**dynamics.channels, **rows}, arrays={**dynamics.arrays, **arrays})
+    storage.write_meta(folder, done)
+    return cast("Dynamics", storage.load(folder))
+
+
+def needed(channels: Sequence[str], fraction: float | None) -> tuple[str, ...]:
+    """Return the channels, with the embedding where only a fraction is scored: the rest is predicted from it."""
+    added = (EMBEDDING,) if fraction is not None and EMBEDDING not in channels else ()
+    return (*channels, *added)

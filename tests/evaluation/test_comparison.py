@@ -1,0 +1,312 @@
+"""Comparisons: the same results however they run, nothing lost, nothing claimed that was not shown."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sources import write_points
+
+import datapare as dp
+from datapare.errors import DatapareError, GateError
+from datapare.evaluation.comparison import all_jobs
+from datapare.evaluation.experiment import bench, groups_of, holdout
+from datapare.evaluation.jobs import Job, mark
+from datapare.evaluation.verdicts import Verdict, arms, check_gate, verdict
+from datapare.training import TrainingConfig
+
+SMALL = TrainingConfig(epochs=4, batch=16, lr=0.01, optimizer="adamw", model="mlp", width=16)
+ONE = TrainingConfig(epochs=1, model="mlp")
+
+
+@pytest.fixture
+def data(tmp_path):
+    return dp.open_dataset(write_points(tmp_path / "points.npz"))
+
+
+@pytest.fixture
+def test(tmp_path):
+    return dp.open_dataset(write_points(tmp_path / "test.npz", 80, seed=9))
+
+
+@pytest.fixture
+def subset():
+    return dp.Subset(np.arange(0, 120, 3), 120)
+
+
+def by_mean(train, test, *, seed, epochs):
+    """A training of one's own: the nearer class mean."""
+    del seed, epochs
+    middle = np.stack([train.array[train.label == k].mean(0) for k in range(len(train.classes))])
+    return ((test.array[:, None] - middle) ** 2).sum(-1).argmin(1) == test.label
+
+
+def test_a_training_of_their_own_gets_only_its_examples_and_is_tabulated(data, test, subset):
+    seen = []
+
+    def train(train, test, *, seed, epochs):
+        seen.append((tuple(train.row.tolist()), len(test), seed, epochs))
+        return by_mean(train, test, seed=seed, epochs=epochs)
+
+    made = dp.compare(data, {"mine": subset}, test=test, train=train, training=SMALL)
+    assert made.arms == ("mine", "random keep 0.333333", "full")
+    mine, random, full = seen[:3], seen[3:6], seen[6:]
+    assert {rows for rows, *_ in mine} == {tuple(range(0, 120, 3))}
+    assert len({rows for rows, *_ in random}) == 3, "random is drawn anew for every seed"
+    assert {len(rows) for rows, *_ in random} == {40}
+    assert {rows for rows, *_ in full} == {tuple(range(120))}
+    assert {(count, epochs) for _, count, _, epochs in seen} == {(80, 4)}
+    assert [seed for *_, seed, _ in seen] == [0, 1, 2] * 3
+    right = by_mean(dp.data.take(data, subset.index), test, seed=0, epochs=4)
+    assert np.allclose(made.accuracy[0], right.mean())
+    assert np.allclose(made.class_accuracy[0, 0], [right[test.label == k].mean() for k in (0, 1)])
+    assert np.allclose(made.epochs, [[4 / 3] * 3, [4 / 3] * 3, [4] * 3])
+
+
+def test_an_accuracy_alone_will_do_but_knows_no_classes(data, test, subset):
+    made = dp.compare(data, subset, test=test, train=lambda a, b, *, seed, epochs: 0.5 + seed / 10, training=SMALL)
+    assert np.allclose(made.accuracy, [[0.5, 0.6, 0.7]] * 3)
+    assert made.class_accuracy is None
+
+
+@pytest.mark.parametrize(
+    ("train", "error", "says"),
+    [
+        (lambda a, b: 0.5, dp.InputError, r"seed=…, epochs=…\), but got an unexpected keyword argument 'seed'"),
+        (lambda a, b, *, seed, epochs: 1.5, dp.InputError, "0..1, or one boolean for each of the 80.*not 1.5"),
+        (lambda a, b, *, seed, epochs: np.ones(80), dp.InputError, r"not float64 of shape \(80,\)"),
+        (lambda a, b, *, seed, epochs: [True], dp.InputError, r"not bool of shape \(1,\)"),
+        (lambda a, b, *, seed, epochs: 1 / 0, DatapareError, r"test_comparison.py, line \d+: ZeroDivisionError"),
+        ("nowhere.py:train", dp.InputError, "there is no file nowhere.py"),
+        ("nowhere:train", dp.InputError, "No module named 'nowhere'"),
+        ("math:cosinus", dp.InputError, "no attribute 'cosinus'"),
+    ],
+)
+def test_a_training_that_cannot_be_used_is_refused(data, test, subset, train, error, says):
+    with pytest.raises(error, match=says):
+        dp.compare(data, subset, test=test, train=train, training=SMALL)
+
+
+def test_a_changed_training_file_is_not_mistaken_for_a_finished_one(data, test, subset, tmp_path):
+    made = []
+    for value in (0.5, 0.25):
+        file = tmp_path / f"{value}" / "mine.py"
+        file.parent.mkdir()
+        file.write_text(f"def train(train, test, *, seed, epochs):\n    return {value}\n")
+        options = {"test": test, "training": SMALL, "folder": tmp_path / "jobs"}
+        made.append(dp.compare(data, subset, train=f"{file}:train", **options).accuracy.mean())
+    assert made == [0.5, 0.25]
+
+
+def test_without_test_data_a_stratified_split_judges_and_nobody_trains_on_it(data, subset):
+    held = holdout(data.label)
+    assert np.bincount(data.label[held]).tolist() == [12, 12]
+    assert np.array_equal(held, holdout(data.label))
+    rows = []
+
+    def train(train, test, *, seed, epochs):
+        rows.append(set(train.row.tolist()))
+        assert test.row.tolist() == held.tolist()
+        return by_mean(train, test, seed=seed, epochs=epochs)
+
+    made = dp.compare(data, subset, train=train, training=SMALL)
+    assert made.held_out == "split"
+    assert not any(one & set(held.tolist()) for one in rows)
+    assert made.count[2] == 96
+    assert made.count[0] == made.count[1] == len(set(subset.index.tolist()) - set(held.tolist()))
+    said = verdict(arms(made), int(made.count[0]), held_out=made.held_out)
+    assert "which the scoring run has seen" in said.text
+    assert "which the scoring run has seen" in dp.report(subset, comparison=made) or len(subset) != made.count[0]
+
+
+def test_a_class_never_gives_its_last_example():
+    assert np.bincount(holdout(np.array([0] * 9 + [1])), minlength=10)[9] == 0
+
+
+@pytest.mark.parametrize(("budget", "epochs"), [("epochs", [4 * 0.1, 4 * 0.1, 4]), ("iterations", [4, 4, 4])])
+def test_budgets_are_what_they_say_and_random_has_the_same_batch_and_schedule(data, test, budget, epochs):
+    shared = bench(data, test, SMALL, by_mean, image_size=None, budget=budget, epochs=None)
+    arm = {"mine": [(np.arange(12), 0.0)] * 3}
+    jobs = all_jobs(arm, shared, (0, 1, 2), {12: "keep 0.1"}, full=True)
+    mine, random, full = jobs[0], jobs[3], jobs[6]
+    assert mine.training == random.training
+    assert full.training.batch == 16
+    assert mine.training.batch == (4 if budget == "epochs" else 16)
+    assert np.allclose([j.training.epochs * len(j.index) / 120 for j in (mine, random, full)], epochs)
+    assert len({tuple(j.index.tolist()) for j in jobs[3:6]}) == 3
+    made = dp.compare(data, dp.Subset(np.arange(12), 120), test=test, train=by_mean, training=SMALL, budget=budget)
+    assert made.budget == budget
+    assert f"under equal {budget}" in dp.report(dp.Subset(np.arange(12), 120), comparison=made)
+
+
+def test_fewer_epochs_are_named_in_the_result(data, test, subset):
+    made = dp.compare(data, subset, test=test, train=by_mean, training=SMALL, epochs=2)
+    assert made.shortened == 0.5
+    assert made.epochs[2, 0] == 2
+    assert "shortened to 0.5 of the full one" in dp.report(subset, comparison=made)
+
+
+def test_named_groups_are_told_beside_the_mean(tmp_path):
+    rng = np.random.default_rng(0)
+    rows = [f"{rng.normal() + i % 2:.3f},{'north' if i % 5 else 'south'},{i % 2}" for i in range(100)]
+    (tmp_path / "people.csv").write_text("\n".join(["height,place,label", *rows]) + "\n")
+    people = dp.open_dataset(tmp_path / "people.csv", kind="table")
+    answer = np.arange(100) % 3 > 0
+    subset = dp.Subset(np.arange(20), 100)
+    made = dp.compare(people, subset, test=people, train=lambda *_, **__: answer, training=SMALL, group="place")
+    south = np.arange(100) % 5 == 0
+    assert made.groups == ("north", "south")
+    assert made.group_count.tolist() == [80, 20]
+    assert np.allclose(made.group_accuracy, [answer[~south].mean(), answer[south].mean()])
+    assert arms(made)[0].worst_group == min(
+        [("north", made.group_accuracy[0, 0, 0]), ("south", made.group_accuracy[0, 0, 1])], key=lambda pair: pair[1]
+    )
+    page = dp.report(subset, comparison=made)
+    assert 'id="groups"' in page
+    back = dp.load(dp.save(made, tmp_path / "made"))
+    assert (back.groups, back.held_out, back.budget) == (made.groups, "test", "epochs")
+    assert np.array_equal(back.group_accuracy, made.group_accuracy)
+    with pytest.raises(dp.InputError, match="columns are height, place, label"):
+        groups_of(people, "street")
+    with pytest.raises(dp.InputError, match="different values; name a column"):
+        groups_of(people, "height")
+    with pytest.raises(dp.InputError, match="groups need one boolean"):
+        dp.compare(people, subset, test=people, train=lambda *_, **__: 0.5, training=SMALL, group="place")
+
+
+def test_whatever_decides_a_result_is_in_its_mark():
+    job = Job("a", 0, np.arange(5), ONE)
+    first = mark(job, ["digest"])
+    others = [
+        mark(Job("a", 1, np.arange(5), ONE), ["digest"]),
+        mark(Job("a", 0, np.arange(6), ONE), ["digest"]),
+        mark(Job("a", 0, np.arange(5), SMALL), ["digest"]),
+        mark(job, ["other"]),
+    ]
+    assert len({first, *others}) == 5
+    assert mark(Job("b", 0, np.arange(5), ONE), ["digest"]) == first, "the name decides nothing"
+
+
+def test_a_gate_wants_every_subset_better_and_the_record_whole():
+    better, tied = Verdict("better", "Better."), Verdict("no evidence", "No evidence that this beats random.")
+    check_gate([better], 1.0)
+    with pytest.raises(GateError, match="No evidence that this beats random"):
+        check_gate([better, tied], 1.0)
+    with pytest.raises(GateError, match=r"saw only 80\.0 %"):
+        check_gate([better], 0.8)
+    assert GateError.exit_code == 3
+
+
+def call(folder, *argv, threads="2"):
+    """A real process of the command line."""
+    command = [sys.executable, "-m", "datapare", *map(str, argv)]
+    environment = {**os.environ, "OMP_NUM_THREADS": threads}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A run folder with a subset, and held-out data."""
+    folder = tmp_path_factory.mktemp("run")
+    write_points(folder / "points.npz")
+    write_points(folder / "test.npz", 80, seed=9)
+    flags = ("--keep", 0.3, "--epochs", 4, "--schedule-epochs", 60, "--model", "mlp", "--window", 3)
+    done = call(folder, "prune", "points.npz", "--out", "r", *flags)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def numbers(folder):
+    made = dp.load(folder / "r/comparison")
+    return np.array(made.accuracy), np.array(made.class_accuracy), np.array(made.epochs)
+
+
+def forget(folder):
+    for file in (folder / "r/trainings").iterdir():
+        file.unlink()
+
+
+COMPARE = ("compare", "r", "--keep", 0.3, "--test", "test.npz")
+
+
+def test_two_processes_give_what_one_gives_and_a_killed_command_goes_on(prepared):
+    done = call(prepared, *COMPARE)
+    assert done.returncode == 0, done.stderr
+    calm = numbers(prepared)
+    forget(prepared)
+    command = [sys.executable, "-m", "datapare", *map(str, COMPARE), "--jobs", "2"]
+    process = subprocess.Popen(command, cwd=prepared, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list((prepared / "r/trainings").glob("*.json")) and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    finished = sorted((prepared / "r/trainings").glob("*.json"))
+    assert 1 <= len(finished) < 9, "nothing was killed half-way: the test is too slow to see it"
+    deadline = time.monotonic() + 30
+    while [pid for pid in children if _trains(pid)]:
+        assert time.monotonic() < deadline, "a killed command leaves no training behind"
+        time.sleep(0.1)
+    stamps = {file: file.stat().st_mtime_ns for file in finished}
+    done = call(prepared, *COMPARE, "--jobs", 2)
+    assert done.returncode == 0, done.stderr
+    for one, other in zip(numbers(prepared), calm, strict=True):
+        assert np.array_equal(one, other)
+    assert {file: file.stat().st_mtime_ns for file in finished} == stamps, "finished trainings are not repeated"
+    assert "full" in done.stdout
+
+
+def _trains(pid):
+    try:
+        return b"loky" in Path(f"/proc/{pid}/cmdline").read_bytes() and "Z" not in _state(pid)
+    except OSError:
+        return False
+
+
+def _state(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_the_gate_is_exit_code_3_and_needs_test_data(prepared):
+    (prepared / "mine.py").write_text("def train(train, test, *, seed, epochs):\n    return 0.5\n")
+    own = (*COMPARE, "--train", "mine.py:train")
+    done = call(prepared, *own, "--gate")
+    assert done.returncode == 3
+    assert "No evidence that this beats random; do not prune" in done.stderr
+    assert (prepared / "r/comparison/meta.json").exists()
+    done = call(prepared, *own[:-4], "--gate", "--train", "mine.py:train")
+    assert done.returncode == 2
+    assert "--test" in done.stderr
+
+
+def test_a_gate_is_met_by_a_subset_that_is_better(prepared):
+    (prepared / "good.py").write_text(
+        "def train(train, test, *, seed, epochs):\n"
+        f"    chosen = {json.dumps(dp.load(prepared / 'r/keep-0.3/subset').index.tolist())}\n"
+        "    return 0.9 + seed / 1000 if train.row.tolist() == chosen else 0.5\n"
+    )
+    done = call(prepared, *COMPARE, "--train", "good.py:train", "--gate", "--jobs", 2)
+    assert done.returncode == 0, done.stderr
+    assert "Better than as many random examples" in done.stdout
+
+
+def test_fewer_than_one_job_is_refused(data, test, subset):
+    with pytest.raises(dp.InputError, match="at least 1, not 0"):
+        dp.compare(data, subset, test=test, train=by_mean, training=SMALL, jobs=0)
+
+
+def test_another_network_may_train_what_one_has_scored(data, test, subset):
+    with pytest.raises(DatapareError, match="there is no model 'mlpp'"):
+        dp.compare(data, subset, test=test, training=ONE, model="mlpp")
+    with pytest.raises(DatapareError, match="--train brings its own"):
+        dp.compare(data, subset, test=test, training=ONE, model="mlp", train=by_mean)
+    made = dp.compare(data, subset, test=test, training=ONE, model="networks:linear", seeds=1)
+    assert made.provenance.params["training"]["model"] == "networks:linear"
+    assert not np.array_equal(made.accuracy, dp.compare(data, subset, test=test, training=ONE, seeds=1).accuracy)

@@ -1,0 +1,54 @@
+"""Approximate neighbours against exact ones."""
+
+import numpy as np
+import pytest
+
+from datapare.numerics import neighbors
+from datapare.numerics.neighbors import approximate, neighbours
+
+
+def rows(total, width, *, even):
+    rng = np.random.default_rng(0)
+    scale = 1.0 if even else np.arange(1, width + 1) ** -0.5
+    centre = rng.normal(size=(50, width))
+    own = centre[rng.integers(0, 50, total)] + (0.02 if even else 0.5) * rng.normal(size=(total, width))
+    return (own * scale).astype(np.float32)
+
+
+@pytest.mark.parametrize("even", [True, False])
+@pytest.mark.parametrize("width", [3, 96])
+def test_most_of_the_true_neighbours_are_found_and_distances_are_exact(width, even):
+    h = rows(3000, width, even=even)
+    distance, position = approximate(h, h[:400], 6)
+    true_distance, true_position = neighbours(h, h[:400], 6, exact=True)
+    hits = [len(np.intersect1d(a, b)) for a, b in zip(position, true_position, strict=True)]
+    assert np.mean(hits) >= 0.9 * 6
+    assert (position[:, 0] == np.arange(400)).all()
+    assert (np.diff(distance, axis=1) >= 0).all()
+    np.testing.assert_allclose(distance, np.linalg.norm(h[position] - h[:400, None], axis=2), atol=1e-4)
+    assert np.median(distance / np.maximum(true_distance, 1e-3)) == pytest.approx(1, abs=0.2)
+
+
+def test_a_search_that_finds_too_few_says_so(monkeypatch):
+    monkeypatch.setattr(neighbors, "PROBES", 1)
+    monkeypatch.setattr(neighbors, "RECALL", 0.0)
+    h = rows(400, 3, even=True)
+    distance, position = approximate(h, h, 300)
+    assert (position < 0).any()
+    assert np.isinf(distance[position < 0]).all()
+    assert np.isfinite(distance[position >= 0]).all()
+
+
+def test_lists_are_added_until_most_neighbours_are_found(monkeypatch):
+    monkeypatch.setattr(neighbors, "PROBES", 1)
+    h = np.random.default_rng(0).normal(size=(6000, 8)).astype(np.float32)  # in one list of 150, few of 20 are found
+    _, position = approximate(h, h[:400], 20)
+    _, truth = neighbours(h, h[:400], 20, exact=True)
+    assert np.mean([len(np.intersect1d(a, b)) for a, b in zip(position, truth, strict=True)]) >= 0.85 * 20
+
+
+def test_neighbours_choose_the_approximate_search_only_when_told_or_large():
+    h = rows(600, 4, even=False)
+    exact = neighbours(h, h, 3)[1]
+    assert np.array_equal(exact, neighbours(h, h, 3, exact=True)[1])
+    assert (neighbours(h, h, 3, exact=False)[1] == exact).mean() > 0.9

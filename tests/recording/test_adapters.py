@@ -1,0 +1,252 @@
+"""Trainers of other libraries record the right example, in one process and in two, and every example file runs.
+
+The models here never learn, and their logits tell which example they are about. The file is also the program that
+torchrun starts: `test_adapters.py FOLDER`.
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.distributed as dist
+from torch.nn.functional import cross_entropy
+from torch.utils.data import DataLoader, TensorDataset
+
+import datapare as dp
+from datapare.errors import InputError
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+N, T = 45, 2
+LABEL = np.arange(N) % 2
+TOLD = torch.arange(N, dtype=torch.float32) + 1
+
+# The libraries warn about each other, which is not ours to mend.
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+class Telling(torch.nn.Module):
+    """Its logits for example i, which is given as the number i + 1, are (i + 1, 0)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+    def forward(self, told, labels=None):
+        logits = torch.stack([told * self.weight, 0 * told], dim=1)
+        return {"loss": cross_entropy(logits, labels), "logits": logits} if labels is not None else logits
+
+
+class Tupled(Telling):
+    """As models with return_dict=False: (loss, logits), or (logits,) without labels."""
+
+    config = None  # smoothing looks at it
+
+    def forward(self, told, labels=None):
+        said = super().forward(told, labels)
+        return (said,) if labels is None else (said["loss"], said["logits"])
+
+
+def check(folder):
+    """Every example, and no other, has the margin that it told."""
+    dynamics = dp.load(folder)
+    assert dynamics.epochs == T
+    wanted = np.where(LABEL == 0, TOLD, -TOLD)
+    np.testing.assert_array_equal(dynamics.channels["margin"], [wanted] * T)
+
+
+def in_transformers(folder, model=Telling, **settings):
+    from datasets import Dataset
+    from transformers import Trainer, TrainingArguments
+
+    from datapare.recording.adapters.transformers import Recording
+
+    class RecordingTrainer(Recording, Trainer):
+        pass
+
+    data = Dataset.from_dict({"told": TOLD, "labels": LABEL, "id": np.arange(N)})
+    arguments = TrainingArguments(
+        folder / "trainer",
+        num_train_epochs=T + 1,  # longer than the record
+        per_device_train_batch_size=4,
+        gradient_accumulation_steps=2,
+        learning_rate=0.0,
+        use_cpu=True,
+        report_to="none",
+        disable_tqdm=True,
+        **{"save_strategy": "no", **settings},
+    )
+    with dp.Recorder(folder / "transformers", LABEL, T) as recorder:
+        trainer = RecordingTrainer(model(), arguments, train_dataset=data, eval_dataset=data, recorder=recorder)
+        trainer.train(resume_from_checkpoint=settings.get("save_strategy") == "epoch" and recorder.epoch > 0)
+        if "label_smoothing_factor" not in settings:
+            trainer.evaluate()  # is no observation
+    return trainer
+
+
+def in_lightning(folder, count=1, module=None):
+    import lightning
+
+    from datapare.recording.adapters.lightning import Recording
+
+    class Module(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = Telling()
+
+        def training_step(self, batch, _):
+            _index, told, target = batch
+            logits = self.net(told)
+            return {"loss": cross_entropy(logits, target), "logits": logits, "target": target}
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.0)
+
+        def train_dataloader(self):  # Lightning makes it anew to share it out
+            return recording.track(DataLoader(TensorDataset(TOLD, torch.from_numpy(LABEL)), 4, shuffle=True))
+
+    recording = Recording(folder / "lightning", LABEL, epochs=T)
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = lightning.Trainer(
+        max_epochs=T + 1,
+        accelerator="cpu",
+        devices=count,
+        strategy="ddp" if count > 1 else "auto",
+        accumulate_grad_batches=2,
+        callbacks=[recording],
+        default_root_dir=folder,
+        enable_model_summary=False,
+        **quiet,
+    )
+    trainer.fit((module or Module)())
+    return recording
+
+
+def in_fabric(folder, count=1):
+    from lightning.fabric import Fabric
+
+    fabric = Fabric(accelerator="cpu", devices=count, strategy="ddp" if count > 1 else "auto", precision="bf16-mixed")
+    fabric.launch()
+    model = fabric.setup(Telling())
+    with dp.Recorder(folder / "fabric", LABEL, T) as recorder:
+        data = TensorDataset(TOLD, torch.from_numpy(LABEL))
+        loader = fabric.setup_dataloaders(recorder.track(DataLoader(data, 4, shuffle=True, num_workers=1)))
+        for _ in range(T):
+            for index, told, target in loader:
+                recorder.observe(index, model(told), target)
+            recorder.end_epoch()
+
+
+def test_the_hugging_face_trainer(tmp_path):
+    trainer = in_transformers(tmp_path, dataloader_num_workers=1)
+    assert trainer.args.remove_unused_columns  # which strips "id", and not what we follow
+    check(tmp_path / "transformers")
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_models_that_answer_in_tuples_are_recorded_with_smoothed_labels_or_without(tmp_path, smoothing):
+    """Smoothing takes the labels from the batch, and with them the loss in front of the logits."""
+    in_transformers(tmp_path, Tupled, label_smoothing_factor=smoothing)
+    check(tmp_path / "transformers")
+
+
+def test_the_hugging_face_trainer_resumes_from_its_checkpoint(tmp_path, monkeypatch):
+    observe = dp.Recorder.observe
+
+    def deadly(recorder, *args):
+        if recorder.epoch == 1:
+            raise KeyboardInterrupt
+        observe(recorder, *args)
+
+    monkeypatch.setattr(dp.Recorder, "observe", deadly)
+    with pytest.raises(KeyboardInterrupt):
+        in_transformers(tmp_path, save_strategy="epoch")
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="unfinished"):
+        dp.load(tmp_path / "transformers")
+    in_transformers(tmp_path, save_strategy="epoch")
+    check(tmp_path / "transformers")
+
+
+def test_the_lightning_trainer(tmp_path):
+    in_lightning(tmp_path)
+    check(tmp_path / "lightning")
+    recording = in_lightning(tmp_path)  # the record is found again, and left as it is
+    assert recording.recorder.epoch == T
+
+
+def test_a_lightning_step_without_logits_is_told(tmp_path):
+    import lightning
+
+    class Module(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = Telling()
+
+        def training_step(self, batch, _):
+            return cross_entropy(self.net(batch[1]), batch[2])
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.0)
+
+        def train_dataloader(self):
+            return DataLoader(TensorDataset(torch.arange(N), TOLD, torch.from_numpy(LABEL)), 4)
+
+    with pytest.raises(InputError, match="add the logits"):
+        in_lightning(tmp_path, module=Module)
+    dp.Recorder(tmp_path / "lightning", LABEL, T).close()  # it let go of the folder
+
+
+def test_fabric(tmp_path):
+    in_fabric(tmp_path)
+    check(tmp_path / "fabric")
+
+
+def torchrun(*arguments):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, arguments)], env=environment, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_all_of_them_in_two_processes(tmp_path):
+    torchrun("torch.distributed.run", "--standalone", "--nproc-per-node", "2", __file__, tmp_path)
+    for name in ("transformers", "lightning", "fabric"):
+        check(tmp_path / name)
+
+
+def test_the_accelerate_example_in_two_processes(tmp_path):
+    launch = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1")
+    settings = ("--main_process_port", "0", "--mixed_precision", "no")
+    said = torchrun(*launch, *settings, EXAMPLES / "with_accelerate.py", tmp_path)
+    assert said.count("recorded 2 epochs of 1,797 digits, processes: 2") == 1
+    assert np.isfinite(dp.load(tmp_path / "dynamics").channels["loss"]).all()
+
+
+@pytest.mark.parametrize("name", ["trainer", "accelerate", "lightning", "fabric", "skorch", "partial_fit", "numpy"])
+def test_the_examples_run_and_find_their_record_again(name, tmp_path, capsys):
+    found = importlib.util.spec_from_file_location(f"with_{name}", EXAMPLES / f"with_{name}.py")
+    example = importlib.util.module_from_spec(found)
+    found.loader.exec_module(example)
+    for _ in range(2):
+        example.main(tmp_path)
+        assert f"recorded {example.EPOCHS} epochs of 1,797 digits" in capsys.readouterr().out
+    dynamics = dp.load(tmp_path / "dynamics")
+    loss = dynamics.channels["loss"]
+    assert np.isnan(loss).sum() == (360 * example.EPOCHS if name == "skorch" else 0)
+    assert np.nanmean(loss[-1]) < np.nanmean(loss[0])
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo")
+    in_transformers(Path(sys.argv[1]))
+    in_lightning(Path(sys.argv[1]), 2)
+    in_fabric(Path(sys.argv[1]), 2)
+    dist.destroy_process_group()

@@ -1,0 +1,331 @@
+"""A sampler in other people's loops: order, identity, workers, processes, state, and what is refused."""
+
+import itertools
+import os
+import subprocess
+import sys
+import textwrap
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import BatchSampler, DataLoader, Dataset, DistributedSampler, Subset, TensorDataset
+
+import datapare as dp
+from datapare.errors import DivergedError
+from datapare.training.online import Plan, Rule, Sampler, sampler
+
+LABEL = np.arange(40) % 4
+MAKERS = {
+    "infobatch": lambda **given: dp.online.infobatch(LABEL, 8, **given),
+    "kakurenbo": lambda **given: dp.online.kakurenbo(LABEL, 8, fraction=0.5, **given),
+    "dual_switch": lambda **given: dp.online.dual_switch(LABEL, 8, keep=0.5, after=3, window=3, **given),
+}
+each_method = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+
+
+class Pictures(Dataset):
+    """Each item knows who it is."""
+
+    def __len__(self) -> int:
+        return len(LABEL)
+
+    def __getitem__(self, position):
+        return {"who": position, "label": int(LABEL[position])}
+
+
+def logits_of(who, epoch):
+    """What a network might say: easier for some, better every epoch, and the same for the same example."""
+    who = np.asarray(who)
+    noise = np.random.default_rng(epoch).normal(0, 1, (len(LABEL), 4))
+    return torch.from_numpy(noise[who] + np.eye(4)[LABEL[who]] * (0.3 * epoch + 0.1 * who[:, None])).float()
+
+
+def epoch_of(one):
+    """Train an epoch without a loader; returns the order."""
+    order = one.order()
+    for part in np.array_split(order, 4):
+        one.observe(part, logits_of(part, one.epoch), LABEL[part])
+    if len(one.hidden):
+        one.observe(one.hidden, logits_of(one.hidden, one.epoch))
+    one.end_epoch()
+    return order.tolist()
+
+
+@each_method
+@pytest.mark.parametrize("workers", [0, 2])
+def test_in_a_loader_every_planned_example_comes_once_and_is_who_it_says(make, workers):
+    by_loader, alone = make(seed=3), make(seed=3)
+    loader = DataLoader(
+        Pictures(), batch_size=7, sampler=by_loader, num_workers=workers, persistent_workers=workers > 0
+    )
+    for epoch in range(8 if not workers else 5):
+        planned, hidden, seen = by_loader.index.tolist(), by_loader.hidden.tolist(), []
+        assert len(loader) == -(-len(planned) // 7)
+        for index, batch in by_loader.track(loader):
+            assert index.tolist() == batch["who"].tolist()
+            by_loader.observe(index, logits_of(index, epoch), batch["label"])
+            seen += index.tolist()
+        looked = []
+        for index, batch in by_loader.revisit(loader):
+            assert index.tolist() == batch["who"].tolist()
+            by_loader.observe(index, logits_of(index, epoch), batch["label"])
+            looked += index.tolist()
+        by_loader.end_epoch()
+        assert sorted(seen) == planned
+        assert looked == hidden
+        assert seen == epoch_of(alone)
+    assert by_loader.index.tolist() == alone.index.tolist()
+    assert len(by_loader.index) < len(LABEL) or make is MAKERS["infobatch"]
+
+
+@each_method
+def test_the_order_changes_with_epoch_and_seed_and_nothing_else(make):
+    torch.manual_seed(0)
+    one = make(seed=1)
+    torch.manual_seed(9)
+    np.random.seed(9)  # noqa: NPY002 - a caller may
+    same, other = make(seed=1), make(seed=2)
+    orders = [[epoch_of(each) for _ in range(8)] for each in (one, same, other)]
+    assert orders[0] == orders[1]
+    assert orders[0][0] != orders[2][0]
+    assert orders[0][0] != orders[0][1]
+
+
+@each_method
+@pytest.mark.parametrize("stop", [0, 1, 3, 4, 7])
+def test_a_restored_run_goes_on_as_if_never_interrupted(make, stop, tmp_path):
+    whole, first = make(seed=5), make(seed=5)
+    orders = [epoch_of(whole) for _ in range(8)]
+    for _ in range(stop):
+        epoch_of(first)
+    first.observe([0], logits_of([0], 0))  # an epoch begun, and lost
+    file = tmp_path / "state.pt"
+    torch.save(first.state_dict(), file)
+    again = make(seed=5)
+    again.load_state_dict(torch.load(file, weights_only=True))
+    assert (again.epoch, again.lr_factor) == (stop, first.lr_factor)
+    torch.testing.assert_close(again.weight(range(40)), first.weight(range(40)))
+    assert [epoch_of(again) for _ in range(stop, 8)] == orders[stop:]
+
+
+def test_a_state_is_a_copy():
+    one = dp.online.infobatch(LABEL, 8)
+    epoch_of(one)
+    state = one.state_dict()
+    before = state["past"]["loss"].clone()
+    other = dp.online.infobatch(LABEL, 8)
+    other.load_state_dict(state)
+    epoch_of(one)
+    epoch_of(other)
+    torch.testing.assert_close(state["past"]["loss"], before)
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        (dp.online.infobatch(LABEL, 8, drop=0.4), "drop"),
+        (dp.online.infobatch(LABEL, 9), "epochs"),
+        (dp.online.infobatch(LABEL, 8, seed=1), "seed"),
+        (dp.online.infobatch(LABEL[::-1], 8), "labels"),
+        (dp.online.kakurenbo(LABEL, 8), "rule"),
+    ],
+)
+def test_the_state_of_another_run_is_refused(other, named):
+    with pytest.raises(dp.InputError, match=f"other .*{named}"):
+        other.load_state_dict(dp.online.infobatch(LABEL, 8).state_dict())
+
+
+def test_an_example_not_seen_keeps_what_was_last_known_of_it():
+    one = dp.online.kakurenbo([0, 0, 0, 0], epochs=10, fraction=0.5)
+    one.observe(range(4), np.array([[9.0, 0], [8.0, 0], [7.0, 0], [0, 7.0]]))
+    one.end_epoch()
+    assert one.hidden.tolist() == [0, 1]
+    one.observe([2, 3], np.array([[10.0, 0], [0, 7.0]]))  # nobody looked at 0 and 1 again
+    one.end_epoch()
+    assert one.hidden.tolist() == [0, 2]
+
+
+def test_of_an_example_seen_twice_the_last_counts():
+    one = dp.online.kakurenbo([0, 0], epochs=10, fraction=0.5)
+    one.observe([0, 1, 0], np.array([[9.0, 0.0], [5.0, 0.0], [0.0, 1.0]]))
+    one.end_epoch()
+    assert one.hidden.tolist() == [1]
+
+
+def test_weights_come_to_the_device_of_the_index_and_follow_positions():
+    one = dp.online.infobatch(range(3), epochs=8)
+    one.observe(range(3), np.diag([9.0, 9.0, 0.0]))
+    one.end_epoch()
+    weight = one.weight(torch.tensor([2, 0, 0], dtype=torch.int32))
+    assert weight.dtype == torch.float32
+    assert weight.tolist() == [1, 2, 2]
+
+
+def test_a_batch_sampler_of_ones_own_is_welcome():
+    one = dp.online.infobatch(LABEL, 8)
+    loader = DataLoader(Pictures(), batch_sampler=BatchSampler(one, 6, drop_last=True))
+    assert sum(len(index) for index, _ in one.track(loader)) == 36
+
+
+def test_revisited_examples_may_come_from_a_view_without_augmentation():
+    one = dp.online.kakurenbo([0, 0, 1], epochs=10, fraction=0.5)
+    one.observe(range(3), np.array([[9.0, 0], [0, 1.0], [0, 1.0]]))
+    one.end_epoch()
+    plain = TensorDataset(torch.arange(3) * 10, torch.tensor([0, 0, 1]))
+    ((index, image, target),) = one.revisit(DataLoader(plain, batch_size=2))
+    assert (index.tolist(), image.tolist(), target.tolist()) == ([0], [0], [0])
+
+
+@pytest.mark.parametrize(
+    "loader",
+    [
+        DataLoader(Pictures(), batch_size=4, shuffle=True),
+        DataLoader(Pictures(), batch_size=4, sampler=dp.online.infobatch(LABEL, 8)),
+        DataLoader(Pictures(), batch_size=4, sampler=DistributedSampler(Pictures(), num_replicas=2, rank=0)),
+        [[1, 2]],
+    ],
+)
+def test_a_loader_that_draws_otherwise_is_refused(loader):
+    with pytest.raises(dp.InputError, match="draws from this sampler itself"):
+        dp.online.infobatch(LABEL, 8).track(loader)
+
+
+def test_a_loader_that_accelerate_divided_is_refused_and_one_it_did_not_divide_works():
+    data_loader = pytest.importorskip("accelerate.data_loader")
+    one = dp.online.infobatch(LABEL, 8)
+    loader = DataLoader(Pictures(), batch_size=4, sampler=one)
+    divided = data_loader.prepare_data_loader(loader, num_processes=2, process_index=0, put_on_device=False)
+    with pytest.raises(dp.InputError, match="do not have it divided among processes"):
+        one.track(divided)
+    whole = data_loader.prepare_data_loader(loader, num_processes=1, process_index=0, put_on_device=False)
+    assert sorted(i for index, _ in one.track(whole) for i in index.tolist()) == list(range(40))
+
+
+def test_a_part_of_the_labelled_dataset_is_refused():
+    one = dp.online.infobatch(LABEL, 8)
+    loader = DataLoader(Subset(Pictures(), range(30)), sampler=one)
+    with pytest.raises(dp.InputError, match="expected a loader over the 40 labelled examples, but its dataset has 30"):
+        one.track(loader)
+
+
+def test_a_loop_that_forgets_to_end_its_epochs_is_told():
+    one = dp.online.infobatch(LABEL, 8)
+    loader = DataLoader(Pictures(), batch_size=8, sampler=one)
+    for index, _ in one.track(loader):
+        one.observe(index, logits_of(index, 0))
+    with pytest.raises(dp.InputError, match="call end_epoch after each epoch"):
+        next(iter(one.track(loader)))
+
+
+def test_a_run_that_goes_on_after_its_last_epoch_is_told():
+    one = dp.online.infobatch([0, 1], 1)
+    one.observe([0, 1], np.zeros((2, 2)))
+    one.end_epoch()
+    for call in (lambda: one.observe([0], np.zeros((1, 2))), one.end_epoch, lambda: next(iter(one))):
+        with pytest.raises(dp.InputError, match="all 1 epochs are done"):
+            call()
+
+
+def test_an_epoch_with_wrong_observations_does_not_count():
+    one = dp.online.infobatch([0, 1], 4)
+    with pytest.raises(dp.InputError, match="nothing was observed"):
+        one.end_epoch()
+    one.observe([0], np.array([[np.nan, 0.0]]))
+    with pytest.raises(DivergedError, match="NaN or infinite"):
+        one.end_epoch()
+    one.observe([0], np.zeros((1, 2)), [1])
+    with pytest.raises(dp.InputError, match="differ from the labels"):
+        one.end_epoch()
+    with pytest.raises(dp.InputError, match="positions lie between 0 and 1"):
+        one.observe([2], np.zeros((1, 2)))
+    assert one.epoch == 0
+    one.observe([0, 1], np.zeros((2, 2)))
+    one.end_epoch()
+    assert one.epoch == 1
+
+
+def test_infobatch_serves_a_task_with_a_loss_of_its_own_and_kakurenbo_says_what_it_needs():
+    one = dp.online.infobatch(np.zeros(3, int), epochs=8)
+    one.observe([2, 0, 1], loss=torch.tensor([4.0, 1.0, 1.0], requires_grad=True))
+    one.end_epoch()
+    assert one.weight(range(3)).tolist() == [2, 2, 1]
+    with pytest.raises(dp.InputError, match="one of the two"):
+        one.observe([0])
+    with pytest.raises(dp.InputError, match="kakurenbo reads loss, margin, target_prob"):
+        dp.online.kakurenbo([0, 0], 8).observe([0], loss=[1.0])
+
+
+def test_a_method_of_ones_own_is_two_functions():
+    def alternate(epoch, past, rng):
+        del past, rng
+        return Plan(np.arange(epoch % 2, 10, 2))
+
+    one = Sampler(np.zeros(10, int), 3, Rule("alternate", {}, ("loss",), sampler.last_known, alternate))
+    for expected in ([0, 2, 4, 6, 8], [1, 3, 5, 7, 9], [0, 2, 4, 6, 8]):
+        assert sorted(one) == expected
+        one.observe(one.index, np.zeros((5, 2)))
+        one.end_epoch()
+
+
+PROCESS = """
+import sys
+sys.path.insert(0, {tests!r})
+import numpy as np, torch, torch.distributed as processes
+from torch.utils.data import DataLoader
+from test_online_sampler import LABEL, MAKERS, Pictures, logits_of
+rank = int(sys.argv[1])
+torch.set_num_threads(1)
+processes.init_process_group("gloo", init_method="file://" + sys.argv[2], rank=rank, world_size=2)
+for name, make in MAKERS.items():
+    one = make(seed=4)
+    loader = DataLoader(Pictures(), batch_size=4, sampler=one)
+    for epoch in range(8):
+        order, mine = one.order().tolist(), []
+        for index, batch in one.track(loader):
+            one.observe(index, logits_of(index, epoch), batch["label"])
+            mine += index.tolist()
+        for index, batch in one.revisit(loader):
+            one.observe(index, logits_of(index, epoch), batch["label"])
+        one.end_epoch()
+        print(name, order, mine, sep=";")
+"""
+
+
+def test_two_processes_share_each_epoch_and_decide_as_one_would(tmp_path):
+    script = tmp_path / "process.py"
+    script.write_text(textwrap.dedent(PROCESS.format(tests=os.path.dirname(__file__))))  # noqa: PTH120
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    running = [
+        subprocess.Popen(
+            [sys.executable, script, str(rank), tmp_path / "meet"], env=env, stdout=subprocess.PIPE, text=True
+        )
+        for rank in range(2)
+    ]
+    lines = [process.communicate(timeout=120)[0].splitlines() for process in running]
+    assert [process.returncode for process in running] == [0, 0]
+    alone = {name: make(seed=4) for name, make in MAKERS.items()}
+    sizes = Counter()
+    for first, second in zip(*lines, strict=True):
+        (name, order, mine), (_, same, others) = first.split(";"), second.split(";")
+        expected = epoch_of(alone[name])
+        assert eval(order) == eval(same) == expected  # noqa: S307 - what this test printed
+        mine, others = eval(mine), eval(others)  # noqa: S307
+        both = [i for pair in itertools.zip_longest(mine, others) for i in pair]
+        assert both[: len(expected)] == expected
+        assert both[len(expected) :] == expected[: len(both) - len(expected)]  # at most one more, to fill up
+        sizes[len(both) - len(expected)] += 1
+    assert set(sizes) == {0, 1}  # both cases came up
+
+
+def test_the_room_is_there_by_its_name_and_only_when_asked_for():
+    code = (
+        "import sys, datapare as dp\n"
+        "assert 'torch' not in sys.modules\n"
+        "print(callable(dp.online.infobatch), sorted(n for n in dir(dp.online) if n.islower()))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "True ['dual_switch', 'entropy_bonus', 'infobatch', 'kakurenbo', 'tdds_weighting']"
+    with pytest.raises(AttributeError, match="no attribute 'infobach'"):
+        _ = dp.online.infobach
