@@ -175,7 +175,7 @@ def test_the_curve_from_the_command_line(tmp_path, monkeypatch, capsys):
         return 0
 
     assert run("prune", "points.npz", "--keep", "0.5", "--out", "r", "--window", "3", *flags) == 0
-    tries = ["curve", "r", "--keep", "0.5", "--keep", "0.25", "--train", "mine.py:train", "--epochs", "2"]
+    tries = ["sweep", "r", "--keep", "0.5", "--keep", "0.25", "--train", "mine.py:train", "--epochs", "2"]
     capsys.readouterr()
     assert run(*tries) == 0
     told = capsys.readouterr().out

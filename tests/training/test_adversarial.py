@@ -146,7 +146,7 @@ def test_a_record_made_before_there_were_attacks_is_still_found(tmp_path):
     meta = tmp_path / "dynamics/meta.json"
     told = json.loads(meta.read_text())
     for name in ("epsilon", "attack_step", "attack_steps"):
-        del told["fields"]["recipe"]["params"][name]
+        del told["fields"]["provenance"]["params"][name]
     meta.write_text(json.dumps(told))
     settings = replace(PLAIN, attack_step=2 / 255, attack_steps=10)
     assert record(data, preset=settings, out=tmp_path / "dynamics").epochs == 3

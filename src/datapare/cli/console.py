@@ -48,7 +48,7 @@ def show_recipe(provenance: Mapping[str, Any], depth: int = 1) -> None:
     from datapare.reporting.tables import plain_knobs
 
     told = [*plain_knobs(provenance["params"]), *([] if provenance["seed"] is None else [("seed", provenance["seed"])])]
-    line = f"{provenance['verb']} {provenance['method']}: " + ", ".join(f"{name} {value}" for name, value in told)
+    line = f"{provenance['step']} {provenance['method']}: " + ", ".join(f"{name} {value}" for name, value in told)
     typer.echo(fill(line, 100, initial_indent="  " * depth, subsequent_indent="  " * (depth + 2)))
     for parent in provenance["parents"]:
         show_recipe(parent, depth + 1)
