@@ -1,11 +1,18 @@
 # Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
+# `make test BIN=/path/to/env/bin` uses an environment that is there already and installs nothing.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+WORKERS ?= auto
 
 .PHONY: env demo test lint docs clean
 
+ifeq ($(origin BIN),command line)
+env:
+	@test -x $(BIN)/python || { echo "make: there is no $(BIN)/python; give BIN=… the bin folder of an environment" >&2; exit 2; }
+else
 env: $(STAMP)
+endif
 
 # torch first and by itself: asked for by a range, a resolver may bring a build with gigabytes of GPU libraries.
 $(STAMP): pyproject.toml constraints.txt
@@ -32,8 +39,9 @@ lint: env
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# One thread per test process: the processes share the cores.
 test: lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 docs: env
 	$(BIN)/python docs/make.py
