@@ -176,12 +176,12 @@ import os, signal, sys
 from pathlib import Path
 import numpy as np
 from datapare.data import export, open_dataset
-from datapare.data.formats import image_folder
+from datapare.data import exporting, placing
 from datapare.artifacts import Subset
 
 data = open_dataset(sys.argv[1])
 done = []
-place = image_folder.placing("copy")
+place = placing.placing("copy")
 
 def killed(source, target):
     done.append(source)
@@ -189,7 +189,7 @@ def killed(source, target):
         os.kill(os.getpid(), signal.SIGKILL)
     place(source, target)
 
-image_folder.placing = lambda how: killed
+exporting.placing = lambda how: killed
 export(data, Subset(np.arange(20), 24, key=data.key), sys.argv[2])
 """
 

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from datapare.artifacts import Kind
 from datapare.data.dataset import BadExample, cells, column
 from datapare.data.image_io import check
-from datapare.data.source import Source
+from datapare.data.source import RawTable
 from datapare.errors import InputError
 
 
-def examine(found: Source, kind: Kind, inputs: Sequence[str]) -> tuple[dict[int, str], NDArray[Any] | None]:
+def examine(found: RawTable, kind: Kind, inputs: Sequence[str]) -> tuple[dict[int, str], NDArray[Any] | None]:
     """{row: reason} of the unusable examples, and the pixels (without those) or vectors (with them) of the others.
 
     Raises InputError when the column holds no such examples at all.

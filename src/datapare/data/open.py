@@ -15,7 +15,7 @@ from datapare.data.dataset import BadExample, Dataset, RowNames
 from datapare.data.example_checks import examine, refuse
 from datapare.data.formats.detect import read
 from datapare.data.labels import check_classes, read_labels
-from datapare.data.source import OpenRequest, Source
+from datapare.data.source import OpenRequest, RawTable
 from datapare.errors import InputError
 
 OnBad = Literal["fail", "skip"]
@@ -75,7 +75,7 @@ def tried(data: Dataset, perturbation: Perturbation) -> Dataset:
     return replace(data, key=key, digest=keys.digest(key, data.label), perturbation=perturbation)
 
 
-def _described(found: Source, ask: OpenRequest, id_: str | None, held_out: Sequence[str] | None) -> Dataset:
+def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Sequence[str] | None) -> Dataset:
     """All rows with their labels, kind, keys and names; nothing of them has been decoded."""
     rows = found.rows
     label = found.label or find_label(rows.column_names, ask.label)
@@ -96,7 +96,7 @@ def _described(found: Source, ask: OpenRequest, id_: str | None, held_out: Seque
     return Dataset(rows, kind, inputs, label, number, classes, key, name, "", *place)
 
 
-def _inputs(found: Source, label: str, ask: OpenRequest) -> tuple[Kind, tuple[str, ...]]:
+def _inputs(found: RawTable, label: str, ask: OpenRequest) -> tuple[Kind, tuple[str, ...]]:
     if found.kind is None or found.inputs is None:
         return find_inputs(found.rows, label, found.inputs or ask.inputs, ask.kind)
     if ask.kind not in (None, found.kind):
@@ -104,7 +104,7 @@ def _inputs(found: Source, label: str, ask: OpenRequest) -> tuple[Kind, tuple[st
     return found.kind, found.inputs
 
 
-def _content(found: Source, inputs: Sequence[str], class_name: NDArray[Any]) -> NDArray[np.uint64]:
+def _content(found: RawTable, inputs: Sequence[str], class_name: NDArray[Any]) -> NDArray[np.uint64]:
     if found.array is None:
         return keys.content_keys(found.rows, inputs, class_name)
     return keys.mix(np.uint64(0), keys.array_keys(found.array) ^ keys.value_keys(class_name))

@@ -1,7 +1,8 @@
-"""What a reader of one format hands to `open_dataset`: every row, nothing judged yet."""
+"""What passes between a format and `open_dataset`: the named files, the request, and the table of all rows."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -9,12 +10,13 @@ from uuid import uuid4
 from numpy.typing import NDArray
 
 from datapare.artifacts import Kind, Perturbation
+from datapare.data.paths import of_split, walk
 from datapare.errors import InputError
 
 
 @dataclass(frozen=True)
 class OpenRequest:
-    """What the person said about a source: its split, and the columns (or arrays) of label and inputs, if any."""
+    """The options of `open_dataset` that a format reads: the split, and the columns (or arrays) of label and inputs."""
 
     split: str = "train"
     label: str | None = None
@@ -27,17 +29,62 @@ class OpenRequest:
         return self.inputs[0] if self.inputs else None
 
 
-@dataclass(frozen=True, eq=False)
-class Source:
-    """All rows of a source, and what its format already says about them.
+@dataclass(frozen=True)
+class SourceFiles:
+    """The files that were named: a folder with all it holds, one file, or the files that match a pattern.
 
-    `label`, `inputs` and `kind` are None where the column names decide. `identity` are the texts that keys are made
-    from (None: the id column or the row's content); `name` what a person calls each row (None: its id or number).
-    `classes` are the class names where the format lists them. `array` stands for the inputs where they are arrays.
+    Attributes:
+        path: The folder, the file or the pattern.
+        chosen: The files to read where not a whole folder was named; else empty.
     """
 
-    rows: Any
-    format: str
+    path: Path
+    chosen: tuple[Path, ...] = field(default=(), repr=False)
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether a whole folder was named."""
+        return not self.chosen
+
+    @cached_property
+    def walked(self) -> tuple[list[str], list[str]]:
+        """Folders and files of the folder as sorted relative POSIX paths, without hidden ones."""
+        return walk(self.path)
+
+    @property
+    def names(self) -> list[str]:
+        """The files of the folder as sorted relative POSIX paths; of named files their names."""
+        return self.walked[1] if self.is_folder else [file.name for file in self.chosen]
+
+    def with_suffix(self, suffixes: Iterable[str], split: str) -> tuple[Path, ...]:
+        """The named files, or those of the split in the folder, whose names end in one of `suffixes`."""
+        if not self.is_folder:
+            return self.chosen
+        known = tuple(suffixes)
+        fitting = [name for name in self.names if name.lower().endswith(known)]
+        return tuple(self.path / name for name in of_split(self.path, fitting, split))
+
+
+@dataclass(frozen=True, eq=False)
+class RawTable:
+    """All rows of a source, and what its format already says about them.
+
+    Attributes:
+        rows: A `datasets.Dataset` of every row, images undecoded.
+        path: The folder, file or pattern the rows came from; None for objects in memory.
+        files: The files the rows came from, in order.
+        kind: What the examples are; None where the columns decide.
+        inputs: The columns a model reads; None where their names decide.
+        label: The label column; None where its name decides.
+        identity: The texts that keys are made from; None means the id column, or else the content of the row.
+        name: The name of each row; None means its id or its number.
+        array: The inputs, where they are arrays (N, …).
+        origin: The object the rows came from, where there is no file.
+        perturbation: What was done to another dataset to make this one.
+        format: The file in `data/formats/` that read the rows; set by the registry.
+    """
+
+    rows: Any  # a datasets.Dataset, whose package has no types
     path: Path | None = None
     files: tuple[Path, ...] = ()
     kind: Kind | None = None
@@ -46,12 +93,13 @@ class Source:
     identity: Sequence[str] | None = None
     name: Sequence[str] | None = None
     array: NDArray[Any] | None = None
-    origin: Any = None
+    origin: Any = None  # whatever the user opened
     perturbation: Perturbation | None = None
+    format: str = ""
 
 
 def rows_of(table: Any) -> Any:
-    """A `datasets.Dataset` over an Arrow table in memory, its Hugging Face features kept, images left undecoded."""
+    """Return a `datasets.Dataset` over an Arrow table in memory: its features are kept, images left undecoded."""
     import datasets
 
     if len(set(table.column_names)) < table.num_columns:
@@ -65,7 +113,7 @@ def rows_of(table: Any) -> Any:
 
 
 def undecoded(rows: Any) -> Any:
-    """The same rows without any output format and with every image column as bytes and path."""
+    """Return the same rows without any output format and with every image column as bytes and path."""
     import datasets
 
     rows = rows.with_format(None)

@@ -1,6 +1,7 @@
 """Arrays: .npz, folders of .npy, a pair (X, y) or a dict of arrays."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_STORED, ZipFile, is_zipfile
@@ -10,22 +11,42 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Kind
 from datapare.data.columns import LABELS
+from datapare.data.dataset import Dataset
 from datapare.data.paths import SPLITS, split_of
-from datapare.data.source import OpenRequest, Source, rows_of
+from datapare.data.placing import PlaceFile, carry, file_in
+from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.errors import InputError
 
 INPUTS = ("x", "images", "image", "data", "features", "embeddings", "embedding", "texts", "text", "inputs")
 
 
-def read_npz(path: Path, ask: OpenRequest) -> Source:
-    """The arrays of an .npz file, one row per entry of the label array."""
-    return from_arrays(_load(path), ask, "npz", path, (path,))
+SUFFIXES = (".npz", ".npy")
+PRIORITY = 2
 
 
-def read_npy(folder: Path, ask: OpenRequest) -> Source:
-    """The arrays of a folder of .npy files, named by file, memory-mapped."""
-    files = tuple(sorted(folder.glob("*.npy")))
-    return from_arrays({file.stem: _mapped(file) for file in files}, ask, "npy", folder, files)
+def read(files: SourceFiles, request: OpenRequest) -> RawTable:
+    """The arrays of an .npz file, or of a folder of .npy files (memory-mapped and named by file)."""
+    path = files.path
+    archives = files.with_suffix(SUFFIXES[:1], request.split)
+    if len(archives) == 1 and archives[0].suffix.lower() == ".npz":
+        return from_arrays(_load(archives[0]), request, path, archives)
+    found = tuple(sorted(path.glob("*.npy"))) if files.is_folder and not archives else ()
+    if not found:
+        raise InputError(f"{path}: expected one .npz file of inputs and labels, or a folder with x.npy and y.npy.")
+    return from_arrays({file.stem: _mapped(file) for file in found}, request, path, found)
+
+
+def accepts(source: object) -> bool:
+    """Whether this is a dict of arrays or a pair (X, y)."""
+    return isinstance(source, Mapping) or (isinstance(source, tuple) and len(source) == 2)
+
+
+def read_object(source: Any, request: OpenRequest) -> RawTable:
+    """One row per entry of the label array."""
+    if isinstance(source, Mapping):
+        return from_arrays({name: np.asarray(array) for name, array in source.items()}, request)
+    pair = {"x": np.asarray(source[0]), "y": np.asarray(source[1])}
+    return from_arrays(pair, replace(request, inputs=("x",), label="y"))
 
 
 def _mapped(file: Path) -> NDArray[Any]:
@@ -59,10 +80,9 @@ def _plain(read: Any, path: Path) -> Any:
 def from_arrays(
     arrays: Mapping[str, NDArray[Any]],
     ask: OpenRequest,
-    form: str = "arrays",
     path: Path | None = None,
     files: tuple[Path, ...] = (),
-) -> Source:
+) -> RawTable:
     """Rows of named arrays: images (N, H, W[, C]), vectors (N, F) or texts (N,), and labels (N,)."""
     import pyarrow as pa
 
@@ -80,14 +100,14 @@ def from_arrays(
     columns |= {name: _text(arrays[name]) for name in per_row(arrays, y_name, ask.split) if arrays[name].ndim == 1}
     if x.ndim == 1:
         columns[x_name] = _text(x)
-        return Source(rows_of(pa.table(columns)), form, path, files, None, (x_name,), y_name, origin=arrays)
+        return RawTable(rows_of(pa.table(columns)), path, files, None, (x_name,), y_name, origin=arrays)
     if ask.kind == "table" and x.ndim == 2:
         numbers = {f"{x_name}{i}": _text(x[:, i]) for i in range(x.shape[1])}
-        return Source(
-            rows_of(pa.table(numbers | columns)), form, path, files, "table", tuple(numbers), y_name, origin=arrays
+        return RawTable(
+            rows_of(pa.table(numbers | columns)), path, files, "table", tuple(numbers), y_name, origin=arrays
         )
     found, array = _numbers(x, x_name)
-    return Source(rows_of(pa.table(columns)), form, path, files, found, (x_name,), y_name, array=array, origin=arrays)
+    return RawTable(rows_of(pa.table(columns)), path, files, found, (x_name,), y_name, array=array, origin=arrays)
 
 
 def _find(arrays: Mapping[str, Any], usual: Sequence[str], named: str | None, what: str, split: str) -> str:
@@ -147,20 +167,27 @@ def _bytes(x: NDArray[Any], name: str) -> NDArray[np.uint8]:
     return np.concatenate([np.rint(x[i : i + 4096] * scale).astype(np.uint8) for i in range(0, len(x), 4096)])
 
 
-def chosen(arrays: Mapping[str, NDArray[Any]], data: Any, keep: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+def chosen(arrays: Mapping[str, NDArray[Any]], data: Dataset, keep: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
     """The same arrays with only the rows at `keep` where an array has one row per example."""
     rows = set(per_row(arrays, data.label_column, data.split))
     return {name: np.asarray(array)[keep] if name in rows else np.asarray(array) for name, array in arrays.items()}
 
 
-def write_npz(data: Any, keep: NDArray[np.int64], out: Path) -> int:
-    """An .npz file with the same array names, compressed if the source is; the number of rows there were."""
-    arrays = data.origin if data.path is None else _load(data.path)
+def write_all(data: Dataset, keep: NDArray[np.int64], out: Path, place: PlaceFile) -> int:  # noqa: ARG001
+    """Write arrays of the same names: a folder of .npy files, or an .npz file, compressed if the source is."""
+    if data.path is not None and data.path.is_dir() and data.files[0].suffix == ".npy":
+        count = _write_npy(data, keep, out)
+        carry(data, out)
+        return count
+    source = data.files[0] if data.files else None
+    arrays = data.origin if source is None else _load(source)
     # not np.savez, which cannot write an array named "file"
-    with ZipFile(out, "w", _compression(data.path)) as archive:
+    with ZipFile(file_in(out, source or Path("data.npz")), "w", _compression(source)) as archive:
         for name, array in chosen(arrays, data, keep).items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
+    if data.path is not None and data.path.is_dir():
+        carry(data, out)
     return len(arrays[data.label_column])
 
 
@@ -171,7 +198,7 @@ def _compression(path: Path | None) -> int:
         return archive.infolist()[0].compress_type
 
 
-def write_npy(data: Any, keep: NDArray[np.int64], out: Path) -> int:
+def _write_npy(data: Dataset, keep: NDArray[np.int64], out: Path) -> int:
     """A folder of the same .npy files; the number of rows there were."""
     out.mkdir(parents=True, exist_ok=True)
     arrays = {file.stem: np.load(file, mmap_mode="r", allow_pickle=False) for file in data.files}

@@ -1,23 +1,24 @@
-"""CSV, TSV and JSON lines: read as a table, written back as the very records that were read."""
+"""CSV and TSV: read as a table, written back as the very records that were read."""
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from datapare.data.source import Source, rows_of
+from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.errors import InputError
 
+SUFFIXES = (".csv", ".tsv")
+PRIORITY = 1
 _LONGEST = 1 << 30
 
 
-def read_csv(files: Sequence[Path], path: Path) -> Source:
+def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     """The rows of CSV or TSV files with a header line; the separator is the one its header uses."""
-    return Source(
-        rows_of(texts_for_nothing(_joined([csv_table(file) for file in files], files))), "csv", path, tuple(files)
-    )
+    chosen = files.with_suffix(SUFFIXES, request.split)
+    table = joined([csv_table(file) for file in chosen], chosen)
+    return RawTable(rows_of(texts_for_nothing(table)), files.path, chosen)
 
 
 def texts_for_nothing(table: Any) -> Any:
@@ -30,13 +31,8 @@ def texts_for_nothing(table: Any) -> Any:
     return table
 
 
-def read_jsonl(files: Sequence[Path], path: Path) -> Source:
-    """The rows of files with one JSON object per line."""
-    tables = [_json_table(file) for file in files if len(files) == 1 or file.stat().st_size]
-    return Source(rows_of(_joined(tables, files)), "jsonl", path, tuple(files))
-
-
-def _joined(tables: list[Any], files: Sequence[Path]) -> Any:
+def joined(tables: list[Any], files: Sequence[Path]) -> Any:
+    """Return one `pyarrow.Table` of the tables of several files, in a type that holds the values of all."""
     import pyarrow as pa
 
     try:
@@ -44,7 +40,7 @@ def _joined(tables: list[Any], files: Sequence[Path]) -> Any:
     except pa.ArrowInvalid as error:
         names = ", ".join(file.name for file in files[:5])
         raise InputError(
-            f"{names} do not have the same columns ({_first_line(error)}); name one file, or make them alike."
+            f"{names} do not have the same columns ({first_line(error)}); name one file, or make them alike."
         ) from None
 
 
@@ -53,7 +49,7 @@ def csv_table(path: Path) -> Any:
     import pyarrow as pa
     import pyarrow.csv as pc
 
-    content = _content(path)
+    content = content_of(path)
     header, records = csv_records(path)
     if not records:  # a shard that was pruned away
         names = next(csv.reader([header.decode("utf-8-sig")], delimiter=_separator(content)))
@@ -63,7 +59,7 @@ def csv_table(path: Path) -> Any:
     try:
         table = pc.read_csv(io.BytesIO(content), read_options=read, parse_options=parse)
     except pa.ArrowInvalid as error:
-        raise InputError(f"{path} is no table that can be read: {_first_line(error)}.") from None
+        raise InputError(f"{path} is no table that can be read: {first_line(error)}.") from None
     if len(set(table.column_names)) < len(table.column_names):
         raise InputError(f"{path} has two columns of the same name: {', '.join(table.column_names)}; rename one.")
     # two parsers must cut alike, or every later row would shift; none of 60,000 random texts was cut differently
@@ -77,7 +73,7 @@ def csv_table(path: Path) -> Any:
 
 def csv_records(path: Path) -> tuple[bytes, list[bytes]]:
     """The header and the records of a CSV file as they stand, line breaks included; empty lines are no records."""
-    content = _content(path)
+    content = content_of(path)
     lines = content.splitlines(keepends=True)
     separator = _separator(content)
     records: list[bytes] = []
@@ -97,32 +93,8 @@ def csv_records(path: Path) -> tuple[bytes, list[bytes]]:
     return records[0], records[1:]
 
 
-def json_records(path: Path) -> list[bytes]:
-    """The lines of a JSON lines file as they stand; empty ones are no records."""
-    return [line for line in io.BytesIO(_content(path)) if line.strip()] if path.stat().st_size else []
-
-
-def _json_table(path: Path) -> Any:
-    import pyarrow as pa
-
-    parsed: list[dict[str, Any]] = []
-    if not path.stat().st_size:
-        raise InputError(f"{path} is empty; expected one JSON object per line.")
-    for number, line in enumerate(json_records(path)):
-        try:
-            value = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{path} holds one JSON object per line, but record {number} is none: {error}.") from None
-        if not isinstance(value, dict):
-            raise InputError(f"{path} holds one JSON object per line, but record {number} is a {type(value).__name__}.")
-        parsed.append(value)
-    try:
-        return pa.Table.from_struct_array(pa.array(parsed))
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise InputError(f"{path} holds values of different types in one column: {_first_line(error)}.") from None
-
-
-def _content(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
+    """Return the bytes of a file that holds UTF-8 text."""
     content = path.read_bytes()
     try:
         text = content.decode("utf-8")
@@ -133,7 +105,8 @@ def _content(path: Path) -> bytes:
     return content
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of a message of pyarrow, without the stop at its end."""
     return str(error).strip().split("\n", 1)[0].rstrip(".:")
 
 
@@ -150,12 +123,7 @@ def write_lines(out: Path, header: bytes, records: Sequence[bytes], keep: Sequen
     return len(records)
 
 
-def write_csv(source: Path, keep: Sequence[int], out: Path) -> int:
+def write(source: Path, keep: Sequence[int], out: Path) -> int:
     """One CSV file with only the records at `keep`; positions outside of the file are ignored."""
     header, records = csv_records(source)
     return write_lines(out, header, records, keep)
-
-
-def write_jsonl(source: Path, keep: Sequence[int], out: Path) -> int:
-    """One JSON lines file with only the records at `keep`; positions outside of the file are ignored."""
-    return write_lines(out, b"", json_records(source), keep)

@@ -1,121 +1,156 @@
-"""From whatever a person names to a `Source`: which format is this, and who reads it."""
+"""The registry of formats: every other file of this folder is one, and is asked whether it reads what was named.
 
+A format file has these names, all but `read` optional:
+
+    SUFFIXES                     endings of single files it reads, such as (".parquet",)
+    PRIORITY                     where several formats fit a folder the highest reads it, and other files come along
+    LINKABLE                     True where each example is a file that can be linked instead of copied
+    matches(files, request)      whether it reads this layout; asked before endings decide
+    read(files, request)         -> RawTable of a folder, a file or the files of a pattern (`SourceFiles`)
+    accepts(source)              whether it reads this object in memory, or this name that is no path
+    read_object(source, request) -> RawTable of such an object
+    write(source, keep, out)     write the rows of one file at `keep`; -> the number of rows it has
+    write_all(data, keep, out, place)   the same for a whole dataset; `place` copies or links one file
+"""
+
+import pkgutil
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from datapare.data.formats import arrays, delimited, hf_datasets, image_folder, parquet, webdataset
-from datapare.data.paths import of_split, same_split, walk
-from datapare.data.source import OpenRequest, Source
+from datapare.data.dataset import Dataset
+from datapare.data.placing import PlaceFile, WriteFile
+from datapare.data.source import OpenRequest, RawTable, SourceFiles
 from datapare.errors import InputError
 
-ENDINGS = {
-    ".parquet": "parquet",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".tar": "webdataset",
-    ".npz": "npz",
-    ".npy": "npy",
-}
-HUB = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?(:[\w.-]+)?")
-KNOWN = "a folder of images, a .parquet, .csv, .jsonl, .tar (WebDataset) or .npz file, a save_to_disk folder"
+WriteAll = Callable[[Dataset, NDArray[np.int64], Path, PlaceFile], int]
+EXPECTED = "a folder of images, a .parquet, .csv, .jsonl, .tar (WebDataset) or .npz file, a save_to_disk folder"
 
 
-def read(source: Any, ask: OpenRequest) -> Source:
-    """Every row of a path, a hub name, a `datasets.Dataset`, a pair of arrays (X, y) or a dict of arrays."""
+@dataclass(frozen=True)
+class Format:
+    """One file of the folder, as the names it defines."""
+
+    name: str
+    SUFFIXES: tuple[str, ...] = ()
+    PRIORITY: int = 0
+    LINKABLE: bool = False
+    matches: Callable[[SourceFiles, OpenRequest], bool] | None = None
+    read: Callable[[SourceFiles, OpenRequest], RawTable] | None = None
+    accepts: Callable[[object], bool] | None = None
+    read_object: Callable[[Any, OpenRequest], RawTable] | None = None
+    write: WriteFile | None = None
+    write_all: WriteAll | None = None
+
+
+@cache
+def formats() -> tuple[Format, ...]:
+    """All formats, in alphabetical order."""
+    here = Path(__file__)
+    names = sorted(module.name for module in pkgutil.iter_modules([str(here.parent)]) if module.name != here.stem)
+    return tuple(_format(name) for name in names)
+
+
+def find(name: str) -> Format:
+    """Return the format of this name.
+
+    >>> find("parquet").SUFFIXES
+    ('.parquet',)
+    """
+    return next(one for one in formats() if one.name == name)
+
+
+def _format(name: str) -> Format:
+    module = import_module(f"datapare.data.formats.{name}")
+    known = [one.name for one in fields(Format) if one.name != "name"]
+    return Format(name, **{one: getattr(module, one) for one in known if hasattr(module, one)})
+
+
+def read(source: object, request: OpenRequest) -> RawTable:
+    """Read every row of a path, a pattern, a name on the hub, or an object in memory.
+
+    Raises:
+        InputError: Where nothing is there, or no format reads it.
+    """
+    files = _located(source) if isinstance(source, str | Path) else None
+    if files is not None:
+        return _read_files(files, request)
+    for one in formats():
+        if one.accepts is not None and one.read_object is not None and one.accepts(source):
+            return replace(one.read_object(source, request), format=one.name)
     if isinstance(source, str | Path):
-        return _named(str(source), ask)
-    if hasattr(source, "column_names"):
-        return hf_datasets.from_object(source, ask.split)
-    if isinstance(source, Mapping):
-        return arrays.from_arrays({name: np.asarray(array) for name, array in source.items()}, ask)
-    if isinstance(source, tuple) and len(source) == 2:
-        pair = {"x": np.asarray(source[0]), "y": np.asarray(source[1])}
-        return arrays.from_arrays(pair, replace(ask, inputs=("x",), label="y"))
-    raise InputError(f"expected {KNOWN}, a datasets.Dataset or a pair of arrays (X, y), not {type(source).__name__}.")
-
-
-def _named(name: str, ask: OpenRequest) -> Source:
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return _folder(path, ask)
-    if path.is_file():
-        return _files(_form([path], path), [path], path, ask)
-    if any(sign in path.name for sign in "*?["):
-        found = sorted(one for one in path.parent.glob(path.name) if one.is_file())
-        if not found:
-            raise InputError(f"no file matches {path}.")
-        return _files(_form(found, path), found, path, ask)
-    if HUB.fullmatch(name) and path.suffix.lower() not in ENDINGS:
-        return hf_datasets.read_hub(name, ask.split)
-    raise InputError(f"there is no file or folder {path}; expected {KNOWN}.")
-
-
-def _form(files: Sequence[Path], where: Path) -> str:
-    """The one format of all files, from how their names end."""
-    forms = {file.suffix.lower(): ENDINGS.get(file.suffix.lower()) for file in files}
-    unknown = [ending for ending, form in forms.items() if form is None]
-    if unknown:
-        raise InputError(f"{where} ends in {unknown[0] or 'nothing'}; expected {KNOWN}.")
-    if len(set(forms.values())) > 1:
-        raise InputError(f"{where} holds files of different formats ({', '.join(sorted(forms))}); name one file.")
-    return next(form for form in forms.values() if form)
-
-
-def _files(form: str, files: Sequence[Path], path: Path, ask: OpenRequest) -> Source:
-    if form == "webdataset":
-        return webdataset.read_webdataset(files, path, ask.label)
-    if form == "npz" and len(files) == 1:
-        return arrays.read_npz(files[0], ask)
-    if form in {"npz", "npy"}:
-        raise InputError(f"{path}: expected one .npz file of inputs and labels, or a folder with x.npy and y.npy.")
-    if form == "csv" and len(files) == 1 and ask.kind in {None, "image"}:
-        listed = image_folder.image_column(files[0], ask.input)
-        if listed is not None:
-            return image_folder.read_listed(files[0], listed, files[0].parent)
-    return {"parquet": parquet.read_parquet, "csv": delimited.read_csv, "jsonl": delimited.read_jsonl}[form](
-        files, path
+        raise InputError(f"there is no file or folder {Path(source).expanduser()}; expected {EXPECTED}.")
+    raise InputError(
+        f"expected {EXPECTED}, a datasets.Dataset or a pair of arrays (X, y), not {type(source).__name__}."
     )
 
 
-def _folder(path: Path, ask: OpenRequest) -> Source:
-    if hf_datasets.is_saved(path):
-        return hf_datasets.read_saved(path, ask.split)
-    _, files = walk(path)
-    if not files:
-        raise InputError(f"{path} is empty; expected {KNOWN}.")
-    data = [name for name in files if Path(name).suffix.lower() in ENDINGS and not name.endswith(".json")]
-    whole = [name for name in data if ENDINGS[Path(name).suffix.lower()] in {"parquet", "webdataset"}]
-    if not whole and any(image_folder.is_image(name) for name in files):
-        return _images(path, ask)
-    if not data:
-        raise InputError(f"{path} holds no images and no data files ({', '.join(files[:3])}, …); expected {KNOWN}.")
-    if {Path(name).suffix for name in data} == {".npy"}:
-        return arrays.read_npy(path, ask)
-    chosen = [path / name for name in of_split(path, whole or data, ask.split)]
-    return _files(_form(chosen, path), chosen, path, ask)
+def _located(source: str | Path) -> SourceFiles | None:
+    """The files that a path or a pattern names; None where it is no path."""
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return SourceFiles(path)
+    if path.is_file():
+        return SourceFiles(path, (path,))
+    if any(sign in path.name for sign in "*?["):
+        found = tuple(sorted(one for one in path.parent.glob(path.name) if one.is_file()))
+        if not found:
+            raise InputError(f"no file matches {path}.")
+        return SourceFiles(path, found)
+    return None
 
 
-def _images(path: Path, ask: OpenRequest) -> Source:
-    """A CSV beside the images, or beside those of the split, says their labels; otherwise their folders do."""
-    below = [one for one in sorted(path.iterdir()) if one.is_dir() and not one.name.startswith(".")]
-    for base in [path, *(one for one in below if same_split(one.name, ask.split))]:
-        for listed in image_folder.label_files(base, ask.split):
-            column = image_folder.image_column(listed, ask.input)
-            if column is not None:
-                return image_folder.read_listed(listed, column, path)
-    if not below:
-        raise InputError(
-            f"{path} holds images but no labels: put them into one folder per class, or write a labels.csv with the "
-            "columns file_name and label beside them."
-        )
-    if ask.label or ask.inputs:
-        raise InputError(f"{path} has a folder per class and no columns; leave out label= and input=.")
-    return image_folder.read_folder(path, ask.split)
+def _read_files(files: SourceFiles, request: OpenRequest) -> RawTable:
+    one = _layout(files, request) or _by_suffix(files)
+    assert one.read is not None  # noqa: S101 (only formats that read have suffixes or layouts)
+    return replace(one.read(files, request), format=one.name)
+
+
+def _layout(files: SourceFiles, request: OpenRequest) -> Format | None:
+    """The format that knows this layout."""
+    found = [one for one in formats() if one.matches is not None and one.matches(files, request)]
+    return max(found, key=lambda one: one.PRIORITY, default=None)
+
+
+def _by_suffix(files: SourceFiles) -> Format:
+    """The one format of all files that a format reads, from how their names end."""
+    if files.is_folder and not files.names:
+        raise InputError(f"{files.path} is empty; expected {EXPECTED}.")
+    found = {suffix_of(name): format_of(name) for name in files.names}
+    known = {suffix: one for suffix, one in found.items() if one is not None}
+    if not known:
+        ending = next(iter(found)) or "nothing"
+        first = f"holds no images and no data files ({', '.join(files.names[:3])}, …)"
+        raise InputError(f"{files.path} {first if files.is_folder else f'ends in {ending}'}; expected {EXPECTED}.")
+    highest = max(one.PRIORITY for one in known.values()) if files.is_folder else 0
+    read = {suffix: one for suffix, one in known.items() if highest <= one.PRIORITY}
+    if len({one.name for one in read.values()}) > 1:
+        listed = ", ".join(sorted(read))
+        raise InputError(f"{files.path} holds files of different formats ({listed}); name one file.")
+    return next(iter(read.values()))
+
+
+def format_of(name: str) -> Format | None:
+    """Return the format that reads a file of this name.
+
+    >>> format_of("a/B.CSV").name, format_of("photo.jpg")
+    ('delimited', None)
+    """
+    return next((one for one in formats() if name.lower().endswith(one.SUFFIXES or ("\0",))), None)
+
+
+def suffix_of(name: str) -> str:
+    """Return how a file's name ends, in lower case, with what stands in front of .gz.
+
+    >>> suffix_of("a/b.JSONL.gz"), suffix_of("a.b/LICENSE")
+    ('.jsonl.gz', '')
+    """
+    found = re.search(r"(\.[^./\s]+)?(\.(gz|bz2|xz|zst))?$", name.rsplit("/", 1)[-1].lower())
+    return found.group(0) if found else ""

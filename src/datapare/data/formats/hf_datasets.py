@@ -1,5 +1,6 @@
 """What `datasets` itself made: a folder of save_to_disk, a Dataset in memory, a name on the hub."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,10 +11,15 @@ from numpy.typing import NDArray
 
 from datapare import storage
 from datapare.artifacts import Perturbation
+from datapare.data.dataset import Dataset
+from datapare.data.formats.detect import format_of
 from datapare.data.paths import same_split
-from datapare.data.source import Source, undecoded
+from datapare.data.placing import PlaceFile
+from datapare.data.source import OpenRequest, RawTable, SourceFiles, undecoded
 from datapare.errors import InputError
 
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?(:[\w.-]+)?")
+PRIORITY = 3
 PERTURBATION = "scenario"  # the folder, beside the rows, that says what was done to them
 
 
@@ -31,30 +37,45 @@ def quiet() -> Iterator[None]:
             datasets.enable_progress_bars()
 
 
-def is_saved(folder: Path) -> bool:
+def matches(files: SourceFiles, request: OpenRequest) -> bool:  # noqa: ARG001 (every format is asked alike)
     """Whether `save_to_disk` wrote this folder."""
-    return (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
+    return any((files.path / name).is_file() for name in ("dataset_dict.json", "state.json"))
 
 
-def read_saved(folder: Path, split: str) -> Source:
+def accepts(source: object) -> bool:
+    """Whether this is a `datasets.Dataset`, a `DatasetDict`, or may be the name of a dataset on the hub."""
+    if isinstance(source, str | Path):
+        return bool(HUB_NAME.fullmatch(str(source))) and format_of(str(source)) is None
+    return hasattr(source, "column_names")
+
+
+def read_object(source: Any, request: OpenRequest) -> RawTable:
+    """The rows of a dataset in memory or on the hub."""
+    if isinstance(source, str | Path):
+        return _from_hub(str(source), request.split)
+    return _from_memory(source, request.split)
+
+
+def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     """The rows of a folder written by `Dataset.save_to_disk` or `DatasetDict.save_to_disk`."""
-    rows = undecoded(_split(_load(folder), split, str(folder)))
+    folder = files.path
+    rows = undecoded(_split(_load(folder), request.split, str(folder)))
     done = folder / PERTURBATION
     perturbation = cast("Perturbation", storage.load(done)) if storage.is_finished(done) else None
-    return Source(rows, "saved", folder, perturbation=perturbation)
+    return RawTable(rows, folder, perturbation=perturbation)
 
 
-def from_object(data: Any, split: str) -> Source:
+def _from_memory(data: Any, split: str) -> RawTable:
     """The rows of a `datasets.Dataset`, or of one split of a `DatasetDict`."""
     rows = _split(data, split, "the DatasetDict")
     if not hasattr(rows, "__len__"):
         raise InputError(
             "a streamed dataset cannot be pruned, as its examples have no places; load it without streaming."
         )
-    return Source(undecoded(rows), "dataset", origin=data)
+    return RawTable(undecoded(rows), origin=data)
 
 
-def read_hub(name: str, split: str) -> Source:
+def _from_hub(name: str, split: str) -> RawTable:
     """The rows of a dataset on the Hugging Face hub, "owner/name" or "owner/name:configuration"."""
     import datasets
 
@@ -68,7 +89,7 @@ def read_hub(name: str, split: str) -> Source:
             f"{name!r} is no file or folder here, and the Hugging Face hub did not give it ({type(error).__name__}); "
             "check the path, the name or the connection (with HF_HUB_OFFLINE=1 what was downloaded before is used)."
         ) from error
-    return Source(undecoded(loaded), "hub", origin=loaded)
+    return RawTable(undecoded(loaded), origin=loaded)
 
 
 def _ask_hub(repository: str) -> None:
@@ -99,7 +120,7 @@ def _split(loaded: Any, split: str, where: str) -> Any:
     return loaded[found[0]]
 
 
-def write_saved(data: Any, keep: NDArray[np.int64], out: Path) -> int:
+def write_all(data: Dataset, keep: NDArray[np.int64], out: Path, place: PlaceFile) -> int:  # noqa: ARG001
     """A save_to_disk folder of the rows at `keep`, other splits as they are; the number of rows there were."""
     loaded = _load(data.path) if data.path is not None else data.origin
     rows = _split(loaded, data.split, "the dataset")

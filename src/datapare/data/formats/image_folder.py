@@ -1,30 +1,19 @@
-"""Folders of images: one sub-folder per class, or a flat folder with a CSV of labels."""
+"""Folders of images: one sub-folder per class."""
 
-import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
-from datapare.data.formats.delimited import csv_table, texts_for_nothing
-from datapare.data.image_io import SUFFIXES
-from datapare.data.paths import inside, is_split, same_split, split_of, walk
-from datapare.data.source import Source, rows_of
+import numpy as np
+from numpy.typing import NDArray
+
+from datapare.data.dataset import Dataset, all_names
+from datapare.data.image_io import SUFFIXES as IMAGE_SUFFIXES
+from datapare.data.paths import inside, is_split, same_split, walk
+from datapare.data.placing import PlaceFile, folder_of
+from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.errors import InputError
 
-FILES = (
-    "file_name",
-    "filename",
-    "file",
-    "image",
-    "image_path",
-    "path",
-    "img",
-    "image_file",
-    "image_name",
-    "name",
-    "id",
-)
-Place = Callable[[Path, Path], Any]
+LINKABLE = True
 
 
 def is_image(name: str) -> bool:
@@ -33,20 +22,37 @@ def is_image(name: str) -> bool:
     >>> is_image("cat/1.JPG"), is_image("labels.csv")
     (True, False)
     """
-    return Path(name).suffix.lower() in SUFFIXES
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES
 
 
-def read_folder(root: Path, split: str) -> Source:
+def matches(files: SourceFiles, request: OpenRequest) -> bool:  # noqa: ARG001 (every format is asked alike)
+    """Whether the folder holds images, and no files of rows or shards that hold whole examples."""
+    whole = (".parquet", ".tar")
+    return (
+        files.is_folder
+        and any(is_image(name) for name in files.names)
+        and not any(name.lower().endswith(whole) for name in files.names)
+    )
+
+
+def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     """Every image in the class folders of `root`, or of the split's folder in it; classes are sorted sub-folders."""
     import datasets
     import pyarrow as pa
 
-    folders, files = walk(root)
-    base = split_folder(root, files, split)
+    root, (folders, names) = files.path, files.walked
+    if not any(not folder.startswith(".") for folder in folders):
+        raise InputError(
+            f"{root} holds images but no labels: put them into one folder per class, or write a labels.csv with the "
+            "columns file_name and label beside them."
+        )
+    if request.label or request.inputs:
+        raise InputError(f"{root} has a folder per class and no columns; leave out label= and input=.")
+    base = split_folder(root, names, request.split)
     prefix = f"{base}/" if base else ""
     inner = [name[len(prefix) :] for name in folders if name.startswith(prefix)]  # sorted, as `walk` is
     classes = [name for name in inner if "/" not in name]
-    relative = [name[len(prefix) :] for name in files if name.startswith(prefix) and is_image(name)]
+    relative = [name[len(prefix) :] for name in names if name.startswith(prefix) and is_image(name)]
     loose = [name for name in relative if "/" not in name]
     if loose:
         raise InputError(
@@ -63,8 +69,8 @@ def read_folder(root: Path, split: str) -> Source:
     )
     features = datasets.Features(image=datasets.Image(decode=False), label=datasets.ClassLabel(names=classes))
     rows = rows_of(table.replace_schema_metadata(features.arrow_schema.metadata))
-    names = [prefix + name for name in relative]
-    return Source(rows, "imagefolder", root, (), "image", ("image",), "label", relative, names)
+    full = [prefix + name for name in relative]
+    return RawTable(rows, root, (), "image", ("image",), "label", relative, full)
 
 
 def split_folder(root: Path, files: Sequence[str], split: str) -> str:
@@ -86,42 +92,24 @@ def split_folder(root: Path, files: Sequence[str], split: str) -> str:
     raise InputError(f"{root} holds the splits {', '.join(splits)}, but no {split!r}; name one with split= (--split).")
 
 
-def label_files(folder: Path, split: str) -> list[Path]:
-    """The CSV files beside the images that may list their labels: metadata.csv and labels.csv first."""
-    found = sorted(path for path in folder.glob("*.csv") if not path.name.startswith("."))
-    other = {path for path in found if split_of(path.name) not in {None, split_of(split) or split}}
-    return sorted(set(found) - other, key=lambda path: (path.name not in {"metadata.csv", "labels.csv"}, path.name))
+def write_all(data: Dataset, keep: NDArray[np.int64], out: Path, place: PlaceFile) -> int:
+    """The same tree with the kept images, and what is no example; the number of images the source had."""
+    return write_images(data, keep, out, place, set())
 
 
-def image_column(path: Path, named: str | None) -> str | None:
-    """The column of a CSV whose values are image files: the named one, or one with a usual name; None if none is."""
-    table = csv_table(path)
-    if named is not None and named not in table.column_names:
-        return None
-    by_name = {name.lower(): name for name in reversed(table.column_names)}
-    for name in [named] if named else [by_name[usual] for usual in FILES if usual in by_name]:
-        first = [str(value) for value in table[name].slice(0, 20).to_pylist()]
-        if any(is_image(value) for value in first):
-            return name
-    return None
+def write_images(data: Dataset, keep: NDArray[np.int64], out: Path, place: PlaceFile, lists: Collection[str]) -> int:
+    """Place the kept images and all other files but the `lists` of examples."""
+    out.mkdir(exist_ok=True)
+    root, names = folder_of(data), all_names(data)
+    kept = {names[i] for i in keep}
+    write_folder(root, out, set(names) | set(lists), kept, place)
+    missing = [name for name in kept if not (out / name).is_file()]
+    if missing:
+        raise InputError(f"{root / missing[0]} was there when the dataset was opened and is gone; open it again.")
+    return len(names)
 
 
-def read_listed(path: Path, column: str, root: Path) -> Source:
-    """Every image that a CSV lists, by its path relative to the CSV; further columns stay as they are."""
-    import pyarrow as pa
-
-    table = texts_for_nothing(csv_table(path))
-    files = ["" if value is None else str(value) for value in table[column].to_pylist()]
-    full = [inside(path.parent, name, f"row {row} of {path.name}") for row, name in enumerate(files)]
-    image = [{"bytes": None, "path": str(one)} for one in full]
-    struct = pa.struct({"bytes": pa.binary(), "path": pa.string()})
-    shown = table.set_column(table.column_names.index(column), column, pa.array(image, struct))
-    prefix = path.parent.relative_to(root).as_posix()
-    names = files if prefix == "." else [f"{prefix}/{name}" for name in files]
-    return Source(rows_of(shown), "image-csv", root, (path,), "image", (column,), None, files, names)
-
-
-def write_folder(root: Path, out: Path, examples: Collection[str], kept: Collection[str], place: Place) -> None:
+def write_folder(root: Path, out: Path, examples: Collection[str], kept: Collection[str], place: PlaceFile) -> None:
     """The same tree: every folder, the kept images, and what is no example; `place` copies or links one file."""
     folders, files = walk(root)
     for name in folders:
@@ -129,12 +117,3 @@ def write_folder(root: Path, out: Path, examples: Collection[str], kept: Collect
     for name in files:
         if name in kept or (name not in examples and (root / name).exists()):  # a link to nothing cannot come along
             place(root / name, inside(out, name, "the dataset"))
-
-
-def placing(how: str) -> Place:
-    """The function that puts one file in another place: a copy, a hard link or a symbolic link to the original."""
-    if how == "hardlink":
-        return lambda source, target: target.hardlink_to(source.resolve())
-    if how == "symlink":
-        return lambda source, target: target.symlink_to(source.resolve())
-    return shutil.copy2

@@ -6,16 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from datapare.data.source import Source, rows_of
+from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.errors import InputError
 
+SUFFIXES = (".parquet",)
+PRIORITY = 2
 _IN_MEMORY = 4 << 30
 
 
-def read_parquet(files: Sequence[Path], path: Path) -> Source:
+def read(source: SourceFiles, request: OpenRequest) -> RawTable:
     """The rows of Parquet files of one schema, in memory; above 4 GiB memory-mapped from the cache of `datasets`."""
+    files = source.with_suffix(SUFFIXES, request.split)
     if sum(file.stat().st_size for file in files) > _IN_MEMORY:
-        return Source(_mapped(files), "parquet", path, tuple(files))
+        return RawTable(_mapped(files), source.path, files)
     import pyarrow as pa
 
     tables = [_table(file) for file in files]
@@ -24,7 +27,7 @@ def read_parquet(files: Sequence[Path], path: Path) -> Source:
     except pa.ArrowInvalid:
         names = ", ".join(file.name for file in files[:5])
         raise InputError(f"{names} do not have the same columns; name one file, or a folder of one dataset.") from None
-    return Source(rows_of(_plain(table)), "parquet", path, tuple(files))
+    return RawTable(rows_of(_plain(table)), source.path, files)
 
 
 def _table(file: Path) -> Any:
@@ -57,7 +60,7 @@ def _mapped(files: Sequence[Path]) -> Any:
         return undecoded(datasets.load_dataset("parquet", data_files=[str(file) for file in files], split="train"))
 
 
-def write_parquet(source: Path, keep: Sequence[int], out: Path) -> int:
+def write(source: Path, keep: Sequence[int], out: Path) -> int:
     """The rows of one file at `keep`, in the same schema, row groups, compression and metadata; the number there were.
 
     Positions outside of the file are ignored. One row group is in memory at a time.

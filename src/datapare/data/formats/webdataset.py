@@ -10,17 +10,21 @@ from typing import Any
 from datapare.data.columns import LABELS
 from datapare.data.formats.image_folder import is_image
 from datapare.data.paths import inside
-from datapare.data.source import Source, rows_of
+from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.errors import InputError
 
+SUFFIXES = (".tar",)
+PRIORITY = 2
 
-def read_webdataset(files: Sequence[Path], path: Path, label: str | None) -> Source:
+
+def read(source: SourceFiles, request: OpenRequest) -> RawTable:
     """One row per sample of the tar files: its image (where it lies in the tar), its label and its `__key__`.
 
     The label is the .cls member, or `label` (or a usual name) in the .json member.
     """
     import pyarrow as pa
 
+    files, path, label = source.with_suffix(SUFFIXES, request.split), source.path, request.label
     rows: list[dict[str, Any]] = []
     for file in files:
         try:
@@ -44,9 +48,7 @@ def read_webdataset(files: Sequence[Path], path: Path, label: str | None) -> Sou
             f"{path} mixes labels of different types, such as numbers and names; make them alike."
         ) from None
     names = [row["key"] for row in rows]
-    return Source(
-        rows_of(pa.table(columns)), "webdataset", path, tuple(files), "image", ("image",), "label", names, names
-    )
+    return RawTable(rows_of(pa.table(columns)), path, files, "image", ("image",), "label", names, names)
 
 
 def _samples(tar: tarfile.TarFile, file: Path) -> Iterator[tuple[str, list[tarfile.TarInfo]]]:
@@ -95,7 +97,7 @@ def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return content.read() if content else b""
 
 
-def write_webdataset(source: Path, keep: Sequence[int], out: Path) -> int:
+def write(source: Path, keep: Sequence[int], out: Path) -> int:
     """One tar file with all members of the samples at `keep`; the number of samples there were."""
     chosen = {int(i) for i in keep}
     count = 0
