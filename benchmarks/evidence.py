@@ -160,7 +160,8 @@ def row(
 
 def published_knobs(rule: str, keep: float) -> dict[str, Any]:
     """The knobs published for CIFAR-10 at this fraction, which other ten-class sets borrow."""
-    from datapare.methods.registry import find, published
+    from datapare.methods.published_params import published
+    from datapare.methods.registry import find
 
     return dict(published(find("select", rule), "cifar10", keep)[0])
 

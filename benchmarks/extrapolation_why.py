@@ -31,7 +31,8 @@ import datapare as dp
 from datapare.artifacts import Dynamics
 from datapare.data import encode
 from datapare.evaluation.statistics import paired_interval
-from datapare.methods.extrapolation import draw_fraction, overlap
+from datapare.methods.extrapolation import overlap
+from datapare.numerics.sampling import draw_fraction
 from extrapolation import CHANNELS, KEEPS, MAIN, SEEDS, WORK, both, kept, mean, predicted, recorded, trained
 
 RESULT = Path(__file__).parent / "results" / "extrapolation_why.json"

@@ -29,7 +29,8 @@ import torch
 
 import datapare as dp
 from datapare.data import encode
-from datapare.methods.registry import find, published
+from datapare.methods.published_params import published
+from datapare.methods.registry import find
 from datapare.recording.logit_signals import CHANNELS
 from datapare.training import preset, retraining, train
 from paper_lines import PUBLISHED, conditions, finished, table

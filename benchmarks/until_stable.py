@@ -23,7 +23,7 @@ from sklearn.model_selection import train_test_split
 
 import datapare as dp
 from datapare.evaluation.statistics import mean_interval, paired_interval
-from datapare.methods.agreement import rank_correlation
+from datapare.methods.scoring import rank_correlation
 from datapare.training import preset
 from datapare.training.ranking_stability import RULE, ranking_converged
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from datapare.data import Dataset, export, open_dataset, perturb
     from datapare.evaluation.comparison import compare
     from datapare.evaluation.keep_sweep import sweep
-    from datapare.methods.agreement import average_scores
+    from datapare.methods.dataset_metrics import measure
     from datapare.methods.extrapolation import extrapolate
     from datapare.methods.label_issues import label_issues
-    from datapare.methods.scoring import reorder, score, select
-    from datapare.pipeline.dataset_metric import measure
+    from datapare.methods.scoring import average_scores, reorder, score
+    from datapare.methods.selection import select
     from datapare.pipeline.pruning import prune
     from datapare.recording import Recorder
     from datapare.reporting import report
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 # Where each public name is defined; it loads on first use, so that `import datapare` stays quick.
 _EXPORTS = {
-    "score": "methods.scoring", "select": "methods.scoring", "reorder": "methods.scoring",
-    "average_scores": "methods.agreement", "extrapolate": "methods.extrapolation",
+    "score": "methods.scoring", "select": "methods.selection", "reorder": "methods.scoring",
+    "average_scores": "methods.scoring", "extrapolate": "methods.extrapolation",
     "label_issues": "methods.label_issues",
     "Dataset": "data", "open_dataset": "data", "export": "data", "perturb": "data",
     "Recorder": "recording", "record": "training", "compare": "evaluation.comparison", "sweep": "evaluation.keep_sweep",
-    "prune": "pipeline.pruning", "measure": "pipeline.dataset_metric", "report": "reporting",
+    "prune": "pipeline.pruning", "measure": "methods.dataset_metrics", "report": "reporting",
     "save": "storage", "load": "storage", "online": "training.online",
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ of the dataset, always; a larger score is kept first, always; NaN means *not obs
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib.metadata import version
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
@@ -36,6 +37,11 @@ class Provenance:
     dataset: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     parents: tuple["Provenance", ...] = ()
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of what an artifact's numbers depend on."""
+    return {name: version(name) for name in ("datapare", "numpy")}
 
 
 @dataclass(frozen=True, eq=False)

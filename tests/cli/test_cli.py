@@ -34,7 +34,7 @@ def test_every_verb_explains_itself(capsys):
 @pytest.mark.parametrize("group_name", METHOD_GROUPS)
 def test_every_knob_of_every_method_is_explained(group_name):
     for found in (find(group_name, name) for name in names(group_name)):
-        assert all(len(found.meaning(param)) > 5 for param in found.params), found.name
+        assert all(len(found.describe_param(param)) > 5 for param in found.params), found.name
 
 
 def test_help_says_what_a_knob_means_and_what_a_flag_left_out_stands_for(capsys):

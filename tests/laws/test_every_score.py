@@ -9,7 +9,7 @@ import datapare as dp
 from datapare.artifacts import Dynamics
 from datapare.data import open_dataset
 from datapare.methods.registry import find, names
-from datapare.methods.scoring import RECORDED
+from datapare.methods.signals import recordable
 from datapare.training import record
 from datapare.training.config import TrainingConfig
 
@@ -24,7 +24,7 @@ def records():
     images, label = load_digits(return_X_y=True)
     data = open_dataset((images[:100].reshape(-1, 8, 8).astype(np.uint8) * 15, label[:100]), kind="image")
     yield [
-        record(data, preset=QUICK, channels=sorted(RECORDED) if seed == 0 else ("margin",), seed=seed)
+        record(data, preset=QUICK, channels=sorted(recordable()) if seed == 0 else ("margin",), seed=seed)
         for seed in (0, 1)
     ]
     torch.set_num_threads(threads)
@@ -47,4 +47,4 @@ def test_every_score_comes_from_a_record_or_says_how_to_give_what_it_reads(name,
 
 @pytest.mark.parametrize("name", names("select"))
 def test_every_selection_rule_reads_what_can_be_recorded(name):
-    assert set(find("select", name).reads) <= RECORDED | {"score", "label", "correct"}
+    assert set(find("select", name).reads) <= {*recordable(), "score", "label", "correct"}

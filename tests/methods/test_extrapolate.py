@@ -9,7 +9,8 @@ from datapare.artifacts import Dynamics, Provenance
 from datapare.methods.extrapolate import gnn as graphs
 from datapare.methods.extrapolate.gnn import gnn, neighbour_graph, spread
 from datapare.methods.extrapolate.knn import knn, tune
-from datapare.methods.extrapolation import channel_means, draw_fraction, held_out, trust
+from datapare.methods.extrapolation import channel_means, describe_reliability, held_out
+from datapare.numerics.sampling import draw_fraction
 
 
 def scene(count=80, seed=0, share=0.5):
@@ -202,7 +203,7 @@ def test_the_estimate_is_about_right():
     really = np.corrcoef(done.score[done.predicted], truth[done.predicted])[0, 1]
     assert abs(told["pearson"] - really) < 0.05
     assert done.provenance.params["chosen"]["k"] in (5, 10, 20, 50, 100)
-    assert f"Pearson {told['pearson']:.2f}" in trust(done.provenance)
+    assert f"Pearson {told['pearson']:.2f}" in describe_reliability(done.provenance)
 
 
 def test_the_estimate_knows_nothing_of_what_a_run_on_everything_would_say_and_admits_it():
@@ -211,7 +212,7 @@ def test_the_estimate_knows_nothing_of_what_a_run_on_everything_would_say_and_ad
     done = dp.extrapolate(dp.Scores(score + otherwise), Dynamics({}, label, arrays={"embedding": embedding}))
     really = np.corrcoef(done.score[done.predicted], truth[done.predicted])[0, 1]
     assert done.provenance.params["held_out"]["pearson"] > really + 0.05
-    assert trust(done.provenance).endswith("expect less against scoring everything")
+    assert describe_reliability(done.provenance).endswith("expect less against scoring everything")
 
 
 def test_knn_means_of_unobserved_examples_are_those_of_their_own_class():
@@ -304,7 +305,7 @@ def test_an_impossible_fraction_is_refused(fraction, says):
 
 
 def test_scores_that_were_not_extrapolated_need_no_trust():
-    assert trust(Provenance("score", "dual")) == ""
+    assert describe_reliability(Provenance("score", "dual")) == ""
 
 
 @pytest.mark.parametrize(("method", "count"), [("knn", 1), ("knn", 2), ("knn", 19), ("gnn", 10), ("gnn", 20)])
@@ -314,4 +315,4 @@ def test_few_scored_examples_are_enough_but_nothing_is_held_out(method, count):
     done = dp.extrapolate(dp.Scores(score), record, method)
     assert np.isfinite(done.score).all()
     assert (done.provenance.params["held_out"] is None) == (count < 20)
-    assert ("nothing was held out" in trust(done.provenance)) == (count < 20)
+    assert ("nothing was held out" in describe_reliability(done.provenance)) == (count < 20)

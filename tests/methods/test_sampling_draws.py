@@ -5,15 +5,8 @@ import pytest
 from draws import inclusion
 
 from datapare.errors import InputError
-from datapare.numerics.sampling import (
-    draw_within,
-    hard_cut,
-    prediction_error,
-    squared_norms,
-    stratify,
-    unit_rows,
-    weighted_draw,
-)
+from datapare.numerics.embeddings import prediction_error, squared_norms, unit_rows
+from datapare.numerics.sampling import draw_within, hard_cut, stratify, weighted_draw
 
 
 def rng(seed: int = 0) -> np.random.Generator:

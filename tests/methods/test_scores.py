@@ -124,7 +124,7 @@ def test_the_last_epoch_alone_is_read_by_default(name):
 @pytest.mark.parametrize("name", names("score"))
 def test_every_method_says_where_it_comes_from_and_what_it_reads(name):
     method = find("score", name)
-    assert method.told("Source").startswith("arXiv:" if name != "fatb" else "Not known")
-    assert all(array in method.told("Reads") for array in method.reads)
-    assert method.told("Cost").endswith(".")
+    assert method.section("Source").startswith("arXiv:" if name != "fatb" else "Not known")
+    assert all(array in method.section("Reads") for array in method.reads)
+    assert method.section("Cost").endswith(".")
     assert ">>>" in method.function.__doc__

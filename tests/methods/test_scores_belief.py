@@ -35,9 +35,9 @@ def test_margin_is_the_gap_whatever_the_order_of_the_classes():
 
 
 def test_soft_label_gives_the_reference_probabilities():
-    from datapare.methods.score.soft_label import soften
+    from datapare.numerics.embeddings import softmax
 
-    assert np.allclose(soften(LOGIT_MEAN)[:, 0], [0.37272645, 0.97239058, 0.39187324], atol=1e-8)
+    assert np.allclose(softmax(LOGIT_MEAN)[:, 0], [0.37272645, 0.97239058, 0.39187324], atol=1e-8)
 
 
 def test_soft_label_of_logits_and_of_log_probabilities_is_the_same_but_not_of_probabilities():

@@ -27,7 +27,8 @@ from datapare.methods.select.top import top
 from datapare.methods.select.two_ended import GRID, two_ended
 from datapare.methods.select.window import window
 from datapare.numerics import greedy
-from datapare.numerics.sampling import allot, stratify, unit_rows
+from datapare.numerics.embeddings import unit_rows
+from datapare.numerics.sampling import allot, stratify
 
 
 def rng(seed: int = 0) -> np.random.Generator:

@@ -23,7 +23,8 @@ from datapare.methods.select.k_center import k_center
 from datapare.methods.select.moderate import moderate
 from datapare.methods.select.random import random
 from datapare.methods.select.two_ended import two_ended
-from datapare.numerics.sampling import prediction_error, stratify, top_positions
+from datapare.numerics.embeddings import prediction_error
+from datapare.numerics.sampling import stratify, top_positions
 
 
 def rng(seed: int = 0) -> np.random.Generator:

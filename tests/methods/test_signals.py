@@ -6,7 +6,7 @@ import pytest
 import datapare as dp
 from datapare.cli import app
 from datapare.errors import InputError
-from datapare.methods.signals import other_pass
+from datapare.methods.signals import recorded_pass_note
 
 
 def record_of(observed):
@@ -19,7 +19,7 @@ def record_of(observed):
 )
 def test_each_method_expects_its_authors_pass(method, expected):
     for observed in ("train-pass", "eval-pass", "two-view"):
-        note = other_pass(record_of(observed), method)
+        note = recorded_pass_note(record_of(observed), method)
         if expected in (None, observed):
             assert note is None
         else:

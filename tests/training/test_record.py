@@ -8,7 +8,7 @@ import torch
 import datapare as dp
 from datapare.data import encode, open_dataset
 from datapare.errors import InputError
-from datapare.methods.scoring import RECORDED
+from datapare.methods.signals import SIGNALS
 from datapare.recording import ARRAYS, CHANNELS
 from datapare.training import scoring_run
 from datapare.training.config import PRESETS, TrainingConfig
@@ -179,8 +179,13 @@ def test_a_probe_that_was_finished_before_a_crash_is_not_run_again(digits, tmp_p
     assert np.array_equal(whole.arrays["prob"], resumed.arrays["prob"])
 
 
-def test_the_list_of_what_can_be_recorded_is_complete():
-    assert set(CHANNELS) | {"kl_step"} | set(ARRAYS) | set(scoring_run.FINISHED) == RECORDED
+def test_exactly_the_signals_of_the_table_are_implemented():
+    def of(origin):
+        return {signal.name for signal in SIGNALS.values() if signal.origin == origin}
+
+    assert set(CHANNELS) | {"kl_step"} | set(ARRAYS) == of("logits")
+    assert set(scoring_run.FINISHED) == of("final network")
+    assert set(CHANNELS) == {signal.name for signal in SIGNALS.values() if signal.by_default}
 
 
 def test_kl_step_is_recorded_on_request(digits):

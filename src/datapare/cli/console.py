@@ -28,8 +28,8 @@ def list_methods() -> None:
         typer.echo(f" · {TITLES[group_name]}")
         for name in names(group_name):
             found = find(group_name, name)
-            cost = found.told("Cost").rstrip(".")
-            facts = [f"reads {', '.join(found.reads)}", param_line(found.params), found.told("Source")]
+            cost = found.section("Cost").rstrip(".")
+            facts = [f"reads {', '.join(found.reads)}", param_line(found.params), found.section("Source")]
             facts.insert(2, cost and f"costs {cost[0].lower()}{cost[1:]}")
             typer.echo(fill(f"{name:20} {found.title}", 100, subsequent_indent=" " * 21))
             typer.echo(fill(" · ".join(filter(None, facts)), 100, initial_indent=" " * 21, subsequent_indent=" " * 21))

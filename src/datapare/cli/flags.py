@@ -8,7 +8,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from datapare.errors import InputError
-from datapare.methods.registry import MethodGroup, datasets_published, find, published
+from datapare.methods.published_params import datasets_published, published
+from datapare.methods.registry import MethodGroup, find
+from datapare.methods.signals import SIGNALS
 
 HELP = {"-h", "--help"}
 AMBIGUOUS = 100  # a bare 30 may mean 30 % or 30 examples
@@ -46,6 +48,8 @@ def parse_balance(text: Literal["proportional", "uniform", "none"]) -> Literal["
     """
     return None if text == "none" else text
 
+
+ON_REQUEST = tuple(signal.name for signal in SIGNALS.values() if signal.recordable and not signal.by_default)
 
 # What several verbs ask for, written once. Each function's parameters become flags.
 Run = Annotated[Path, typer.Argument(help="A run folder, made by record or prune.", metavar="RUN")]
@@ -96,7 +100,7 @@ def recording(
     precision: Annotated[Literal["auto", "fp32", "bf16"], Option(help="auto measures which is faster.")] = "auto",
     channel: Annotated[
         list[str] | None,
-        Option(help="Also kl_step, logit_mean, embedding, prob, grad_norm, distorted_loss or boundary_distance."),
+        Option(help=f"Also {', '.join(ON_REQUEST[:-1])} or {ON_REQUEST[-1]}."),
     ] = None,
     observed: Annotated[
         Literal["train-pass", "eval-pass", "two-view"],
@@ -203,7 +207,7 @@ def _knob_flags(group_name: MethodGroup, name: str, argv: Sequence[str]) -> list
     panel = f"Knobs of {name}{note}"
     return [
         p.replace(
-            annotation=Annotated[p.annotation, Option(help=found.meaning(p.name), rich_help_panel=panel)],
+            annotation=Annotated[p.annotation, Option(help=found.describe_param(p.name), rich_help_panel=panel)],
             default=usual.get(p.name, p.default),
         )
         for p in found.params.values()

@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Budget, Comparison, Provenance, Subset
+from datapare.artifacts import Budget, Comparison, Provenance, Subset, library_versions
 from datapare.data import Dataset
 from datapare.errors import InputError
 from datapare.evaluation.experiment import ExperimentSetup, bench, groups_of
 from datapare.evaluation.jobs import Counting, Job, Result, run_all
 from datapare.evaluation.statistics import MIN_SEEDS
-from datapare.methods.extrapolation import called
-from datapare.methods.scoring import versions
+from datapare.methods.extrapolation import score_label
 
 FULL = "full"
 
@@ -116,7 +115,9 @@ def carry_out(
     place = None if folder is None else Path(folder)
     results = run_all(listed, shared.trainer, shared.facts, folder=place, at_once=jobs, progress=progress)
     params = {**shared.params, "budget": shared.budget, "group": group}
-    provenance = Provenance(verb, params=params, dataset=shared.data.digest, versions=versions(), parents=parents)
+    provenance = Provenance(
+        verb, params=params, dataset=shared.data.digest, versions=library_versions(), parents=parents
+    )
     return gather(listed, results, seeds, shared, groups, provenance)
 
 
@@ -171,7 +172,7 @@ def gather(
 
 def arm_name(subset: Subset) -> str:
     """What an arm is called: its score, its rule and what it keeps."""
-    scored = [called(parent) for parent in subset.provenance.parents if parent.step in {"score", "extrapolate"}]
+    scored = [score_label(parent) for parent in subset.provenance.parents if parent.step in {"score", "extrapolate"}]
     return f"{'+'.join([*scored, subset.provenance.method or 'subset'])} {kept_name(subset)}"
 
 

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Budget, Comparison, Dynamics, Provenance, Scores, check_same_dataset
+from datapare.artifacts import Budget, Comparison, Dynamics, Provenance, Scores, check_same_dataset, library_versions
 from datapare.data import Dataset
 from datapare.errors import InputError
 from datapare.evaluation.comparison import Chosen, all_jobs, gather
 from datapare.evaluation.experiment import bench, groups_of, holdout
 from datapare.evaluation.jobs import Counting, Job, Result, run_all
 from datapare.evaluation.statistics import MIN_SEEDS
-from datapare.methods import scoring
 from datapare.methods.registry import check_params, find
+from datapare.methods.selection import Balance, select
+from datapare.methods.signals import source_of
 
 Knob = tuple[str, tuple[Any, ...]]  # its name and the values to try
 
@@ -34,7 +35,7 @@ def sweep(
     *,
     dynamics: Dynamics,
     method: str = "beta",
-    balance: scoring.Balance | None = "proportional",
+    balance: Balance | None = "proportional",
     rule_params: Mapping[str, Any] | None = None,
     param: Knob | None = None,
     training: Any = None,
@@ -86,7 +87,7 @@ def sweep(
     staying = [(job, result) for job, result in zip(listed, results, strict=True) if job.arm not in dropped]
     stamped = {**shared.params, "budget": shared.budget, "select": method, **(rule_params or {}), "chosen": told}
     provenance = Provenance(
-        "sweep", scores.provenance.method, stamped, 0, data.digest, scoring.versions(), (scores.provenance,)
+        "sweep", scores.provenance.method, stamped, 0, data.digest, library_versions(), (scores.provenance,)
     )
     some_jobs, some_results = [job for job, _ in staying], [result for _, result in staying]
     return gather(some_jobs, some_results, numbers, shared, groups, provenance, judges)
@@ -107,7 +108,7 @@ def parse_knob(text: str) -> Knob:
 
 def _pool(scores: Scores, dynamics: Dynamics, method: str, index: NDArray[np.int64]) -> tuple[Scores, Dynamics]:
     """Scores and record of the examples at `index` alone; of the record only what the rule reads."""
-    reads = {scoring.source_of(name) for name in find("select", method).reads}
+    reads = {source_of(name) for name in find("select", method).reads}
     key = None if dynamics.key is None else dynamics.key[index]
     return (
         replace(scores, score=scores.score[index], key=key, predicted=None),
@@ -127,14 +128,13 @@ def _selected(
     method: str,
     keep: float,
     seeds: Sequence[int],
-    balance: scoring.Balance | None,
+    balance: Balance | None,
     params: Mapping[str, Any],
 ) -> list[Chosen]:
     """A subset of the pool for every seed, as positions in the dataset, and the seconds that selecting it took."""
     scores, dynamics = pool
     subsets = [
-        scoring.select(scores, method, keep=keep, seed=seed, dynamics=dynamics, balance=balance, **params)
-        for seed in seeds
+        select(scores, method, keep=keep, seed=seed, dynamics=dynamics, balance=balance, **params) for seed in seeds
     ]
     return [(index[subset.index], subset.seconds or 0.0) for subset in subsets]
 

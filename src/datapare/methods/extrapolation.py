@@ -10,13 +10,15 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from datapare.artifacts import Dynamics, Provenance, Scores, check_same_dataset
+from datapare.artifacts import Dynamics, Provenance, Scores, check_same_dataset, library_versions
 from datapare.errors import InputError
+from datapare.methods.binding import bind
 from datapare.methods.extrapolate.knn import average, nearest
-from datapare.methods.registry import check_params, find
-from datapare.methods.scoring import bind, versions
+from datapare.methods.registry import Method, check_params, find
+from datapare.numerics.embeddings import squared_norms
+from datapare.numerics.missing import last_observed
 from datapare.numerics.neighbors import neighbours
-from datapare.numerics.sampling import allot, draw_within, last_observed, squared_norms, top_positions
+from datapare.numerics.sampling import draw_fraction, top_positions
 
 HELD = 5  # a fifth of the scored examples is held out at a time …
 ENOUGH = 200  # … until so many, or all, have been
@@ -65,13 +67,15 @@ def extrapolate(scores: Scores, dynamics: Dynamics, method: str = "knn", *, seed
             findings["held_out"] = held_out(predict, score, seed)
         score = completed
         means = channel_means(dynamics, ~unscored, arrays["embedding"])
-    provenance = asked(scores, dynamics, method, seed, params)
+    provenance = planned_provenance(scores, dynamics, method, seed, params)
     provenance = replace(provenance, params={**provenance.params, **findings})
     took = time.perf_counter() - start + (scores.seconds or 0.0)
     return Scores(score, predicted=unscored, means=means, key=scores.key, seconds=took, provenance=provenance)
 
 
-def asked(scores: Scores, dynamics: Dynamics, method: str, seed: int, params: Mapping[str, Any]) -> Provenance:
+def planned_provenance(
+    scores: Scores, dynamics: Dynamics, method: str, seed: int, params: Mapping[str, Any]
+) -> Provenance:
     """The recipe of an extrapolation as it is known before it is made."""
     values = check_params(find("extrapolate", method), params)
     parents = (
@@ -79,7 +83,7 @@ def asked(scores: Scores, dynamics: Dynamics, method: str, seed: int, params: Ma
         if dynamics.provenance in scores.provenance.parents
         else (scores.provenance, dynamics.provenance)
     )
-    return Provenance("extrapolate", method, values, seed, scores.provenance.dataset, versions(), parents)
+    return Provenance("extrapolate", method, values, seed, scores.provenance.dataset, library_versions(), parents)
 
 
 def without_findings(provenance: Provenance) -> Provenance:
@@ -89,14 +93,14 @@ def without_findings(provenance: Provenance) -> Provenance:
     )
 
 
-def trust(provenance: Provenance, keep: float | None = None) -> str:
+def describe_reliability(provenance: Provenance, keep: float | None = None) -> str:
     r"""How far to trust predicted scores, in one sentence: about all keep fractions, or the one nearest to `keep`.
 
     Empty for scores that were not extrapolated. It says that the estimate is optimistic about scoring everything: both
     sides of it come from the same run on a fraction.
 
     >>> found = {"examples": 50, "pearson": 0.5, "spearman": None, "overlap": {"0.3": 0.45, "0.9": 0.95}}
-    >>> print(trust(Provenance("extrapolate", "knn", {"held_out": found}), 0.25).replace("; ", "\n"))
+    >>> print(describe_reliability(Provenance("extrapolate", "knn", {"held_out": found}), 0.25).replace("; ", "\n"))
     predicted against hidden scores of 50 examples: Pearson 0.50, Spearman unknown
     of the best 30 %, 45 % were found
     expect less against scoring everything
@@ -179,32 +183,6 @@ def channel_means(
     return means
 
 
-def draw_fraction(label: Int[np.ndarray, " N"], fraction: float, seed: int) -> Int[np.ndarray, " m"]:
-    """Positions of the examples to score: the fraction of every class, at least one of each, drawn with the seed.
-
-    Random inside each class, because nothing else tried was better (benchmarks/results/extrapolation_why.json): of
-    a fifth of Fashion-MNIST so drawn, scores and predictions have rank correlation 0.74 with full scoring; drawn over
-    all classes together 0.70, by k-means centres of the pixels 0.61, by k_center 0.44.
-
-    Raises InputError when the fraction is not in (0, 1] or too small for one example of each class.
-
-    >>> np.array([0, 0, 0, 0, 1, 1])[draw_fraction(np.array([0, 0, 0, 0, 1, 1]), 0.5, seed=0)].tolist()
-    [0, 0, 1]
-    """
-    if not 0 < fraction <= 1:
-        raise InputError(f"the fraction to score is in (0, 1], such as 0.2, not {fraction:g}.")
-    size = np.bincount(label)
-    one = (size > 0).astype(np.int64)
-    count = int(np.floor(fraction * len(label) + 1e-9))
-    if count < one.sum():
-        raise InputError(
-            f"a fraction of {fraction:g} scores {count:,} of {len(label):,} examples, which is not one of each of the "
-            f"{one.sum()} classes; score at least {one.sum() / len(label):.2g}."
-        )
-    share = one + allot(size - one, count - int(one.sum()))
-    return draw_within(label, share, np.random.default_rng([seed, HELD]))
-
-
 def check_possible(label: Int[np.ndarray, " N"], fraction: float, seed: int) -> None:
     """Raise what scoring this fraction and predicting the rest would raise, before a training is paid for."""
     draw_fraction(label, fraction, seed)
@@ -214,34 +192,33 @@ def check_possible(label: Int[np.ndarray, " N"], fraction: float, seed: int) -> 
 def check_missing(scores: Scores) -> None:
     """Raise InputError when every example has a score, so that nothing is left to predict."""
     if not np.isnan(scores.score).any():
+        label = score_label(scores.provenance)
         raise InputError(
-            f"all {len(scores):,} examples have a {called(scores.provenance)} score, so there is nothing to predict; "
+            f"all {len(scores):,} examples have a {label} score, so there is nothing to predict; "
             "record with a --fraction to leave some unscored."
         )
 
 
-def called(provenance: Provenance) -> str:
+def score_label(provenance: Provenance) -> str:
     """What scores are called: by their method, or "dual+knn" where the rest is predicted.
 
-    >>> called(Provenance("extrapolate", "knn", parents=(Provenance("score", "dual"),)))
+    >>> score_label(Provenance("extrapolate", "knn", parents=(Provenance("score", "dual"),)))
     'dual+knn'
     """
     if provenance.step == "extrapolate" and provenance.parents:
-        return f"{called(provenance.parents[0])}+{provenance.method}"
+        return f"{score_label(provenance.parents[0])}+{provenance.method}"
     return provenance.method
 
 
 def _predict(
-    found: Any,
+    found: Method,
     arrays: Mapping[str, NDArray[Any]],
     params: Mapping[str, Any],
     score: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float64], dict[str, Any]]:
     """The completed scores, and the knobs that the method chose itself."""
-    from importlib import import_module
-
-    tune = getattr(import_module(found.function.__module__), "tune", None)
+    tune = found.spec.tune
     chosen = {} if tune is None else tune(score, **arrays, **params)
     given: dict[str, Any] = {**arrays, "score": score, "rng": rng}
     positional = {name: value for name, value in given.items() if name in found.function.__annotations__}

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Dynamics
 from datapare.errors import InputError
-from datapare.methods.score.soft_label import soft_label, soften
+from datapare.methods.score.soft_label import soft_label
 from datapare.methods.scoring import score
+from datapare.numerics.embeddings import softmax
 
 Detector = Literal["aum", "soft_label", "confidence"]
 
@@ -58,7 +59,7 @@ def label_issues(dynamics: Dynamics, method: Detector = "aum", *, cut: float | N
     if method == "soft_label":
         score(dynamics, "soft_label")  # refuses a record without mean logits, saying how to record them
         assert mean is not None  # noqa: S101
-        doubt = _others(soften(mean), dynamics.label).max(axis=1)
+        doubt = _others(softmax(mean), dynamics.label).max(axis=1)
         usual = 0.5
     else:
         doubt = score(dynamics, method).score
@@ -127,7 +128,7 @@ def soft_label_correction(
     >>> soft_label_correction(np.log([[0.9, 0.1], [0.4, 0.6]]), np.array([1, 1]), confidence=0.8).tolist()
     [0, 1]
     """
-    soft = soften(logit_mean)
+    soft = softmax(logit_mean)
     return np.where(soft.max(axis=1) >= _checked(confidence), soft.argmax(axis=1), label)
 
 
@@ -143,7 +144,7 @@ def outliers(logit_mean: Float[np.ndarray, "N K"], *, entropy: float, confidence
     >>> outliers(np.log([[0.5, 0.5], [0.9, 0.1]]), entropy=0.3, confidence=0.8).tolist()
     [True, False]
     """
-    unexplained = soften(logit_mean).max(axis=1) < _checked(confidence)
+    unexplained = softmax(logit_mean).max(axis=1) < _checked(confidence)
     return np.asarray(unexplained & (soft_label(logit_mean) > entropy))
 
 

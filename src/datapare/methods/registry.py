@@ -1,7 +1,7 @@
 """The folder is the registry: file name = function name = command-line name.
 
 A method is one pure function. Its positional parameters name the arrays it reads, its keyword-only parameters are its
-knobs; everything else (flags, help, tables, error messages, tests) is derived from the signature.
+options; flags, help, tables, error messages and tests are derived from the signature.
 """
 
 import inspect
@@ -17,15 +17,16 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from datapare.errors import InputError
+from datapare.methods.spec import MethodSpec
 
 MethodGroup = Literal["score", "select", "extrapolate", "metric", "perturb"]
 METHOD_GROUPS: tuple[MethodGroup, ...] = get_args(MethodGroup)
-BOUND_BY_API = {"n", "rng"}  # positional parameters that are no arrays
+NOT_ARRAYS = {"n", "rng"}  # positional parameters that are no arrays
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method as found: its function, the arrays it reads, its knobs with defaults, and its documentation."""
+    """A method: its function, the arrays it reads, its parameters with defaults, its documentation and its spec."""
 
     name: str
     group_name: MethodGroup
@@ -34,28 +35,30 @@ class Method:
     params: Mapping[str, inspect.Parameter]
     title: str
     doc: str
+    spec: MethodSpec
 
-    def told(self, label: str) -> str:
-        """What the method's file says under a label, such as Source or Cost, on one line; empty when it says nothing.
+    def section(self, label: str) -> str:
+        """Return a section of the method's docstring, such as Source or Cost, on one line; empty where there is none.
 
-        >>> find("score", "dual").told("Cost")
+        >>> find("score", "dual").section("Cost")
         '30 epochs on CIFAR, 60 on ImageNet.'
         """
         first, *rest = self.doc.partition(f"\n{label} ")[2].splitlines() or [""]
         return " ".join(line.strip() for line in [first, *takewhile(lambda line: line.startswith("  "), rest)])
 
-    def meaning(self, param: str) -> str:
-        """What a knob means, told by the `Knobs` lines of the method's file.
+    def describe_param(self, param: str) -> str:
+        """Return what a parameter means, from the `Parameters` section of the method's docstring.
 
-        >>> find("score", "dual").meaning("window")
+        >>> find("score", "dual").describe_param("window")
         'Epochs in each sliding window, at least 2.'
         """
-        told = dict(part.split(": ", 1) for part in re.split(r"; (?=\w+: )", self.told("Knobs").rstrip(".")) if part)
-        return f"{told[param][0].upper()}{told[param][1:]}."
+        parts = re.split(r"; (?=\w+: )", self.section("Parameters").rstrip("."))
+        meaning = dict(part.split(": ", 1) for part in parts if part)[param]
+        return f"{meaning[0].upper()}{meaning[1:]}."
 
 
 def names(group_name: MethodGroup) -> list[str]:
-    """All methods of a room, in alphabetical order, without importing any.
+    """List the methods of a group in alphabetical order, without importing any.
 
     >>> "dual" in names("score")
     True
@@ -65,7 +68,10 @@ def names(group_name: MethodGroup) -> list[str]:
 
 @cache
 def find(group_name: MethodGroup, name: str) -> Method:
-    """Import one method by name; raises InputError, suggesting the nearest names, when there is none.
+    """Import one method by name.
+
+    Raises:
+        InputError: If there is no such method; the message suggests the nearest names.
 
     >>> find("score", "dual").reads
     ('target_prob',)
@@ -83,15 +89,19 @@ def find(group_name: MethodGroup, name: str) -> Method:
         name=name,
         group_name=group_name,
         function=function,
-        reads=tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in BOUND_BY_API),
+        reads=tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in NOT_ARRAYS),
         params={p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY},
         title=doc.splitlines()[0].partition(": ")[2],
         doc=doc,
+        spec=getattr(module, "SPEC", MethodSpec()),
     )
 
 
 def check_params(method: Method, params: Mapping[str, Any]) -> dict[str, Any]:
-    """All knobs of a method, the given ones and the defaults; raises InputError for unknown, missing or misfit ones.
+    """Return all parameters of a method: those given, and the defaults of the others.
+
+    Raises:
+        InputError: For parameters that are unknown, missing or of another type.
 
     >>> check_params(find("score", "dual"), {})
     {'window': 10}
@@ -99,12 +109,14 @@ def check_params(method: Method, params: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(params) - set(method.params))
     if unknown:
         allowed = ", ".join(method.params) or "none"
-        raise InputError(f"{method.name} has no knob {unknown[0]!r}; its knobs are: {allowed}.")
+        raise InputError(f"{method.name} has no parameter {unknown[0]!r}; its parameters are: {allowed}.")
     values = {}
     for name, parameter in method.params.items():
         value = params.get(name, parameter.default)
         if value is parameter.empty:
-            raise InputError(f"{method.name} needs the knob {name}, for which nothing is published: give --{name}.")
+            raise InputError(
+                f"{method.name} needs the parameter {name}, for which nothing is published: give --{name}."
+            )
         values[name] = _checked(method.name, name, value, parameter.annotation)
     return values
 
@@ -123,63 +135,3 @@ def _checked(method: str, name: str, value: Any, annotation: Any) -> Any:
         kinds = " or ".join(getattr(w, "__name__", str(w)) for w in wanted)
         raise InputError(f"{method}: {name} is of type {kinds}, not {value!r}.")
     return value
-
-
-def fitted(
-    method: Method, arrays: Mapping[str, Any], n: int, params: Mapping[str, Any], *, augmented: bool = False
-) -> dict[str, Any]:
-    """The knobs that a selection rule fits to the whole dataset when they were not given: by `fit` in its file, if any.
-
-    `augmented` says that the arrays were recorded on augmented inputs.
-
-    >>> fitted(find("select", "top"), {"score": [0.5]}, 1, {})
-    {}
-    """
-    fit = getattr(import_module(method.function.__module__), "fit", None)
-    return {} if fit is None else fit(**arrays, n=n, augmented=augmented, **params)
-
-
-def published(method: Method, dataset: str, keep: float | None = None) -> tuple[dict[str, Any], bool]:
-    """The knobs that were published for a dataset, and whether that is verified; none when the file holds none.
-
-    Where they depend on the kept fraction, those of the nearest published fraction; raises InputError, telling them
-    all, when `keep` is not known as a fraction.
-
-    >>> published(find("select", "beta"), "cifar100"), published(find("select", "beta"), "cifar10")
-    (({'c_d': 4.0}, True), ({'c_d': 5.5}, False))
-    >>> published(find("select", "ccs"), "cifar100", 0.12)
-    ({'cut': 0.5}, True)
-    """
-    values, doubted = _presets(method.group_name, method.name).get(dataset, {}), _unverified(method)
-    fractions = [key for key in values if isinstance(key, float)]
-    if not fractions:
-        return dict(values), dataset not in doubted
-    if keep is None:
-        each = "; ".join(f"{key:g}: {', '.join(f'{k}={v}' for k, v in values[key].items())}" for key in fractions)
-        raise InputError(
-            f"what is published of {method.name} for {dataset} depends on the fraction kept: give --keep as one, or "
-            f"these knobs instead of the preset ({each})."
-        )
-    nearest = min(fractions, key=lambda fraction: abs(fraction - keep))
-    return dict(values[nearest]), (dataset, nearest) not in doubted
-
-
-def datasets_published(group_name: MethodGroup) -> list[str]:
-    """The datasets for which some method of a room has published knobs.
-
-    >>> datasets_published("score")
-    ['cifar10', 'cifar100', 'imagenet']
-    """
-    return sorted({dataset for name in names(group_name) for dataset in _presets(group_name, name)})
-
-
-def _presets(group_name: MethodGroup, name: str) -> Mapping[str, Mapping[Any, Any]]:
-    found: Mapping[str, Mapping[Any, Any]] = getattr(
-        import_module(f"datapare.methods.{group_name}.{name}"), "PRESETS", {}
-    )
-    return found
-
-
-def _unverified(method: Method) -> set[Any]:
-    found: set[Any] = getattr(import_module(method.function.__module__), "UNVERIFIED", set())
-    return found

@@ -1,28 +1,93 @@
-"""A selection rule at work: on all examples, on those that are left, or inside each class."""
+"""Selection of a subset: the rule on all examples, on those that are left, or inside each class."""
 
 import inspect
+import time
 from collections.abc import Callable, Mapping, Sequence
-from importlib import import_module
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare.artifacts import Dynamics, Provenance, Scores, Subset, check_same_dataset, library_versions
 from datapare.errors import InputError
-from datapare.methods.registry import Method
-from datapare.numerics.sampling import allot
+from datapare.methods.binding import bind
+from datapare.methods.registry import Method, check_params, find
+from datapare.numerics.sampling import allot, budget
 
+Balance = Literal["proportional", "uniform"]
 Arrays = Mapping[str, NDArray[Any]]
 Chosen = tuple[NDArray[np.int64], NDArray[np.float64] | None]  # sorted positions, and weights where the rule has them
 
 
-def choose(method: Method, params: Mapping[str, Any], arrays: Arrays, n: int, *, rng: np.random.Generator) -> Chosen:
-    """The n positions that the rule keeps, with the weights of the function `weights` in its file, if it has one.
+def select(
+    scores: Scores,
+    method: str = "beta",
+    *,
+    keep: float,
+    seed: int = 0,
+    dynamics: Dynamics | None = None,
+    balance: Balance | None = None,
+    exclude: Sequence[int] | NDArray[np.int64] = (),
+    **params: Any,  # of any method: check_params has their types
+) -> Subset:
+    """Choose exactly `budget(N, keep)` examples by a selection rule; the same seed gives the same subset.
 
-    `weights` reads arrays and knobs by the names that the rule uses, and `index`, the kept positions (n,).
+    Args:
+        scores: Scores (N,) of the examples, none of them NaN.
+        method: Name of the rule.
+        keep: A fraction in (0, 1], or a count above 1.
+        seed: Seed of the rule's draws.
+        dynamics: The record, for rules that read channels, arrays or labels, and for `balance`.
+        balance: Apply the rule inside each class, with budgets proportional to class sizes or as uniform as they allow.
+        exclude: Positions that are never kept and that the rule does not see; the budget stays that of all examples.
+        **params: Parameters of the rule.
 
-    >>> from datapare.methods import find
-    >>> choose(find("select", "top"), {}, {"score": np.array([0.1, 0.9])}, 1, rng=np.random.default_rng(0))
+    Returns:
+        The subset, with weights where the rule's file declares them.
+
+    Raises:
+        InputError: For unknown methods and parameters, scores that are NaN, and where fewer examples are left than are
+            to be kept.
+        MissingChannelError: If the record lacks what the rule reads.
+
+    >>> select(Scores([0.1, 0.9, 0.5]), "top", keep=2).index.tolist()
+    [1, 2]
+    """
+    check_same_dataset(scores, dynamics)
+    found = find("select", method)
+    values = check_params(found, params)
+    total = len(scores)
+    count = budget(total, keep)
+    _refuse_unscored(scores)
+    start = time.perf_counter()
+    left = _remaining(total, exclude, count)
+    arrays, columns = _bind_all(found, dynamics, scores)
+    if len(exclude):
+        arrays = _take(arrays, columns, left)
+    if found.spec.fit_params is not None:
+        values |= found.spec.fit_params(**arrays, n=count, augmented=_augmented(dynamics), **values)
+    run = partial(apply_rule, found, values, rng=np.random.default_rng(seed))
+    if balance is None:
+        index, weight = run(arrays, count)
+    else:
+        label = _label(dynamics, balance)[left]
+        index, weight = apply_per_class(run, arrays, columns, label, count, uniform=balance == "uniform")
+    stamped = {**values, "keep": keep, "balance": balance}
+    if len(exclude):
+        stamped["excluded"] = total - len(left)
+    provenance = Provenance(
+        "select", method, stamped, seed, scores.provenance.dataset, library_versions(), _parents(scores, dynamics)
+    )
+    return Subset(left[index], total, weight, scores.key, provenance, time.perf_counter() - start)
+
+
+def apply_rule(
+    method: Method, params: Mapping[str, Any], arrays: Arrays, n: int, *, rng: np.random.Generator
+) -> Chosen:
+    """Return the n positions that the rule keeps, and their weights where its spec has any.
+
+    >>> apply_rule(find("select", "top"), {}, {"score": np.array([0.1, 0.9])}, 1, rng=np.random.default_rng(0))
     (array([1]), None)
     """
     if n == 0:
@@ -33,14 +98,14 @@ def choose(method: Method, params: Mapping[str, Any], arrays: Arrays, n: int, *,
     index: NDArray[np.int64] = np.asarray(method.function(**positional, **params))
     if len(index) != n:
         raise AssertionError(f"{method.name} returned {len(index)} positions instead of {n}")
-    weigh = getattr(import_module(method.function.__module__), "weights", None)
-    if weigh is None:
+    weights = method.spec.weights
+    if weights is None:
         return index, None
     known = {**arrays, **params, "index": index}
-    return index, weigh(**{name: known[name] for name in inspect.signature(weigh).parameters})
+    return index, weights(**{name: known[name] for name in inspect.signature(weights).parameters})
 
 
-def within_classes(
+def apply_per_class(
     run: Callable[[Arrays, int], Chosen],
     arrays: Arrays,
     columns: set[str],
@@ -49,30 +114,39 @@ def within_classes(
     *,
     uniform: bool,
 ) -> Chosen:
-    """What the rule keeps inside each class, n in all: shares proportional to class sizes, or as uniform as can be."""
+    """Return what the rule keeps inside each class, n in all.
+
+    Budgets are proportional to class sizes, or as uniform as the sizes allow. `columns` names the arrays whose columns
+    are examples.
+    """
     size = np.bincount(label)
     share = allot(size, n, uniform=uniform)
     of_class = np.split(np.argsort(label, kind="stable"), np.cumsum(size)[:-1])
     chosen, weights = [], []
     for number in np.flatnonzero(share):
-        index, weight = run(at(arrays, columns, of_class[number]), int(share[number]))
+        index, weight = run(_take(arrays, columns, of_class[number]), int(share[number]))
         chosen.append(of_class[number][index])
         weights.append(weight)
     together = np.concatenate(chosen)
     order = np.argsort(together)
-    weighed = [weight for weight in weights if weight is not None]
-    return together[order], np.concatenate(weighed)[order] if weighed else None
+    given = [weight for weight in weights if weight is not None]
+    return together[order], np.concatenate(given)[order] if given else None
 
 
-def at(arrays: Arrays, columns: set[str], index: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-    """The arrays of the examples at `index`, which are their columns where `columns` says so."""
+def _bind_all(method: Method, dynamics: Dynamics | None, scores: Scores) -> tuple[Arrays, set[str]]:
+    """The arrays that a rule reads, and the names of those whose columns are examples."""
+    bound = {name: bind(name, method, dynamics, scores) for name in method.reads}
+    return {name: b.whole() for name, b in bound.items()}, {name for name, b in bound.items() if b.columns}
+
+
+def _take(arrays: Arrays, columns: set[str], index: NDArray[np.int64]) -> Arrays:
     return {name: a[:, index] if name in columns else a[index] for name, a in arrays.items()}
 
 
-def remaining(total: int, exclude: Sequence[int] | NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Positions that may be kept; InputError when they are fewer than `count`.
+def _remaining(total: int, exclude: Sequence[int] | NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Positions that may be kept.
 
-    >>> remaining(4, [1], 2).tolist()
+    >>> _remaining(4, [1], 2).tolist()
     [0, 2, 3]
     """
     left = np.setdiff1d(np.arange(total), np.asarray(exclude, dtype=np.int64))
@@ -81,3 +155,30 @@ def remaining(total: int, exclude: Sequence[int] | NDArray[np.int64], count: int
             f"{count:,} examples are to be kept, but {total - len(left):,} of {total:,} are excluded; keep fewer."
         )
     return left
+
+
+def _augmented(dynamics: Dynamics | None) -> bool:
+    if dynamics is None or dynamics.provenance is None or dynamics.observed != "train-pass":
+        return False
+    return bool(dynamics.provenance.params.get("augment"))
+
+
+def _label(dynamics: Dynamics | None, balance: str) -> NDArray[np.int64]:
+    if dynamics is None:
+        raise InputError(f"balance={balance!r} needs the labels, but only scores were given; pass the dynamics too.")
+    return dynamics.label
+
+
+def _refuse_unscored(scores: Scores) -> None:
+    missing = int(np.isnan(scores.score).sum())
+    if missing:
+        raise InputError(
+            f"{missing:,} of {len(scores):,} examples have no score, because they were never observed; "
+            "record more epochs, or predict their scores with extrapolate."
+        )
+
+
+def _parents(scores: Scores, dynamics: Dynamics | None) -> tuple[Provenance, ...]:
+    if dynamics is None or scores.provenance.parents:
+        return (scores.provenance,)
+    return (scores.provenance, dynamics.provenance)

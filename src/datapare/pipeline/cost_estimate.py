@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from datapare.evaluation.costs import duration
-from datapare.methods.extrapolation import draw_fraction
-from datapare.numerics.sampling import budget
+from datapare.methods.signals import SIGNALS
+from datapare.numerics.sampling import budget, draw_fraction
 
 WARM_UP, TIMED = 2, 6  # steps: the first compile and allocate
 NETWORKS = 50  # thinned networks of distorted_loss
@@ -152,10 +152,10 @@ def _step(inputs: Any, label: Any, classes: int, training: Any, batch: int, seed
 
 def _bytes_per_example(inputs: Any, classes: int, training: Any, channels: Sequence[str]) -> int:
     """Bytes of a finished record: 16 of label and key, 4 per channel and epoch, 4 per number of a summary."""
-    width: dict[str, int] = {"logit_mean": classes, "prob": classes, "distorted_loss": NETWORKS, "boundary_distance": 1}
+    width = {"T N": int(training.epochs), "N": 1, "N K": classes, "N S": NETWORKS}
     if "embedding" in channels:
-        width["embedding"] = _embedding_width(inputs, classes, training)
-    return 16 + 4 * sum(width.get(name, int(training.epochs)) for name in channels)
+        width["N d"] = _embedding_width(inputs, classes, training)
+    return 16 + 4 * sum(width[SIGNALS[name].shape] for name in channels)
 
 
 def _embedding_width(inputs: Any, classes: int, training: Any) -> int:

@@ -9,26 +9,12 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Dynamics
 from datapare.errors import InputError
+from datapare.methods.dataset_metrics import measure
 from datapare.methods.registry import check_params, find
-from datapare.methods.scoring import bind
 from datapare.pipeline import run_folder
 
 FREEZE = 512  # examples that fix the batch norms of a linearised network
 PROBED = "ntk_feature"  # the one array that takes a network
-
-
-def measure(dynamics: Dynamics, method: str = "spread", **params: Any) -> float:
-    """Measure one number about the dataset of a record; only `label` and `arrays` of it are read.
-
-    Raises MissingChannelError when the record lacks what the method reads, InputError for unknown methods and knobs.
-
-    >>> d = Dynamics({}, [0, 0, 1, 1], {"embedding": [[0.0], [1.0], [8.0], [11.0]]})
-    >>> measure(d, "spread", shots=1)
-    -2.0
-    """
-    found = find("metric", method)
-    values = check_params(found, params)
-    return float(found.function(*(bind(name, found, dynamics).whole() for name in found.reads), **values))
 
 
 def measure_source(

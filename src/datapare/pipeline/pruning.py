@@ -16,9 +16,10 @@ from datapare import storage
 from datapare.artifacts import Dynamics, Scores, Subset
 from datapare.errors import InputError
 from datapare.lock import hold
-from datapare.methods import extrapolation, scoring
+from datapare.methods import extrapolation
 from datapare.methods.registry import check_params, find
-from datapare.methods.signals import PASSED, other_pass
+from datapare.methods.selection import Balance, select
+from datapare.methods.signals import SIGNALS, reads_passes_only, recorded_pass_note, source_of
 from datapare.numerics.sampling import budget
 from datapare.pipeline import run_folder
 from datapare.pipeline.steps import (
@@ -55,7 +56,7 @@ def prune(
     selection: str = "beta",
     score_params: Mapping[str, Any] | None = None,
     rule_params: Mapping[str, Any] | None = None,
-    balance: scoring.Balance | None = "proportional",
+    balance: Balance | None = "proportional",
     score_fraction: float | None = None,
     extrapolate: str | None = None,
     extrapolate_params: Mapping[str, Any] | None = None,
@@ -100,11 +101,11 @@ def prune(
         dynamics = record_into(folder, data, say, progress, **{"seed": seed, "fraction": score_fraction, **wish})
         check_enough_epochs(choice, dynamics.epochs)
         scores = score_into(folder, dynamics, choice)
-        if note := other_pass(dynamics, choice.method):
+        if note := recorded_pass_note(dynamics, choice.method):
             say(note)
         if score_fraction is not None:
             scores = extrapolate_into(folder, scores, dynamics, choice, say)
-            say(extrapolation.trust(scores.provenance, count / len(data)))
+            say(extrapolation.describe_reliability(scores.provenance, count / len(data)))
         return finish(folder, data, dynamics, scores, choice, keep, as_, say)
 
 
@@ -135,10 +136,10 @@ def with_needed(choice: PruneOptions, record_with: Mapping[str, Any]) -> dict[st
     channels = list(record_with.get("channels", CHANNELS))
     for found in (find("score", choice.method), find("select", choice.selection)):
         for name in found.reads:
-            source = scoring.source_of(name)
+            source = source_of(name)
             if name in {"label", "score"} or source in channels:
                 continue
-            if source not in scoring.RECORDED:
+            if source not in SIGNALS or not SIGNALS[source].recordable:
                 raise InputError(
                     f"{found.name} reads {name!r}, which no training of ours records; choose another method, or give "
                     f"your own with Dynamics(…, arrays={{{name!r}: …}}) in Python."
@@ -167,7 +168,7 @@ def check_enough_epochs(choice: PruneOptions, epochs: int) -> None:
             f"{choice.method} looks at windows of {window} epochs, but {epochs} make the record; "
             f"record at least {window}{smaller}."
         )
-    if PASSED.issuperset(found.reads):
+    if reads_passes_only(found):
         blank = np.zeros((epochs, 1))
         try:
             found.function(*(blank > 0 if name == "correct" else blank for name in found.reads), **params)
@@ -189,7 +190,7 @@ def finish(
     from datapare.data import example_table, export, write_examples
     from datapare.reporting import report
 
-    subset = scoring.select(
+    subset = select(
         scores, choice.selection, keep=keep, seed=choice.seed, dynamics=dynamics, balance=choice.balance,
         **choice.rule_params,
     )  # fmt: skip

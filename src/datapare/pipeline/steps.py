@@ -14,6 +14,7 @@ from datapare.errors import InputError
 from datapare.evaluation.record_summary import class_counts, learning, names_of
 from datapare.methods import extrapolation, scoring
 from datapare.methods.registry import check_params, find
+from datapare.methods.selection import Balance
 from datapare.pipeline import run_folder
 
 
@@ -25,7 +26,7 @@ class PruneOptions:
     selection: str = "beta"
     score_params: Mapping[str, Any] = field(default_factory=dict)
     rule_params: Mapping[str, Any] = field(default_factory=dict)
-    balance: scoring.Balance | None = "proportional"
+    balance: Balance | None = "proportional"
     seed: int = 0
     extrapolation: str = "knn"
     extrapolate_params: Mapping[str, Any] = field(default_factory=dict)
@@ -101,8 +102,8 @@ def extrapolate_into(
 ) -> Scores:
     """Predict the scores that were not observed, unless that stands in the run folder already; say how well."""
     method, params, seed = choice.extrapolation, choice.extrapolate_params, choice.seed
-    place = run_folder.scores_folder(folder, f"{extrapolation.called(scores.provenance)}+{method}")
-    asked = extrapolation.asked(scores, dynamics, method, seed, params)
+    place = run_folder.scores_folder(folder, f"{extrapolation.score_label(scores.provenance)}+{method}")
+    asked = extrapolation.planned_provenance(scores, dynamics, method, seed, params)
     before = storage.load(place) if storage.is_finished(place) else None
     if isinstance(before, Scores) and extrapolation.without_findings(before.provenance) == asked:
         return before
@@ -189,4 +190,4 @@ def _scored_by(provenance: Provenance) -> str:
     while first.step == "extrapolate" and first.parents:
         first = first.parents[0]
     params = ", ".join(f"{name} {value}" for name, value in first.params.items() if value is not None)
-    return f" by {extrapolation.called(provenance)}" + (f" ({params})" if params else "")
+    return f" by {extrapolation.score_label(provenance)}" + (f" ({params})" if params else "")

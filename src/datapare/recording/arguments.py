@@ -6,10 +6,11 @@ from typing import Any, get_args
 
 from datapare.artifacts import Dynamics, Observed
 from datapare.errors import InputError
+from datapare.methods.signals import SIGNALS
 from datapare.recording.logit_signals import CHANNELS
 from datapare.recording.record_files import digest
 
-ARRAYS = ("logit_mean",)
+ARRAYS = tuple(signal.name for signal in SIGNALS.values() if signal.origin == "logits" and not signal.is_channel)
 
 
 def facts(plain: Dynamics, epochs: int, channels: Sequence[str], arrays: Sequence[str]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from datapare.evaluation.record_costs import book, cost, pays, savings, scoring
 from datapare.evaluation.record_summary import class_counts, coverage, learning, lineage, percent
 from datapare.evaluation.statistics import mean_interval
 from datapare.evaluation.verdicts import NOT_YET, Verdict, judged, verdict, worst_class
-from datapare.methods.agreement import rank_correlation
-from datapare.methods.extrapolation import trust
+from datapare.methods.extrapolation import describe_reliability
+from datapare.methods.scoring import rank_correlation
 from datapare.reporting import figures, gallery, sweep_figures, tables
 from datapare.reporting.beta_density import Weighting, weighting
 from datapare.reporting.context import ReportContext
@@ -145,7 +145,7 @@ def _scores(parts: ReportContext) -> dict[str, Any] | None:
         "infinite": int(np.count_nonzero(np.isinf(parts.score))),
         "beyond": int(np.count_nonzero((parts.score < edges[0]) | (parts.score > edges[-1]))),
         "predicted": 0 if predicted is None else int(np.count_nonzero(predicted)),
-        "trust": trust(parts.scores.provenance, parts.subset.keep),
+        "trust": describe_reliability(parts.scores.provenance, parts.subset.keep),
     }
 
 

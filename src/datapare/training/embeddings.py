@@ -14,7 +14,7 @@ from datapare import storage
 from datapare.artifacts import Dynamics
 from datapare.data import Dataset, encode
 from datapare.errors import InputError, MissingExtraError
-from datapare.numerics.sampling import squared_norms
+from datapare.numerics.embeddings import squared_norms
 from datapare.training.config import TrainingConfig
 from datapare.training.inference import predict
 from datapare.training.networks.factory import Network, Pretrained, normalisation

@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float
 
 from datapare.methods.score.dual import dual
-from datapare.numerics.sampling import last_observed, top_positions
+from datapare.numerics.missing import last_observed
+from datapare.numerics.sampling import top_positions
 
 RULE: dict[str, Any] = {"score": "dual", "window": 10, "share": 0.3, "apart": 3, "overlap": 0.95}
 

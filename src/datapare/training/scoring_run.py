@@ -18,7 +18,7 @@ from datapare.artifacts import Dynamics, Observed, Provenance
 from datapare.data import Dataset, Inputs, encode, open_dataset
 from datapare.data.encodings.dispatch import outline
 from datapare.errors import InputError
-from datapare.methods.extrapolation import draw_fraction
+from datapare.numerics.sampling import draw_fraction
 from datapare.recording import ARRAYS, Recorder
 from datapare.recording.logit_signals import CHANNELS
 from datapare.recording.record_files import PROGRESS

@@ -22,10 +22,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import linear, log_softmax
 
-from datapare.artifacts import Dynamics, Provenance
+from datapare.artifacts import Dynamics, Provenance, library_versions
 from datapare.errors import InputError
-from datapare.methods.scoring import versions
-from datapare.numerics.sampling import squared_norms
+from datapare.numerics.embeddings import squared_norms
 from datapare.recording.logit_signals import measure
 from datapare.training.device import device
 
@@ -74,7 +73,9 @@ def cluster(
     weight, bias = epochs[-1]
     label = assign(weight, bias, embedding)
     series = [_believed(rows, label, layer, channels) for layer in epochs]
-    provenance = Provenance("cluster", "turtle", {"clusters": clusters, **asdict(settings)}, seed, "", versions())
+    provenance = Provenance(
+        "cluster", "turtle", {"clusters": clusters, **asdict(settings)}, seed, "", library_versions()
+    )
     dynamics = Dynamics(
         {name: np.stack([epoch[i] for epoch in series]) for i, name in enumerate(channels)},
         label,

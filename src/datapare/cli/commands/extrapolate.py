@@ -20,7 +20,7 @@ def extrapolate(
     extrapolate_params: Mapping[str, Any],
 ) -> None:
     """Predict the scores of examples that were not scored, and say how far to trust them."""
-    from datapare.methods.extrapolation import check_missing, trust
+    from datapare.methods.extrapolation import check_missing, describe_reliability
     from datapare.pipeline import run_folder
     from datapare.pipeline.steps import PruneOptions, extrapolate_into
 
@@ -28,5 +28,5 @@ def extrapolate(
     check_missing(scores)
     choice = PruneOptions(method=score, seed=seed, extrapolation=method, extrapolate_params=extrapolate_params)
     done = extrapolate_into(run, scores, dynamics, choice, typer.echo)
-    typer.echo(trust(done.provenance))
+    typer.echo(describe_reliability(done.provenance))
     typer.echo(run_folder.scores_folder(run, f"{score}+{method}"))

@@ -26,30 +26,31 @@ def score(
 ) -> None:
     """Turn the record into one score per example; larger is kept first."""
     from datapare import storage
-    from datapare.methods import agreement, scoring
+    from datapare.methods import scoring
+    from datapare.methods.binding import holdings
     from datapare.methods.registry import find
-    from datapare.methods.signals import other_pass
+    from datapare.methods.signals import recorded_pass_note
     from datapare.pipeline import run_folder
 
     if all_:
         usual = find("score", method).params
         given = {param: value for param, value in score_params.items() if value != usual[param].default}
         dynamics = run_folder.dynamics_of(run)
-        scored, refused = agreement.score_all(dynamics, **given)
+        scored, refused = scoring.score_all(dynamics, **given)
         for name, scores in scored.items():
             storage.save(scores, run / f"scores-{name}")
-        held = f"the record holds: {scoring.holdings(dynamics)}"
+        held = f"the record holds: {holdings(dynamics)}"
         typer.echo(held)  # once, not in every reason
         for name, reason in refused.items():
             typer.echo(f"left out  {name:20} {reason.removeprefix(f'{name} ').replace(f' ({held})', '')}")
-        show_correlation(*agreement.rank_correlation(scored))
+        show_correlation(*scoring.rank_correlation(scored))
         typer.echo(run_folder.write_score_table(run, scored))
         return
     dynamics = run_folder.dynamics_of(run)
     scores = scoring.score(dynamics, method, **score_params)
     if average_with:
         others = [scoring.score(run_folder.dynamics_of(other), method, **score_params) for other in average_with]
-        scores = agreement.average_scores([scores, *others])
-    if note := other_pass(dynamics, method):
+        scores = scoring.average_scores([scores, *others])
+    if note := recorded_pass_note(dynamics, method):
         typer.echo(note)
     typer.echo(storage.save(scores, run / f"scores-{method}"))

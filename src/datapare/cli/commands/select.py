@@ -27,14 +27,14 @@ def select(
     rule_params: Mapping[str, Any],
 ) -> None:
     """Choose which examples stay."""
-    from datapare.methods import scoring
+    from datapare.methods import selection
     from datapare.pipeline import run_folder
     from datapare.pipeline.label_decisions import read_decisions
     from datapare.pipeline.steps import describe_emptied_classes, settle
 
     wanted, dynamics = parse_keep(keep), run_folder.dynamics_of(run)
     dropped = () if decisions is None else read_decisions(decisions, run_folder.dataset_of(run)).drop
-    subset = scoring.select(
+    subset = selection.select(
         run_folder.scores_of(run, score), method, keep=wanted, seed=seed, balance=parse_balance(balance),
         dynamics=dynamics, exclude=dropped, **rule_params,
     )  # fmt: skip

@@ -5,7 +5,7 @@
 
 Source      arXiv:2506.09010 (score extrapolation).
 Reads       score (N,), NaN where unscored; embedding (N, d); label (N,), used with same_class only.
-Knobs       k: nearest scored neighbours, by default chosen on the scored examples; weight: neighbours count alike, or
+Parameters  k: nearest scored neighbours, by default chosen on the scored examples; weight: neighbours count alike, or
             less with distance; metric: how distance is measured; same_class: look for neighbours in the example's own
             class only.
 Cost        A training on the scored fraction, and a forward pass over all examples.
@@ -28,8 +28,9 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError
+from datapare.methods.spec import MethodSpec
+from datapare.numerics.embeddings import squared_norms, unit_rows
 from datapare.numerics.neighbors import neighbours
-from datapare.numerics.sampling import squared_norms, unit_rows
 
 CANDIDATES = (5, 10, 20, 50, 100)
 TRIED = 2000  # scored examples whose score is predicted from the others to choose k
@@ -168,3 +169,6 @@ def _groups(
             what = "no example" if own is None else f"no example of class {own}"
             raise InputError(f"{what} is scored, so nothing can be predicted from neighbours; score some first.")
         yield reference, np.flatnonzero(inside & unscored)
+
+
+SPEC = MethodSpec(tune=tune)

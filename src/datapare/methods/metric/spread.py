@@ -4,7 +4,7 @@
 
 Source      arXiv:2211.09113, 2022; colinzhaoust/intrinsic_fewshot_hardness.
 Reads       embedding (N, d): features of a pre-trained network; label (N,).
-Knobs       shots: examples of each class that cover the others; aggregate: the mean distance, or that of the farthest;
+Parameters  shots: examples of each class that cover the others; aggregate: the mean distance, or that of the farthest;
             metric: how distance is measured; seed: of the draw of the few.
 Cost        A forward pass of a pre-trained network.
 Published   Rank correlation with measured few-shot accuracy 0.467 (0.52 in the notebook). How the distance is computed
@@ -22,8 +22,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from datapare.errors import InputError
+from datapare.numerics.embeddings import squared_norms, unit_rows
 from datapare.numerics.neighbors import neighbours
-from datapare.numerics.sampling import draw_within, squared_norms, unit_rows
+from datapare.numerics.sampling import draw_within
 
 TAIL = 99.9  # percentile
 OVERFLOW = 300.0  # 10^d leaves float64 at 308

@@ -6,7 +6,7 @@
 Source      arXiv:2008.12478, 2020. No code was released.
 Reads       ntk_feature (n, K, D): gradient of each logit in the weights w_0, or a random projection of it, whose inner
             products are the neural tangent kernel; logit (n, K) at w_0; label (n,). From a probe.
-Knobs       loss: the training loss to reach; lr: learning rate; momentum: of the gradient descent; batch: examples in
+Parameters  loss: the training loss to reach; lr: learning rate; momentum: of the gradient descent; batch: examples in
             an update, 0 = all; objective: the loss that is meant; at_most: updates after which it gives up; seed: of
             the noise of small batches.
 Cost        A gradient of every example before the training.
@@ -29,7 +29,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError
-from datapare.numerics.sampling import prediction_error
+from datapare.numerics.embeddings import prediction_error
 
 CURVATURE = {"cross_entropy": 0.5, "squared": 1.0}  # largest second derivative of an example's loss in its logits
 

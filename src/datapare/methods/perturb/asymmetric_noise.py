@@ -4,7 +4,7 @@
 
 Source      Ours, after the usual practice for CIFAR-100 (unverified); no paper of ours says which classes to confuse.
 Reads       label (N,); K counts the classes that have examples.
-Knobs       share: of the labels that change.
+Parameters  share: of the labels that change.
 """
 
 import numpy as np

@@ -4,7 +4,7 @@
 
 Source      Ours.
 Reads       label (N,).
-Knobs       share: of the examples that are appended once more.
+Parameters  share: of the examples that are appended once more.
 """
 
 import numpy as np

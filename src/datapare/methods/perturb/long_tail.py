@@ -4,7 +4,7 @@
 
 Source      The exponential profile that is usual for CIFAR-LT (unverified); imbalance factors 0.1 and 0.01 are in use.
 Reads       label (N,).
-Knobs       factor: size of the smallest class divided by that of the largest.
+Parameters  factor: size of the smallest class divided by that of the largest.
 Ours        A class never falls below two examples, one to train on and one to hold out, nor rises above what it has.
 """
 

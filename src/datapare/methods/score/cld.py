@@ -15,14 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from datapare.errors import InputError
-
-OBSERVED = "eval-pass"
-
-# How a person gives what datapare record does not make.
-GIVE = {
-    "class_loss": "Dynamics({'loss': loss, 'class_loss': val_loss[:, label]}, label), where loss (T, N) and val_loss "
-    "(T, K) are the losses of your examples, and of held-out ones averaged per class, after each epoch"
-}
+from datapare.methods.spec import MethodSpec
 
 
 def cld(loss: Float[np.ndarray, "T N"], class_loss: Float[np.ndarray, "T N"]) -> Float[np.ndarray, " N"]:
@@ -62,3 +55,6 @@ def _squares(values: Float[np.ndarray, "S N"]) -> Float[np.ndarray, " N"]:
 def _rounding(loss: Float[np.ndarray, "T N"]) -> Float[np.ndarray, " N"]:
     # More than equal changes of rounded losses can differ by: each is off by eps / 2 of both its losses.
     return 4 * float(np.finfo(loss.dtype).eps) ** 2 * _squares(loss)
+
+
+SPEC = MethodSpec(observed="eval-pass")

@@ -4,7 +4,7 @@
 
 Source      arXiv:2502.06905, Cho, Shin, Kang, Yun, 2025.
 Reads       target_prob (T, N): probability of the true label, per epoch.
-Knobs       window: epochs in each sliding window, at least 2.
+Parameters  window: epochs in each sliding window, at least 2.
 Cost        30 epochs on CIFAR, 60 on ImageNet.
 Published   window 10; T = 30 epochs on CIFAR-10/100 (of a 200-epoch schedule), 60 on ImageNet-1k.
 Released    The authors' code multiplies each deviation by 10: the same ranking, and the same weights once normalised.
@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float
 
-from datapare.numerics.sampling import windows
+from datapare.numerics.windows import windows
 
 
 def dual(target_prob: Float[np.ndarray, "T N"], *, window: int = 10) -> Float[np.ndarray, " N"]:

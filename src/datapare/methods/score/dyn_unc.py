@@ -4,7 +4,7 @@
 
 Source      arXiv:2306.05175, He, Yang, Huang, Zhao, 2023.
 Reads       target_prob (T, N): probability of the true label, per epoch of the whole training.
-Knobs       window: epochs in each sliding window, at least 2; windows: all of them, or as in released code; ddof: 1
+Parameters  window: epochs in each sliding window, at least 2; windows: all of them, or as in released code; ddof: 1
             divides a deviation by epochs - 1, 0 by epochs.
 Cost        200 epochs on CIFAR, 90 to 300 on ImageNet.
 Published   window 10; 90-300 epochs, recorded on un-augmented views before each update (two-view).
@@ -20,9 +20,8 @@ import numpy as np
 from jaxtyping import Float
 
 from datapare.errors import InputError
-from datapare.numerics.sampling import windows as each_window
-
-OBSERVED = "two-view"
+from datapare.methods.spec import MethodSpec
+from datapare.numerics.windows import windows as each_window
 
 WINDOWS = {"official": (0, 1), "all": (0, 0), "skip-two": (2, 0)}  # windows left out at the start and at the end
 
@@ -56,3 +55,6 @@ def dyn_unc(
             "choose a smaller window."
         )
     return np.asarray(total / (count * np.sqrt(window - ddof)))
+
+
+SPEC = MethodSpec(observed="two-view")

@@ -4,7 +4,7 @@
 
 Source      arXiv:2107.07075, Paul, Ganguli, Dziugaite, 2021 (Data Diet).
 Reads       error_norm (T, N): distance of the predicted probabilities from the label, per epoch.
-Knobs       first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
+Parameters  first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
             there on, by default all; reduce: average the epochs or add them up.
 Cost        10 to 20 epochs; 10 runs are advised.
 Published   Epoch 20 of 200 on CIFAR, averaged over 10 runs, recorded in an eval pass (first=20, count=1; PRESETS).
@@ -21,8 +21,7 @@ import numpy as np
 from jaxtyping import Float
 
 from datapare.methods.epoch_range import chosen_epochs
-
-OBSERVED = "eval-pass"
+from datapare.methods.spec import MethodSpec
 
 PRESETS: Mapping[str, Mapping[str, object]] = {
     "cifar10": {"first": 20, "count": 1},
@@ -52,3 +51,6 @@ def el2n(
     chosen = chosen_epochs(error_norm, first, count)
     total: Float[np.ndarray, " N"] = chosen.sum(axis=0, dtype=np.float64)
     return total / len(chosen) if reduce == "mean" else total
+
+
+SPEC = MethodSpec(presets=PRESETS, observed="eval-pass")

@@ -4,7 +4,7 @@
 
 Source      arXiv:1906.11829, Coleman, Yeh, Mussmann, and others, 2020 (Selection via Proxy).
 Reads       entropy (T, N): entropy of the predicted probabilities in nats, per epoch.
-Knobs       first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
+Parameters  first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
             there on, by default all.
 Cost        200 epochs, or fewer of a smaller network, and a forward pass.
 Published   The last checkpoint of a small proxy, or of a short training; an eval pass. No label is used.
@@ -16,8 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from datapare.methods.epoch_range import chosen_epochs
-
-OBSERVED = "eval-pass"
+from datapare.methods.spec import MethodSpec
 
 
 def entropy(entropy: Float[np.ndarray, "T N"], *, first: int = -1, count: int | None = None) -> Float[np.ndarray, " N"]:
@@ -33,3 +32,6 @@ def entropy(entropy: Float[np.ndarray, "T N"], *, first: int = -1, count: int | 
     """
     mean: Float[np.ndarray, " N"] = chosen_epochs(entropy, first, count).mean(axis=0, dtype=np.float64)
     return mean
+
+
+SPEC = MethodSpec(observed="eval-pass")

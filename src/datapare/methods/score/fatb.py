@@ -4,7 +4,7 @@
 
 Source      Not known: only third parties tell of it, and that many falls are kept is inferred from them. Experimental.
 Reads       loss (T, N), per epoch; mean_loss (T, N): the mean of that epoch, the same for every example.
-Knobs       first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
+Parameters  first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
             there on, by default all.
 Cost        Up to 200 epochs, and retrainings to find count.
 Published   A cut-off epoch (count), tuned for each ratio in steps of 10 epochs.

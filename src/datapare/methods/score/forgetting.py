@@ -4,7 +4,7 @@
 
 Source      arXiv:1812.05159, Toneva, Sordoni, Tachet des Combes, Trischler, Bengio, Gordon, 2019.
 Reads       correct (T, N): whether the prediction was right, per epoch (derived from the margin).
-Knobs       never_learned: the score of an example that was never right; by default the number of epochs.
+Parameters  never_learned: the score of an example that was never right; by default the number of epochs.
 Cost        75 to 200 epochs, of 1 to 5 runs.
 Published   200 epochs of CIFAR's training pass, summed over 5 runs. An example never right counts as forgotten in every
             epoch: never_learned is the number of epochs.

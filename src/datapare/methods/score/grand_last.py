@@ -4,7 +4,7 @@
 
 Source      arXiv:2107.07075, Paul, Ganguli, Dziugaite, 2021 (Data Diet); last layer only as in DeepCore.
 Reads       error_norm (T, N): norm of the prediction error, per epoch; embedding (N, d): the classifier's input.
-Knobs       first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
+Parameters  first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
             there on, by default all.
 Cost        Up to 20 epochs and a forward pass; 10 runs are advised.
 Published   10 networks, at initialisation or an early epoch; runs are averaged afterwards.

@@ -17,10 +17,6 @@ from jaxtyping import Bool, Float
 from datapare.errors import InputError
 
 # How a person gives what datapare record does not make.
-GIVE = {
-    "runs_correct": "Dynamics({}, label, arrays={'runs_correct': np.stack([(d.channels['margin'] > 0).all(axis=0) for "
-    "d in records], axis=1)}), where records are those of several seeds: datapare record PATH --seed 1 --out …"
-}
 
 
 def h_score(runs_correct: Bool[np.ndarray, "N R"]) -> Float[np.ndarray, " N"]:

@@ -4,7 +4,7 @@
 
 Source      arXiv:1906.11829, Coleman, Yeh, Mussmann, and others, 2020 (Selection via Proxy).
 Reads       target_prob (T, N), prob_margin (T, N): together they hold the largest probability exactly.
-Knobs       first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
+Parameters  first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
             there on, by default all.
 Cost        200 epochs, or fewer of a smaller network, and a forward pass.
 Published   The last checkpoint of a small proxy, or of a short training; an eval pass. No label is needed.
@@ -15,8 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from datapare.methods.epoch_range import chosen_epochs
-
-OBSERVED = "eval-pass"
+from datapare.methods.spec import MethodSpec
 
 
 def least_confidence(
@@ -39,3 +38,6 @@ def least_confidence(
     target = chosen_epochs(target_prob, first, count).sum(axis=0, dtype=np.float64)
     excess = np.minimum(chosen_epochs(prob_margin, first, count), 0)  # (C, N)
     return np.asarray((excess.sum(axis=0, dtype=np.float64) - target) / len(excess))
+
+
+SPEC = MethodSpec(observed="eval-pass")

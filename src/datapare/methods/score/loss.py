@@ -4,7 +4,7 @@
 
 Source      arXiv:2403.17083, 2024 (core sets for image super-resolution).
 Reads       loss (T, N): one loss per example and epoch, of any task.
-Knobs       first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
+Parameters  first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
             there on, by default all.
 Cost        A small network trained, and a forward pass.
 Published   Squared error of a small proxy network; the top 50 % are kept or, better, the 50 % after the top 5 %, which

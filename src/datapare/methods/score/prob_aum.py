@@ -4,7 +4,7 @@
 
 Source      arXiv:2210.15809, Zheng, Liu, Lai, Prakash, 2022 (CCS), after AUM, arXiv:2001.10528.
 Reads       prob_margin (T, N): probability of the true label minus the best other probability, per epoch.
-Knobs       first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
+Parameters  first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
             there on, by default all; reduce: average the epochs or add them up.
 Cost        200 epochs on CIFAR, 60 on ImageNet.
 Published   200 epochs on CIFAR, 60 on ImageNet-1k.

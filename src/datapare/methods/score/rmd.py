@@ -14,7 +14,7 @@ Ours        Covariances divide by N. Directions without any spread (d > N, const
 import numpy as np
 from jaxtyping import Float, Int
 
-from datapare.numerics.sampling import squared_norms
+from datapare.numerics.embeddings import squared_norms
 
 BLOCK = 8192  # rows in float64 at a time: 512 features of 1.28 million examples would take 5 GB
 SPREAD = 1e-12  # variances below this share of the largest are rounding, not spread

@@ -12,6 +12,8 @@ Ours        The relabelling and the outlier test of the same paper are in datapa
 import numpy as np
 from jaxtyping import Float
 
+from datapare.numerics.embeddings import softmax
+
 
 def soft_label(logit_mean: Float[np.ndarray, "N K"]) -> Float[np.ndarray, " N"]:
     """Entropy of the soft label.
@@ -25,16 +27,4 @@ def soft_label(logit_mean: Float[np.ndarray, "N K"]) -> Float[np.ndarray, " N"]:
     """
     from scipy.special import entr
 
-    return np.asarray(entr(soften(logit_mean)).sum(axis=1))
-
-
-def soften(logit_mean: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N K"]:
-    """Softmax over the classes, in float64.
-
-    >>> soften(np.log([[0.25, 0.75]])).round(4).tolist()
-    [[0.25, 0.75]]
-    """
-    odds = np.subtract(logit_mean, logit_mean.max(axis=1, keepdims=True), dtype=np.float64)
-    np.exp(odds, out=odds)
-    odds /= odds.sum(axis=1, keepdims=True)
-    return np.asarray(odds)
+    return np.asarray(entr(softmax(logit_mean)).sum(axis=1))

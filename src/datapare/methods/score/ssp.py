@@ -4,7 +4,7 @@
 
 Source      arXiv:2206.14486, Sorscher, Geirhos, Shekhar, Ganguli, Morcos, 2022 (self-supervised prototypes).
 Reads       embedding (N, d): features of a self-supervised network, SwAV in the paper. No label is used.
-Knobs       clusters: of k-means; prefer: keep what is far from its centroid, or near; seed: of the clustering.
+Parameters  clusters: of k-means; prefer: keep what is far from its centroid, or near; seed: of the clustering.
 Cost        A forward pass of a self-supervised network, and k-means.
 Published   Far examples are kept where data are plentiful, near ones (prefer="near") where they are scarce. How many
             clusters is not known for certain (about the number of classes), and so a required knob.
@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float
 
 from datapare.errors import InputError
-from datapare.numerics.sampling import unit_rows
+from datapare.numerics.embeddings import unit_rows
 
 BLOCK = 8192  # rows at a time: all cosines of 1.28 million examples with 1,000 centroids would take 10 GB
 

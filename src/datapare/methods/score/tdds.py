@@ -6,7 +6,7 @@
 
 Source      arXiv:2311.13613, Zhang, Du, Li, Xie, Zhou, 2023 (temporal dual-depth scoring).
 Reads       kl_step (T, N): row t is the change from epoch t - 1 to t; the row before the first change is ignored.
-Knobs       window: epochs in each sliding window, at least 3; decay: weight of the latest window, each earlier one has
+Parameters  window: epochs in each sliding window, at least 3; decay: weight of the latest window, each earlier one has
             1 - decay of the next; first: the first epoch that is read, from 0, or from the end when negative; count:
             how many epochs from there on, by default all.
 Cost        10 to 90 epochs.
@@ -23,7 +23,8 @@ from jaxtyping import Float
 
 from datapare.errors import InputError
 from datapare.methods.epoch_range import chosen_epochs
-from datapare.numerics.sampling import windows
+from datapare.methods.spec import MethodSpec
+from datapare.numerics.windows import windows
 
 # Fraction kept -> knobs. Unverified ones are the DUAL authors' settings: which fraction each belongs to is inferred
 # (cifar100) or recalled (cifar10). 0.1 of cifar100 is a replicator's; imagenet is for every fraction.
@@ -80,3 +81,6 @@ def tdds(
         total *= 1 - decay
         total += np.multiply(root, decay, out=root)
     return total
+
+
+SPEC = MethodSpec(presets=PRESETS, unverified=UNVERIFIED)

@@ -5,7 +5,7 @@
 
 Source      arXiv:2009.10795, Swayamdipta, Schwartz, Lourie, and others, 2020 (Dataset Cartography).
 Reads       target_prob (T, N): probability of the true label, per epoch.
-Knobs       ddof: 0 divides by epochs, 1 by epochs - 1; corrected: add the term for few epochs.
+Parameters  ddof: 0 divides by epochs, 1 by epochs - 1; corrected: add the term for few epochs.
 Cost        5 or 6 epochs of text, up to 200 of CIFAR.
 Published   5 or 6 epochs of RoBERTa-large; the 33 % most ambiguous examples are kept.
 Released    The authors' code offers the corrected form; others take ddof=1. Neither changes the ranking.

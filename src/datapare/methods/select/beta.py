@@ -6,7 +6,7 @@
 
 Source      arXiv:2502.06905, Cho, Shin, Kang, Yun, 2025.
 Reads       score (N,), target_prob (T, N).
-Knobs       c_d: bends how fast the density moves from hard to easy as more is dropped, larger = later; fitted by
+Parameters  c_d: bends how fast the density moves from hard to easy as more is dropped, larger = later; fitted by
             default; total: alpha + beta, larger = narrower; anchor: how many top-scored examples fix where the density
             starts.
 Cost        Nothing beyond the score and its record.
@@ -27,6 +27,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from datapare.errors import InputError
+from datapare.methods.spec import MethodSpec
 from datapare.numerics.sampling import top_positions, weighted_draw
 
 Column = Float[np.ndarray, " N"]
@@ -150,3 +151,6 @@ def beta_parameters(mu: float, r: float, *, c_d: float = 4.0, total: float = 15.
     """
     b = CONCENTRATION * (1 - mu) * (1 - r**c_d)
     return max(total - b, 1.0), max(b, 1.0)
+
+
+SPEC = MethodSpec(fit_params=fit, presets=PRESETS, unverified=UNVERIFIED)

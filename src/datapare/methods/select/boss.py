@@ -6,7 +6,7 @@
 
 Source      BOSS, ICML 2024. Applied per class: balance="proportional".
 Reads       score (N,) (EL2N of the first 5 epochs), prob_margin (T, N), embedding (N, d).
-Knobs       c: first parameter of the Beta density; a: its second; cut: share of the hardest examples that is dropped
+Parameters  c: first parameter of the Beta density; a: its second; cut: share of the hardest examples that is dropped
             first.
 Cost        5 to 200 epochs, then a greedy choice inside each class.
 Published   Tiny-ImageNet at keep 0.1: ResNet-34, 100 epochs, c = 2, a = 2, cut 0.1 (README; 0.7 in the code and in the
@@ -20,8 +20,10 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError
+from datapare.methods.spec import MethodSpec
+from datapare.numerics.embeddings import unit_rows
 from datapare.numerics.greedy import cover_greedy
-from datapare.numerics.sampling import hard_cut, unit_rows
+from datapare.numerics.sampling import hard_cut
 
 PRESETS = {
     "svhn": {0.7: {"cut": 0.0}, 0.5: {"cut": 0.0}, 0.3: {"cut": 0.1}, 0.2: {"cut": 0.1}, 0.1: {"cut": 0.1}}
@@ -29,7 +31,6 @@ PRESETS = {
     | {0.04: {"cut": 0.3}, 0.03: {"cut": 0.3}, 0.02: {"cut": 0.5}, 0.01: {"cut": 0.8}},
     "tiny-imagenet": {0.5: {"cut": 0.4}, 0.3: {"cut": 0.5}, 0.2: {"cut": 0.6}, 0.1: {"cut": 0.7}},
 }
-UNVERIFIED: set[tuple[str, float]] = set()
 
 
 def boss(
@@ -70,3 +71,6 @@ def _density(score: Float[np.ndarray, " M"], c: float, a: float) -> Float[np.nda
     e = (score - low) / (high - low)
     density: Float[np.ndarray, " M"] = e ** (c - 1) * (1 - e) ** (a - 1)
     return density
+
+
+SPEC = MethodSpec(presets=PRESETS)

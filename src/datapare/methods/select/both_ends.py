@@ -4,7 +4,7 @@
 
 Source      arXiv:2009.10795, Swayamdipta, Schwartz, Lourie, and others, 2020 (Dataset Cartography, released code).
 Reads       score (N,).
-Knobs       hard: share of the budget for the highest scores; the lowest get the rest.
+Parameters  hard: share of the budget for the highest scores; the lowest get the rest.
 Cost        Nothing beyond the score.
 Published   hard = 0.7, as an option beside the plain top.
 """

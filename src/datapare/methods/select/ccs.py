@@ -6,7 +6,7 @@
 
 Source      Zheng, Liu, Lai, Prakash, 2023; haizhongzheng/Coverage-centric-coreset-selection.
 Reads       score (N,), prob_margin (T, N): target probability minus the best other, summed over epochs for the cut.
-Knobs       cut: share of the hardest examples that is dropped first; strata: into so many equal ranges of the score the
+Parameters  cut: share of the hardest examples that is dropped first; strata: into so many equal ranges of the score the
             rest is divided.
 Cost        200 epochs (60 on ImageNet) for the margins of the cut.
 Published   50 strata; cut by dataset and keep in PRESETS, after scoring over the full training (200 epochs CIFAR).
@@ -20,6 +20,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError
+from datapare.methods.spec import MethodSpec
 from datapare.numerics.sampling import allot, draw_within, hard_cut, stratify
 
 PRESETS = {
@@ -64,3 +65,6 @@ def ccs(
     share = allot(np.bincount(stratum, minlength=strata), n, uniform=True)
     index: NDArray[np.int64] = rest[draw_within(stratum, share, rng)]
     return index
+
+
+SPEC = MethodSpec(presets=PRESETS, unverified=UNVERIFIED)

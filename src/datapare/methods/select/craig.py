@@ -16,8 +16,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
+from datapare.methods.spec import MethodSpec
+from datapare.numerics.embeddings import prediction_error, squared_norms
 from datapare.numerics.greedy import cover_greedy
-from datapare.numerics.sampling import prediction_error, squared_norms
 
 
 def craig(
@@ -78,3 +79,6 @@ def _distance(
     distance: NDArray[np.floating] = np.sqrt(np.maximum(square[:, None] + square[at] - 2 * inner, 0))
     distance[at, np.arange(len(at))] = 0
     return distance
+
+
+SPEC = MethodSpec(weights=weights)

@@ -5,7 +5,7 @@
 
 Source      Maharana, Yadav, Bansal, 2023; adymaharana/d2pruning.
 Reads       score (N,) >= 0, larger = harder; embedding (N, d) of the last epoch; prob_margin (T, N) for the cut.
-Knobs       k: nearest neighbours of each example; gamma: how fast a picked example's pull on neighbours fades with
+Parameters  k: nearest neighbours of each example; gamma: how fast a picked example's pull on neighbours fades with
             distance; gamma_forward: the same where neighbours' scores are added; cut: share of the hardest examples
             that is dropped first; kernel: exponential in the distance, or in its square; message: what neighbours lose,
             weighted by distance or absolute; symmetric: edges run both ways.
@@ -29,15 +29,16 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError
+from datapare.methods.spec import MethodSpec, Presets
+from datapare.numerics.embeddings import squared_norms
 from datapare.numerics.neighbors import neighbours
-from datapare.numerics.sampling import hard_cut, squared_norms
+from datapare.numerics.sampling import hard_cut
 
-PRESETS = {
+PRESETS: Presets = {
     "cifar10": {0.1: {"k": 5, "gamma": 0.1, "cut": 0.4}},
     "cifar100": {0.1: {"k": 5, "gamma": 0.1, "cut": 0.4}},
     "datacomp": {"k": 1, "gamma": 1.0},
 }
-UNVERIFIED: set[tuple[str, float]] = set()
 
 Graph = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]  # row ends, targets, distances
 
@@ -123,3 +124,6 @@ def neighbour_graph(embedding: Float[np.ndarray, "N d"], k: int, *, symmetric: b
         length = length[first % len(length)]
     end = np.searchsorted(edge, np.arange(total + 1) * total)
     return end, (edge % total).astype(np.int32), length
+
+
+SPEC = MethodSpec(presets=PRESETS)

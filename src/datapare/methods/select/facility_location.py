@@ -13,8 +13,8 @@ Ours        Lazy greedy, in blocks of columns: exact, and never N x N in memory.
 import numpy as np
 from jaxtyping import Float, Int
 
+from datapare.numerics.embeddings import unit_rows
 from datapare.numerics.greedy import cover_greedy
-from datapare.numerics.sampling import unit_rows
 
 
 def facility_location(embedding: Float[np.ndarray, "N d"], n: int) -> Int[np.ndarray, " n"]:

@@ -6,7 +6,7 @@
 
 Source      arXiv:2402.05356; ml-stat-Sustech/Efficient-Dataset-Pruning. Applied per class: balance="proportional".
 Reads       score (N,), larger = harder.
-Knobs       split: share of the examples, lowest scores first, that counts as easy.
+Parameters  split: share of the examples, lowest scores first, that counts as easy.
 Cost        Nothing beyond the score.
 Published   split is tuned over 0.05, 0.10, …, 0.95 by retraining.
 Ours        split = 0.5, half of the subset from each half, since tuning needs trainings.

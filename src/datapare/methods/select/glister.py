@@ -5,7 +5,7 @@
 
 Source      Killamsetty, Sivasubramanian, Ramakrishnan, Iyer, 2021, as in DeepCore (PatrickZH/DeepCore).
 Reads       prob (N, K) and embedding (N, d) of the same epoch, label (N,). Per class: balance.
-Knobs       eta: rate of the step that the whole subset makes.
+Parameters  eta: rate of the step that the whole subset makes.
 Cost        10 to 200 epochs and a forward pass, then a pass over the embedding for every pick.
 Published   Needs validation data; eta not known.
 Released    DeepCore passes the update of G under a misspelt name, so it never runs and the rule is a plain top.
@@ -15,10 +15,9 @@ Ours        The loss is that of the examples themselves, and the whole subset to
 
 import numpy as np
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
 
 from datapare.errors import InputError
-from datapare.numerics.sampling import prediction_error, squared_norms
+from datapare.numerics.embeddings import prediction_error, softmax, squared_norms
 
 
 def glister(
@@ -54,11 +53,5 @@ def glister(
         open_[best] = False
         # W moves by -(eta / n) * e (x) [h; 1], so the logits of x move by -(eta / n) * e * <[h; 1], [h_x; 1]>.
         log_prob -= (eta / n) * np.outer(rows @ rows[best], error[best])
-        moved = prediction_error(_softmax(log_prob), label)
+        moved = prediction_error(softmax(log_prob), label)
     return np.sort(np.array(picked, dtype=np.int64))
-
-
-def _softmax(logit: NDArray[np.floating]) -> NDArray[np.floating]:
-    shifted = np.exp(logit - logit.max(axis=1, keepdims=True))
-    probability: NDArray[np.floating] = shifted / shifted.sum(axis=1, keepdims=True)
-    return probability

@@ -6,7 +6,7 @@
 
 Source      Killamsetty, Sivasubramanian, Ramakrishnan, De, Iyer, 2021, as in DeepCore (PatrickZH/DeepCore).
 Reads       prob (N, K) and embedding (N, d) of the same epoch, label (N,). Per class: balance.
-Knobs       lam: keeps the weights small.
+Parameters  lam: keeps the weights small.
 Cost        10 to 200 epochs and a forward pass, then a pass over the embedding and a fit for every pick.
 Published   lam = 1; the paper's target is the sum, which only scales the weights.
 Released    The pursuit may stop with fewer than asked.
@@ -19,7 +19,8 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError
-from datapare.numerics.sampling import prediction_error, squared_norms
+from datapare.methods.spec import MethodSpec
+from datapare.numerics.embeddings import prediction_error, squared_norms
 
 TOLERANCE = 1e-10  # slope, relative to the steepest, that counts as none
 LEAST = 1e-6  # below this penalty two equal gradients cannot be told from a singular fit
@@ -110,3 +111,6 @@ def _refit(gram: NDArray[np.float64], reach: NDArray[np.float64], active: NDArra
     root = np.linalg.cholesky(gram)
     weight: NDArray[np.float64] = nnls(root.T, np.linalg.solve(root, reach), maxiter=100 * len(reach))[0]
     return weight
+
+
+SPEC = MethodSpec(weights=weights)

@@ -4,7 +4,7 @@
 
 Source      Iyer, Khargoankar, Bilmes, Asanani, 2021, as in DeepCore (PatrickZH/DeepCore).
 Reads       embedding (N, d) of one epoch.
-Knobs       lam: weight of being like all examples, against being unlike the kept ones.
+Parameters  lam: weight of being like all examples, against being unlike the kept ones.
 Cost        5 to 200 epochs and a forward pass, then a greedy choice.
 Published   lam = 1; DeepCore takes the cosine of last-layer gradients: record those as the embedding for that.
 Ours        The similarity is linear in unit vectors, so both sums are one inner product and no N x N matrix is built.
@@ -14,8 +14,8 @@ Ours        The similarity is linear in unit vectors, so both sums are one inner
 import numpy as np
 from jaxtyping import Float, Int
 
+from datapare.numerics.embeddings import unit_rows
 from datapare.numerics.greedy import BatchSource, Values, falling_greedy
-from datapare.numerics.sampling import unit_rows
 
 
 def graph_cut(embedding: Float[np.ndarray, "N d"], n: int, *, lam: float = 1.0) -> Int[np.ndarray, " n"]:

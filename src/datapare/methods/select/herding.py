@@ -12,7 +12,7 @@ Released    DeepCore takes the largest distance instead of the smallest, which d
 import numpy as np
 from jaxtyping import Float, Int
 
-from datapare.numerics.sampling import squared_norms
+from datapare.numerics.embeddings import squared_norms
 
 
 def herding(embedding: Float[np.ndarray, "N d"], n: int) -> Int[np.ndarray, " n"]:

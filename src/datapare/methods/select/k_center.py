@@ -4,7 +4,7 @@
 
 Source      Greedy k-center, as in DeepCore (PatrickZH/DeepCore).
 Reads       embedding (N, d) of one epoch.
-Knobs       random_first: start from a random example instead of the one nearest the mean.
+Parameters  random_first: start from a random example instead of the one nearest the mean.
 Cost        10 to 200 epochs and a forward pass, then a greedy choice.
 Published   Applied per class as an option: balance.
 Released    random_first=True starts from a random example.
@@ -15,8 +15,8 @@ Ours        The first is the example nearest the mean, so the subset does not de
 import numpy as np
 from jaxtyping import Float, Int
 
+from datapare.numerics.embeddings import squared_norms
 from datapare.numerics.greedy import BatchSource, Values, falling_greedy
-from datapare.numerics.sampling import squared_norms
 
 
 def k_center(

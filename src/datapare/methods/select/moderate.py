@@ -15,7 +15,8 @@ Ours        Exactly n; a class of one is its own prototype.
 import numpy as np
 from jaxtyping import Float, Int
 
-from datapare.numerics.sampling import squared_norms, top_positions
+from datapare.numerics.embeddings import squared_norms
+from datapare.numerics.sampling import top_positions
 
 
 def moderate(embedding: Float[np.ndarray, "N d"], label: Int[np.ndarray, " N"], n: int) -> Int[np.ndarray, " n"]:

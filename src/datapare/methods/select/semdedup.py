@@ -4,7 +4,7 @@
 
 Source      Abbas, Tirumala, Simig, Ganguli, Morcos, 2023; facebookresearch/SemDeDup.
 Reads       embedding (N, d), of one late epoch or from another model.
-Knobs       clusters: of k-means, by default one per 5,000 examples; order: in which a cluster is visited, by distance
+Parameters  clusters: of k-means, by default one per 5,000 examples; order: in which a cluster is visited, by distance
             to its centroid.
 Cost        A forward pass, k-means, and all cosines inside each cluster.
 Published   Removes every i with m_i > 1 - eps, so its size follows from eps. 50,000 clusters on LAION. Order: farthest
@@ -21,7 +21,8 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError
-from datapare.numerics.sampling import top_positions, unit_rows
+from datapare.numerics.embeddings import unit_rows
+from datapare.numerics.sampling import top_positions
 
 PER_CLUSTER = 5000  # examples; a cluster's cosines are computed in blocks of ROWS x its size
 ROWS = 1024

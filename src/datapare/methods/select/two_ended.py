@@ -5,7 +5,7 @@
 
 Source      eltsai/elfs; cyseul/SemiPrune (arXiv:2605.23198).
 Reads       prob_margin (T, N): target probability minus the best other, summed over epochs.
-Knobs       cut: share of the hardest examples that is dropped first; by default as many as at the easy end.
+Parameters  cut: share of the hardest examples that is dropped first; by default as many as at the easy end.
 Cost        200 epochs (60 on ImageNet) for the margins.
 Published   cut by dataset and keep in PRESETS (ELFS); SemiPrune tries the cuts of GRID for each keep.
 Released    The codes read margins under pseudo-labels; record with such labels for that.
@@ -16,10 +16,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
+from datapare.methods.spec import MethodSpec
 from datapare.numerics.sampling import hard_cut, top_positions
 
 PRESETS = {"cifar10": {0.1: {"cut": 0.4}}, "imagenet": {0.1: {"cut": 0.3}}}
-UNVERIFIED: set[tuple[str, float]] = set()
 GRID = {0.7: (0.0, 0.3), 0.5: (0.1, 0.4), 0.3: (0.2, 0.6), 0.2: (0.3, 0.7), 0.1: (0.4, 0.8)}  # keep: first, last cut
 
 
@@ -37,3 +37,6 @@ def two_ended(prob_margin: Float[np.ndarray, "T N"], n: int, *, cut: float | Non
     rest = hard_cut(margin[None], (len(margin) - n) / 2 / len(margin) if cut is None else cut, n)
     index: NDArray[np.int64] = rest[top_positions(-margin[rest], n)]
     return index
+
+
+SPEC = MethodSpec(presets=PRESETS)

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data import Inputs
+from datapare.methods.signals import SIGNALS
+from datapare.numerics.embeddings import softmax
 from datapare.training.batches import BatchSource
 from datapare.training.inference import embed, predict
 from datapare.training.networks.factory import Network
@@ -24,7 +26,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Finished:
-    """How an entry is made, and what it costs in epochs of training, for K classes; measured with our ResNets."""
+    """How an entry is made; its cost in epochs of training for K classes, and whether it is a channel, from SIGNALS."""
 
     make: Callable[[Network, Inputs, NDArray[np.int64], Seen | None], Array]
     epochs: Callable[[int], float]
@@ -32,9 +34,7 @@ class Finished:
 
 
 def _prob(network: Network, inputs: Inputs, _: NDArray[np.int64], __: Seen | None) -> Array:
-    logits = predict(network, inputs).astype(np.float64)
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(odds / odds.sum(axis=1, keepdims=True), dtype=np.float32)
+    return softmax(predict(network, inputs)).astype(np.float32)
 
 
 def _embedding(network: Network, inputs: Inputs, _: NDArray[np.int64], __: Seen | None) -> Array:
@@ -48,12 +48,16 @@ def _probe(probe: Callable[..., Array]) -> Callable[[Network, Inputs, NDArray[np
     return make
 
 
+_MAKE: Mapping[str, Callable[[Network, Inputs, NDArray[np.int64], Seen | None], Array]] = {
+    "embedding": _embedding,
+    "prob": _prob,
+    "grad_norm": _probe(grad_norm),
+    "distorted_loss": _probe(distorted_loss),
+    "boundary_distance": _probe(boundary_distance),
+}
 FINISHED: Mapping[str, Finished] = {
-    "embedding": Finished(_embedding, lambda _: 0.4),
-    "prob": Finished(_prob, lambda _: 0.4),
-    "grad_norm": Finished(_probe(grad_norm), lambda _: 3, channel=True),
-    "distorted_loss": Finished(_probe(distorted_loss), lambda _: 25),
-    "boundary_distance": Finished(_probe(boundary_distance), lambda classes: 4 * min(9, classes - 1)),
+    name: Finished(make, SIGNALS[name].cost_epochs or (lambda _: 0.0), SIGNALS[name].is_channel)
+    for name, make in _MAKE.items()
 }
 
 

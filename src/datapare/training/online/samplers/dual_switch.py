@@ -82,7 +82,8 @@ def switch(
     seed: int,
 ) -> NDArray[np.int64]:
     """Return the positions that DUAL and Beta keep of a record target_prob (T, N)."""
-    from datapare.methods.scoring import score, select
+    from datapare.methods.scoring import score
+    from datapare.methods.selection import select
 
     dynamics = Dynamics({"target_prob": target_prob}, label)
     scores = score(dynamics, "dual", window=window)

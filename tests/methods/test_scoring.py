@@ -9,8 +9,8 @@ from records import COUNT, make_record
 import datapare as dp
 from datapare.artifacts import Dynamics
 from datapare.errors import MismatchError
-from datapare.methods.agreement import rank_correlation, score_all
 from datapare.methods.registry import names
+from datapare.methods.scoring import rank_correlation, score_all
 
 
 def test_every_method_that_the_record_feeds_scores_it_and_the_others_say_why_not():
@@ -43,7 +43,12 @@ def test_the_mean_over_runs_is_that_of_the_runs_that_scored_an_example():
     each = [dp.score(run, "el2n", count=4) for run in runs]
     mean = dp.average_scores(each)
     assert np.allclose(mean.score, np.mean([one.score for one in each], axis=0))
-    assert (mean.provenance.step, mean.provenance.method, mean.provenance.params) == ("average", "el2n", {"runs": 3})
+    made = mean.provenance
+    assert (made.step, made.method, made.params) == ("average_scores", "el2n", {"runs": 3})
+        "average_scores",
+        "el2n",
+        {"runs": 3},
+    )
     assert [parent.params["count"] for parent in mean.provenance.parents] == [4, 4, 4]
     holed = [dp.Scores(np.where(np.arange(COUNT) < hidden, np.nan, 1.0 + hidden)) for hidden in (1, 3)]
     assert np.array_equal(dp.average_scores(holed).score[:4], [np.nan, 2.0, 2.0, 3.0], equal_nan=True)

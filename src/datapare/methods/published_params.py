@@ -1,0 +1,45 @@
+"""Parameters that authors published for a dataset, from the `SPEC` of the method files."""
+
+from typing import Any
+
+from datapare.errors import InputError
+from datapare.methods.registry import Method, MethodGroup, find, names
+
+
+def published(method: Method, dataset: str, keep: float | None = None) -> tuple[dict[str, Any], bool]:
+    """Return the parameters published for a dataset, and whether they are verified; none where the file holds none.
+
+    Args:
+        method: The method.
+        dataset: Name of a preset, such as cifar100.
+        keep: Fraction kept. Where the parameters depend on it, those of the nearest published fraction are returned.
+
+    Raises:
+        InputError: If the parameters depend on the fraction and `keep` is None; the message lists them all.
+
+    >>> published(find("select", "beta"), "cifar100"), published(find("select", "beta"), "cifar10")
+    (({'c_d': 4.0}, True), ({'c_d': 5.5}, False))
+    >>> published(find("select", "ccs"), "cifar100", 0.12)
+    ({'cut': 0.5}, True)
+    """
+    values, unverified = method.spec.presets.get(dataset, {}), method.spec.unverified
+    fractions = [key for key in values if isinstance(key, float)]
+    if not fractions:
+        return dict(values), dataset not in unverified
+    if keep is None:
+        each = "; ".join(f"{key:g}: {', '.join(f'{k}={v}' for k, v in values[key].items())}" for key in fractions)
+        raise InputError(
+            f"what is published of {method.name} for {dataset} depends on the fraction kept: give --keep as one, or "
+            f"these parameters instead of the preset ({each})."
+        )
+    nearest = min(fractions, key=lambda fraction: abs(fraction - keep))
+    return dict(values[nearest]), (dataset, nearest) not in unverified
+
+
+def datasets_published(group_name: MethodGroup) -> list[str]:
+    """List the datasets for which some method of a group has published parameters.
+
+    >>> datasets_published("score")
+    ['cifar10', 'cifar100', 'imagenet']
+    """
+    return sorted({dataset for name in names(group_name) for dataset in find(group_name, name).spec.presets})

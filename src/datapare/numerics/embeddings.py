@@ -1,0 +1,67 @@
+"""Rows of features and of predictions: norms, directions, probabilities, errors."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+
+from datapare.errors import InputError
+
+
+def squared_norms(embedding: Float[np.ndarray, "N d"]) -> Float[np.ndarray, " N"]:
+    """Squared Euclidean norm of each row; raises InputError when a row is missing (NaN) or not finite.
+
+    >>> squared_norms(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+    [25.0, 0.0]
+    """
+    square: NDArray[np.floating[Any]] = np.einsum("nd,nd->n", embedding, embedding)
+    unknown = int((~np.isfinite(square)).sum())
+    if unknown:
+        raise InputError(
+            f"{unknown:,} of {len(embedding):,} embeddings are missing or not finite; record one for every example."
+        )
+    return square
+
+
+def unit_rows(embedding: Float[np.ndarray, "N d"]) -> Float[np.ndarray, "N d"]:
+    """Rows scaled to length 1, so that inner products are cosines; rows of zeros stay zero.
+
+    >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+    [[0.6, 0.8], [0.0, 0.0]]
+    """
+    # float16 overflows at a norm of 256, so half-precision embeddings are widened first.
+    wide = embedding.astype(np.promote_types(embedding.dtype, np.float32), copy=False)
+    norm = np.sqrt(squared_norms(wide))
+    unit: NDArray[np.floating[Any]] = wide / np.where(norm > 0, norm, 1)[:, None]
+    return unit
+
+
+def softmax(logits: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N K"]:
+    """Return the probabilities of the classes, in float64; a logit of -inf, of a masked class, gives exactly 0.
+
+    >>> softmax(np.log([[0.25, 0.75]])).round(4).tolist()
+    [[0.25, 0.75]]
+    """
+    odds = np.subtract(logits, logits.max(axis=1, keepdims=True), dtype=np.float64)
+    np.exp(odds, out=odds)
+    odds /= odds.sum(axis=1, keepdims=True)
+    return np.asarray(odds)
+
+
+def prediction_error(prob: Float[np.ndarray, "N K"], label: Int[np.ndarray, " N"]) -> Float[np.ndarray, "N K"]:
+    """Predicted probabilities minus the one-hot label: the gradient of the cross-entropy in the logits.
+
+    Raises InputError when a prediction is missing (NaN) or not finite.
+
+    >>> prediction_error(np.array([[0.75, 0.25]]), np.array([0])).tolist()
+    [[-0.25, 0.25]]
+    """
+    error = prob.astype(np.promote_types(prob.dtype, np.float32))
+    error[np.arange(len(label)), label] -= 1
+    unknown = int((~np.isfinite(error).all(axis=1)).sum())
+    if unknown:
+        raise InputError(
+            f"{unknown:,} of {len(prob):,} predictions are missing or not finite; record prob for every example."
+        )
+    return error
