@@ -305,7 +305,7 @@ def test_wrong_calls_get_one_sentence(photos, tmp_path):
         dp.perturb(photos, "fog", human_label=LABEL)
     with pytest.raises(InputError, match="did you mean label_noise"):
         dp.perturb(photos, "label_nois")
-    with pytest.raises(InputError, match="has no knob 'severity'"):
+    with pytest.raises(InputError, match="has no parameter 'severity'"):
         dp.perturb(photos, "fog", severity=3)
     with pytest.raises(InputError, match="FILE:COLUMN"):
         aligned_labels("people.parquet")

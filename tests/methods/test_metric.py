@@ -322,7 +322,7 @@ def test_pictures_need_an_embedding_and_the_sentence_says_how(capsys, pictures):
 
 
 def test_training_time_is_told_with_its_doubts(capsys, pictures):
-    line = ("gauge", pictures, "--method", "training_time", "--loss", "0.5", "--examples", 8)
+    line = ("measure", pictures, "--method", "training_time", "--loss", "0.5", "--examples", 8)
     code, out, _ = run(capsys, *line)
     assert code == 0
     assert "updates" in out

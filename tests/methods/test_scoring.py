@@ -45,10 +45,6 @@ def test_the_mean_over_runs_is_that_of_the_runs_that_scored_an_example():
     assert np.allclose(mean.score, np.mean([one.score for one in each], axis=0))
     made = mean.provenance
     assert (made.step, made.method, made.params) == ("average_scores", "el2n", {"runs": 3})
-        "average_scores",
-        "el2n",
-        {"runs": 3},
-    )
     assert [parent.params["count"] for parent in mean.provenance.parents] == [4, 4, 4]
     holed = [dp.Scores(np.where(np.arange(COUNT) < hidden, np.nan, 1.0 + hidden)) for hidden in (1, 3)]
     assert np.array_equal(dp.average_scores(holed).score[:4], [np.nan, 2.0, 2.0, 3.0], equal_nan=True)

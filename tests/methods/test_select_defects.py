@@ -311,9 +311,9 @@ def test_random_is_no_prefix_and_k_center_is_not_random():
     assert k_center(h, 10, rng(0)).tolist() != random(h[:, 0], 10, rng(0)).tolist()
 
 
-def test_unknown_knobs_are_refused_not_ignored():
+def test_unknown_parameters_are_refused_not_ignored():
     for name in names("select"):
-        with pytest.raises(InputError, match="has no knob"):
+        with pytest.raises(InputError, match="has no parameter"):
             check_params(find("select", name), {"fraction": 0.3})
 
 

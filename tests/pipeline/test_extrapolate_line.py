@@ -80,7 +80,7 @@ def test_an_unscored_fraction_needs_a_sensible_call(points, tmp_path):
         dp.prune(
             points, keep=0.3, score_fraction=0.005, score_params={"window": 3}, record_with=SHORT, out=tmp_path / "run"
         )
-    with pytest.raises(dp.InputError, match="no knob 'depth'"):
+    with pytest.raises(dp.InputError, match="no parameter 'depth'"):
         dp.prune(points, keep=0.3, score_fraction=0.5, extrapolate_params={"depth": 3}, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
 

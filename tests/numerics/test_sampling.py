@@ -8,30 +8,6 @@ from hypothesis.extra import numpy as hnp
 
 import datapare as dp
 from datapare.numerics import sampling
-from datapare.numerics.neighbors import neighbours
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    values=hnp.arrays(np.float32, st.tuples(st.integers(2, 9), st.integers(1, 4)), elements=st.floats(0, 1, width=32)),
-    window=st.integers(2, 9),
-)
-def test_windows_equal_plain_loops(values, window):
-    if window > len(values):
-        with pytest.raises(dp.InputError, match="record more epochs"):
-            list(sampling.windows(values, window))
-        return
-    found = [(total.copy(), root.copy()) for total, root in sampling.windows(values, window)]
-    assert len(found) == len(values) - window + 1
-    for k, (total, root) in enumerate(found):
-        piece = values[k : k + window].astype(np.float64)
-        assert np.allclose(total, piece.sum(axis=0), atol=1e-12)
-        assert np.allclose(root, piece.std(axis=0) * np.sqrt(window), atol=4e-7)
-
-
-def test_a_constant_column_deviates_by_exactly_zero():
-    constant = np.full((60, 3), np.array([0.1, 0.7, 1.0], dtype=np.float32))
-    assert all(root.max() == 0.0 for _, root in sampling.windows(constant, 10))
 
 
 @pytest.mark.parametrize(
@@ -100,38 +76,7 @@ def test_shares_sum_to_the_budget_and_fit_their_groups(size, data):
     assert not open_groups.any() or even[open_groups].max() - even[open_groups].min() <= 1
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    hnp.arrays(
-        np.float64,
-        st.tuples(st.integers(1, 6), st.integers(1, 4)),
-        elements=st.one_of(st.just(np.nan), st.floats(0, 1)),
-    )
-)
-def test_missing_epochs_take_the_last_observed_value(values):
-    filled = sampling.last_observed(values)
-    for i in range(values.shape[1]):
-        column = values[:, i]
-        seen = column[~np.isnan(column)]
-        for t, value in enumerate(filled[:, i]):
-            before = column[: t + 1][~np.isnan(column[: t + 1])]
-            expected = before[-1] if len(before) else (seen[0] if len(seen) else np.nan)
-            assert value == expected or (np.isnan(value) and np.isnan(expected))
-
-
 def test_strata_have_inclusive_edges_and_take_any_sign():
     assert sampling.stratify(np.array([-3.0, -1.0]), 50).tolist() == [0, 49]
     assert sampling.stratify(np.array([2.0, 2.0]), 50).tolist() == [0, 0]
     assert sampling.stratify(np.linspace(-1, 0, 101), 50).max() == 49
-
-
-def test_neighbours_are_the_nearest_by_brute_force():
-    pytest.importorskip("faiss")
-    rng = np.random.default_rng(0)
-    reference, query = rng.normal(size=(40, 5)), rng.normal(size=(7, 5))
-    distance, position = neighbours(reference, query, 3)
-    plain = np.linalg.norm(query[:, None] - reference[None], axis=-1)
-    assert np.array_equal(position, np.argsort(plain, axis=1)[:, :3])
-    assert np.allclose(distance, np.sort(plain, axis=1)[:, :3], atol=1e-4)
-    with pytest.raises(dp.InputError, match="only 40"):
-        neighbours(reference, query, 41)

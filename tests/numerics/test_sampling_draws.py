@@ -5,7 +5,6 @@ import pytest
 from draws import inclusion
 
 from datapare.errors import InputError
-from datapare.numerics.embeddings import prediction_error, squared_norms, unit_rows
 from datapare.numerics.sampling import draw_within, hard_cut, stratify, weighted_draw
 
 
@@ -20,20 +19,6 @@ def successive(weight: np.ndarray, n: int, generator: np.random.Generator) -> li
         share = np.cumsum(weight[left] / weight[left].sum())
         drawn.append(left.pop(int(np.searchsorted(share, generator.random()))))
     return drawn
-
-
-def test_inner_products_of_gradients_follow_from_errors_and_embeddings():
-    prob, h, label = rng(0).dirichlet(np.ones(4), size=6), rng(1).normal(size=(6, 3)), rng(2).integers(0, 4, 6)
-    error = prediction_error(prob, label)
-    gradient = np.einsum("nk,nd->nkd", error, np.column_stack([h, np.ones(6)])).reshape(6, -1)
-    np.testing.assert_allclose(gradient @ gradient.T, (error @ error.T) * (h @ h.T + 1), rtol=1e-12)
-
-
-def test_prediction_error_leaves_its_input_and_keeps_single_precision():
-    prob = np.array([[0.25, 0.75]], dtype=np.float16)
-    assert prediction_error(prob, np.array([1])).tolist() == [[0.25, -0.25]]
-    assert prob.tolist() == [[0.25, 0.75]]
-    assert prediction_error(prob.astype(np.float32), np.array([0])).dtype == np.float32
 
 
 def test_weighted_draw_has_the_law_of_successive_draws():
@@ -75,13 +60,6 @@ def test_the_cut_does_not_lose_one_to_floating_point():
     assert len(hard_cut(np.arange(10.0)[None], 0.7, 1)) == 3
     assert len(hard_cut(np.arange(45_000.0)[None], 0.7, 1)) == 13_500  # 0.7 * 45,000 is 31,499.999…
     assert hard_cut(np.zeros((1, 4)), 0.5, 1).tolist() == [0, 1]
-
-
-def test_squared_norms_and_unit_rows_widen_half_precision():
-    assert squared_norms(np.array([[3.0, 4.0]])).tolist() == [25.0]
-    unit = unit_rows(np.full((1, 4), 300.0, dtype=np.float16))
-    assert unit.dtype == np.float32
-    assert unit.tolist() == [[0.5, 0.5, 0.5, 0.5]]
 
 
 def test_the_cut_is_a_share_and_leaves_the_budget():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import datapare as dp
 from datapare.numerics import neighbors
 from datapare.numerics.neighbors import approximate, neighbours
 
@@ -52,3 +53,15 @@ def test_neighbours_choose_the_approximate_search_only_when_told_or_large():
     exact = neighbours(h, h, 3)[1]
     assert np.array_equal(exact, neighbours(h, h, 3, exact=True)[1])
     assert (neighbours(h, h, 3, exact=False)[1] == exact).mean() > 0.9
+
+
+def test_neighbours_are_the_nearest_by_brute_force():
+    pytest.importorskip("faiss")
+    rng = np.random.default_rng(0)
+    reference, query = rng.normal(size=(40, 5)), rng.normal(size=(7, 5))
+    distance, position = neighbours(reference, query, 3)
+    plain = np.linalg.norm(query[:, None] - reference[None], axis=-1)
+    assert np.array_equal(position, np.argsort(plain, axis=1)[:, :3])
+    assert np.allclose(distance, np.sort(plain, axis=1)[:, :3], atol=1e-4)
+    with pytest.raises(dp.InputError, match="only 40"):
+        neighbours(reference, query, 41)
