@@ -6,11 +6,8 @@ from datapare.numerics.embeddings import prediction_error, squared_norms, unit_r
 
 
 def test_inner_products_of_gradients_follow_from_errors_and_embeddings():
-    prob, h, label = (
-        np.random.default_rng(0).dirichlet(np.ones(4), size=6),
-        np.random.default_rng(1).normal(size=(6, 3)),
-        np.random.default_rng(2).integers(0, 4, 6),
-    )
+    rng = np.random.default_rng(0)
+    prob, h, label = rng.dirichlet(np.ones(4), size=6), rng.normal(size=(6, 3)), rng.integers(0, 4, 6)
     error = prediction_error(prob, label)
     gradient = np.einsum("nk,nd->nkd", error, np.column_stack([h, np.ones(6)])).reshape(6, -1)
     np.testing.assert_allclose(gradient @ gradient.T, (error @ error.T) * (h @ h.T + 1), rtol=1e-12)
