@@ -65,7 +65,7 @@ def measure(folder, name, seed):
     rows = {}
     for method in methods_for(dynamics):
         found = label_issues(dynamics, method, cut=checked[method].cut)
-        best = np.argsort(-found.doubt, kind="stable")[: int(wrong.sum())]
+        best = np.argsort(-found.issue_score, kind="stable")[: int(wrong.sum())]
         hit = wrong[found.index]
         rows[method] = {
             "flagged": len(found.index),

@@ -133,7 +133,7 @@ def test_corruption_deals_the_five_kinds_out_evenly(image, monkeypatch):
 
     modules = (gaussian_noise, "noise"), (occlusion, "hidden"), (fog, "fog"), (motion_blur, "blur")
     for module, kind in modules:
-        monkeypatch.setattr(module, "corrupt", counting(kind))
+        monkeypatch.setattr(module, "corrupt_image", counting(kind))
     monkeypatch.setattr(corruption, "lower_resolution", counting("small"))
     run("corruption", None, image, 0, share=0.52)
     assert sorted(count.values()) == [10, 10, 10, 11, 11]

@@ -42,7 +42,7 @@ def test_wrong_labels_come_first_and_the_right_class_is_suggested(clouds, record
     _, given, true, wrong = clouds
     found = label_issues(recorded[1], method)
     assert set(wrong) <= set(found.index[:18])
-    assert np.all(np.diff(found.doubt[found.index]) <= 0)
+    assert np.all(np.diff(found.issue_score[found.index]) <= 0)
     hit = np.isin(found.index, wrong)
     assert np.array_equal(found.suggested[hit], true[found.index[hit]])
     assert np.all(found.suggested != given[found.index])
@@ -54,15 +54,15 @@ def test_doubts_are_what_they_say():
         label=[0, 1, 2],
         arrays={"logit_mean": np.log([[0.6, 0.3, 0.1], [0.7, 0.1, 0.2], [0.2, 0.3, 0.5]])},
     )
-    assert label_issues(dynamics).doubt.tolist() == [-1.0, 2.0, -0.5]
+    assert label_issues(dynamics).issue_score.tolist() == [-1.0, 2.0, -0.5]
     assert label_issues(dynamics).suggested.tolist() == [0]
     assert label_issues(dynamics, "aum", cut=-0.7).index.tolist() == [1, 2]
     soft = label_issues(dynamics, "soft_label")
-    assert soft.doubt.round(3).tolist() == [0.3, 0.7, 0.3]
+    assert soft.issue_score.round(3).tolist() == [0.3, 0.7, 0.3]
     assert soft.index.tolist() == [1]
     low = label_issues(dynamics, "confidence")
     assert low.index.tolist() == [1]
-    assert np.isnan(low.doubt[2]), "never observed, never a suspect"
+    assert np.isnan(low.issue_score[2]), "never observed, never a suspect"
 
 
 def test_without_mean_logits_nothing_is_suggested_and_soft_labels_say_what_is_missing():
@@ -70,7 +70,7 @@ def test_without_mean_logits_nothing_is_suggested_and_soft_labels_say_what_is_mi
     assert label_issues(dynamics).suggested.tolist() == [-1]
     with pytest.raises(dp.InputError, match=r"logit_mean.*datapare record PATH --channel logit_mean"):
         label_issues(dynamics, "soft_label")
-    with pytest.raises(dp.InputError, match="doubted by aum, soft_label, confidence, not 'loss'"):
+    with pytest.raises(dp.InputError, match="found by aum, soft_label, confidence, not 'loss'"):
         label_issues(dynamics, "loss")
 
 

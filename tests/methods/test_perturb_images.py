@@ -41,11 +41,11 @@ def picture(seed: int, height: int, width: int, channels: int = 2) -> np.ndarray
 def test_a_corruption_is_as_strong_in_the_mixture_as_alone(name, param, value):
     assert find("perturb", name).params[param].default == value
     assert find("perturb", name).params["share"].default == 0.2
-    corrupt = import_module(f"datapare.methods.perturb.{name}").corrupt
+    corrupt_image = import_module(f"datapare.methods.perturb.{name}").corrupt_image
     image = picture(0, 9, 12)
     rng = [np.random.default_rng(3) for _ in range(2)]
-    alone, told = (corrupt(image), corrupt(image, value)) if name == "resolution" else (
-        corrupt(image, rng[0]), corrupt(image, rng[1], value)
+    alone, told = (corrupt_image(image), corrupt_image(image, value)) if name == "resolution" else (
+        corrupt_image(image, rng[0]), corrupt_image(image, rng[1], value)
     )  # fmt: skip
     assert np.array_equal(alone, told)
     assert find("perturb", "corruption").params["share"].default == 0.2
@@ -60,7 +60,7 @@ def test_gaussian_noise_is_added_to_every_number_and_rounded(seed, height, width
         [[min(255, max(0, round(int(x) + 255 * sigma * z))) for x, z in zip(a, b, strict=True)] for a, b in
          zip(row, noisy, strict=True)] for row, noisy in zip(image, noise, strict=True)
     ]  # fmt: skip
-    assert gaussian_noise.corrupt(image, np.random.default_rng(seed), sigma).tolist() == expected
+    assert gaussian_noise.corrupt_image(image, np.random.default_rng(seed), sigma).tolist() == expected
 
 
 @few
@@ -91,7 +91,7 @@ def test_fog_of_one_pixel_is_thin():
 def test_fog_mixes_with_white_between_half_and_all_of_its_density(seed, density):
     image = picture(seed, 7, 11)
     cloud = fog.cloud(7, 11, np.random.default_rng(seed))
-    foggy = fog.corrupt(image, np.random.default_rng(seed), density)
+    foggy = fog.corrupt_image(image, np.random.default_rng(seed), density)
     for i, row in enumerate(cloud):
         for j, thick in enumerate(row):
             a = density * (0.5 + 0.5 * thick)
@@ -107,7 +107,7 @@ def test_motion_blur_is_the_mean_along_a_line(seed, height, width, length):
     reach = int(length * min(height, width) / 2)
     steps = range(-reach, reach + 1)
     line = {(round(s * math.sin(angle)), round(s * math.cos(angle))) for s in steps}
-    smeared = motion_blur.corrupt(image, np.random.default_rng(seed), length)
+    smeared = motion_blur.corrupt_image(image, np.random.default_rng(seed), length)
     for i in range(height):
         for j in range(width):
             near = [(min(max(i - a, 0), height - 1), min(max(j - b, 0), width - 1)) for a, b in line]
@@ -121,7 +121,7 @@ def test_motion_blur_takes_every_direction_of_half_a_turn():
     dot[10, 10] = 255
     slopes = set()
     for seed in range(40):
-        row, column = np.argwhere(motion_blur.corrupt(dot, np.random.default_rng(seed), 0.5)[..., 0])[0] - 10
+        row, column = np.argwhere(motion_blur.corrupt_image(dot, np.random.default_rng(seed), 0.5)[..., 0])[0] - 10
         slopes.add(int(np.sign(row * column)))
     assert {-1, 1} <= slopes
 
@@ -130,7 +130,7 @@ def test_motion_blur_takes_every_direction_of_half_a_turn():
 @given(seeds, sides, sides, st.floats(0.02, 1.0))
 def test_occlusion_blackens_a_rectangle_of_its_share(seed, height, width, area):
     image = np.full((height, width, 2), 200, np.uint8)
-    hidden = occlusion.corrupt(image, np.random.default_rng(seed), area)
+    hidden = occlusion.corrupt_image(image, np.random.default_rng(seed), area)
     rows, columns = (np.flatnonzero((hidden[..., 0] == 0).any(axis=axis)) for axis in (1, 0))
     assert len(rows) == max(1, round(height * math.sqrt(area)))
     assert len(columns) == max(1, round(width * math.sqrt(area)))
@@ -143,14 +143,14 @@ def test_occlusion_reaches_every_corner():
     image = np.full((4, 6, 1), 9, np.uint8)
     corners = set()
     for seed in range(120):
-        hidden = occlusion.corrupt(image, np.random.default_rng(seed), 0.25)[..., 0] == 0
+        hidden = occlusion.corrupt_image(image, np.random.default_rng(seed), 0.25)[..., 0] == 0
         corners.add(tuple(np.argwhere(hidden)[0].tolist()))
     assert corners == {(top, left) for top in range(3) for left in range(4)}  # 2 x 3 pixels
 
 
 def test_resolution_is_a_mean_over_boxes_and_straight_lines_between_them():
     image = picture(1, 8, 12)
-    low = resolution.corrupt(image, 0.25)  # 2 x 3 boxes of 4 x 4
+    low = resolution.corrupt_image(image, 0.25)  # 2 x 3 boxes of 4 x 4
     boxes = np.rint(image.reshape(2, 4, 3, 4, 2).mean(axis=(1, 3)))
     assert low.shape == image.shape
     for i in range(8):
@@ -164,12 +164,12 @@ def test_resolution_is_a_mean_over_boxes_and_straight_lines_between_them():
 
 def test_resolution_keeps_one_pixel_at_least_and_each_channel_to_itself():
     image = picture(2, 3, 5, 3)
-    gone = resolution.corrupt(image, 0.01)
+    gone = resolution.corrupt_image(image, 0.01)
     assert (gone == gone[0, 0]).all()
     assert np.abs(gone[0, 0] - image.mean(axis=(0, 1))).max() <= 1
-    assert resolution.corrupt(np.full((1, 1, 1), 7, np.uint8), 0.5).tolist() == [[[7]]]
-    assert np.array_equal(resolution.corrupt(image, 1.0), image)
-    wide = resolution.corrupt(picture(3, 4, 8), 0.5)
+    assert resolution.corrupt_image(np.full((1, 1, 1), 7, np.uint8), 0.5).tolist() == [[[7]]]
+    assert np.array_equal(resolution.corrupt_image(image, 1.0), image)
+    wide = resolution.corrupt_image(picture(3, 4, 8), 0.5)
     assert wide.shape == (4, 8, 2)
 
 

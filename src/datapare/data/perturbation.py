@@ -14,7 +14,7 @@ from datapare.data.image_io import decode, raw
 from datapare.data.open import open_dataset, tried
 from datapare.data.source import OpenRequest, rows_of
 from datapare.errors import InputError
-from datapare.methods.perturb import Change
+from datapare.methods.perturb import PerturbedRows
 from datapare.methods.registry import check_params, find
 
 
@@ -43,7 +43,7 @@ def perturb(
     if "image" in found.reads:
         given["image"] = _pictures(data, method)
     wanted = [name for name in found.function.__annotations__ if name in given]
-    change: Change = found.function(**{name: given[name] for name in wanted}, **values)
+    change: PerturbedRows = found.function(**{name: given[name] for name in wanted}, **values)
     versions = {name: version(name) for name in ("datapare", "numpy")}
     return _changed(data, change, Provenance("perturb", method, values, seed, data.digest, versions, _parents(data)))
 
@@ -60,11 +60,11 @@ def relabelled(data: Dataset, label: Mapping[int, int]) -> Dataset:
     touched = np.array(sorted(label), dtype=np.int64)
     new = data.label.copy()
     new[touched] = [label[i] for i in touched.tolist()]
-    change = Change(np.arange(len(data)), touched, label=new)
+    change = PerturbedRows(np.arange(len(data)), touched, label=new)
     return _changed(data, change, Provenance("relabel", "", {"relabelled": len(touched)}, None, data.digest))
 
 
-def _changed(data: Dataset, change: Change, provenance: Provenance) -> Dataset:
+def _changed(data: Dataset, change: PerturbedRows, provenance: Provenance) -> Dataset:
     made = open_dataset(
         rows_of(_table(data, change)), label=data.label_column, input=data.inputs, kind=data.kind, split=data.split
     )
@@ -127,7 +127,7 @@ def _aligned(data: Dataset, method: str, human_label: Any) -> NDArray[np.int64]:
     return np.asarray(label, dtype=np.int64)
 
 
-def _table(data: Dataset, change: Change) -> Any:
+def _table(data: Dataset, change: PerturbedRows) -> Any:
     """The rows of the new dataset as an Arrow table: class numbers with their names, and images as bytes."""
     import datasets
     import pyarrow as pa
@@ -151,7 +151,7 @@ def _table(data: Dataset, change: Change) -> Any:
     return table.cast(features.arrow_schema)
 
 
-def _encoded(data: Dataset, change: Change) -> list[dict[str, Any]]:
+def _encoded(data: Dataset, change: PerturbedRows) -> list[dict[str, Any]]:
     """The images of the new rows: touched ones as PNG, which loses nothing, the others in the bytes they came in."""
     stored = data.inputs[0] in data.rows.column_names
     at = change.row.tolist()

@@ -86,7 +86,7 @@ def check_suspects(
         out=folder,
         progress=progress,
     )
-    cuts = {"aum": -aum_threshold(-label_issues(seen, "aum").doubt[fake])} if "margin" in wanted else {}
+    cuts = {"aum": -aum_threshold(-label_issues(seen, "aum").issue_score[fake])} if "margin" in wanted else {}
     real = np.setdiff1d(np.arange(len(label)), fake)
     judged = without_fake(seen, number, real)
     checked: dict[str, DetectorQuality] = {}

@@ -1,4 +1,4 @@
-"""Scores of all examples from the scores of some, and how far to trust them."""
+"""Scores of all examples from the scores of some, and how reliable they are."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -25,25 +25,35 @@ ENOUGH = 200  # … until so many, or all, have been
 MIN_SEEDS = 20  # scored examples from which some are held out
 OPTIMISM = "expect less against scoring everything"
 KEEPS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
-FINDINGS = ("chosen", "held_out")  # in the recipe's knobs: what the scored examples said
-NEAREST = 10  # scored neighbours whose beliefs an unobserved example is given
+FINDINGS = ("chosen", "held_out")  # in the provenance's parameters: what was found from the scored examples
+NEAREST = 10  # scored neighbours whose channel means an unobserved example is given
 
 Predict = Callable[[NDArray[np.float64], np.random.Generator], tuple[NDArray[np.float64], dict[str, Any]]]
 
 
 def extrapolate(scores: Scores, dynamics: Dynamics, method: str = "knn", *, seed: int = 0, **params: Any) -> Scores:
-    """Predict the scores that are NaN from those that are not; scored examples keep theirs, `predicted` says which.
+    """Predict the scores that are NaN from those that are not; scored examples keep theirs.
 
-    `dynamics` brings the embedding (N, d) and the label (N,); Dynamics({}, label, arrays={"embedding": …}) will do. The
-    recipe's `held_out` says how well scored examples were predicted while theirs were hidden: Pearson and Spearman
-    correlation, and at several keep fractions the share of the best that were predicted to be among the best (None
-    where fewer than FEWEST are scored). It compares with the fraction's own scores: how far a run on a fraction ranks
-    like one on everything, nothing but a full run can tell. `chosen` is what was chosen from scored examples alone.
-    `means` (N,) holds the mean over epochs of every recorded channel, for unobserved examples that of the nearest
-    observed of their class, so that selection rules can read it.
+    Args:
+        scores: Scores (N,), some of every class known, NaN where not scored.
+        dynamics: Holds the embedding (N, d) and the label (N,); Dynamics({}, label, arrays={"embedding": …}) will do.
+        method: Name of the extrapolation.
+        seed: Seed of the method's draws.
+        **params: Parameters of the method.
 
-    Raises MissingChannelError without an embedding, InputError for embeddings that are missing or all the same, scores
-    that are infinite, and classes without a scored example.
+    Returns:
+        Complete scores. `predicted` (N,) marks those that were NaN. `means` holds the mean over epochs of every
+        recorded channel (N,), for unobserved examples that of the nearest observed of their class, so that selection
+        rules can read it. In the provenance, `chosen` are the parameters chosen from scored examples alone, and
+        `held_out` is how well scored examples were predicted while theirs were hidden (None where fewer than MIN_SEEDS
+        are scored): Pearson and Spearman correlation, and at several keep fractions the share of the best that were
+        predicted to be among the best. It compares with the fraction's own scores: only a full run can show how far a
+        run on a fraction ranks like one on everything.
+
+    Raises:
+        MissingChannelError: Without an embedding.
+        InputError: For embeddings that are missing or all the same, scores that are infinite, and classes without a
+            scored example.
 
     >>> d = Dynamics({}, [0] * 12, arrays={"embedding": np.repeat([[0.0], [9.0]], 6, axis=0)})
     >>> done = extrapolate(Scores([1.0] * 5 + [np.nan] + [3.0] * 5 + [np.nan]), d, k=5)
@@ -76,7 +86,7 @@ def extrapolate(scores: Scores, dynamics: Dynamics, method: str = "knn", *, seed
 def planned_provenance(
     scores: Scores, dynamics: Dynamics, method: str, seed: int, params: Mapping[str, Any]
 ) -> Provenance:
-    """The recipe of an extrapolation as it is known before it is made."""
+    """Return the provenance of an extrapolation as it is known before it is computed."""
     values = check_params(find("extrapolate", method), params)
     parents = (
         (scores.provenance,)
@@ -87,16 +97,16 @@ def planned_provenance(
 
 
 def without_findings(provenance: Provenance) -> Provenance:
-    """The recipe as it was asked for, without what was found out on the way."""
+    """Return a provenance without what was found during the extrapolation."""
     return replace(
         provenance, params={name: value for name, value in provenance.params.items() if name not in FINDINGS}
     )
 
 
 def describe_reliability(provenance: Provenance, keep: float | None = None) -> str:
-    r"""How far to trust predicted scores, in one sentence: about all keep fractions, or the one nearest to `keep`.
+    r"""Describe how reliable predicted scores are: at all keep fractions, or the one nearest to `keep`.
 
-    Empty for scores that were not extrapolated. It says that the estimate is optimistic about scoring everything: both
+    Empty for scores that were not extrapolated. The estimate is optimistic about scoring everything: both
     sides of it come from the same run on a fraction.
 
     >>> found = {"examples": 50, "pearson": 0.5, "spearman": None, "overlap": {"0.3": 0.45, "0.9": 0.95}}
@@ -107,8 +117,10 @@ def describe_reliability(provenance: Provenance, keep: float | None = None) -> s
     """
     found = provenance.params.get("held_out")
     if found is None:
-        told = f"nothing was held out to say how far to trust it: fewer than {MIN_SEEDS} examples were scored, or all"
-        return told if provenance.step == "extrapolate" else ""
+        unknown = (
+            f"its reliability is unknown, as nothing was held out: fewer than {MIN_SEEDS} examples were scored, or all"
+        )
+        return unknown if provenance.step == "extrapolate" else ""
     pearson, spearman = ("unknown" if found[name] is None else f"{found[name]:.2f}" for name in ("pearson", "spearman"))
     share = found["overlap"]
     shown = share if keep is None else [min(share, key=lambda one: abs(float(one) - keep))]
@@ -122,7 +134,7 @@ def describe_reliability(provenance: Provenance, keep: float | None = None) -> s
 def held_out(predict: Predict, score: NDArray[np.float64], seed: int) -> dict[str, Any]:
     """How well scored examples are predicted from other scored ones: Pearson, Spearman, overlap of the best.
 
-    A fifth is hidden at a time, so what is told is of four fifths of the scored examples: a little pessimistic.
+    A fifth is hidden at a time, so predictions come from four fifths of the scored examples: a little pessimistic.
     Correlations are None where truth or prediction is constant.
     """
     from scipy.stats import pearsonr, spearmanr
@@ -184,7 +196,7 @@ def channel_means(
 
 
 def check_possible(label: Int[np.ndarray, " N"], fraction: float, seed: int) -> None:
-    """Raise what scoring this fraction and predicting the rest would raise, before a training is paid for."""
+    """Raise what scoring this fraction and predicting the rest would raise, before the training starts."""
     draw_fraction(label, fraction, seed)
     neighbours(np.zeros((1, 1)), np.zeros((1, 1)), 1)
 
@@ -200,7 +212,7 @@ def check_missing(scores: Scores) -> None:
 
 
 def score_label(provenance: Provenance) -> str:
-    """What scores are called: by their method, or "dual+knn" where the rest is predicted.
+    """Return a label for scores: their method, or "dual+knn" where the rest is predicted.
 
     >>> score_label(Provenance("extrapolate", "knn", parents=(Provenance("score", "dual"),)))
     'dual+knn'
@@ -217,7 +229,7 @@ def _predict(
     score: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.float64], dict[str, Any]]:
-    """The completed scores, and the knobs that the method chose itself."""
+    """The completed scores, and the parameters that the method chose itself."""
     tune = found.spec.tune
     chosen = {} if tune is None else tune(score, **arrays, **params)
     given: dict[str, Any] = {**arrays, "score": score, "rng": rng}
@@ -241,7 +253,7 @@ def _check(score: NDArray[np.float64], dynamics: Dynamics, embedding: NDArray[An
         name = dynamics.classes[empty[0]] if dynamics.classes else empty[0]
         which = f"class {name} has" if len(empty) == 1 else f"{len(empty)} classes (first: {name}) have"
         raise InputError(
-            f"{which} no scored example, so nothing says how hard theirs are; score a fraction of every class, as "
+            f"{which} no scored example, so their scores cannot be predicted; score a fraction of every class, as "
             "datapare record --fraction does."
         )
     squared_norms(embedding)

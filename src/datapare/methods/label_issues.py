@@ -1,6 +1,6 @@
 """Which labels look wrong: the label procedures of AUM and of soft labels, and low confidence.
 
-Nothing here changes a dataset: the functions say which examples to look at, and which label the network would give.
+Nothing here changes a dataset: the functions name the examples to look at and the label that the network predicts.
 """
 
 from dataclasses import dataclass
@@ -21,56 +21,58 @@ Detector = Literal["aum", "soft_label", "confidence"]
 
 @dataclass(frozen=True, eq=False)
 class LabelIssues:
-    """Examples whose label looks wrong, the most suspect first.
+    """Examples whose label looks wrong, the most likely issue first.
 
-    `index` (S,) are positions; `doubt` (N,) of all examples, larger = more suspect; `suggested` (S,) is the other class
-    that the network believed in most, -1 where the record does not hold it; `cut` is the doubt above which an example
-    is a suspect.
+    Attributes:
+        index: Positions (S,) of the label issues.
+        issue_score: (N,) of all examples, larger = more likely wrong.
+        suggested: (S,) the other class that the network predicted most, -1 where the record does not hold it.
+        cut: Score above which a label is an issue.
     """
 
     index: NDArray[np.int64]
-    doubt: NDArray[np.float64]
+    issue_score: NDArray[np.float64]
     suggested: NDArray[np.int64]
     cut: float
 
 
 def label_issues(dynamics: Dynamics, method: Detector = "aum", *, cut: float | None = None) -> LabelIssues:
-    """Rank the labels that a recorded training contradicts: the same record that prunes finds them.
+    """Rank the labels that a recorded training contradicts.
 
-    The doubt is, by method, with the doubt above which a label is suspect unless `cut` gives another:
+    The issue score by method, and the value above which a label is an issue unless `cut` gives another:
 
         aum         minus the margin averaged over epochs      0: another class won on average
         soft_label  largest probability of another class in the soft label (the mean logits)      1/2: it is clear
         confidence  minus the label's probability averaged over epochs      -1/K: less than by guessing
 
-    "aum" has a threshold of its own, see aum_threshold_flags; it needs fakes, as `check_suspects` trains with. Raises
-    MissingChannelError when the record lacks the channel, InputError for another method. arXiv:2001.10528,
+    "aum" has a threshold of its own, see aum_threshold_flags; it needs fakes, which `check_label_issues` trains with.
+    Raises MissingChannelError when the record lacks the channel, InputError for another method. arXiv:2001.10528,
     arXiv:2412.10091, arXiv:2009.10795.
 
-    Margins -2 on average, and 1: only the first label is suspect.
+    Margins -2 on average, and 1: only the first label is an issue.
 
     >>> found = label_issues(Dynamics({"margin": [[-1.0, 1.0], [-3.0, 1.0]]}, label=[0, 1]))
-    >>> found.index.tolist(), found.doubt.tolist()
+    >>> found.index.tolist(), found.issue_score.tolist()
     ([0], [2.0, -1.0])
     """
     if method not in get_args(Detector):
-        raise InputError(f"labels are doubted by {', '.join(get_args(Detector))}, not {method!r}.")
+        raise InputError(f"label issues are found by {', '.join(get_args(Detector))}, not {method!r}.")
     mean = dynamics.arrays.get("logit_mean")
     if method == "soft_label":
-        score(dynamics, "soft_label")  # refuses a record without mean logits, saying how to record them
+        score(dynamics, "soft_label")  # refuses a record without mean logits
         assert mean is not None  # noqa: S101
-        doubt = _others(softmax(mean), dynamics.label).max(axis=1)
+        issue_score = _others(softmax(mean), dynamics.label).max(axis=1)
         usual = 0.5
     else:
-        doubt = score(dynamics, method).score
+        issue_score = score(dynamics, method).score
         usual = 0.0 if method == "aum" else -1 / max(2, len(dynamics.classes), int(dynamics.label.max()) + 1)
     cut = usual if cut is None else cut
-    order = np.argsort(-np.nan_to_num(doubt, nan=-np.inf), kind="stable")
-    index = order[doubt[order] > cut]
+    order = np.argsort(-np.nan_to_num(issue_score, nan=-np.inf), kind="stable")
+    index = order[issue_score[order] > cut]
     suggested = np.full(len(index), -1)
     if mean is not None:
         suggested = _others(np.asarray(mean[index], dtype=np.float64), dynamics.label[index]).argmax(axis=1)
-    return LabelIssues(index, doubt, suggested, cut)
+    return LabelIssues(index, issue_score, suggested, cut)
 
 
 def _others(value: NDArray[np.float64], label: NDArray[np.int64]) -> NDArray[np.float64]:

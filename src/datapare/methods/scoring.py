@@ -23,7 +23,7 @@ def score(dynamics: Dynamics, method: str = "dual", **params: Any) -> Scores:
     """Turn a record into one score per example, larger = keep first; examples never observed score NaN.
 
     Missing epochs take the example's last observed value (numerics.last_observed). Raises MissingChannelError when
-    the record lacks what the method reads, InputError for unknown methods and knobs.
+    the record lacks what the method reads, InputError for unknown methods and parameters.
 
     >>> d = Dynamics(channels={"target_prob": [[0.0, 1.0], [1.0, 1.0]]}, label=[0, 1])
     >>> score(d, "dual", window=2).score.round(4).tolist()
@@ -43,7 +43,7 @@ def score(dynamics: Dynamics, method: str = "dual", **params: Any) -> Scores:
 def score_all(dynamics: Dynamics, **params: Any) -> tuple[dict[str, Scores], dict[str, str]]:
     """Score a record by every method that it can feed; the others come back by name with the reason why not.
 
-    Knobs go to every method that has them, such as a window.
+    Parameters go to every method that has them, such as a window.
 
     >>> d = Dynamics(channels={"target_prob": [[0.0, 1.0], [1.0, 1.0]]}, label=[0, 1])
     >>> scored, refused = score_all(d)
@@ -81,7 +81,7 @@ def average_scores(scores: Sequence[Scores]) -> Scores:
     """The mean of one method's scores over several runs, such as seeds; an example counts in the runs that scored it.
 
     One run ranks by chance too: the authors of EL2N and GraNd average ten. Raises InputError for scores of different
-    methods or knobs, whose mean says nothing, and MismatchError for those of different datasets.
+    methods or parameters, whose mean has no meaning, and MismatchError for those of different datasets.
 
     >>> average_scores([Scores([1.0, 2.0]), Scores([3.0, float("nan")])]).score.tolist()
     [2.0, 2.0]
@@ -92,8 +92,8 @@ def average_scores(scores: Sequence[Scores]) -> Scores:
     for other in others:
         if (other.provenance.method, other.provenance.params) != (first.provenance.method, first.provenance.params):
             raise InputError(
-                f"scores of different methods or knobs have no common mean: {_describe(first)} and {_describe(other)}; "
-                "score every run alike."
+                f"scores of different methods or parameters have no common mean: {_describe(first)} and "
+                f"{_describe(other)}; score every run alike."
             )
     check_same_dataset(*scores)
     each = np.stack([one.score for one in scores], dtype=np.float64)
@@ -112,7 +112,7 @@ def reorder(artifact: Dynamics | Scores, key: NDArray[np.uint64]) -> Any:
     Raises InputError when some examples of the new arrangement are not in the record.
     """
     if artifact.key is None:
-        raise InputError("these artefacts hold no keys, so they cannot be matched to a re-ordered dataset.")
+        raise InputError("these artifacts hold no keys, so they cannot be matched to a re-ordered dataset.")
     order = np.argsort(artifact.key)
     place = np.minimum(np.searchsorted(artifact.key, key, sorter=order), len(order) - 1)
     position = order[place]

@@ -11,7 +11,7 @@ from datapare.errors import InputError, MissingExtraError
 WIDTHS = (64, 256)  # principal directions tried before all; at 512 columns 64 cost an eighth of a full search
 RECALL = 0.9  # share of the true neighbours of TRIAL queries that a width must find to be used
 TRIAL = 100
-SPARE = 4  # candidates per neighbour asked for, measured again at full width
+SPARE = 4  # candidates per neighbour, measured again at full width
 PROBES = 32
 SAMPLE = 50_000  # rows from which the directions are learnt
 CHUNK = 2048  # queries measured at a time: 2048 x 40 candidates x 512 float32 are 168 MB
@@ -22,7 +22,7 @@ def neighbours(
 ) -> tuple[Float[np.ndarray, "N k"], Int[np.ndarray, "N k"]]:
     """Euclidean distances to, and positions of, the k nearest reference rows of each query row, nearest first.
 
-    Exact up to 200,000 reference rows, and above that approximate (approximate) unless `exact` says otherwise.
+    Exact up to 200,000 reference rows, and above that approximate (approximate) unless `exact` is given.
     A row that is in both sets finds itself. Raises MissingExtraError without faiss.
     """
     try:
@@ -32,7 +32,7 @@ def neighbours(
     reference = np.ascontiguousarray(reference, dtype=np.float32)
     query = np.ascontiguousarray(query, dtype=np.float32)
     if k > len(reference):
-        raise InputError(f"{k} neighbours were asked for, but there are only {len(reference)} examples to choose from.")
+        raise InputError(f"{k} neighbours were requested, but there are only {len(reference)} examples to choose from.")
     if not (exact if exact is not None else len(reference) <= 200_000):
         return approximate(reference, query, k)
     index: Any = faiss.IndexFlatL2(reference.shape[1])

@@ -19,7 +19,7 @@ def windows(
 ) -> Iterator[tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]]:
     """Sum and root sum of squared deviations of every `window` consecutive rows, in float64, one window at a time.
 
-    `read(row, out=row)` says what a float64 row counts as: itself, unless given. The mean is sum / window, the standard
+    `read(row, out=row)` transforms a float64 row before it counts. The mean is sum / window, the standard
     deviation root / sqrt(window - ddof). All arrays are buffers that the next window overwrites, so that examples
     stream through a core's cache. A sum of squares below 1e-14 per row is rounding and counts as 0: a constant example
     deviates by exactly nothing. Raises InputError when there are fewer rows than the window is long.

@@ -49,7 +49,7 @@ def write_decisions(path: Path, data: "Dataset", found: LabelIssues, method: str
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for i, suggested in zip(found.index.tolist(), found.suggested.tolist(), strict=True):
-            doubt = float(found.doubt[i])
+            doubt = float(found.issue_score[i])
             writer.writerow([
                 _written(data.key[i]), data.name[i], data.classes[int(data.label[i])],
                 "" if suggested < 0 else data.classes[suggested], f"{doubt:.6g}",

@@ -89,8 +89,8 @@ def gnn(
 def neighbour_graph(embedding: Float[np.ndarray, "N d"], k: int) -> Graph:
     """The nearest k of each example, itself last, with weights exp(-d / 2) normalised by both ends' sums.
 
-    Two twins and a loner ln 4 away, k = 1: the twins weigh 1 and 1 of 2; the loner's edge exp(-ln 2) = 0.5 becomes
-    0.5 / sqrt(1.5 * 2), itself 1 / 1.5.
+    Two copies and a single row ln 4 away, k = 1: the copies weigh 1 and 1 of 2; the single one's
+    edge exp(-ln 2) = 0.5 becomes 0.5 / sqrt(1.5 * 2), itself 1 / 1.5.
 
     >>> graph = neighbour_graph(np.array([[0.0], [0.0], [np.log(4)]]), 1)
     >>> graph.target[:2].tolist(), graph.weight.astype(float).round(4).tolist()

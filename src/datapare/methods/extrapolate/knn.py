@@ -147,7 +147,7 @@ def average(
 
 
 def without_self(own: NDArray[np.int64], position: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Booleans (Q, k), False once per row: at the row's own place, or at its farthest where twins hid it.
+    """Booleans (Q, k), False once per row: at the row's own place, or at its farthest where copies hid it.
 
     >>> without_self(np.array([0, 1]), np.array([[0, 2], [0, 2]])).tolist()
     [[False, True], [True, False]]

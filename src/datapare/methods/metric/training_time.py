@@ -50,7 +50,7 @@ def training_time(
     """Updates until the linearised network has this training loss; infinity when `at_most` do not suffice.
 
     `batch` examples make an update (0: all of them, without noise, which `seed` draws); `squared` is half the squared
-    distance to the one-hot label. Raises InputError for impossible knobs or missing gradients. arXiv:2008.12478.
+    distance to the one-hot label. Raises InputError for impossible parameters or missing gradients. arXiv:2008.12478.
 
     One example, one logit at 0 that should be 1, gradient 2: the distance to 1 falls as exp(-4 rate t), and the loss
     from 0.5 to 0.005 when that is 0.1: rate t = ln(10) / 4 = 0.5756.

@@ -1,4 +1,4 @@
-"""Scenarios: what is done to a dataset to see how a method bears it; one file each."""
+"""Perturbations: changes made to a dataset on purpose, to test how robust a method is; one file each."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,12 @@ Images = UInt8[np.ndarray, "_ _ _ _"] | Sequence[Image]  # photos have sizes of 
 
 
 @dataclass(frozen=True, eq=False)
-class Change:
-    """What a scenario does to N examples: M rows come out.
+class PerturbedRows:
+    """The M rows that a perturbation of N examples gives.
 
-    `row` (M,) says which example each row is; `touched` are the sorted positions, among those M, of the rows that were
-    changed or added; `label` (M,) and `image` (one (H, W, C) uint8 per touched row) are None where they stay.
+    `row` (M,) is the example that each row comes from; `touched` are the sorted positions, among those M, of the
+    rows that were changed or added; `label` (M,) and `image` (one (H, W, C) uint8 per touched row) are None
+    where they stay.
     """
 
     row: NDArray[np.int64]
@@ -39,10 +40,12 @@ def draw(total: int, share: float, rng: np.random.Generator) -> Int[np.ndarray, 
     return np.sort(rng.choice(total, budget(total, share), replace=False))
 
 
-def corrupted(image: Images, share: float, rng: np.random.Generator, corrupt: Callable[[Image], Image]) -> Change:
-    """Spoil a share of the images, one after the other."""
+def corrupted(
+    image: Images, share: float, rng: np.random.Generator, corrupt_one: Callable[[Image], Image]
+) -> PerturbedRows:
+    """Corrupt a share of the images, one after the other."""
     touched = draw(len(image), share, rng)
-    return Change(np.arange(len(image)), touched, image=[corrupt(image[int(i)]) for i in touched])
+    return PerturbedRows(np.arange(len(image)), touched, image=[corrupt_one(image[int(i)]) for i in touched])
 
 
 def unit(name: str, value: float) -> float:

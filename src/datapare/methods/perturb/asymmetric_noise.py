@@ -2,7 +2,7 @@
 
     label' = the next class, the first after the last, for exactly floor(share * N) examples
 
-Source      Ours, after the usual practice for CIFAR-100 (unverified); no paper of ours says which classes to confuse.
+Source      Ours, after the usual practice for CIFAR-100 (unverified); no source names the classes to confuse.
 Reads       label (N,); K counts the classes that have examples.
 Parameters  share: of the labels that change.
 """
@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Int
 
 from datapare.errors import InputError
-from datapare.methods.perturb import Change, draw
+from datapare.methods.perturb import PerturbedRows, draw
 
 
-def asymmetric_noise(label: Int[np.ndarray, " N"], rng: np.random.Generator, *, share: float = 0.2) -> Change:
-    """Change exactly floor(share * N) labels to the next class.
+def asymmetric_noise(label: Int[np.ndarray, " N"], rng: np.random.Generator, *, share: float = 0.2) -> PerturbedRows:
+    """PerturbedRows exactly floor(share * N) labels to the next class.
 
     Raises InputError for a single class or a share outside (0, 1].
 
@@ -28,4 +28,4 @@ def asymmetric_noise(label: Int[np.ndarray, " N"], rng: np.random.Generator, *, 
     touched = draw(len(label), share, rng)
     noisy = label.copy()
     noisy[touched] = classes[(np.searchsorted(classes, label[touched]) + 1) % len(classes)]
-    return Change(np.arange(len(label)), touched, label=noisy)
+    return PerturbedRows(np.arange(len(label)), touched, label=noisy)

@@ -1,4 +1,4 @@
-"""corruption: spoil a share of the images by noise, occlusion, low resolution, fog or motion blur, a fifth each.
+"""corruption: corrupt a share of the images by noise, occlusion, low resolution, fog or motion blur, a fifth each.
 
     kinds dealt out by a random order of the touched images, so that their counts differ by one at most
 
@@ -12,12 +12,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from datapare.methods.perturb import Change, Image, Images, draw, fog, gaussian_noise, motion_blur, occlusion
-from datapare.methods.perturb.resolution import corrupt as lower_resolution
+from datapare.methods.perturb import Image, Images, PerturbedRows, draw, fog, gaussian_noise, motion_blur, occlusion
+from datapare.methods.perturb.resolution import corrupt_image as lower_resolution
 
 
-def corruption(image: Images, rng: np.random.Generator, *, share: float = 0.2) -> Change:
-    """Spoil floor(share * N) images, each in one of five ways.
+def corruption(image: Images, rng: np.random.Generator, *, share: float = 0.2) -> PerturbedRows:
+    """Corrupt floor(share * N) images, each in one of five ways.
 
     Raises InputError for a share outside (0, 1].
 
@@ -26,13 +26,13 @@ def corruption(image: Images, rng: np.random.Generator, *, share: float = 0.2) -
     (5, [False, False, False, True, True])
     """
     kinds: tuple[Callable[[Image], Image], ...] = (
-        lambda one: gaussian_noise.corrupt(one, rng),
-        lambda one: occlusion.corrupt(one, rng),
+        lambda one: gaussian_noise.corrupt_image(one, rng),
+        lambda one: occlusion.corrupt_image(one, rng),
         lower_resolution,
-        lambda one: fog.corrupt(one, rng),
-        lambda one: motion_blur.corrupt(one, rng),
+        lambda one: fog.corrupt_image(one, rng),
+        lambda one: motion_blur.corrupt_image(one, rng),
     )
     touched = draw(len(image), share, rng)
     kind = rng.permutation(len(touched)) % len(kinds)
-    spoiled = [kinds[k](image[int(i)]) for i, k in zip(touched, kind, strict=True)]
-    return Change(np.arange(len(image)), touched, image=spoiled)
+    corrupted = [kinds[k](image[int(i)]) for i, k in zip(touched, kind, strict=True)]
+    return PerturbedRows(np.arange(len(image)), touched, image=corrupted)

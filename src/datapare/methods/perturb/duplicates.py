@@ -10,10 +10,10 @@ Parameters  share: of the examples that are appended once more.
 import numpy as np
 from jaxtyping import Int
 
-from datapare.methods.perturb import Change, draw
+from datapare.methods.perturb import PerturbedRows, draw
 
 
-def duplicates(label: Int[np.ndarray, " N"], rng: np.random.Generator, *, share: float = 0.1) -> Change:
+def duplicates(label: Int[np.ndarray, " N"], rng: np.random.Generator, *, share: float = 0.1) -> PerturbedRows:
     """Append exactly floor(share * N) copies of different examples; touched are the copies.
 
     Raises InputError for a share outside (0, 1].
@@ -23,4 +23,4 @@ def duplicates(label: Int[np.ndarray, " N"], rng: np.random.Generator, *, share:
     ([0, 1, 0, 1], [2, 3])
     """
     copied = draw(len(label), share, rng)
-    return Change(np.r_[np.arange(len(label)), copied], len(label) + np.arange(len(copied)))
+    return PerturbedRows(np.r_[np.arange(len(label)), copied], len(label) + np.arange(len(copied)))

@@ -11,10 +11,10 @@ Parameters  share: of the images that change; density: of the thickest fog, 1 = 
 import numpy as np
 from jaxtyping import Float
 
-from datapare.methods.perturb import Change, Image, Images, corrupted, unit
+from datapare.methods.perturb import Image, Images, PerturbedRows, corrupted, unit
 
 
-def fog(image: Images, rng: np.random.Generator, *, share: float = 0.2, density: float = 0.7) -> Change:
+def fog(image: Images, rng: np.random.Generator, *, share: float = 0.2, density: float = 0.7) -> PerturbedRows:
     """Whiten floor(share * N) images by half of `density` where the cloud is thin, up to all of it where it is thick.
 
     Raises InputError for a share or a density outside (0, 1].
@@ -25,10 +25,10 @@ def fog(image: Images, rng: np.random.Generator, *, share: float = 0.2, density:
     (102, 204)
     """
     unit("density", density)
-    return corrupted(image, share, rng, lambda one: corrupt(one, rng, density))
+    return corrupted(image, share, rng, lambda one: corrupt_image(one, rng, density))
 
 
-def corrupt(image: Image, rng: np.random.Generator, density: float = 0.7) -> Image:
+def corrupt_image(image: Image, rng: np.random.Generator, density: float = 0.7) -> Image:
     """Lay a cloud over one image."""
     thick = density * (1 + cloud(image.shape[0], image.shape[1], rng)[..., None]) / 2
     foggy: Image = np.rint((1 - thick) * image + thick * 255).astype(np.uint8)

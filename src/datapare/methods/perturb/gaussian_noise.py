@@ -10,10 +10,10 @@ Parameters  share: of the images that change; sigma: deviation of the noise, as 
 import numpy as np
 
 from datapare.errors import InputError
-from datapare.methods.perturb import Change, Image, Images, corrupted
+from datapare.methods.perturb import Image, Images, PerturbedRows, corrupted
 
 
-def gaussian_noise(image: Images, rng: np.random.Generator, *, share: float = 0.2, sigma: float = 0.1) -> Change:
+def gaussian_noise(image: Images, rng: np.random.Generator, *, share: float = 0.2, sigma: float = 0.1) -> PerturbedRows:
     """Add Gaussian noise with deviation `sigma`, as a fraction of white, to floor(share * N) images.
 
     Raises InputError for a share outside (0, 1] or a sigma that is not positive.
@@ -25,9 +25,9 @@ def gaussian_noise(image: Images, rng: np.random.Generator, *, share: float = 0.
     """
     if not sigma > 0:
         raise InputError(f"sigma is the noise's deviation as a fraction of white, above 0, not {sigma:g}.")
-    return corrupted(image, share, rng, lambda one: corrupt(one, rng, sigma))
+    return corrupted(image, share, rng, lambda one: corrupt_image(one, rng, sigma))
 
 
-def corrupt(image: Image, rng: np.random.Generator, sigma: float = 0.1) -> Image:
+def corrupt_image(image: Image, rng: np.random.Generator, sigma: float = 0.1) -> Image:
     """Add noise to one image."""
     return np.rint(image + rng.normal(0, 255 * sigma, image.shape)).clip(0, 255).astype(np.uint8)

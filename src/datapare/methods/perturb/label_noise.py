@@ -13,11 +13,11 @@ import numpy as np
 from jaxtyping import Int
 
 from datapare.errors import InputError
-from datapare.methods.perturb import Change, draw
+from datapare.methods.perturb import PerturbedRows, draw
 
 
-def label_noise(label: Int[np.ndarray, " N"], rng: np.random.Generator, *, share: float = 0.2) -> Change:
-    """Change exactly floor(share * N) labels, each to one of the other classes.
+def label_noise(label: Int[np.ndarray, " N"], rng: np.random.Generator, *, share: float = 0.2) -> PerturbedRows:
+    """PerturbedRows exactly floor(share * N) labels, each to one of the other classes.
 
     Raises InputError for a single class or a share outside (0, 1].
 
@@ -32,4 +32,4 @@ def label_noise(label: Int[np.ndarray, " N"], rng: np.random.Generator, *, share
     noisy = label.copy()
     step = rng.integers(1, len(classes), size=len(touched))  # so far round the ring of classes, never all the way
     noisy[touched] = classes[(np.searchsorted(classes, label[touched]) + step) % len(classes)]
-    return Change(np.arange(len(label)), touched, label=noisy)
+    return PerturbedRows(np.arange(len(label)), touched, label=noisy)

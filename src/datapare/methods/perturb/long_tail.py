@@ -11,11 +11,11 @@ Ours        A class never falls below two examples, one to train on and one to h
 import numpy as np
 from jaxtyping import Int
 
-from datapare.methods.perturb import Change, unit
+from datapare.methods.perturb import PerturbedRows, unit
 from datapare.numerics.sampling import draw_within
 
 
-def long_tail(label: Int[np.ndarray, " N"], rng: np.random.Generator, *, factor: float = 0.1) -> Change:
+def long_tail(label: Int[np.ndarray, " N"], rng: np.random.Generator, *, factor: float = 0.1) -> PerturbedRows:
     """Keep fewer and fewer examples of each class, the last `factor` times as many as the largest has.
 
     Classes without examples have no place in the profile. Raises InputError for a factor outside (0, 1].
@@ -31,4 +31,4 @@ def long_tail(label: Int[np.ndarray, " N"], rng: np.random.Generator, *, factor:
     wanted = np.floor(size.max() * factor**place + 1e-9).astype(np.int64)
     share = np.zeros_like(size)
     share[present] = np.minimum(size[present], np.maximum(2, wanted))
-    return Change(np.sort(draw_within(label, share, rng)), np.arange(0))
+    return PerturbedRows(np.sort(draw_within(label, share, rng)), np.arange(0))

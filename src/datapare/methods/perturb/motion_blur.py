@@ -10,10 +10,10 @@ Parameters  share: of the images that change; length: of the smear, as a fractio
 import numpy as np
 from jaxtyping import Float
 
-from datapare.methods.perturb import Change, Image, Images, corrupted, unit
+from datapare.methods.perturb import Image, Images, PerturbedRows, corrupted, unit
 
 
-def motion_blur(image: Images, rng: np.random.Generator, *, share: float = 0.2, length: float = 0.25) -> Change:
+def motion_blur(image: Images, rng: np.random.Generator, *, share: float = 0.2, length: float = 0.25) -> PerturbedRows:
     """Smear floor(share * N) images over `length` of their shorter side.
 
     Raises InputError for a share or a length outside (0, 1].
@@ -25,10 +25,10 @@ def motion_blur(image: Images, rng: np.random.Generator, *, share: float = 0.2, 
     (5, 50)
     """
     unit("length", length)
-    return corrupted(image, share, rng, lambda one: corrupt(one, rng, length))
+    return corrupted(image, share, rng, lambda one: corrupt_image(one, rng, length))
 
 
-def corrupt(image: Image, rng: np.random.Generator, length: float = 0.25) -> Image:
+def corrupt_image(image: Image, rng: np.random.Generator, length: float = 0.25) -> Image:
     """Smear one image."""
     from scipy.ndimage import convolve
 

@@ -9,10 +9,10 @@ Parameters  share: of the images that change; area: of an image that is blacked 
 
 import numpy as np
 
-from datapare.methods.perturb import Change, Image, Images, corrupted, unit
+from datapare.methods.perturb import Image, Images, PerturbedRows, corrupted, unit
 
 
-def occlusion(image: Images, rng: np.random.Generator, *, share: float = 0.2, area: float = 0.25) -> Change:
+def occlusion(image: Images, rng: np.random.Generator, *, share: float = 0.2, area: float = 0.25) -> PerturbedRows:
     """Black out the fraction `area` of floor(share * N) images.
 
     Raises InputError for a share or an area outside (0, 1].
@@ -22,10 +22,10 @@ def occlusion(image: Images, rng: np.random.Generator, *, share: float = 0.2, ar
     16
     """
     unit("area", area)
-    return corrupted(image, share, rng, lambda one: corrupt(one, rng, area))
+    return corrupted(image, share, rng, lambda one: corrupt_image(one, rng, area))
 
 
-def corrupt(image: Image, rng: np.random.Generator, area: float = 0.25) -> Image:
+def corrupt_image(image: Image, rng: np.random.Generator, area: float = 0.25) -> Image:
     """Black out one rectangle."""
     height, width = (max(1, round(side * area**0.5)) for side in image.shape[:2])
     top, left = rng.integers(image.shape[0] - height + 1), rng.integers(image.shape[1] - width + 1)

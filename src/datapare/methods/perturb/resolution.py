@@ -9,10 +9,10 @@ Parameters  share: of the images that change; scale: of height and width that re
 
 import numpy as np
 
-from datapare.methods.perturb import Change, Image, Images, corrupted, unit
+from datapare.methods.perturb import Image, Images, PerturbedRows, corrupted, unit
 
 
-def resolution(image: Images, rng: np.random.Generator, *, share: float = 0.2, scale: float = 0.25) -> Change:
+def resolution(image: Images, rng: np.random.Generator, *, share: float = 0.2, scale: float = 0.25) -> PerturbedRows:
     """Leave floor(share * N) images only `scale` of their height and width in detail.
 
     Raises InputError for a share or a scale outside (0, 1].
@@ -22,10 +22,10 @@ def resolution(image: Images, rng: np.random.Generator, *, share: float = 0.2, s
     [127]
     """
     unit("scale", scale)
-    return corrupted(image, share, rng, lambda one: corrupt(one, scale))
+    return corrupted(image, share, rng, lambda one: corrupt_image(one, scale))
 
 
-def corrupt(image: Image, scale: float = 0.25) -> Image:
+def corrupt_image(image: Image, scale: float = 0.25) -> Image:
     """Shrink and enlarge one image."""
     from PIL import Image as Picture
 

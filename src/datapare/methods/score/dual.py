@@ -21,7 +21,7 @@ from datapare.numerics.windows import windows
 def dual(target_prob: Float[np.ndarray, "T N"], *, window: int = 10) -> Float[np.ndarray, " N"]:
     """Example difficulty times prediction uncertainty, averaged over sliding windows of epochs.
 
-    Returns float64 (N,), larger = harder and less settled = keep first; a constant probability scores 0. Raises
+    Returns float64 (N,), larger = harder and less certain = keep first; a constant probability scores 0. Raises
     InputError when fewer epochs were recorded than the window is long. arXiv:2502.06905.
 
     One window of p = 0, 1: mean 1/2, deviation sqrt(1/2), so (1 - 1/2) * 0.7071 = 0.3536.

@@ -35,7 +35,7 @@ def dyn_unc(
 ) -> Float[np.ndarray, " N"]:
     """Deviation of the true-label probability, averaged over sliding windows of epochs.
 
-    Returns float64 (N,), larger = less settled = keep first. Raises InputError when too few epochs were recorded for
+    Returns float64 (N,), larger = less certain = keep first. Raises InputError when too few epochs were recorded for
     a single window. arXiv:2306.05175.
 
     p = 0, 1, 1 in windows of two: deviations 0.7071 and 0, mean 0.3536.

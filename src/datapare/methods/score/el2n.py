@@ -11,7 +11,7 @@ Published   Epoch 20 of 200 on CIFAR, averaged over 10 runs, recorded in an eval
 Released    CCS and D2 sum the first ten epochs of one run's training pass (count=10, reduce="sum"); the DUAL authors'
             code reads epoch 20 of one, and on ImageNet sums epochs 1 to 10 (PRESETS); BOSS reads about the first five
             (count=5).
-Ours        Without knobs all recorded epochs count, so that a short record is scored too. Runs are averaged afterwards.
+Ours        By default all recorded epochs count, so that a short record is scored too. Runs are averaged afterwards.
 """
 
 from collections.abc import Mapping

@@ -2,13 +2,13 @@
 
     fatb_i = number of epochs t with l_{i,t} > m_t and l_{i,t+1} <= m_{t+1},   m_t the mean loss of all examples
 
-Source      Not known: only third parties tell of it, and that many falls are kept is inferred from them. Experimental.
+Source      Not known: only third parties describe it, and that many falls are kept is inferred from them. Experimental.
 Reads       loss (T, N), per epoch; mean_loss (T, N): the mean of that epoch, the same for every example.
 Parameters  first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
             there on, by default all.
 Cost        Up to 200 epochs, and retrainings to find count.
 Published   A cut-off epoch (count), tuned for each ratio in steps of 10 epochs.
-Ours        All recorded epochs count unless told. A loss at the mean is not above it.
+Ours        All recorded epochs count by default. A loss at the mean is not above it.
 """
 
 import numpy as np

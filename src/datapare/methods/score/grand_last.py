@@ -10,7 +10,7 @@ Cost        Up to 20 epochs and a forward pass; 10 runs are advised.
 Published   10 networks, at initialisation or an early epoch; runs are averaged afterwards.
 Ours        The gradient of a linear layer under cross-entropy is (p - onehot) times (h, 1), so its norm is the product
             of both norms. It is exact for the epoch the embedding was taken at: the last one, unless first and count
-            say otherwise.
+            choose otherwise.
 """
 
 import numpy as np

@@ -16,8 +16,6 @@ from jaxtyping import Bool, Float
 
 from datapare.errors import InputError
 
-# How a person gives what datapare record does not make.
-
 
 def h_score(runs_correct: Bool[np.ndarray, "N R"]) -> Float[np.ndarray, " N"]:
     """Number of runs that fail on an example at least once, 0 where all runs do or none does.

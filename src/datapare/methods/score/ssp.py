@@ -7,7 +7,7 @@ Reads       embedding (N, d): features of a self-supervised network, SwAV in the
 Parameters  clusters: of k-means; prefer: keep what is far from its centroid, or near; seed: of the clustering.
 Cost        A forward pass of a self-supervised network, and k-means.
 Published   Far examples are kept where data are plentiful, near ones (prefer="near") where they are scarce. How many
-            clusters is not known for certain (about the number of classes), and so a required knob.
+            clusters is not known for certain (about the number of classes), and so a required parameter.
 Ours        Rows are put in an order of their own before the clustering, so that the dataset's order changes nothing. A
             zero embedding has no direction, and is at distance 1 from all.
 """

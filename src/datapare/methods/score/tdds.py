@@ -26,7 +26,7 @@ from datapare.methods.epoch_range import chosen_epochs
 from datapare.methods.spec import MethodSpec
 from datapare.numerics.windows import windows
 
-# Fraction kept -> knobs. Unverified ones are the DUAL authors' settings: which fraction each belongs to is inferred
+# Fraction kept -> parameters. Unverified ones are the DUAL authors' settings: the fraction of each is inferred
 # (cifar100) or recalled (cifar10). 0.1 of cifar100 is a replicator's; imagenet is for every fraction.
 PRESETS: Mapping[str, Mapping[float | str, object]] = {
     "cifar10": {

@@ -18,7 +18,7 @@ Ours        alpha and beta are at least 1, since below 1 the density diverges at
             take the whole draw. Without a c_d, a record of augmented inputs gets 4, as published for such; any other
             gets 4 or less, so much that the kept examples are no harder, on average, than all. With 4, the
             texts of SST-2 lost to random (benchmarks/defaults.py), perhaps because a network that sees the same inputs
-            in every epoch learns them by heart, and what stays uncertain is not worth learning.
+            in every epoch overfits them, and what stays uncertain is not worth learning.
             m is clipped to [1e-6, 1 - 1e-6], so that an m of exactly 0 or 1 has a small weight instead of none.
             Examples of score 0 are drawn, uniformly, only when all others are in.
 """
@@ -89,7 +89,7 @@ def fit(
 ) -> dict[str, float]:
     """The c_d that suits a whole dataset, before its classes share the budget; nothing when it was given.
 
-    `augmented` says that the probabilities are those of augmented inputs.
+    `augmented`: whether the probabilities are those of augmented inputs.
 
     >>> p = np.array([[0.2, 0.5, 0.9], [0.4, 0.7, 0.9]])
     >>> fit(np.array([0.2, 0.3, 0.0]), p, 2, augmented=True, c_d=None, total=15.0, anchor=1)

@@ -12,7 +12,7 @@ Cost        5 to 200 epochs, then a greedy choice inside each class.
 Published   Tiny-ImageNet at keep 0.1: ResNet-34, 100 epochs, c = 2, a = 2, cut 0.1 (README; 0.7 in the code and in the
             table of cuts). Other cuts in PRESETS.
 Released    The code silently overrides its command line's cut.
-Ours        Nothing is cut unless asked for. Equal scores all weigh the same.
+Ours        Nothing is cut by default. Equal scores all weigh the same.
 """
 
 import numpy as np

@@ -12,7 +12,7 @@ Cost        200 epochs (60 on ImageNet) for the margins of the cut.
 Published   50 strata; cut by dataset and keep in PRESETS, after scoring over the full training (200 epochs CIFAR).
 Released    The upper edge is 1.0001 * max, which loses the top examples when scores are negative; ours is inclusive.
             Another code drops the first 20 % of whatever ranking it is given; ours always cuts by margin.
-Ours        Nothing is cut unless asked for. Infinite scores belong to the outermost strata.
+Ours        Nothing is cut by default. Infinite scores belong to the outermost strata.
 """
 
 import numpy as np

@@ -60,7 +60,7 @@ def weights(
         distance = _distance(error, rows, square, np.array([at])).ravel()
         representative[distance < closest] = place
         closest = np.minimum(closest, distance)
-    representative[index] = np.arange(len(index))  # rounding must not give an example to its twin
+    representative[index] = np.arange(len(index))  # rounding must not give an example to its copy
     return np.bincount(representative, minlength=len(index)).astype(np.float64)
 
 

@@ -63,7 +63,7 @@ def d2(
     Ties go to the earlier example. Returns sorted positions (n,). Raises InputError for infinite scores or missing
     embeddings, MissingExtraError without faiss.
 
-    Two twins and a loner: each twin starts at 1 + 1 = 2, the second falls to 0 when the first is picked.
+    Two copies and a single row: each copy starts at 1 + 1 = 2, the second falls to 0 when the first is picked.
 
     >>> h, margin = np.array([[0.0], [0.0], [50.0]]), np.zeros((1, 3))
     >>> d2(np.array([1.0, 1.0, 0.5]), h, margin, 2, k=1, symmetric=False).tolist()

@@ -23,7 +23,7 @@ def facility_location(embedding: Float[np.ndarray, "N d"], n: int) -> Int[np.nda
     Ties go to the earlier example. Returns sorted positions (n,). Raises InputError for missing embeddings, and above
     100,000 examples, where it should run inside each class.
 
-    Three alike and one at a right angle: the first gains 3 + 0.5, then its twins gain 0 and the other 1 - 0.5.
+    Three alike and one at a right angle: the first gains 3 + 0.5, then its copies gain 0 and the other 1 - 0.5.
 
     >>> facility_location(np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), 2).tolist()
     [0, 3]

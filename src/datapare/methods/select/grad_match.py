@@ -9,7 +9,7 @@ Reads       prob (N, K) and embedding (N, d) of the same epoch, label (N,). Per 
 Parameters  lam: keeps the weights small.
 Cost        10 to 200 epochs and a forward pass, then a pass over the embedding and a fit for every pick.
 Published   lam = 1; the paper's target is the sum, which only scales the weights.
-Released    The pursuit may stop with fewer than asked.
+Released    The pursuit may stop with fewer than n.
 Ours        When no gradient points along what is left, weights no longer change and the best aligned fill the budget;
             they are kept with weight 0.
 """
@@ -23,7 +23,7 @@ from datapare.methods.spec import MethodSpec
 from datapare.numerics.embeddings import prediction_error, squared_norms
 
 TOLERANCE = 1e-10  # slope, relative to the steepest, that counts as none
-LEAST = 1e-6  # below this penalty two equal gradients cannot be told from a singular fit
+LEAST = 1e-6  # below this penalty two equal gradients look like a singular fit
 
 
 def grad_match(
@@ -46,7 +46,8 @@ def grad_match(
     """
     if lam < LEAST:
         raise InputError(
-            f"lam is the penalty on squared weights, at least {LEAST:g}, not {lam:g}: twins make the fit singular."
+            f"lam is the penalty on squared weights, at least {LEAST:g}, not {lam:g}: the fit of equal gradients is "
+            "singular."
         )
     error, rows = _factors(prob, embedding, label)
     target = error.T @ rows  # (K, d + 1), N times the mean gradient: the weights scale alike, the picks are the same

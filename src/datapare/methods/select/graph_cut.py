@@ -24,7 +24,7 @@ def graph_cut(embedding: Float[np.ndarray, "N d"], n: int, *, lam: float = 1.0) 
     Gains only fall, which lets exact picks be made in a small pool. Ties go to the earlier example. Returns sorted
     positions (n,). Raises InputError for missing embeddings.
 
-    Two alike and one opposite start at 2, 2 and 1; once the first is in, its twin is at 2 - 2 and the other at 1.
+    Two alike and one opposite start at 2, 2 and 1; once the first is in, its copy is at 2 - 2 and the other at 1.
 
     >>> graph_cut(np.array([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]]), 2).tolist()
     [0, 2]

@@ -10,7 +10,7 @@ Cost        A forward pass, k-means, and all cosines inside each cluster.
 Published   Removes every i with m_i > 1 - eps, so its size follows from eps. 50,000 clusters on LAION. Order: farthest
             from the centroid first; "nearest" and "random" are variants. Labels are not looked at.
 Ours        The budget is given, so eps follows from it: examples leave in descending order of m, which is the
-            published subset whenever some eps has that size. One cluster per 5,000 examples unless told. m counts
+            published subset whenever some eps has that size. One cluster per 5,000 examples by default. m counts
             earlier examples that are dropped themselves, as published. First of a cluster: m = -1.
 """
 
