@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.artifacts import Subset
+from datapare.data.cards import with_split_size
 from datapare.data.dataset import Dataset
 from datapare.data.formats.detect import find
 from datapare.data.placing import carry, draft_path, folder_of, placing, write_files
@@ -45,6 +46,8 @@ def export(data: Dataset, subset: Subset, out: Path | str, *, as_: How = "copy")
                     f"{data.path} had {len(data) + len(data.bad):,} examples when it was opened and has {count:,} now; "
                     "open it again."
                 )
+            if data.path is not None and data.path.is_dir() and stage.is_dir():
+                with_split_size(data.path, stage, data.files, data.split, len(keep))
     return target
 
 

@@ -1,6 +1,6 @@
-"""Labels as class numbers: strings in sorted order, numbers as they are, named classes as their dataset names them."""
+"""Labels as class numbers. A label is the text that stands in the source: 01 is not 1, and a date is a name."""
 
-from collections import Counter
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,12 +10,25 @@ from numpy.typing import NDArray
 from datapare.data.dataset import column
 from datapare.errors import InputError
 
+WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
+FRACTION = re.compile(r"[-+]?[0-9]*\.[0-9]+")
+
 
 def read_labels(rows: Any, name: str, held_out: Sequence[str] | None) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Class numbers (N,) and class names of a label column.
+    """Read the class numbers (N,) and class names of a label column.
 
-    With `held_out`, the classes of a training set, names are looked up there. Raises InputError for missing, negative
-    or fractional labels, and for a class that the training set does not have.
+    Args:
+        rows: A `datasets.Dataset`.
+        name: Its label column.
+        held_out: The classes of a training set; labels are then looked up among them, by name and never by place.
+
+    Returns:
+        Class numbers (N,), and the class names. Whole numbers keep their number, with names for the numbers between,
+        unless they lie far apart; other names are sorted. A class column of `datasets` keeps its own names and order.
+
+    Raises:
+        InputError: For missing or negative labels, measured numbers, several labels for one example, and a class that
+            the training set does not have.
     """
     import pyarrow as pa
 
@@ -23,24 +36,28 @@ def read_labels(rows: Any, name: str, held_out: Sequence[str] | None) -> tuple[N
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
     _refuse_missing(values, name)
-    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-        return _named(values.to_pylist(), held_out)
-    if pa.types.is_boolean(values.type):
-        return _named([str(value) for value in values.to_pylist()], held_out)
-    number = _whole(values, name)
     names = getattr(rows.features[name], "names", None)
-    if names is not None and held_out is not None and tuple(names) != tuple(held_out):
-        return _named([names[i] for i in number], held_out)
-    return number, _numbered(number, name, tuple(held_out or names or ()))
+    if names is not None and pa.types.is_integer(values.type):
+        number = values.to_numpy(zero_copy_only=False).astype(np.int64)
+        _refuse_numbers_without_names(number, name, names)
+        if held_out is None or tuple(names) == tuple(held_out):
+            return number, tuple(names)
+        return _looked_up(list(names), number, held_out)
+    text, index = _distinct(values, name)
+    if held_out is not None:
+        return _looked_up(text, index, held_out)
+    classes = _classes(text, index, name)
+    place = {one: i for i, one in enumerate(classes)}
+    return np.array([place[one] for one in text], np.int64)[index], classes
 
 
 def check_classes(label: NDArray[np.int64], classes: Sequence[str]) -> None:
-    """Raise InputError unless there are two classes with examples and each of those has at least two.
+    """Raise InputError unless there are two classes with examples, and most examples are not alone in theirs.
 
-    >>> check_classes(np.array([0, 0, 1]), ["cat", "dog"])
+    >>> check_classes(np.array([0, 1, 2]), ["a", "b", "c"])
     Traceback (most recent call last):
-    datapare.errors.InputError: the class 'dog' has one example, which cannot be both trained on and held out: add \
-another one, or remove it.
+    datapare.errors.InputError: 3 of 3 examples are the only one of their class ('a', 'b', 'c'): such a column names \
+examples and not classes; name another with label= (--label).
     """
     count = np.bincount(label, minlength=len(classes))
     present = np.flatnonzero(count)
@@ -49,16 +66,12 @@ another one, or remove it.
             f"all {len(label):,} examples are of the class {classes[int(present[0])]!r}; "
             "a classifier needs two or more classes."
         )
-    lonely = [classes[i] for i in np.flatnonzero(count == 1).tolist()]
-    if len(lonely) == 1:
+    single = np.flatnonzero(count == 1)
+    if 2 * len(single) > len(label):
+        first = ", ".join(repr(classes[i]) for i in single[:5].tolist()) + (", …" if len(single) > 5 else "")
         raise InputError(
-            f"the class {lonely[0]!r} has one example, which cannot be both trained on and held out: "
-            "add another one, or remove it."
-        )
-    if lonely:
-        raise InputError(
-            f"{len(lonely)} classes have one example each ({', '.join(map(repr, lonely[:5]))}…), which cannot be both "
-            "trained on and held out: add another one of each, or remove them."
+            f"{len(single):,} of {len(label):,} examples are the only one of their class ({first}): such a column "
+            "names examples and not classes; name another with label= (--label)."
         )
 
 
@@ -66,11 +79,14 @@ def _refuse_missing(values: Any, name: str) -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if not len(values):
+        return
+    if pa.types.is_null(values.type):
+        raise InputError(f"the label column {name!r} is empty; name another with label= (--label).")
     missing = pc.is_null(values, nan_is_null=True).to_numpy(zero_copy_only=False)
-    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-        missing = missing | pc.fill_null(pc.equal(pc.utf8_trim_whitespace(values), ""), fill_value=True).to_numpy(
-            zero_copy_only=False
-        )
+    if _is_text(values.type):
+        blank = pc.equal(pc.utf8_trim_whitespace(values), "")
+        missing = missing | pc.fill_null(blank, fill_value=True).to_numpy(zero_copy_only=False)
     if missing.any():
         raise InputError(
             f"{int(missing.sum()):,} of {len(values):,} examples have no label in the column {name!r}, "
@@ -78,56 +94,100 @@ def _refuse_missing(values: Any, name: str) -> None:
         )
 
 
-def _named(values: list[str], held_out: Sequence[str] | None) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    count = Counter(values)
-    classes = tuple(sorted(count)) if held_out is None else tuple(held_out)
-    number = {one: i for i, one in enumerate(classes)}
-    unknown = [one for one in sorted(count) if one not in number]
-    if unknown:
-        raise InputError(
-            f"the held-out data has the class {unknown[0]!r} ({count[unknown[0]]:,} examples), "
-            f"which the training data does not have; its classes are {', '.join(classes[:10])}."
-        )
-    return np.fromiter((number[value] for value in values), np.int64, len(values)), classes
-
-
-def _whole(values: Any, name: str) -> NDArray[np.int64]:
+def _is_text(kind: Any) -> bool:
     import pyarrow as pa
 
-    if pa.types.is_integer(values.type):
-        return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.int64)
-    if not pa.types.is_floating(values.type):
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _distinct(values: Any, name: str) -> tuple[list[str], NDArray[np.int64]]:
+    """The different labels as texts, in order of first appearance, and which of them each example (N,) has."""
+    import pyarrow as pa
+
+    if pa.types.is_floating(values.type):
+        values = pa.chunked_array([pa.array(_whole(values, name))])
+    if pa.types.is_nested(values.type) or pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
         raise InputError(
             f"a label is one class per example, but the column {name!r} holds {values.type}; name another."
         )
+    encoded = values.combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    text = [str(one) for one in encoded.dictionary.to_pylist()]
+    return text, encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _whole(values: Any, name: str) -> NDArray[np.int64]:
+    """Floating-point labels as whole numbers."""
     number = values.to_numpy(zero_copy_only=False).astype(np.float64)
-    broken = ~np.isfinite(number) | (number != np.floor(number))
+    broken = ~np.isfinite(number) | (number != np.floor(number)) | (abs(number) > 2**53)
     if broken.any():
-        row = int(broken.argmax())
-        raise InputError(
-            f"labels are classes, but {int(broken.sum()):,} values of {name!r} are not whole numbers, the first "
-            f"({float(number[row])}) in row {row}; name the column of classes with label= (--label)."
-        )
+        _refuse_measured(int(broken.sum()), name, repr(float(number[broken.argmax()])), int(broken.argmax()))
     return np.asarray(number, dtype=np.int64)
 
 
-def _numbered(number: NDArray[np.int64], name: str, names: tuple[str, ...]) -> tuple[str, ...]:
-    negative = np.flatnonzero(number < 0)
-    if len(negative):
-        found = ", ".join(str(value) for value in np.unique(number[negative])[:5])
+def _refuse_measured(count: int, name: str, first: str, row: int) -> None:
+    raise InputError(
+        f"labels are classes, but {count:,} values of {name!r} are not whole numbers, the first ({first}) in row "
+        f"{row}; name the column of classes with label= (--label)."
+    )
+
+
+def _classes(text: list[str], index: NDArray[np.int64], name: str) -> tuple[str, ...]:
+    """The class names in the order of their numbers."""
+    if text and all(WHOLE.fullmatch(one) for one in text):
+        return _numbered(text, index, name)
+    number = [WHOLE.fullmatch(one) or FRACTION.fullmatch(one) for one in text]
+    measured = np.array([one is not None and float(text[i]) % 1 != 0 for i, one in enumerate(number)], bool)
+    if all(number) and measured.any():
+        at = measured[index]
+        _refuse_measured(int(at.sum()), name, text[index[at.argmax()]], int(at.argmax()))
+    return tuple(sorted(text))
+
+
+def _numbered(text: list[str], index: NDArray[np.int64], name: str) -> tuple[str, ...]:
+    """Whole numbers with a class for every number from 0 on; only those there are, where they lie far apart."""
+    number = sorted(int(one) for one in text)
+    if number[0] < 0 and number != [-1, 1]:  # -1 and 1 are the two classes of many binary datasets
+        negative = np.array([int(one) < 0 for one in text])[index]
+        found = ", ".join(str(one) for one in number if one < 0)
         raise InputError(
-            f"labels are class numbers from 0, but {len(negative):,} examples of {name!r} have {found}, "
-            f"the first in row {negative[0]}; -1 usually means unlabelled: remove those rows."
+            f"labels are class numbers from 0, but {int(negative.sum()):,} examples of {name!r} have {found}, "
+            f"the first in row {int(negative.argmax())}; -1 usually means unlabelled: remove those rows, or write "
+            "class names."
         )
-    most = int(number.max(initial=-1))
-    if not names:
-        if most > 10 * len(number) + 1000:
-            raise InputError(
-                f"the column {name!r} runs up to {most:,}: these are no class numbers; name another with label=."
-            )
-        return tuple(str(i) for i in range(most + 1))
-    if most >= len(names):
+    if number[0] < 0 or number[-1] > 2 * len(number) + 8:
+        return tuple(str(one) for one in number)
+    return tuple(str(i) for i in range(number[-1] + 1))
+
+
+def _refuse_numbers_without_names(number: NDArray[np.int64], name: str, names: Sequence[str]) -> None:
+    if number.min(initial=0) < 0:
+        negative = number < 0
         raise InputError(
-            f"{name!r} has the class number {most}, but there are {len(names)} classes, 0 to {len(names) - 1}."
+            f"labels are class numbers from 0, but {int(negative.sum()):,} examples of {name!r} have "
+            f"{int(number[negative][0])}, the first in row {int(negative.argmax())}; -1 usually means unlabelled: "
+            "remove those rows."
         )
-    return names
+    if number.max(initial=-1) >= len(names):
+        raise InputError(
+            f"{name!r} has the class number {number.max()}, but there are {len(names)} classes, 0 to {len(names) - 1}."
+        )
+
+
+def _looked_up(
+    text: list[str], index: NDArray[np.int64], held_out: Sequence[str]
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """Class numbers among the classes of the training data, by name."""
+    place = {one: i for i, one in enumerate(held_out)}
+    count = np.bincount(index, minlength=len(text))
+    unknown = [i for i in range(len(text)) if count[i] and text[i] not in place]
+    if unknown:
+        first = min(unknown, key=lambda i: text[i])
+        more = f" and {len(unknown) - 1} more that" if len(unknown) > 1 else ", which"
+        raise InputError(
+            f"the held-out data has the class {text[first]!r} ({count[first]:,} examples){more} "
+            f"the training data does not have; its classes are {', '.join(held_out[:10])}"
+            f"{', …' if len(held_out) > 10 else ''}, and labels are matched by name."
+        )
+    return np.array([place.get(one, -1) for one in text], np.int64)[index], tuple(held_out)

@@ -48,7 +48,7 @@ def open_dataset(
     if on_bad_example not in get_args(OnBad) or kind not in (None, *get_args(Kind)):
         raise InputError(f"on_bad_example is fail or skip, and kind one of {', '.join(get_args(Kind))}.")
     named = (input,) if isinstance(input, str) else None if input is None else tuple(input)
-    ask = OpenRequest(split, label, named, kind)
+    ask = OpenRequest(split, label, named, kind, id)
     try:
         found = read(source, ask)
     except OSError as error:

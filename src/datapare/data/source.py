@@ -10,6 +10,7 @@ from uuid import uuid4
 from numpy.typing import NDArray
 
 from datapare.artifacts import Kind, Perturbation
+from datapare.data.cards import split_files
 from datapare.data.paths import of_split, walk
 from datapare.errors import InputError
 
@@ -22,6 +23,7 @@ class OpenRequest:
     label: str | None = None
     inputs: tuple[str, ...] | None = None
     kind: Kind | None = None
+    id: str | None = None
 
     @property
     def input(self) -> str | None:
@@ -36,10 +38,12 @@ class SourceFiles:
     Attributes:
         path: The folder, the file or the pattern.
         chosen: The files to read where not a whole folder was named; else empty.
+        configuration: The configuration that was named behind a colon, of those in the card of the folder.
     """
 
     path: Path
     chosen: tuple[Path, ...] = field(default=(), repr=False)
+    configuration: str | None = None
 
     @property
     def is_folder(self) -> bool:
@@ -61,6 +65,9 @@ class SourceFiles:
         if not self.is_folder:
             return self.chosen
         known = tuple(suffixes)
+        carded = split_files(self.path, split, self.configuration)
+        if carded is not None:
+            return tuple(file for file in carded if file.name.lower().endswith(known))
         fitting = [name for name in self.names if name.lower().endswith(known)]
         return tuple(self.path / name for name in of_split(self.path, fitting, split))
 
@@ -106,10 +113,31 @@ def rows_of(table: Any) -> Any:
         raise InputError(f"two columns have the same name ({', '.join(table.column_names)}); rename one.")
     try:
         # a fingerprint given beforehand keeps `datasets` from hashing the whole table
-        rows = datasets.Dataset(datasets.table.InMemoryTable(table), fingerprint=uuid4().hex[:16])
+        rows = datasets.Dataset(datasets.table.InMemoryTable(_plain(table)), fingerprint=uuid4().hex[:16])
     except (ValueError, TypeError, NotImplementedError) as error:
         raise InputError(f"a column has a type that cannot be read: {str(error).splitlines()[0]}.") from error
     return undecoded(rows)
+
+
+def _plain(table: Any) -> Any:
+    """The table with columns of types that `datasets` does not have as lists of pairs (maps) or as text."""
+    import pyarrow as pa
+    from datasets.features.features import generate_from_arrow_type
+
+    for at, (name, kind) in enumerate(zip(table.column_names, table.schema.types, strict=True)):
+        column = table.column(at)
+        if pa.types.is_dictionary(kind):  # categories of pandas
+            column = column.cast(kind.value_type)
+        if pa.types.is_map(kind):
+            pair = pa.struct([kind.key_field, kind.item_field])
+            column = pa.chunked_array([chunk.cast(pa.list_(pair)) for chunk in column.chunks], pa.list_(pair))
+        try:
+            generate_from_arrow_type(column.type)
+        except ValueError:
+            column = pa.array([None if one is None else str(one) for one in column.to_pylist()], pa.string())
+        if column.type != kind:
+            table = table.set_column(at, name, column)
+    return table
 
 
 def undecoded(rows: Any) -> Any:

@@ -1,28 +1,50 @@
 """CSV and TSV: read as a table, written back as the very records that were read."""
 
 import csv
+import gzip
 import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from datapare.data.columns import text_columns
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
+from datapare.data.tables import concatenated, numbers_with_commas, types_of_texts
 from datapare.errors import InputError
 
-SUFFIXES = (".csv", ".tsv")
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 PRIORITY = 1
 _LONGEST = 1 << 30
+_SEPARATORS = ",\t;|"
 
 
 def read(files: SourceFiles, request: OpenRequest) -> RawTable:
-    """The rows of CSV or TSV files with a header line; the separator is the one its header uses."""
+    """Read the rows of files with a header line; the separator is the one that cuts header and records alike.
+
+    Labels and ids stay the text that stands in the file; of other columns numbers and dates are recognised.
+    """
     chosen = files.with_suffix(SUFFIXES, request.split)
-    table = joined([csv_table(file) for file in chosen], chosen)
-    return RawTable(rows_of(texts_for_nothing(table)), files.path, chosen)
+    tables = [csv_table(file, request) for file in chosen]
+    for _ in range(2):
+        mixed = types_of_texts(tables)
+        again = {i for i, table in enumerate(tables) if mixed & {f.name for f in table.schema if not _is_text(f.type)}}
+        if not again:
+            break
+        tables = [csv_table(file, request, mixed) if i in again else tables[i] for i, file in enumerate(chosen)]
+    return RawTable(rows_of(texts_for_nothing(concatenated(tables, chosen))), files.path, chosen)
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind))
 
 
 def texts_for_nothing(table: Any) -> Any:
-    """The table with empty texts in the columns that are empty everywhere, which have no type otherwise."""
+    """Return the table with empty texts in the columns that are empty everywhere, which have no type otherwise."""
     import pyarrow as pa
 
     for i, field in enumerate(table.schema):
@@ -31,52 +53,112 @@ def texts_for_nothing(table: Any) -> Any:
     return table
 
 
-def joined(tables: list[Any], files: Sequence[Path]) -> Any:
-    """Return one `pyarrow.Table` of the tables of several files, in a type that holds the values of all."""
+def csv_table(path: Path, request: OpenRequest | None = None, texts: frozenset[str] = frozenset()) -> Any:
+    """Read a CSV file as a `pyarrow.Table`, one row per record of `record_bounds`; the columns `texts` as text."""
     import pyarrow as pa
 
-    try:
-        return pa.concat_tables(tables, promote_options="permissive")
-    except pa.ArrowInvalid as error:
-        names = ", ".join(file.name for file in files[:5])
+    content = content_of(path)
+    separator, names = _header(content)
+    if len(set(names)) < len(names):
+        raise InputError(f"{path} has two columns of the same name: {', '.join(names)}; rename one.")
+    kept = text_columns(names, None, None) if request is None else text_columns(names, request.label, request.id)
+    bounds = record_bounds(content, separator, path)
+    if len(bounds) == 1:  # a shard that was pruned away
+        return pa.table({name: pa.nulls(0) for name in names})
+    table = _parsed(content, separator, {*kept, *texts}, path)
+    # two parsers must cut alike, or every later row would shift; none of 60,000 random texts was cut differently
+    if len(bounds) - 1 != table.num_rows:
         raise InputError(
-            f"{names} do not have the same columns ({first_line(error)}); name one file, or make them alike."
-        ) from None
+            f"{path} has {len(bounds) - 1:,} records by its line breaks and {table.num_rows:,} by its quotes; "
+            'a quotation mark inside a field is written "".'
+        )
+    _refuse_swallowed_lines(content, bounds, separator, path)
+    return numbers_with_commas(table, {*kept, *texts}, thousands=separator == ",")
 
 
-def csv_table(path: Path) -> Any:
-    """A CSV file as a `pyarrow.Table`, one row per record of `csv_records`."""
+def _header(content: bytes) -> tuple[str, list[str]]:
+    """The separator and the column names."""
+    separator = _separator(content)
+    return separator, next(csv.reader(io.StringIO(_start(content), newline=""), delimiter=separator))
+
+
+def _start(content: bytes) -> str:
+    return content[: 1 << 18].decode("utf-8-sig", "ignore")
+
+
+def _separator(content: bytes) -> str:
+    """The separator that cuts most of the first records into as many fields as the header, and into most fields."""
+
+    def fit(separator: str) -> tuple[float, int]:
+        reader = csv.reader(io.StringIO(_start(content), newline=""), delimiter=separator)
+        try:
+            found = [len(fields) for _, fields in zip(range(50), reader, strict=False) if fields]
+        except csv.Error:
+            return 0.0, 0
+        whole = found[:-1] if len(found) > 2 else found  # the last one may be cut off
+        return (sum(one == found[0] for one in whole) / len(whole), found[0]) if found[0] > 1 else (0.0, 1)
+
+    return max(_SEPARATORS, key=fit)
+
+
+def _parsed(content: bytes, separator: str, texts: set[str], path: Path) -> Any:
     import pyarrow as pa
     import pyarrow.csv as pc
 
-    content = content_of(path)
-    header, records = csv_records(path)
-    if not records:  # a shard that was pruned away
-        names = next(csv.reader([header.decode("utf-8-sig")], delimiter=_separator(content)))
-        return pa.table({name: pa.nulls(0) for name in names})
-    parse = pc.ParseOptions(delimiter=_separator(content), newlines_in_values=True)
-    read = pc.ReadOptions(block_size=min(max(len(content) + 1, 1024), 1 << 30))
-    try:
-        table = pc.read_csv(io.BytesIO(content), read_options=read, parse_options=parse)
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{path} is no table that can be read: {first_line(error)}.") from None
-    if len(set(table.column_names)) < len(table.column_names):
-        raise InputError(f"{path} has two columns of the same name: {', '.join(table.column_names)}; rename one.")
-    # two parsers must cut alike, or every later row would shift; none of 60,000 random texts was cut differently
-    if len(records) != table.num_rows:
-        raise InputError(
-            f"{path} has {len(records):,} records by its line breaks and {table.num_rows:,} by its quotes; "
-            'a quotation mark inside a field is written "".'
-        )
-    return table
+    parse = pc.ParseOptions(delimiter=separator, newlines_in_values=b'"' in content)
+    convert = pc.ConvertOptions(column_types=dict.fromkeys(texts, pa.string()))
+    whole = min(max(len(content) + 1, 1024), _LONGEST)
+    for size in (1 << 22, whole):  # types are found in the first block, so what a later one contradicts is read again
+        try:
+            read = pc.ReadOptions(block_size=min(size, whole))
+            return pc.read_csv(
+                pa.BufferReader(content), read_options=read, parse_options=parse, convert_options=convert
+            )
+        except pa.ArrowInvalid as error:
+            if size == whole or len(content) < size:
+                raise InputError(f"{path} is no table that can be read: {first_line(error)}.") from None
+    raise AssertionError
 
 
-def csv_records(path: Path) -> tuple[bytes, list[bytes]]:
-    """The header and the records of a CSV file as they stand, line breaks included; empty lines are no records."""
-    content = content_of(path)
+def record_bounds(content: bytes, separator: str, path: Path) -> NDArray[np.int64]:
+    """Return where the header and each record begin and end (1 + N, 2); empty lines are no records.
+
+    A record ends at a line break outside of quotation marks. Where every quotation mark has its partner, they are
+    counted at once; else each field is looked at.
+    """
+    raw = np.frombuffer(content, np.uint8)
+    breaks = np.flatnonzero(raw == 10) if b"\n" in content or b"\r" not in content else np.flatnonzero(raw == 13)
+    ends = (
+        np.append(breaks + 1, len(raw)) if len(raw) and (not len(breaks) or breaks[-1] != len(raw) - 1) else breaks + 1
+    )
+    if b'"' in content:
+        if _has_loose_marks(content, separator):
+            return _bounds_by_fields(content, separator, path)
+        marks = np.flatnonzero(raw == 34)
+        ends = ends[np.searchsorted(marks, ends) % 2 == 0]
+    elif b"\r" in content.replace(b"\r\n", b""):
+        return _bounds_by_fields(content, separator, path)
+    starts = np.append(0, ends[:-1])
+    size = ends - starts
+    blank = (size == 1) | ((size == 2) & (raw[starts] == 13))
+    bounds: NDArray[np.int64] = np.stack([starts, ends], axis=1)[~blank].astype(np.int64)
+    return bounds
+
+
+def _has_loose_marks(content: bytes, separator: str) -> bool:
+    """Whether a quotation mark may stand inside a field that is not quoted, or a lone carriage return ends a line."""
+    import re
+
+    sep = re.escape(separator.encode())
+    # all marks of a well-formed file are in fields such as ,"a ""b""", between separators and line ends
+    rest = re.sub(rb'(?:(?<=[%b\n\r])|\A(?:\xef\xbb\xbf)?)"(?:[^"]|"")*"(?=[%b\r\n]|\Z)' % (sep, sep), b"", content)
+    return b'"' in rest or b"\r" in rest.replace(b"\r\n", b"")
+
+
+def _bounds_by_fields(content: bytes, separator: str, path: Path) -> NDArray[np.int64]:
     lines = content.splitlines(keepends=True)
-    separator = _separator(content)
-    records: list[bytes] = []
+    offset = np.append(0, np.cumsum([len(line) for line in lines]))
+    found: list[tuple[int, int]] = []
     start = 0
     before = csv.field_size_limit(_LONGEST)
     try:
@@ -84,25 +166,67 @@ def csv_records(path: Path) -> tuple[bytes, list[bytes]]:
         reader = csv.reader((line.decode("latin-1") for line in lines), delimiter=separator)
         for fields in reader:
             if fields:
-                records.append(b"".join(lines[start : reader.line_num]))
+                found.append((int(offset[start]), int(offset[reader.line_num])))
             start = reader.line_num
     except csv.Error as error:
         raise InputError(f"{path} is no table that can be read, line {start + 1}: {error}.") from None
     finally:
         csv.field_size_limit(before)
-    return records[0], records[1:]
+    return np.array(found, np.int64)
+
+
+def _refuse_swallowed_lines(content: bytes, bounds: NDArray[np.int64], separator: str, path: Path) -> None:
+    """Refuse a lone quotation mark that makes one record of many: lines that are whole records by themselves."""
+    if b'"' not in content:
+        return
+    sep, width = separator.encode(), len(_header(content)[1])
+    several = [i for i in range(1, len(bounds)) if content.count(b"\n", *bounds[i].tolist()) > 1]
+    known: list[set[bytes]] = []
+    for i in several[:1000]:
+        start, end = bounds[i].tolist()
+        fields = [line.strip(b"\r").split(sep) for line in content[start:end].strip(b"\r\n").split(b"\n")]
+        if any(len(one) != width for one in fields):
+            continue
+        if not known:
+            single = np.setdiff1d(np.arange(1, len(bounds)), several)[:10_000]
+            records = [content[slice(*bounds[j].tolist())].strip(b"\r\n").split(sep) for j in single.tolist()]
+            known = [set(column) for column in zip(*(one for one in records if len(one) == width), strict=True)]
+            known = [values if 2 * len(values) <= len(records) else set() for values in known]
+        if any({one[k] for one in fields} <= values for k, values in enumerate(known)):
+            line = content.count(b"\n", 0, start) + 1
+            raise InputError(
+                f"{path}, line {line}: a quotation mark opens a field that goes on for {len(fields)} lines, each of "
+                f"which is a whole record of {width} fields; remove the mark, or double it inside quoted text."
+            )
 
 
 def content_of(path: Path) -> bytes:
-    """Return the bytes of a file that holds UTF-8 text."""
-    content = path.read_bytes()
+    """Return the bytes of a file that holds UTF-8 text, unpacked where it ends in .gz."""
+    content = _unpacked(path)
+    if content[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in content[:1000]:
+        raise InputError(f"{path} is not UTF-8 text but UTF-16 or binary; save it as UTF-8 first.")
     try:
-        text = content.decode("utf-8")
+        text = content[:1000].decode("utf-8", "ignore")
+        if not content.isascii():
+            content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text (byte {error.start:,}); convert it first.") from None
+        raise InputError(
+            f"{path} is not UTF-8 text (byte {error.start:,}); convert it first, such as with "
+            "iconv -f windows-1252 -t utf-8."
+        ) from None
     if not text.strip("\ufeff \r\n"):
         raise InputError(f"{path} is empty; expected a header line and one record per example.")
     return content
+
+
+def _unpacked(path: Path) -> bytes:
+    content = path.read_bytes()
+    if path.suffix.lower() != ".gz":
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError) as error:
+        raise InputError(f"{path} cannot be unpacked: {error}.") from None
 
 
 def first_line(error: Exception) -> str:
@@ -110,9 +234,22 @@ def first_line(error: Exception) -> str:
     return str(error).strip().split("\n", 1)[0].rstrip(".:")
 
 
-def _separator(content: bytes) -> str:
-    header = content.split(b"\n", 1)[0]
-    return max(",\t;|", key=lambda one: header.count(one.encode()))
+def csv_records(path: Path) -> tuple[bytes, list[bytes]]:
+    """Return the header and the records of a CSV file as they stand, line breaks included."""
+    content = content_of(path)
+    bounds = record_bounds(content, _separator(content), path).tolist()
+    return content[slice(*bounds[0])], [content[start:end] for start, end in bounds[1:]]
+
+
+def write_records(out: Path, content: bytes, header: bytes, bounds: NDArray[np.int64], keep: Sequence[int]) -> int:
+    """Write the header and the kept records byte for byte; the number of records there were."""
+    view = memoryview(content)
+    at = np.asarray(keep, np.int64)
+    with gzip.open(out, "wb") if out.suffix.lower() == ".gz" else out.open("wb") as file:
+        file.write(header)
+        for start, end in bounds[at[(at >= 0) & (at < len(bounds))]].tolist():
+            file.write(view[start:end])
+    return len(bounds)
 
 
 def write_lines(out: Path, header: bytes, records: Sequence[bytes], keep: Sequence[int]) -> int:
@@ -124,6 +261,7 @@ def write_lines(out: Path, header: bytes, records: Sequence[bytes], keep: Sequen
 
 
 def write(source: Path, keep: Sequence[int], out: Path) -> int:
-    """One CSV file with only the records at `keep`; positions outside of the file are ignored."""
-    header, records = csv_records(source)
-    return write_lines(out, header, records, keep)
+    """Write one CSV file with only the records at `keep`; positions outside of the file are ignored."""
+    content = content_of(source)
+    bounds = record_bounds(content, _separator(content), source)
+    return write_records(out, content, content[slice(*bounds[0].tolist())], bounds[1:], keep)

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare.data.cards import CARD
 from datapare.data.dataset import Dataset
 from datapare.data.placing import PlaceFile, WriteFile
 from datapare.data.source import OpenRequest, RawTable, SourceFiles
@@ -99,6 +100,9 @@ def _located(source: str | Path) -> SourceFiles | None:
         return SourceFiles(path)
     if path.is_file():
         return SourceFiles(path, (path,))
+    folder, colon, configuration = str(path).rpartition(":")
+    if colon and Path(folder).is_dir() and (Path(folder) / CARD).is_file():
+        return SourceFiles(Path(folder), (), configuration)
     if any(sign in path.name for sign in "*?["):
         found = tuple(sorted(one for one in path.parent.glob(path.name) if one.is_file()))
         if not found:

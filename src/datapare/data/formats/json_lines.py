@@ -1,57 +1,221 @@
-"""JSON lines: one object per line, written back as the very lines that were read."""
+"""JSON: one object per line, or one list of objects; written back as the very objects that were read."""
 
-import io
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from datapare.data.formats.delimited import content_of, first_line, joined, write_lines
+import numpy as np
+from numpy.typing import NDArray
+
+from datapare.data.formats.delimited import content_of, first_line, write_records
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
+from datapare.data.tables import concatenated
 from datapare.errors import InputError
 
-SUFFIXES = (".jsonl", ".ndjson", ".json")
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
 PRIORITY = 1
+_LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
+_SETTINGS = re.compile(r"(config|dataset_infos?|package|state|.*_config|metadata|schema|info)\.json(\.gz)?")
+_BLOCK = 1 << 24
+_DECODER = json.JSONDecoder(strict=False)
+_SPACE = re.compile(r"[ \t\r\n]*")
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def read(files: SourceFiles, request: OpenRequest) -> RawTable:
-    """The rows of files with one JSON object per line."""
+    """Read the rows of files with one JSON object per line, or with one list of objects."""
     chosen = files.with_suffix(_suffixes(files), request.split)
-    tables = [_json_table(file) for file in chosen if len(chosen) == 1 or file.stat().st_size]
-    return RawTable(rows_of(joined(tables, chosen)), files.path, chosen)
+    if files.is_folder:
+        chosen = tuple(file for file in chosen if not _SETTINGS.fullmatch(file.name.lower())) or chosen
+    tables = [json_table(file) for file in chosen if len(chosen) == 1 or file.stat().st_size]
+    return RawTable(rows_of(concatenated(tables, chosen[: len(tables)])), files.path, chosen)
 
 
 def _suffixes(files: SourceFiles) -> tuple[str, ...]:
     """In a folder, .json files are read where there are no JSON lines: most of them are settings."""
-    lines = SUFFIXES[:2]
-    return lines if any(name.lower().endswith(lines) for name in files.names) else SUFFIXES
+    return _LINES if any(name.lower().endswith(_LINES) for name in files.names) else SUFFIXES
 
 
-def json_records(path: Path) -> list[bytes]:
-    """The lines of a JSON lines file as they stand; empty ones are no records."""
-    return [line for line in io.BytesIO(content_of(path)) if line.strip()] if path.stat().st_size else []
+def json_table(path: Path) -> Any:
+    r"""Read a file as a `pyarrow.Table`, one row per object of `object_bounds`.
 
-
-def _json_table(path: Path) -> Any:
-    import pyarrow as pa
-
-    parsed: list[dict[str, Any]] = []
+    Values that no column holds do not stop it: where numbers above 64 bits, or values of different types, stand in one
+    column, it holds their JSON text; half a character of a pair (\ud83d) is read as U+FFFD.
+    """
     if not path.stat().st_size:
         raise InputError(f"{path} is empty; expected one JSON object per line.")
-    for number, line in enumerate(json_records(path)):
+    content = content_of(path)
+    bounds = object_bounds(content, path)
+    if len(bounds) and list_start(content, path) is None:
+        table = _by_arrow(content)
+        if table is not None and table.num_rows == len(bounds):
+            return table
+    return _by_line(content, bounds, path)
+
+
+def _by_arrow(content: bytes) -> Any:
+    """The table by pyarrow's reader; None where it cannot hold a value. Texts that look like dates stay texts."""
+    import pyarrow as pa
+    import pyarrow.json as pj
+
+    if content[:3] == b"\xef\xbb\xbf" or b"\\ud" in content or b"\\uD" in content:
+        return None
+    texts: set[str] = set()
+    for _ in range(3):
+        schema = pa.schema([(name, pa.string()) for name in sorted(texts)])
         try:
-            value = json.loads(line)
-        except ValueError as error:
+            table = pj.read_json(
+                pa.BufferReader(content),
+                read_options=pj.ReadOptions(block_size=min(max(len(content) + 1, 1024), _BLOCK)),
+                parse_options=pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="infer"),
+            )
+        except pa.ArrowInvalid:
+            return None
+        dates = {field.name for field in table.schema if pa.types.is_timestamp(field.type)}
+        if not dates:
+            return None if any("timestamp" in str(field.type) for field in table.schema) else table
+        texts |= dates
+    return None
+
+
+def _by_line(content: bytes, bounds: NDArray[np.int64], path: Path) -> Any:
+    """The table by Python's reader, which holds every value."""
+    import pyarrow as pa
+
+    parsed = []
+    for number, (start, end) in enumerate(bounds.tolist()):
+        try:
+            value = json.loads(content[start:end].lstrip(b"\xef\xbb\xbf"))
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{path} holds one JSON object per line, but record {number} is none: {error}.") from None
         if not isinstance(value, dict):
             raise InputError(f"{path} holds one JSON object per line, but record {number} is a {type(value).__name__}.")
         parsed.append(value)
+    names = list(dict.fromkeys(name for one in parsed for name in one))
+    return pa.table({_whole(name): _column([one.get(name) for one in parsed]) for name in names})
+
+
+def _column(values: list[Any]) -> Any:
+    import pyarrow as pa
+
+    kinds = {type(value) for value in values if value is not None}
     try:
-        return pa.Table.from_struct_array(pa.array(parsed))
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise InputError(f"{path} holds values of different types in one column: {first_line(error)}.") from None
+        if len(kinds) <= 1 or kinds == {int, float}:
+            return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
+        pass
+    return pa.array(
+        [None if one is None else _whole(one if isinstance(one, str) else json.dumps(one)) for one in values]
+    )
+
+
+def _whole(text: str) -> str:
+    """The text without halves of characters."""
+    return text.encode("utf-8", "replace").decode() if _HALF.search(text) else text
+
+
+def object_bounds(content: bytes, path: Path) -> NDArray[np.int64]:
+    """Return where each object begins and ends (N, 2): the lines that are not blank, or the members of one list.
+
+    The list may be the file, or the only list of objects in one object, such as {"version": 1, "data": [...]}.
+    """
+    start = list_start(content, path)
+    if start is not None:
+        return _members(content, start, path)
+    raw = np.frombuffer(content, np.uint8)
+    ends = np.flatnonzero(raw == 10) + 1
+    ends = ends if len(ends) and ends[-1] == len(raw) else np.append(ends, len(raw))
+    starts = np.append(0, ends[:-1])
+    maybe_blank = np.flatnonzero(ends - starts < 64)
+    blank = [i for i in maybe_blank.tolist() if not content[starts[i] : ends[i]].strip()]
+    return np.delete(np.stack([starts, ends], axis=1), blank, axis=0).astype(np.int64)
+
+
+def list_start(content: bytes, path: Path) -> int | None:
+    """Return the place of the bracket that opens the list of all objects; None where each line is an object."""
+    start = len(content) - len(content.lstrip(b"\xef\xbb\xbf \t\r\n"))
+    first = content[start : start + 1]
+    line = content[start:].split(b"\n", 1)[0]
+    if first == b"[" and (b"{" in line or not _is_json(line)):
+        return start
+    if first != b"{" or (_is_json(line) and (content.count(b"\n") > 1 or path.name.lower().endswith(_LINES))):
+        return None
+    text = content.decode("latin-1")  # one character per byte; all of JSON's own marks are ASCII
+    try:
+        lists = _lists(text, start)
+    except ValueError:
+        return None
+    if len(lists) == 1:
+        return next(iter(lists.values()))
+    if _is_json(line) and not lists:
+        return None
+    names = ", ".join(lists or list(json.loads(content))[:5])
+    raise InputError(
+        f"{path} is one JSON object ({names}) with {len(lists)} lists of objects; expected one list, or one JSON "
+        "object per line."
+    )
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _lists(text: str, start: int) -> dict[str, int]:
+    """The members of the object at `start` that are lists of objects, and where each begins."""
+    found = {}
+    at = _after(text, start + 1)
+    while text[at] != "}":
+        key, at = _DECODER.raw_decode(text, at)
+        begin = _after(text, _after(text, at) + 1)
+        value, at = _DECODER.raw_decode(text, begin)
+        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+            found[str(key)] = begin
+        at = _after(text, at)
+        at = _after(text, at + 1) if text[at : at + 1] == "," else at
+    if text[at + 1 :].strip():
+        raise ValueError(text[at + 1 : at + 20])
+    return found
+
+
+def _members(content: bytes, start: int, path: Path) -> NDArray[np.int64]:
+    """Where each member of the list that opens at `start` lies, in bytes."""
+    text = content.decode("latin-1")
+    found: list[tuple[int, int]] = []
+    at = _after(text, start + 1)
+    try:
+        while text[at] != "]":
+            _, end = _DECODER.raw_decode(text, at)
+            found.append((at, end))
+            at = _after(text, end)
+            at = _after(text, at + 1) if text[at] == "," else at
+    except (ValueError, IndexError, RecursionError) as error:
+        raise InputError(
+            f"{path} is a list of JSON objects, but what follows member {len(found)} is none: {first_line(error)}."
+        ) from None
+    return np.array(found, np.int64).reshape(-1, 2)
+
+
+def _after(text: str, at: int) -> int:
+    """The next place that is no white space."""
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
 
 
 def write(source: Path, keep: Sequence[int], out: Path) -> int:
-    """One JSON lines file with only the records at `keep`; positions outside of the file are ignored."""
-    return write_lines(out, b"", json_records(source), keep)
+    """Write one file with only the objects at `keep`; positions outside of the file are ignored."""
+    content = content_of(source) if source.stat().st_size else b""
+    bounds = object_bounds(content, source)
+    at = [i for i in keep if 0 <= i < len(bounds)]
+    if not len(bounds) or list_start(content, source) is None:
+        return write_records(out, content, b"", bounds, keep)
+    between = content[bounds[0][1] : bounds[1][0]] if len(bounds) > 1 else b","
+    head, tail = content[: bounds[0][0]], content[bounds[-1][1] :]
+    smaller = head + between.join(content[slice(*bounds[i].tolist())] for i in at) + tail
+    write_records(out, smaller, smaller, np.empty((0, 2), np.int64), [])
+    return len(bounds)

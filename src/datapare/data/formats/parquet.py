@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
+from datapare.data.tables import concatenated
 from datapare.errors import InputError
 
 SUFFIXES = (".parquet",)
@@ -19,34 +20,22 @@ def read(source: SourceFiles, request: OpenRequest) -> RawTable:
     files = source.with_suffix(SUFFIXES, request.split)
     if sum(file.stat().st_size for file in files) > _IN_MEMORY:
         return RawTable(_mapped(files), source.path, files)
-    import pyarrow as pa
-
     tables = [_table(file) for file in files]
-    try:
-        table = pa.concat_tables(tables).replace_schema_metadata(tables[0].schema.metadata)
-    except pa.ArrowInvalid:
-        names = ", ".join(file.name for file in files[:5])
-        raise InputError(f"{names} do not have the same columns; name one file, or a folder of one dataset.") from None
-    return RawTable(rows_of(_plain(table)), source.path, files)
+    return RawTable(rows_of(concatenated(tables, files)), source.path, files)
 
 
 def _table(file: Path) -> Any:
+    """One file, its dictionaries (pandas categories) as their values."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(file).read()
+        table = pq.ParquetFile(file).read()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         raise InputError(f"{file} is no Parquet file that can be read: {str(error).splitlines()[0]}") from None
-
-
-def _plain(table: Any) -> Any:
-    """Dictionary-encoded columns (pandas categories) as their values, which `datasets` expects."""
-    import pyarrow as pa
-
-    for i, column in enumerate(table.schema):
-        if pa.types.is_dictionary(column.type):
-            table = table.set_column(i, column.name, table[column.name].cast(column.type.value_type))
+    for at, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            table = table.set_column(at, field.name, table.column(at).cast(field.type.value_type))
     return table
 
 

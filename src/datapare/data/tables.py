@@ -1,0 +1,120 @@
+"""Tables of several files as one, and columns whose type the files do not agree on."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from datapare.errors import InputError
+
+_COMMA = r"^[+-]?(\d{1,3}(\.\d{3})+|\d+)?(,\d+)?([eE][+-]?\d+)?$"
+_THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$|^[+-]?\d{1,3}(\.\d+)?$"
+
+
+def concatenated(tables: Sequence[Any], files: Sequence[Path]) -> Any:
+    """Return one `pyarrow.Table` of the tables of several files, in types that hold the values of all.
+
+    Raises:
+        InputError: Where the files do not have the same columns.
+    """
+    import pyarrow as pa
+
+    if len(tables) == 1:
+        return tables[0]
+    _refuse_other_columns(tables, files)
+    mixed = types_of_texts(tables)
+    if mixed:
+        tables = [_as_text(table, mixed) for table in tables]
+    try:
+        if all(table.schema.equals(tables[0].schema, check_metadata=False) for table in tables):
+            return pa.concat_tables(tables).replace_schema_metadata(tables[0].schema.metadata)
+        return pa.concat_tables([table.replace_schema_metadata(None) for table in tables], promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        names = ", ".join(file.name for file in files[:5])
+        message = str(error).strip().split("\n", 1)[0].rstrip(".:")
+        raise InputError(
+            f"{names} do not have the same columns ({message}); name one file, or make them alike."
+        ) from None
+
+
+def _refuse_other_columns(tables: Sequence[Any], files: Sequence[Path]) -> None:
+    first = set(tables[0].column_names)
+    for table, file in zip(tables, files, strict=True):
+        other = first ^ set(table.column_names)
+        if other:
+            raise InputError(
+                f"{files[0].name} and {file.name} do not have the same columns ({', '.join(sorted(other)[:5])} only in "
+                "one of them); name one file, or the files of one dataset by a pattern."
+            )
+
+
+def types_of_texts(tables: Sequence[Any]) -> frozenset[str]:
+    """Return the columns whose types in several tables only text can hold together, such as numbers and words."""
+    import pyarrow as pa
+
+    kinds: dict[str, set[str]] = {}
+    for table in tables:
+        for field in table.schema:
+            if not pa.types.is_null(field.type):
+                kinds.setdefault(field.name, set()).add(_family(field.type))
+    return frozenset(name for name, found in kinds.items() if len(found) > 1)
+
+
+def _family(kind: Any) -> str:
+    import pyarrow as pa
+
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return "number"
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return "text"
+    if pa.types.is_struct(kind) or pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return "struct" if pa.types.is_struct(kind) else "list"
+    return str(kind)
+
+
+def _as_text(table: Any, columns: Iterable[str]) -> Any:
+    import pyarrow as pa
+
+    for name in columns:
+        at = table.column_names.index(name)
+        values = table.column(at)
+        plain = not (pa.types.is_nested(values.type) or pa.types.is_binary(values.type))
+        text = values.cast(pa.string()) if plain else pa.array([_text(one) for one in values.to_pylist()], pa.string())
+        table = table.set_column(at, name, text)
+    return table
+
+
+def _text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else repr(value)
+
+
+def numbers_with_commas(table: Any, texts: Iterable[str], *, thousands: bool) -> Any:
+    """Return the table with numbers for texts such as 1.234,5; with `thousands` for 1,234.5 where all are so written.
+
+    >>> import pyarrow as pa
+    >>> numbers_with_commas(pa.table({"x": ["1,5", "-2", ""]}), [], thousands=False)["x"].to_pylist()
+    [1.5, -2.0, None]
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for at, field in enumerate(table.schema):
+        if not pa.types.is_string(field.type) or field.name in texts:
+            continue
+        values = pc.utf8_trim_whitespace(table.column(at))
+        values = pc.if_else(pc.equal(values, ""), None, values)
+        first = values.drop_null().slice(0, 100)
+        if not len(first) or not pc.any(pc.match_substring(values, ",")).as_py():
+            continue
+        grouped = thousands and _all_match(first, _THOUSANDS) and _all_match(values, _THOUSANDS)
+        if not grouped and not (_all_match(first, _COMMA) and _all_match(values, _COMMA)):
+            continue
+        plain = pc.replace_substring(values, "," if grouped else ".", "")
+        plain = plain if grouped else pc.replace_substring(plain, ",", ".")
+        table = table.set_column(at, field.name, plain.cast(pa.float64()))
+    return table
+
+
+def _all_match(values: Any, pattern: str) -> bool:
+    import pyarrow.compute as pc
+
+    return bool(pc.all(pc.match_substring_regex(values, pattern)).as_py())
