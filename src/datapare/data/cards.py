@@ -11,7 +11,6 @@ from datapare.errors import InputError
 
 CARD = "README.md"
 INFOS = "dataset_infos.json"
-_SIZES = ("num_bytes", "download_size", "dataset_size")  # no longer true of a smaller dataset
 
 
 def split_files(folder: Path, split: str, configuration: str | None) -> tuple[Path, ...] | None:
@@ -129,7 +128,7 @@ def _configuration_of(folder: Path, files: Sequence[Path], split: str) -> str | 
 
 
 def edited_card(text: str, configuration: str | None, split: str, count: int) -> str:
-    r"""Return the card with another number of examples for a split, and without sizes in bytes that are not true now.
+    r"""Return the card with another count for a split, its bytes in proportion, and without sizes of the whole.
 
     >>> card = "---\ndataset_info:\n  splits:\n  - name: train\n    num_examples: 40\n---\n"
     >>> edited_card(card, None, "train", 20) == card.replace("40", "20")
@@ -150,7 +149,8 @@ def edited_card(text: str, configuration: str | None, split: str, count: int) ->
     def size(found: re.Match[str]) -> str:
         if not (found[1] == split or same_split(found[1], split)) or "num_examples:" not in found[0]:
             return found[0]
-        lighter = re.sub(r"(?m)^ +num_bytes:.*\n", "", found[0])
+        before = max(int((re.search(r"num_examples: *(\d+)", found[0]) or "00")[1]), 1)
+        lighter = re.sub(r"num_bytes: *(\d+)", lambda n: f"num_bytes: {int(n[1]) * count // before}", found[0])
         return re.sub(r"num_examples: *\d+", f"num_examples: {count}", lighter)
 
     edited = re.sub(r"(?ms)^(dataset_info:\r?\n)?(- .*?(?=^- |\Z)|  .*\Z)", entry, block[0])
@@ -165,8 +165,9 @@ def edited_infos(text: str, configuration: str | None, split: str, count: int) -
             if configuration in {None, name}:
                 for one, facts in (info.get("splits") or {}).items():
                     if one == split or same_split(one, split):
+                        facts["num_bytes"] = facts.get("num_bytes", 0) * count // max(facts["num_examples"], 1)
                         facts["num_examples"] = count
-                for size in _SIZES[1:]:
+                for size in ("download_size", "dataset_size"):
                     info.pop(size, None)
     except (ValueError, AttributeError, TypeError):
         return text  # no file of that kind: it comes along as it is
