@@ -1,10 +1,11 @@
-"""Write docs/methods.md and docs/cli.md from signatures and docstrings; a test fails when they are stale."""
+"""Write docs/methods.md, docs/cli.md and the stub of public names; a test fails when they are stale."""
 
 import inspect
 from pathlib import Path
 
 from typer.models import ArgumentInfo
 
+import datapare
 from datapare.cli import app
 from datapare.cli.console import TITLES, param_line
 from datapare.methods.registry import METHOD_GROUPS, find, names
@@ -13,7 +14,7 @@ HERE = Path(__file__).parent
 
 
 def methods_page() -> str:
-    """Every method with its formula, source and knobs."""
+    """Every method with its formula, source and parameters."""
     parts = ["# Methods", "Made by `make docs` from the files in `src/datapare/methods/`."]
     for group_name in METHOD_GROUPS:
         if not names(group_name):
@@ -22,35 +23,54 @@ def methods_page() -> str:
         for name in names(group_name):
             found = find(group_name, name)
             params = param_line(found.params)
-            parts += [f"### `{name}`", f"```text\n{found.doc}\n```", f"Flags: `{params}`" if params else "No knobs."]
+            parts += [
+                f"### `{name}`",
+                f"```text\n{found.doc}\n```",
+                f"Flags: `{params}`" if params else "No parameters.",
+            ]
     return "\n\n".join(parts) + "\n"
 
 
 def cli_page() -> str:
-    """Every verb with its flags."""
+    """Every command with its flags."""
     parts = [
         "# Command line",
         (
-            "Made by `make docs` from the verbs' signatures. The knobs of the methods a call names become flags too; "
-            "shown are those of the defaults."
+            "Made by `make docs` from the commands' signatures. The parameters of the methods a call names become "
+            "flags too; listed are those of the defaults."
         ),
     ]
-    for name, module in app.verbs().items():
-        made = app.flagged(name, module, [name])
+    for name, module in app.commands().items():
+        made = app.flagged(name, module, [name.replace("_", "-")])
         rows = [_row(p) for p in inspect.signature(made).parameters.values()]
-        parts += [f"## `datapare {name}`", str(made.__doc__), "\n".join(rows) or "No flags."]
+        parts += [f"## `datapare {name.replace('_', '-')}`", str(made.__doc__), "\n".join(rows) or "No flags."]
     return "\n\n".join(parts) + "\n"
 
 
 def _row(parameter: inspect.Parameter) -> str:
     info = getattr(parameter.annotation, "__metadata__", (None,))[0]
     name, metavar = parameter.name.strip("_").replace("_", "-"), getattr(info, "metavar", None)
-    flag = metavar or name.upper() if isinstance(info, ArgumentInfo) else " ".join(filter(None, (f"--{name}", metavar)))
+    declared = getattr(info, "default", None)  # in an Annotated type, the name of the flag comes first
+    flag_name = declared if isinstance(declared, str) and declared.startswith("--") else f"--{name}"
+    flag = metavar or name.upper() if isinstance(info, ArgumentInfo) else " ".join(filter(None, (flag_name, metavar)))
     required = parameter.default is parameter.empty
     usual = " (required)" if required else "" if parameter.default is None else f" (default `{parameter.default}`)"
     return f"- `{flag}`{usual} {getattr(info, 'help', None) or ''}".rstrip()
 
 
+def stub() -> str:
+    """The public names with their modules, as type checkers read them."""
+    packages = {
+        name: f"datapare.{module}" if attribute else f"datapare.{module}".rpartition(".")[0]
+        for name, (module, attribute) in datapare._MODULES.items()  # noqa: SLF001 - the table that the stub copies
+    }
+    ordered = sorted(packages.items(), key=lambda item: (item[1], item[0][0].islower(), item[0]))
+    imports = [f"from {package} import {name} as {name}" for name, package in ordered]
+    names = ["__all__ = [", *(f'    "{name}",' for name in datapare.__all__), "]"]
+    return "\n".join(["# Made by `make docs` from `datapare.__init__`.", "", *imports, "", *names]) + "\n"
+
+
 if __name__ == "__main__":
     (HERE / "methods.md").write_text(methods_page(), encoding="utf-8")
     (HERE / "cli.md").write_text(cli_page(), encoding="utf-8")
+    (Path(datapare.__file__).parent / "__init__.pyi").write_text(stub(), encoding="utf-8")

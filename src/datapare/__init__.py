@@ -1,4 +1,4 @@
-"""Pare a labelled dataset down to the examples worth training on, judged from the first few epochs of training.
+"""Prune a labelled dataset to the examples worth training on, from the first few epochs of training.
 
 data     = dp.open_dataset("photos/")
 dynamics = dp.record(data, epochs=30)
@@ -8,78 +8,49 @@ dp.export(data, subset, "photos-30/")
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
-from datapare.artifacts import Comparison, Dynamics, Perturbation, Provenance, Scores, Subset
-from datapare.errors import DatapareError, InputError
-
-if TYPE_CHECKING:
-    from datapare.data import Dataset, export, open_dataset, perturb
-    from datapare.evaluation.comparison import compare
-    from datapare.evaluation.keep_sweep import sweep
-    from datapare.methods.dataset_metrics import measure
-    from datapare.methods.extrapolation import extrapolate
-    from datapare.methods.label_issues import label_issues
-    from datapare.methods.scoring import average_scores, reorder, score
-    from datapare.methods.selection import select
-    from datapare.pipeline.pruning import prune
-    from datapare.recording import Recorder
-    from datapare.reporting import report
-    from datapare.storage import load, save
-    from datapare.training import record
-
-# Where each public name is defined; it loads on first use, so that `import datapare` stays quick.
+# Every public name, by the module that defines it; it is imported on first use, so that `import datapare` stays quick.
+# Type checkers read the same names from __init__.pyi, which `python docs/make.py` writes.
 _EXPORTS = {
-    "score": "methods.scoring", "select": "methods.selection", "reorder": "methods.scoring",
-    "average_scores": "methods.scoring", "extrapolate": "methods.extrapolation",
-    "label_issues": "methods.label_issues",
-    "Dataset": "data", "open_dataset": "data", "export": "data", "perturb": "data",
-    "Recorder": "recording", "record": "training", "compare": "evaluation.comparison", "sweep": "evaluation.keep_sweep",
-    "prune": "pipeline.pruning", "measure": "methods.dataset_metrics", "report": "reporting",
-    "save": "storage", "load": "storage", "online": "training.online",
+    "artifacts": ("Comparison", "Dynamics", "Perturbation", "Provenance", "Recipe", "Scores", "Subset"),
+    "cli.environment": ("doctor",),
+    "data": ("Dataset", "export", "open_dataset", "perturb"),
+    "errors": ("DatapareError", "InputError"),
+    "evaluation.advice": ("advise",),
+    "evaluation.comparison": ("compare",),
+    "evaluation.keep_sweep": ("sweep",),
+    "evaluation.verdicts": ("verdict",),
+    "methods": ("",),
+    "methods.dataset_metrics": ("measure",),
+    "methods.extrapolation": ("extrapolate",),
+    "methods.label_issues": ("label_issues",),
+    "methods.scoring": ("average_scores", "reorder", "score"),
+    "methods.selection": ("select",),
+    "pipeline.cost_estimate": ("estimate_cost",),
+    "pipeline.description": ("show",),
+    "pipeline.label_decisions": ("read_decisions",),
+    "pipeline.pruning": ("prune",),
+    "pipeline.run_folder": ("RunFolder",),
+    "pipeline.steps": ("set_embedding",),
+    "recording": ("Recorder",),
+    "reporting": ("report",),
+    "storage": ("load", "save"),
+    "training": ("record",),
+    "training.online": ("",),  # the module itself
 }  # fmt: skip
+_MODULES = {name or module.rpartition(".")[2]: (module, name) for module, names in _EXPORTS.items() for name in names}
 
-__all__ = [
-    "Comparison",
-    "DatapareError",
-    "Dataset",
-    "Dynamics",
-    "InputError",
-    "Perturbation",
-    "Provenance",
-    "Recorder",
-    "Scores",
-    "Subset",
-    "average_scores",
-    "compare",
-    "export",
-    "extrapolate",
-    "label_issues",
-    "load",
-    "measure",
-    "online",
-    "open_dataset",
-    "perturb",
-    "prune",
-    "record",
-    "reorder",
-    "report",
-    "save",
-    "score",
-    "select",
-    "sweep",
-]
+__all__ = sorted(_MODULES)  # noqa: PLE0605 - a list of strings
 
 
-def __getattr__(name: str) -> Any:
-    if name == "online":
-        return import_module("datapare.training.online")
-    if name not in _EXPORTS:
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
         raise AttributeError(f"module 'datapare' has no attribute {name!r}")
-    value = getattr(import_module(f"datapare.{_EXPORTS[name]}"), name)
-    globals()[name] = value
-    return value
+    module, attribute = _MODULES[name]
+    value = import_module(f"datapare.{module}")
+    globals()[name] = getattr(value, attribute) if attribute else value
+    return globals()[name]
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return __all__

@@ -1,9 +1,10 @@
-"""The four nouns of datapare, and the recipe that says how each was made.
+"""The artifacts of datapare, and the provenance that says how each was made.
 
-Each noun is a frozen bundle of plain numpy arrays; verbs turn one noun into the next. Column i of a record is row i
+Each artifact is a frozen bundle of plain numpy arrays; functions turn one into the next. Column i of a record is row i
 of the dataset, always; a larger score is kept first, always; NaN means *not observed* or *not scored*.
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -25,9 +26,9 @@ HeldOut = Literal["test", "split"]
 
 @dataclass(frozen=True)
 class Provenance:
-    """How an artefact was made: the verb, the method, its knobs, the seed, the versions, and its parents' recipes.
+    """How an artifact was made: the step, the method, its parameters, the seed, the versions, and its parents.
 
-    `dataset` is the digest of the dataset the artefact belongs to; empty when it was built from bare arrays.
+    `dataset` is the digest of the dataset the artifact belongs to; empty when it was built from bare arrays.
     """
 
     step: str = "constructed"
@@ -44,9 +45,24 @@ def library_versions() -> dict[str, str]:
     return {name: version(name) for name in ("datapare", "numpy")}
 
 
+Recipe = Provenance  # its name until 0.1; removed in 0.3
+
+
+class _Recorded:
+    """What artifacts have in common."""
+
+    provenance: Provenance
+
+    @property
+    def recipe(self) -> Provenance:
+        """Deprecated name of `provenance`; removed in 0.3."""
+        warnings.warn("recipe is called provenance since 0.2; the old name goes in 0.3", DeprecationWarning, 2)
+        return self.provenance
+
+
 @dataclass(frozen=True, eq=False)
-class Dynamics:
-    """What a model believed about each example, epoch by epoch.
+class Dynamics(_Recorded):
+    """What a model predicted for each example, epoch by epoch.
 
     `channels` are float arrays (T, N), NaN where an example was not observed in an epoch; `label` is (N,) integers;
     `arrays` are per-example summaries (N, …) such as `embedding` and `logit_mean`; `key` (N,) uint64 identifies each
@@ -94,7 +110,7 @@ class Dynamics:
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
+class Scores(_Recorded):
     """One number per example, larger = keep first; NaN = not scored.
 
     `predicted` (N,) marks scores that were extrapolated rather than observed; `means` then holds channels' means over
@@ -123,7 +139,7 @@ class Scores:
 
 
 @dataclass(frozen=True, eq=False)
-class Subset:
+class Subset(_Recorded):
     """Which examples stay: sorted unique positions into a dataset of `total` examples.
 
     `weight` (B,) is how much each kept example counts, where a method says so. `key` (N,) identifies all examples;
@@ -173,7 +189,7 @@ class Subset:
 
 
 @dataclass(frozen=True, eq=False)
-class Comparison:
+class Comparison(_Recorded):
     """Held-out accuracy of each arm over each seed, and what it cost.
 
     `arms` names A arms, `"random"` always among them; `accuracy`, `seconds` and `epochs` are (A, S) over S seeds;
@@ -217,7 +233,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, eq=False)
-class Perturbation:
+class Perturbation(_Recorded):
     """What was done to a dataset to make this one of M examples: noise, corruption, a long tail, copies.
 
     `source` (M,) is the position each row had there, `label` (M,) the label it had there, and `touched` are the sorted
@@ -251,7 +267,7 @@ Artifact = Dynamics | Scores | Subset | Comparison | Perturbation
 
 
 def check_same_dataset(*artifacts: "Dynamics | Scores | Subset | None") -> None:
-    """Raise MismatchError unless all given artefacts describe the same examples in the same order."""
+    """Raise MismatchError unless all given artifacts describe the same examples in the same order."""
     given = [artifact for artifact in artifacts if artifact is not None]
     for one, other in pairwise(given):
         sizes = [artifact.total if isinstance(artifact, Subset) else len(artifact) for artifact in (one, other)]

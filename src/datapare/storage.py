@@ -1,14 +1,25 @@
-"""Save and load any noun: a folder of `meta.json` and plain `.npy` files that other programs can read.
+"""Save and load artifacts; write files atomically; lock a folder for one process.
 
-`meta.json` is written last and atomically, so its existence means *complete*. Nothing is ever pickled. Large arrays
-come back memory-mapped, so opening a record costs nothing.
+An artifact is a folder of `meta.json` and plain `.npy` files that other programs can read. `meta.json` is written last
+and atomically, after the arrays have reached the disk, so its existence means *complete*. Nothing is ever pickled.
+Large arrays come back memory-mapped, so opening a record costs nothing.
+
+Everything is written to a draft beside its place (`.NAME.HOST.PID.draft`) and renamed. The drafts of dead processes are
+removed by the next writer of the same place.
 """
 
+import errno
+import fcntl
 import json
 import os
 import shutil
+import socket
+import weakref
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
+from functools import cache
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +27,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.artifacts import Artifact, Comparison, Dynamics, Perturbation, Provenance, Scores, Subset
-from datapare.errors import InputError
+from datapare.errors import BusyError, InputError
 
 FORMAT = 2
 # Format 1 (datapare 0.1) used other words for the same things.
 FORMAT_1_KEYS = {"noun": "artifact", "recipe": "provenance", "verb": "step", "knobs": "params"}
 FORMAT_1_STEPS = {"scenario": "perturb", "gauge": "measure", "curve": "sweep", "average": "average_scores"}
 META = "meta.json"
+LOCK = ".lock"
+ASIDE = ".aside."  # in the name of what is being replaced
 ARTIFACTS: Mapping[str, type[Artifact]] = {
     cls.__name__.lower(): cls for cls in (Dynamics, Scores, Subset, Comparison, Perturbation)
 }
 GROUPS = {"channels", "arrays", "means"}  # fields that hold named arrays; each is stored as "<field>.<name>.npy"
+_held: "weakref.WeakSet[FileIO]" = weakref.WeakSet()
+_drafts: set[Path] = set()  # what this process is writing
 
 
 def save(artifact: Artifact, path: str | Path) -> Path:
-    """Write a noun to a new folder, complete or not at all.
+    """Write an artifact to a folder, complete or not at all.
 
-    An existing folder is replaced only when it holds the same kind of noun. Raises InputError when it holds anything
-    else or cannot be written.
+    Args:
+        artifact: A record, scores, a subset, a comparison or a perturbation.
+        path: The folder. One that holds a finished artifact of the same kind, or only our unfinished files, is
+            replaced: the old artifact stays until the new one is complete.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: When the folder holds anything else or cannot be written.
 
     >>> import tempfile
     >>> folder = save(Scores([0.5, 0.25]), Path(tempfile.mkdtemp()) / "scores")
@@ -41,75 +64,93 @@ def save(artifact: Artifact, path: str | Path) -> Path:
     [0.5, 0.25]
     """
     path = Path(path)
-    _check_replaceable(path, artifact)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    try:
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
+    recover(path)
+    check_replaceable(path, artifact)
+    with atomic_write(path, replace=True) as draft:
+        draft.mkdir()
         for name, array in named_arrays(artifact):
             np.save(draft / f"{name}.npy", array, allow_pickle=False)
         write_meta(draft, artifact)
-        if path.exists():
-            shutil.rmtree(path)
-        draft.rename(path)
-    except OSError as error:
-        reason = error.strerror or "the disk is full"  # numpy reports a short write without an error number
-        raise InputError(f"cannot write {path}: {reason}; make room or choose another output folder.") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return path
 
 
 def load(path: str | Path) -> Artifact:
-    """Read a noun back; arrays are memory-mapped read-only.
+    """Read an artifact back; arrays are memory-mapped read-only.
 
-    Raises InputError when the folder is missing, incomplete, damaged or of an unknown format.
+    Raises:
+        InputError: When the folder is missing, incomplete, damaged or of an unknown format.
     """
     path = Path(path)
     meta = read_meta(path)
     cls = ARTIFACTS[meta["artifact"]]
     values: dict[str, Any] = dict(meta["fields"])
-    for name, described in meta["arrays"].items():
-        array = _load_array(path / f"{name}.npy", described)
-        group, _, member = name.partition(".")
-        if group in GROUPS:
-            values.setdefault(group, {})[member] = array
-        else:
-            values[name] = array
-    values["provenance"] = _provenance(values["provenance"])
-    for field in fields(cls):
-        if isinstance(values.get(field.name), list):
-            values[field.name] = tuple(values[field.name])
-    return cls(**values)
+    try:
+        for name, described in meta["arrays"].items():
+            array = _load_array(path / f"{name}.npy", described)
+            group, _, member = name.partition(".")
+            if group in GROUPS:
+                values.setdefault(group, {})[member] = array
+            else:
+                values[name] = array
+        values["provenance"] = _provenance(values["provenance"])
+        for field in fields(cls):
+            if isinstance(values.get(field.name), list):
+                values[field.name] = tuple(values[field.name])
+        return cls(**values)
+    except InputError as error:
+        raise error if str(path) in str(error) else InputError(f"{path} is damaged: {error}") from error
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        raise InputError(f"{path / META} is damaged ({error}); make the artifact again.") from error
 
 
 def read_meta(path: str | Path) -> dict[str, Any]:
-    """Return the parsed `meta.json` of a finished artefact; raises InputError when there is none."""
+    """Return the parsed `meta.json` of a finished artifact.
+
+    Raises:
+        InputError: When there is none, or none that this version can read.
+    """
     path = Path(path)
+    recover(path)
     if not path.is_dir():
         raise InputError(f"expected a folder made by datapare at {path}, but there is none.")
-    try:
-        meta = json.loads((path / META).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    meta = read_json(path / META)
+    if meta is None:
         raise InputError(
             f"{path} has no {META}, so it is unfinished or not made by datapare; run the command that makes it again."
-        ) from None
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path / META} cannot be read ({error}); make the artefact again.") from error
+        )
     if isinstance(meta, dict) and meta.get("datapare") == 1:
-        meta = _from_format_1(meta)
+        meta = _from_format_1(meta, path)
+    return _check_meta(meta, path)
+
+
+def _check_meta(meta: object, path: Path) -> dict[str, Any]:
+    known = isinstance(meta, dict) and isinstance(meta.get("datapare"), int)
+    if known and meta["datapare"] > FORMAT:  # type: ignore[index] # narrowed by `known`
+        raise InputError(f"{path} was written by a newer version of datapare; update datapare to read it.")
     if not isinstance(meta, dict) or meta.get("datapare") != FORMAT or meta.get("artifact") not in ARTIFACTS:
-        raise InputError(f"{path} is not an artefact this version of datapare can read; make it again.")
+        raise InputError(f"{path} is not an artifact this version of datapare can read; make it again.")
+    stored = meta.get("fields")
+    if not isinstance(stored, dict) or not isinstance(stored.get("provenance"), dict):
+        raise InputError(f"{path / META} is damaged (its fields are missing); make the artifact again.")
+    if not isinstance(meta.get("arrays"), dict):
+        raise InputError(f"{path / META} is damaged (its list of arrays is missing); make the artifact again.")
+    expected = {field.name for field in fields(ARTIFACTS[meta["artifact"]])}
+    if unknown := sorted({*stored, *(name.partition(".")[0] for name in meta["arrays"])} - expected):
+        raise InputError(
+            f"{path} holds {unknown[0]!r}, which this version of datapare does not know; it was written by a newer "
+            "one: update datapare to read it."
+        )
     return meta
 
 
 def is_finished(path: str | Path) -> bool:
-    """Whether a complete artefact stands in this folder."""
+    """Return whether a folder holds a complete artifact."""
+    recover(Path(path))
     return (Path(path) / META).is_file()
 
 
 def write_meta(folder: Path, artifact: Artifact) -> None:
-    """Finish a folder whose arrays are already in place: describe them in `meta.json`, atomically and last."""
+    """Complete a folder whose arrays are in place: flush them to disk, then describe them in `meta.json`."""
     arrays = {name: {"dtype": str(array.dtype), "shape": array.shape} for name, array in named_arrays(artifact)}
     plain = {
         field.name: getattr(artifact, field.name)
@@ -122,30 +163,14 @@ def write_meta(folder: Path, artifact: Artifact) -> None:
         "fields": {**plain, "provenance": asdict(artifact.provenance)},
         "arrays": arrays,
     }
+    for name in arrays:
+        _flush(folder / f"{name}.npy")
+    _flush(folder)
     write_json(folder / META, meta)
 
 
-def draft_of(path: Path) -> Path:
-    """Where a file is written before it takes its place; what a killed process leaves there, the next one overwrites.
-
-    >>> draft_of(Path("run.json")).name
-    '.run.json.draft'
-    """
-    return path.with_name(f".{path.name}.draft")
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Replace a JSON file atomically, so that a reader sees the old or the new one and never half of it."""
-    draft = draft_of(path)
-    with draft.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=2, default=_plain)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-
-
 def named_arrays(artifact: Artifact) -> Iterator[tuple[str, NDArray[Any]]]:
-    """Yield every array of a noun under the name of its file."""
+    """Yield every array of an artifact under the name of its file."""
     for field in fields(artifact):
         value = getattr(artifact, field.name)
         if field.name in GROUPS:
@@ -154,15 +179,256 @@ def named_arrays(artifact: Artifact) -> Iterator[tuple[str, NDArray[Any]]]:
             yield field.name, value
 
 
+@contextmanager
+def atomic_write(path: Path, *, replace: bool = True) -> Iterator[Path]:
+    """Give a free place beside `path` to write a file or folder to; it takes the place of `path` at the end.
+
+    Args:
+        path: Where the file or folder is to appear, complete or not at all.
+        replace: Whether something that is there by then is replaced; an empty folder always is.
+
+    Raises:
+        InputError: When it cannot be written, the disk is full, or, without `replace`, another process was first.
+    """
+    draft = draft_of(path)
+    _drafts.add(draft)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        recover(path)
+        _remove_drafts(path)
+        _remove(draft)
+        yield draft
+        _flush(draft)
+        if draft.is_dir():
+            _place_folder(draft, path, replace=replace)
+        else:
+            _place_file(draft, path, replace=replace)
+        _flush(path.parent)
+    except OSError as error:
+        raise write_error(error, path) from error
+    finally:
+        _remove(draft)
+        _drafts.discard(draft)
+
+
+def write_error(error: OSError, path: Path) -> InputError:
+    """Return what went wrong while writing `path`, as a sentence."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, None}:  # numpy reports a short write without an error number
+        return InputError(f"cannot write {path}: the disk is full; free some space or choose another place.")
+    if error.errno == errno.ENOTEMPTY:
+        return InputError(f"{path} was written by another process in the meantime; that one stays.")
+    if error.errno == errno.EXDEV:
+        return InputError(
+            f"cannot write {path}: it is on another disk than the source, where hard links cannot lead; "
+            "use copy or symlink."
+        )
+    return InputError(f"cannot write {path}: {error.strerror or error}; choose a place you can write to.")
+
+
+def draft_of(path: Path) -> Path:
+    """Return where this process writes a file or folder before it takes its place."""
+    return path.with_name(f".{path.name}.{_host()}.{os.getpid()}.draft")
+
+
+def place_of(draft: Path) -> Path:
+    """Return the place that a draft of this process will take.
+
+    >>> place_of(draft_of(Path("small/photos.npz"))).name
+    'photos.npz'
+    """
+    return draft.with_name(".".join(draft.name.removeprefix(".").split(".")[:-3]))
+
+
+def recover(path: Path) -> None:
+    """Put a folder in its place whose process was killed between the two renamings of a replacement."""
+    if os.path.lexists(path):
+        return
+    for draft in sorted(_drafts_of(path), key=lambda one: ASIDE in one.name):  # the new one first
+        if _is_abandoned(draft) and (ASIDE in draft.name or (draft / META).is_file()):
+            with suppress(OSError):
+                draft.rename(path)
+            return
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace a JSON file atomically, so that a reader sees the old or the new one and never half of it."""
+    with atomic_write(path) as draft, draft.open("w", encoding="utf-8") as file:
+        json.dump(value, file, indent=2, default=_plain)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, complete or not at all."""
+    with atomic_write(path) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Return the value in a JSON file, None when there is no file.
+
+    Raises:
+        InputError: When the file cannot be read.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, OSError, RecursionError) as error:
+        raise InputError(f"{path} cannot be read ({error}); make it again.") from error
+
+
+def check_replaceable(path: Path, artifact: Artifact) -> None:
+    """Raise InputError unless `path` is free, or holds an artifact of the same kind or our unfinished files alone."""
+    if not os.path.lexists(path) or (path.is_dir() and _is_unfinished(path, type(artifact))):
+        return
+    if not is_finished(path) or read_meta(path)["artifact"] != _word(artifact):
+        raise InputError(f"{path} already holds something else; choose another folder for the {_word(artifact)}.")
+
+
+def acquire_lock(folder: Path, activity: str) -> FileIO:
+    """Create the folder if need be and lock it; a killed process releases its lock.
+
+    Raises:
+        BusyError: When another process holds the lock.
+        InputError: When the folder cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileIO(folder / LOCK, "a")
+    except OSError as error:
+        raise write_error(error, folder) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise BusyError(f"another process is {activity} in {folder}; wait for it or choose another folder.") from None
+    except OSError as error:
+        lock.close()
+        raise InputError(f"{folder} cannot be locked ({error.strerror}); choose a folder on a local disk.") from error
+    _held.add(lock)
+    return lock
+
+
+def release_lock(lock: FileIO) -> None:
+    """Release a locked folder."""
+    _held.discard(lock)
+    lock.close()
+
+
+@contextmanager
+def folder_lock(folder: Path, activity: str) -> Iterator[None]:
+    """Lock a folder for the length of a with-block."""
+    lock = acquire_lock(folder, activity)
+    try:
+        yield
+    finally:
+        release_lock(lock)
+
+
+def _release_in_child() -> None:
+    # A forked data-loading worker would otherwise keep the folder locked for as long as it outlives a killed parent.
+    for lock in list(_held):
+        lock.close()
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_release_in_child)
+
+
+@cache
+def _host() -> str:
+    return socket.gethostname().partition(".")[0] or "localhost"
+
+
+def _is_abandoned(draft: Path) -> bool:
+    """Whether the process that wrote a draft is dead, or this one; of other machines it is not known."""
+    *_, host, number, _ = draft.name.split(".")
+    if draft in _drafts or host != _host() or not number.isdigit():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return int(number) == os.getpid()
+
+
+def _remove_drafts(path: Path) -> None:
+    for draft in _drafts_of(path):
+        if _is_abandoned(draft):
+            _remove(draft)
+
+
+def _drafts_of(path: Path) -> list[Path]:
+    with suppress(OSError):
+        return [entry for entry in path.parent.iterdir() if _is_draft(entry.name, path.name)]
+    return []
+
+
+def _is_draft(entry: str, name: str) -> bool:
+    rest = entry.removeprefix(f".{name}").removeprefix(ASIDE.rstrip("."))
+    return entry.startswith(f".{name}.") and rest.count(".") == 3 and rest.endswith(".draft")
+
+
+def _place_folder(draft: Path, path: Path, *, replace: bool) -> None:
+    if path.is_dir() and not path.is_symlink() and (not replace or not any(path.iterdir())):
+        path.rmdir()  # fails when it is not empty
+    aside = draft.with_name(f".{path.name}{ASIDE}{_host()}.{os.getpid()}.draft")
+    _remove(aside)
+    if replace and os.path.lexists(path):
+        path.rename(aside)
+    try:
+        draft.rename(path)
+    except OSError:
+        if aside.exists():
+            aside.rename(path)
+        raise
+    _remove(aside)
+
+
+def _place_file(draft: Path, path: Path, *, replace: bool) -> None:
+    if replace:
+        draft.replace(path)
+        return
+    try:
+        os.link(draft, path)  # unlike a renaming, it fails when the place is taken
+    except OSError as error:
+        if os.path.lexists(path):
+            raise OSError(errno.ENOTEMPTY, error.strerror) from error
+        draft.rename(path)  # a file system without links
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file, or the entries of a folder, have reached the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP, errno.EBADF}:  # file systems that cannot
+            raise
+    finally:
+        os.close(handle)
+
+
+def _is_unfinished(path: Path, cls: type[Artifact]) -> bool:
+    """Whether a folder holds nothing but the arrays of an artifact that was never completed."""
+    names = {field.name for field in fields(cls)}
+    return all(
+        entry.name.endswith(".draft") or (entry.suffix == ".npy" and entry.name.partition(".")[0] in names)
+        for entry in path.iterdir()
+    )
+
+
 def _is_array(value: Any) -> bool:
     return isinstance(value, np.ndarray)
-
-
-def _check_replaceable(path: Path, artifact: Artifact) -> None:
-    if path.is_dir() and not any(path.iterdir()):
-        return
-    if path.exists() and (not is_finished(path) or read_meta(path)["artifact"] != type(artifact).__name__.lower()):
-        raise InputError(f"{path} already holds something else; choose another folder for the {_word(artifact)}.")
 
 
 def _word(artifact: Artifact) -> str:
@@ -172,10 +438,10 @@ def _word(artifact: Artifact) -> str:
 def _load_array(file: Path, described: Mapping[str, Any]) -> NDArray[Any]:
     try:
         array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} is missing or damaged ({error}); make the artefact again.") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{file} is missing or damaged ({error}); make the artifact again.") from error
     if str(array.dtype) != described["dtype"] or list(array.shape) != list(described["shape"]):
-        raise InputError(f"{file} holds {array.dtype} {array.shape}, not what {META} says; make the artefact again.")
+        raise InputError(f"{file} holds {array.dtype} {array.shape}, not what {META} says; make the artifact again.")
     return array
 
 
@@ -183,12 +449,15 @@ def _provenance(value: Mapping[str, Any]) -> Provenance:
     return Provenance(**{**value, "parents": tuple(_provenance(parent) for parent in value["parents"])})
 
 
-def _from_format_1(meta: Mapping[str, Any]) -> dict[str, Any]:
+def _from_format_1(meta: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """Rename the keys and steps that format 1 called otherwise."""
     renamed = {FORMAT_1_KEYS.get(key, key): value for key, value in meta.items()}
     artifact = "perturbation" if renamed.get("artifact") == "scenario" else renamed.get("artifact")
-    stored = {FORMAT_1_KEYS.get(key, key): value for key, value in renamed["fields"].items()}
-    stored["provenance"] = _provenance_from_format_1(stored["provenance"])
+    try:
+        stored = {FORMAT_1_KEYS.get(key, key): value for key, value in renamed["fields"].items()}
+        stored["provenance"] = _provenance_from_format_1(stored["provenance"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path / META} is damaged (no {error}); make the artifact again.") from error
     return {**renamed, "datapare": FORMAT, "artifact": artifact, "fields": stored}
 
 

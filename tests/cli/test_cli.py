@@ -24,7 +24,7 @@ def points(tmp_path, monkeypatch):
 def test_every_verb_explains_itself(capsys):
     code, listing, _ = run(capsys, "--help")
     assert code == 0
-    for verb, module in app.verbs().items():
+    for verb, module in app.commands().items():
         assert verb in listing
         code, told, _ = run(capsys, verb, "--help")
         assert code == 0
@@ -48,12 +48,12 @@ def test_the_knobs_of_the_named_method_become_flags_with_its_defaults(capsys):
     _, told, _ = run(capsys, "prune", "--help")
     assert "--window" in told
     assert "--c-d" in told
-    _, told, _ = run(capsys, "score", "--method", "dyn_unc", "--help")
+    _, told, _ = run(capsys, "score", "--score", "dyn_unc", "--help")
     assert "--ddof" in told
     assert "--windows" in told
-    for group_name, verb, flag in (("score", "score", "--method"), ("select", "select", "--method")):
+    for group_name, verb, flag in (("score", "score", "--score"), ("select", "select", "--rule")):
         for name in names(group_name):
-            made = app.flagged(verb, app.verbs()[verb], [verb, flag, name])
+            made = app.flagged(verb, app.commands()[verb], [verb, flag, name])
             offered = inspect.signature(made).parameters
             for param, parameter in find(group_name, name).params.items():
                 assert offered[param].default == parameter.default, f"{name} --{param}"
@@ -63,7 +63,7 @@ def test_the_whole_line_verb_by_verb(points, capsys):
     assert run(capsys, "record", points, *FAST)[0] == 0
     folder = "points.npz.datapare" if not (points.parent / "points.datapare").exists() else "points.datapare"
     assert run(capsys, "score", folder, "--window", 3)[0] == 0
-    assert run(capsys, "score", folder, "--method", "dyn_unc", "--window", 3)[0] == 0
+    assert run(capsys, "score", folder, "--score", "dyn_unc", "--window", 3)[0] == 0
     code, told, _ = run(capsys, "select", folder, "--keep", 0.3, "--c-d", 5.5)
     assert code == 0
     assert "keep 36, drop 84 of 120 examples" in told
@@ -98,8 +98,8 @@ def test_prune_says_what_it_keeps_and_where_things_are(points, capsys):
         (["prune", "points.npz", "--keep", "lots"], "'lots'"),
         (["prune", "points.npz", "--keep", "-0.3"], "fraction in (0, 1]"),
         (["prune", "points.npz", "--keep", "500"], "120 examples"),
-        (["prune", "points.npz", "--keep", "0.3", "--method", "duel"], "did you mean dual"),
-        (["prune", "points.npz", "--keep", "0.3", "--select", "betta"], "did you mean beta"),
+        (["prune", "points.npz", "--keep", "0.3", "--score", "duel"], "did you mean dual"),
+        (["prune", "points.npz", "--keep", "0.3", "--rule", "betta"], "did you mean beta"),
         (["prune", "points.npz", "--keep", "0.3", "--c_d", "4"], "--c_d"),
         (["prune", "points.npz", "--keep", "0.3", "--window", "ten"], "--window"),
         (["prune", "points.npz", "--keep", "0.3", "--label", "colour"], "colour"),
@@ -226,9 +226,9 @@ def test_a_score_may_be_the_mean_over_runs(points, capsys):
 
     for seed, out in ((0, "one"), (1, "other")):
         run(capsys, "record", points, "--epochs", 3, "--model", "mlp", "--seed", seed, "--out", out)
-        run(capsys, "score", out, "--method", "el2n")
+        run(capsys, "score", out, "--score", "el2n")
     each = [load(f"{out}/scores-el2n").score for out in ("one", "other")]
-    code, _, _ = run(capsys, "score", "one", "--method", "el2n", "--average-with", "other")
+    code, _, _ = run(capsys, "score", "one", "--score", "el2n", "--average-with", "other")
     assert code == 0
     assert np.allclose(load("one/scores-el2n").score, np.mean(each, axis=0))
     assert load("one/scores-el2n").provenance.params == {"runs": 2}
@@ -238,8 +238,8 @@ def test_a_score_may_be_the_mean_over_runs(points, capsys):
     ("argv", "says"),
     [
         (["select", "r", "--keep", "0.1", "--preset", "cifar1000"], "no preset 'cifar1000' of select methods"),
-        (["select", "r", "--keep", "150", "--preset", "cifar10", "--method", "ccs"], "0.1: cut=0.3"),
-        (["score", "r", "--method", "tdds", "--preset", "cifar100"], "0.7: count=90, window=10; 0.5: count=70"),
+        (["select", "r", "--keep", "150", "--preset", "cifar10", "--rule", "ccs"], "0.1: cut=0.3"),
+        (["score", "r", "--score", "tdds", "--preset", "cifar100"], "0.7: count=90, window=10; 0.5: count=70"),
     ],
 )
 def test_a_preset_that_cannot_be_meant_is_refused(argv, says, capsys):
@@ -251,9 +251,9 @@ def test_a_preset_that_cannot_be_meant_is_refused(argv, says, capsys):
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        (["--method", "beta", "--preset", "cifar10"], "beta for cifar10 is unverified: c_d=5.5"),
-        (["--method", "top", "--preset", "cifar10"], "nothing is published of top for cifar10"),
-        (["--method", "beta", "--preset", "cifar100"], None),
+        (["--rule", "beta", "--preset", "cifar10"], "beta for cifar10 is unverified: c_d=5.5"),
+        (["--rule", "top", "--preset", "cifar10"], "nothing is published of top for cifar10"),
+        (["--rule", "beta", "--preset", "cifar100"], None),
     ],
 )
 def test_a_run_with_a_preset_says_what_is_unverified(argv, says, capsys):
@@ -266,6 +266,6 @@ def test_a_preset_becomes_the_default_of_the_knobs_and_says_what_is_unverified(c
     _, told, _ = run(capsys, "select", "r", "--keep", 0.1, "--preset", "cifar10", "--help")
     assert "unverified" in told
     assert "5.5" in told
-    _, told, _ = run(capsys, "select", "r", "--keep", 0.1, "--preset", "cifar100", "--method", "ccs", "--help")
+    _, told, _ = run(capsys, "select", "r", "--keep", 0.1, "--preset", "cifar100", "--rule", "ccs", "--help")
     assert "unverified" not in told
     assert "[default: 0.5]" in told

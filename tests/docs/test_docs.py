@@ -22,6 +22,7 @@ def make():
 def test_the_generated_pages_are_fresh(make):
     assert (ROOT / "docs/methods.md").read_text() == make.methods_page(), "run `make docs`"
     assert (ROOT / "docs/cli.md").read_text() == make.cli_page(), "run `make docs`"
+    assert (ROOT / "src/datapare/__init__.pyi").read_text() == make.stub(), "run `make docs`"
 
 
 def blocks(language):
@@ -57,5 +58,5 @@ def test_every_verb_is_in_the_readme():
     from datapare.cli import app
 
     text = (ROOT / "README.md").read_text()
-    for verb in (name.replace("_", "-") for name in app.verbs()):
+    for verb in (name.replace("_", "-") for name in app.commands()):
         assert f"`{verb}`" in text or f"datapare {verb}" in text, verb

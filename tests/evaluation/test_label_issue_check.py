@@ -10,7 +10,7 @@ from datapare.artifacts import Dynamics
 from datapare.cli import app
 from datapare.evaluation.label_issue_check import check_suspects, corrupt
 from datapare.methods.label_issues import label_issues
-from datapare.pipeline.label_decisions import Decisions, decided, read_decisions, write_decisions
+from datapare.pipeline.label_decisions import Decisions, apply_decisions, read_decisions, write_decisions
 from datapare.training import TrainingConfig
 
 QUICK = TrainingConfig(
@@ -213,14 +213,14 @@ def test_new_labels_reach_the_exported_dataset(recorded, tmp_path):
     data, _ = recorded
     subset = dp.Subset(np.arange(0, 300, 2), 300)
     new = {0: (int(data.label[0]) + 1) % 3, 1: 0}
-    made, same, told = decided(data, subset, Decisions(np.array([5]), new))
+    made, same, told = apply_decisions(data, subset, Decisions(np.array([5]), new))
     assert told == "1 of the kept examples get a new label"
     again = dp.open_dataset(dp.export(made, same, tmp_path / "out"))
     expected = data.label[subset.index].copy()
     expected[0] = new[0]
     assert np.array_equal(again.label, expected)
     with pytest.raises(dp.InputError, match="keeps 1 examples that the decisions drop"):
-        decided(data, subset, Decisions(np.array([4, 5])))
+        apply_decisions(data, subset, Decisions(np.array([4, 5])))
 
 
 def test_the_verbs_from_record_to_export(clouds, tmp_path, monkeypatch, capsys):
@@ -239,13 +239,13 @@ def test_the_verbs_from_record_to_export(clouds, tmp_path, monkeypatch, capsys):
     assert "training once more with 10% of the labels flipped: 6 epochs, which took" in told
     assert "of 30 flipped labels (recall" in told
     with pytest.raises(SystemExit):
-        run("score", "r", "--method", "dyn_unc", "--window", 3)
+        run("score", "r", "--score", "dyn_unc", "--window", 3)
     from pathlib import Path
 
-    path = Path("r/suspects.csv")
+    path = Path("r/label-issues.csv")
     edit(path, {0: {"decision": "drop"}, 1: {"decision": "relabel"}})
     with pytest.raises(SystemExit):
-        run("select", "r", "--keep", 0.9, "--score", "dyn_unc", "--method", "top", "--decisions", path)
+        run("select", "r", "--keep", 0.9, "--score", "dyn_unc", "--rule", "top", "--decisions", path)
     with pytest.raises(SystemExit):
         run("export", "r", "--keep", 0.9, "--decisions", path)
     assert "get a new label" in capsys.readouterr().out

@@ -39,9 +39,9 @@ def test_the_command_line_records_a_pass_and_says_which_one_a_score_expects(tmp_
     given = ["--epochs", "2", "--model", "mlp", "--observed", "eval-pass", "--out", run]
     said(capsys, "record", tmp_path / "points.npz", *given)
     assert dp.load(run / "dynamics").observed == "eval-pass"
-    told = said(capsys, "score", run, "--method", "dual", "--window", 2)
+    told = said(capsys, "score", run, "--score", "dual", "--window", 2)
     assert "the authors of dual recorded a train-pass, and this is an eval-pass" in told
-    assert "authors" not in said(capsys, "score", run, "--method", "el2n")
+    assert "authors" not in said(capsys, "score", run, "--score", "el2n")
 
 
 def said(capsys, *argv):

@@ -66,9 +66,9 @@ def test_weights_are_a_column_of_the_table(tmp_path):
     np.savez(tmp_path / "points.npz", x=rng.normal(size=(120, 6)).astype(np.float32) + y[:, None], y=y)
     channels = ("error_norm", "prob", "embedding")
     made = dp.prune(
-        tmp_path / "points.npz", keep=0.3, out=tmp_path / "run", method="el2n", selection="craig",
+        tmp_path / "points.npz", keep=0.3, out=tmp_path / "run", score="el2n", rule="craig",
         score_params={"first": 0, "count": 2},
-        record_with={"epochs": 4, "schedule_epochs": 8, "model": "mlp", "channels": channels},
+        record_options={"epochs": 4, "schedule_epochs": 8, "model": "mlp", "channels": channels},
     )  # fmt: skip
     table = pq.read_table(made.examples)
     weight = table["weight"].to_numpy()

@@ -10,7 +10,7 @@ from datapare import storage
 from datapare.cli import app
 from datapare.errors import InputError
 from datapare.evaluation.costs import duration
-from datapare.pipeline.cost_estimate import CostEstimate, _size, forecast
+from datapare.pipeline.cost_estimate import CostEstimate, _size, estimate_cost
 from datapare.training.config import TrainingConfig
 
 SHORT = {"epochs": 3, "schedule_epochs": 8, "model": "mlp"}
@@ -43,12 +43,12 @@ def test_seconds_are_updates_times_the_measured_step():
     assert f.seconds(f.subset, f.count) == 40 * 5 * 0.5
     scoring, saved = 10 * 16 * 0.5, 40 * (16 - 5) * 0.5
     assert scoring < saved
-    assert "pays       after 1 training on" in "\n".join(f.lines())
+    assert "pays       after 1 training on" in "\n".join(f.describe())
 
 
 def test_a_subset_that_trains_as_long_never_pays():
     f = told(subset=TrainingConfig(epochs=200, batch=64))
-    assert "never by time" in "\n".join(f.lines())
+    assert "never by time" in "\n".join(f.describe())
 
 
 def test_times_and_sizes_are_told_in_the_unit_that_suits():
@@ -72,7 +72,7 @@ def test_the_dry_run_tells_everything_and_writes_nothing(points, capsys):
 
 def test_the_record_takes_the_bytes_that_were_told(points):
     wish = {**SHORT, "channels": ("target_prob", "margin", "logit_mean", "embedding", "prob")}
-    made = forecast(points, keep=0.3, record_with=wish)
+    made = estimate_cost(points, keep=0.3, record_options=wish)
     dp.record(dp.open_dataset(points), out="dynamics", **wish)
     assert storage.is_finished(points.parent / "dynamics")
     real = sum(file.stat().st_size for file in (points.parent / "dynamics").glob("*.npy"))
@@ -81,19 +81,19 @@ def test_the_record_takes_the_bytes_that_were_told(points):
 
 def test_what_is_made_after_the_training_is_counted(points):
     plain, more = (
-        forecast(points, keep=0.3, record_with={**SHORT, "channels": names})
+        estimate_cost(points, keep=0.3, record_options={**SHORT, "channels": names})
         for names in (("target_prob",), ("target_prob", "distorted_loss"))
     )
     assert plain.extra == 0
     assert more.extra == 25
     assert more.record - plain.record == 400 * 50 * 4
-    assert "scoring    28 epochs" in more.lines()[1]
-    twice = forecast(points, keep=0.3, record_with={**SHORT, "observed": "eval-pass"})
+    assert "scoring    28 epochs" in more.describe()[1]
+    twice = estimate_cost(points, keep=0.3, record_options={**SHORT, "observed": "eval-pass"})
     assert twice.extra == pytest.approx(3 * 0.4)
 
 
 def test_the_measured_step_is_of_the_order_of_the_real_one(points):
-    made = forecast(points, keep=0.3, record_with=SHORT)
+    made = estimate_cost(points, keep=0.3, record_options=SHORT)
     real = dp.record(dp.open_dataset(points), **SHORT)
     assert made.epoch < 100 * float(np.median(real.seconds))
     assert made.epoch > 0.01 * float(np.median(real.seconds))
@@ -103,7 +103,7 @@ def test_the_measured_step_is_of_the_order_of_the_real_one(points):
 
 
 def test_both_batch_sizes_are_timed(points):
-    made = forecast(points, keep=0.1, record_with=SHORT)
+    made = estimate_cost(points, keep=0.1, record_options=SHORT)
     assert set(made.step) == {128, 32}
     assert made.subset.batch == 32
 
@@ -111,9 +111,9 @@ def test_both_batch_sizes_are_timed(points):
 @pytest.mark.parametrize("keep", [0, 401])
 def test_an_impossible_keep_is_refused(points, keep):
     with pytest.raises(InputError, match="keep"):
-        forecast(points, keep=keep)
+        estimate_cost(points, keep=keep)
 
 
 def test_the_wrong_model_is_refused_before_anything_is_timed(points):
     with pytest.raises(InputError, match="does not read embedding data"):
-        forecast(points, keep=0.3, record_with={"model": "resnet18"})
+        estimate_cost(points, keep=0.3, record_options={"model": "resnet18"})

@@ -48,10 +48,10 @@ def test_a_fraction_is_recorded_and_the_rest_never_observed(points, tmp_path):
 def test_one_call_scores_a_fraction_and_predicts_the_rest(points, tmp_path, method):
     said = []
     options = {
-        "keep": 0.3, "score_params": {"window": 3}, "record_with": SHORT, "score_fraction": 0.25, "extrapolate": method,
-        "out": tmp_path / "run",
+        "keep": 0.3, "score_params": {"window": 3}, "record_options": SHORT, "score_fraction": 0.25,
+        "extrapolate": method, "out": tmp_path / "run",
     }  # fmt: skip
-    made = dp.prune(points, **options, announce=said.append)
+    made = dp.prune(points, **options, on_message=said.append)
     assert len(made.subset) == 72
     assert any(line.startswith(f"predicting 180 of 240 scores with {method}") for line in said)
     assert any(line.startswith("predicted against hidden scores") and "best 30 %" in line for line in said)
@@ -65,10 +65,10 @@ def test_one_call_scores_a_fraction_and_predicts_the_rest(points, tmp_path, meth
     assert "180 scores were extrapolated, not observed: predicted against hidden scores" in page
     assert "Not every example was observed" not in page
     said.clear()
-    again = dp.prune(points, **options, announce=said.append)
+    again = dp.prune(points, **options, on_message=said.append)
     assert not again.fresh
     assert not any(line.startswith("predicting") for line in said)
-    other = dp.prune(points, **{**options, "keep": 0.5}, announce=said.append)
+    other = dp.prune(points, **{**options, "keep": 0.5}, on_message=said.append)
     assert len(other.subset) == 120
     assert not any(line.startswith("predicting") for line in said)
 
@@ -78,7 +78,12 @@ def test_an_unscored_fraction_needs_a_sensible_call(points, tmp_path):
         dp.prune(points, keep=0.3, extrapolate="gnn", out=tmp_path / "run")
     with pytest.raises(dp.InputError, match="3 classes"):
         dp.prune(
-            points, keep=0.3, score_fraction=0.005, score_params={"window": 3}, record_with=SHORT, out=tmp_path / "run"
+            points,
+            keep=0.3,
+            score_fraction=0.005,
+            score_params={"window": 3},
+            record_options=SHORT,
+            out=tmp_path / "run",
         )
     with pytest.raises(dp.InputError, match="no parameter 'depth'"):
         dp.prune(points, keep=0.3, score_fraction=0.5, extrapolate_params={"depth": 3}, out=tmp_path / "run")
@@ -93,7 +98,7 @@ def test_the_one_command_takes_every_method_and_its_knobs(points, capsys):
     made = dp.load(points.parent / "points.npz.datapare/scores-dual+gnn")
     assert (made.provenance.params["k"], made.provenance.params["epochs"]) == (4, 3)
     assert dp.load(points.parent / "points.npz.datapare/dynamics").epochs == 4
-    d2 = ("--select", "d2", "--k", 2, "--extrapolate-k", 7)
+    d2 = ("--rule", "d2", "--k", 2, "--extrapolate-k", 7)
     code, _, complaint = run(capsys, "prune", points, *some, *d2, "--out", "other")
     assert code == 0, complaint
     assert dp.load("other/scores-dual+knn").provenance.params["k"] == 7
@@ -104,8 +109,8 @@ def test_the_one_command_takes_every_method_and_its_knobs(points, capsys):
 @pytest.mark.parametrize("extrapolate", names("extrapolate"))
 def test_no_two_knobs_of_a_call_share_a_flag(select, extrapolate):
     for score in names("score"):
-        argv = ["prune", "--method", score, "--select", select, "--extrapolate", extrapolate]
-        assert app.flagged("prune", app.verbs()["prune"], argv)
+        argv = ["prune", "--score", score, "--rule", select, "--extrapolate", extrapolate]
+        assert app.flagged("prune", app.commands()["prune"], argv)
 
 
 def test_a_dry_run_counts_the_fraction(points, capsys):

@@ -14,7 +14,7 @@ from PIL import Image
 import datapare as dp
 from datapare.cli import app
 from datapare.errors import BusyError, MismatchError
-from datapare.lock import hold
+from datapare.storage import folder_lock
 from datapare.training.scoring_run import planned
 
 SHORT = {"epochs": 4, "schedule_epochs": 8, "model": "mlp"}
@@ -35,14 +35,14 @@ def write_points(path, count=120, seed=0):
 
 
 def prune(path, out, **more):
-    options = {"keep": 0.3, "score_params": {"window": 3}, "record_with": SHORT, **more}
+    options = {"keep": 0.3, "score_params": {"window": 3}, "record_options": SHORT, **more}
     return dp.prune(path, out=out, **options)
 
 
 def test_one_call_makes_the_smaller_dataset_the_table_and_the_report(points, tmp_path):
     before = points.read_bytes()
     said = []
-    made = prune(points, tmp_path / "run", announce=said.append)
+    made = prune(points, tmp_path / "run", on_message=said.append)
     assert said[0] == "keep 36, drop 84 of 120 examples"
     assert points.read_bytes() == before
     full = np.load(points)
@@ -60,7 +60,7 @@ def test_a_finished_command_does_no_work_and_says_so(points, tmp_path):
     first = prune(points, tmp_path / "run")
     stamps = {f: f.stat().st_mtime_ns for f in (tmp_path / "run").rglob("*") if f.is_file() and f.name != ".lock"}
     said = []
-    again = prune(points, tmp_path / "run", announce=said.append)
+    again = prune(points, tmp_path / "run", on_message=said.append)
     assert first.fresh
     assert not again.fresh
     assert any("not training again" in line for line in said)
@@ -72,7 +72,7 @@ def test_a_finished_command_does_no_work_and_says_so(points, tmp_path):
 def test_another_keep_uses_the_same_record(points, tmp_path):
     prune(points, tmp_path / "run")
     said = []
-    made = prune(points, tmp_path / "run", keep=0.5, announce=said.append)
+    made = prune(points, tmp_path / "run", keep=0.5, on_message=said.append)
     assert len(made.subset) == 60
     assert any("not training again" in line for line in said)
 
@@ -85,9 +85,9 @@ def test_the_same_seed_makes_the_same_subset(points, tmp_path):
 
 
 def test_another_seed_in_the_same_place_is_refused(points, tmp_path):
-    prune(points, tmp_path / "run", selection="random", record_with={**SHORT, "seed": 0})
+    prune(points, tmp_path / "run", rule="random", record_options={**SHORT, "seed": 0})
     with pytest.raises(dp.InputError, match="seed 0"):
-        prune(points, tmp_path / "run", selection="random", seed=3, record_with={**SHORT, "seed": 0})
+        prune(points, tmp_path / "run", rule="random", seed=3, record_options={**SHORT, "seed": 0})
 
 
 def test_a_changed_dataset_is_refused(points, tmp_path):
@@ -152,15 +152,15 @@ def test_the_epochs_of_a_record_are_known_from_the_sizes_of_the_images(tmp_path)
 )
 def test_epochs_that_will_not_be_recorded_are_missed_before_the_training(points, tmp_path, method, params):
     if method in {"forgetting", "fatb"}:
-        assert len(prune(points, tmp_path / "run", method=method, selection="top", score_params=params).subset) == 36
+        assert len(prune(points, tmp_path / "run", score=method, rule="top", score_params=params).subset) == 36
         return
     with pytest.raises(dp.InputError, match=f"a record of 4 epochs is too short for {method}: "):
-        prune(points, tmp_path / "run", method=method, score_params=params)
+        prune(points, tmp_path / "run", score=method, score_params=params)
     assert not (tmp_path / "run").exists()
 
 
 def test_a_second_process_is_refused(points, tmp_path):
-    with hold(tmp_path / "run", "working"), pytest.raises(BusyError, match="another process"):
+    with folder_lock(tmp_path / "run", "working"), pytest.raises(BusyError, match="another process"):
         prune(points, tmp_path / "run")
 
 
@@ -175,7 +175,7 @@ def test_an_impossible_keep_is_refused_before_anything_is_written(points, tmp_pa
 @pytest.mark.parametrize("balance", [None, "proportional", "uniform"])
 def test_every_combination_keeps_the_exact_count(points, tmp_path, method, balance):
     params = {"window": 3}
-    made = prune(points, tmp_path / "run", method=method, score_params=params, balance=balance, keep=0.25)
+    made = prune(points, tmp_path / "run", score=method, score_params=params, balance=balance, keep=0.25)
     assert len(made.subset) == 30
     if balance:
         assert np.bincount(np.load(made.dataset / "points.npz")["y"]).tolist() == [15, 15]
@@ -183,13 +183,13 @@ def test_every_combination_keeps_the_exact_count(points, tmp_path, method, balan
 
 SCRIPT = """
 import sys, datapare as dp
-dp.prune(sys.argv[1], out=sys.argv[2], keep=0.3, record_with={"epochs": 30, "schedule_epochs": 40, "model": "mlp"})
+dp.prune(sys.argv[1], out=sys.argv[2], keep=0.3, record_options={"epochs": 30, "schedule_epochs": 40, "model": "mlp"})
 """
 
 
 def test_killed_anywhere_the_same_call_ends_in_the_same_subset(points, tmp_path):
     calm = dp.prune(
-        points, out=tmp_path / "calm", keep=0.3, record_with={"epochs": 30, "schedule_epochs": 40, "model": "mlp"}
+        points, out=tmp_path / "calm", keep=0.3, record_options={"epochs": 30, "schedule_epochs": 40, "model": "mlp"}
     )
     killed = 0
     for wait in (0.05, 0.1, 0.15, 60):  # seconds after the record has begun; the last one lets it finish
@@ -270,7 +270,7 @@ def test_a_record_serves_the_same_examples_in_another_order(points, tmp_path):
 
 @pytest.mark.parametrize(("method", "params"), [("rmd", {}), ("tdds", {"window": 3})])
 def test_what_the_score_reads_is_recorded_without_being_asked_for(points, tmp_path, method, params):
-    made = prune(points, tmp_path / "run", method=method, score_params=params, selection="top")
+    made = prune(points, tmp_path / "run", score=method, score_params=params, rule="top")
     assert len(made.subset) == 36
     wanted = {"rmd": "embedding", "tdds": "kl_step"}[method]
     recorded = dp.load(tmp_path / "run/dynamics")
@@ -279,7 +279,7 @@ def test_what_the_score_reads_is_recorded_without_being_asked_for(points, tmp_pa
 
 def test_what_no_training_records_is_refused_before_any_training(points, tmp_path):
     with pytest.raises(dp.InputError, match="h_score reads 'runs_correct', which no training of ours records"):
-        prune(points, tmp_path / "run", method="h_score", score_params={}, selection="top")
+        prune(points, tmp_path / "run", score="h_score", score_params={}, rule="top")
     assert not (tmp_path / "run").exists()
 
 
@@ -312,7 +312,7 @@ def child(out, deadly):
         left = [deadly]
         os.rename, os.replace = dying(os.rename, left), dying(os.replace, left)
         how = {"epochs": 3, "schedule_epochs": 6, "model": "mlp"}
-        dp.prune(sys.argv[1], out=out, keep=0.3, score_params={"window": 3}, record_with=how)
+        dp.prune(sys.argv[1], out=out, keep=0.3, score_params={"window": 3}, record_options=how)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.wait()[1])
 assert child("calm", deadly=-1) == 0
@@ -391,6 +391,6 @@ def test_two_subsets_of_one_rule_are_told_apart_by_their_scores(points, tmp_path
 
 def test_whether_the_ranking_settled_is_said(points, tmp_path):
     said = []
-    record_with = {**SHORT, "until_stable": True}  # four epochs are too few to know
-    prune(points, tmp_path / "run", record_with=record_with, announce=said.append)
+    record_options = {**SHORT, "until_stable": True}  # four epochs are too few to know
+    prune(points, tmp_path / "run", record_options=record_options, on_message=said.append)
     assert "the ranking did not settle in 4 epochs" in said

@@ -95,7 +95,7 @@ def test_saving_replaces_its_own_kind_and_nothing_else(tmp_path):
         (lambda f: (f / "score.npy").write_bytes(b"\x93NUMPY"), "missing or damaged"),
         (lambda f: np.save(f / "score.npy", np.zeros(7)), "not what meta.json says"),
         (lambda f: (f / META).write_text("{"), "cannot be read"),
-        (lambda f: (f / META).write_text(json.dumps({"datapare": 99, "noun": "scores"})), "this version"),
+        (lambda f: (f / META).write_text(json.dumps({"datapare": 99, "noun": "scores"})), "newer version"),
         (lambda f: (f / META).write_text("[]"), "this version"),
     ],
 )

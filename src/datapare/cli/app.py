@@ -1,4 +1,4 @@
-"""The command line: one verb per public function, flags from signatures, no arithmetic."""
+"""The command line: one command per public function, flags from signatures, no arithmetic."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ import typer
 from typer import Option
 
 from datapare.cli import commands as package
-from datapare.cli.flags import command
+from datapare.cli.method_flags import command
 from datapare.errors import DatapareError
 
 INTERRUPTED = 130
@@ -19,41 +19,41 @@ INTERRUPTED = 130
 
 ORDER = (
     "prune", "record", "embed", "score", "extrapolate", "select", "export", "compare", "sweep", "label_issues",
-    "report",    "measure", "perturb", "methods", "show", "doctor",
+    "report", "measure", "perturb", "methods", "show", "doctor",
 )  # fmt: skip
 
 
-def verbs() -> dict[str, ModuleType]:
-    """Every file of verbs/, in the order that help shows them."""
+def commands() -> dict[str, ModuleType]:
+    """Return the module of every command, in the order that help shows them."""
     found = [module.name for module in iter_modules(package.__path__)]
     ranked = sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
     return {name: import_module(f"datapare.cli.commands.{name}") for name in ranked}
 
 
 def flagged(name: str, module: ModuleType, argv: Sequence[str]) -> Callable[..., None]:
-    """The verb of a file with all its flags: its own, its groups', and the knobs of the methods that `argv` names."""
-    return command(getattr(module, name), getattr(module, "GROUPS", {}), getattr(module, "METHOD_PARAMS", {}), argv)
+    """Return a command with all its flags: its own, its option tables', and the parameters of the methods it names."""
+    return command(getattr(module, name), getattr(module, "OPTIONS", {}), getattr(module, "METHOD_PARAMS", {}), argv)
 
 
 def build(argv: Sequence[str]) -> typer.Typer:
-    """The application, with the knobs of the methods that `argv` names."""
+    """Return the application, with the parameters of the methods that `argv` names as flags."""
     app = typer.Typer(
-        help="Pare a labelled dataset down to the examples worth training on, judged from the first few epochs.",
+        help="Pare a labelled dataset down to the examples worth training on, from the first few epochs of training.",
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode="markdown",  # "rich" would take [default: …] for markup and swallow it
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for name, module in verbs().items():
+    for name, module in commands().items():
         app.command(name.replace("_", "-"))(flagged(name, module, argv))
     app.callback()(top)
     return app
 
 
-def tell_version(*, asked: bool) -> None:
-    """Print the version and stop, when asked to."""
-    if asked:
+def print_version(*, requested: bool) -> None:
+    """Print the version and stop, when it is requested."""
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"datapare {version('datapare')}")
@@ -64,10 +64,15 @@ def top(
     *,
     version: Annotated[
         bool,
-        Option("--version", help="Print the version.", is_eager=True, callback=lambda asked: tell_version(asked=asked)),
+        Option(
+            "--version",
+            help="Print the version.",
+            is_eager=True,
+            callback=lambda requested: print_version(requested=requested),
+        ),
     ] = False,
 ) -> None:
-    """Pare a labelled dataset down to the examples worth training on, judged from the first few epochs."""
+    """Pare a labelled dataset down to the examples worth training on, from the first few epochs of training."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -80,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise SystemExit(error.exit_code) from None
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
-            typer.echo("datapare: interrupted; the same command goes on where it stopped", err=True)
+            typer.echo("datapare: interrupted; the same command resumes where it stopped", err=True)
         raise
 
 

@@ -1,10 +1,8 @@
-"""What the terminal shows: method lists, recipes, tables, progress bars. The words are the report's."""
+"""What the terminal shows: method lists and tables."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from inspect import Parameter
-from pathlib import Path
 from textwrap import fill
 from typing import Any
 
@@ -22,44 +20,25 @@ TITLES = {
 
 
 def list_methods() -> None:
-    """Print every method: its name, what it does, what it reads, its knobs, its cost and its source."""
+    """Print every method: its name, what it does, what it reads, its parameters, its cost and its source."""
     for group_name in METHOD_GROUPS:
         typer.secho(f"\n{group_name}", bold=True, nl=False)
         typer.echo(f" · {TITLES[group_name]}")
         for name in names(group_name):
             found = find(group_name, name)
             cost = found.section("Cost").rstrip(".")
-            facts = [f"reads {', '.join(found.reads)}", param_line(found.params), found.section("Source")]
-            facts.insert(2, cost and f"costs {cost[0].lower()}{cost[1:]}")
+            notes = [f"reads {', '.join(found.reads)}", param_line(found.params), found.section("Source")]
+            notes.insert(2, cost and f"costs {cost[0].lower()}{cost[1:]}")
             typer.echo(fill(f"{name:20} {found.title}", 100, subsequent_indent=" " * 21))
-            typer.echo(fill(" · ".join(filter(None, facts)), 100, initial_indent=" " * 21, subsequent_indent=" " * 21))
+            typer.echo(fill(" · ".join(filter(None, notes)), 100, initial_indent=" " * 21, subsequent_indent=" " * 21))
 
 
 def param_line(params: Mapping[str, Parameter]) -> str:
-    """Knobs with their defaults, as flags."""
+    """Return parameters with their defaults, as flags."""
     return " ".join(
         f"--{name.replace('_', '-')}" + ("" if p.default is p.empty or p.default is None else f" {p.default}")
         for name, p in params.items()
     )
-
-
-def show_recipe(provenance: Mapping[str, Any], depth: int = 1) -> None:
-    """Print a recipe and those it came from, indented."""
-    from datapare.reporting.tables import plain_knobs
-
-    told = [*plain_knobs(provenance["params"]), *([] if provenance["seed"] is None else [("seed", provenance["seed"])])]
-    line = f"{provenance['step']} {provenance['method']}: " + ", ".join(f"{name} {value}" for name, value in told)
-    typer.echo(fill(line, 100, initial_indent="  " * depth, subsequent_indent="  " * (depth + 2)))
-    for parent in provenance["parents"]:
-        show_recipe(parent, depth + 1)
-
-
-def show_run(run: Path, facts: Mapping[str, Any]) -> None:
-    """Print which dataset a run folder is about, and what stands in it."""
-    typer.echo(f"run on {facts['examples']:,} examples of {facts['path']}")
-    for place in sorted(meta.parent for meta in run.rglob("meta.json")):
-        if "trainings" not in place.parts:
-            typer.echo(f"  {place}")
 
 
 def show_comparison(comparison: Any) -> None:
@@ -78,8 +57,8 @@ def show_comparison(comparison: Any) -> None:
     for arm in arms(comparison):
         least = "" if arm.worst_class is None else f"{100 * arm.worst_class[1]:.1f} ({arm.worst_class[0]})"
         table.add_row(
-            escaped(arm.name), f"{arm.count:,}", f"{100 * arm.accuracy.mean:.2f}", told(arm.difference), escaped(least),
-            f"{arm.epochs:.1f}", duration(60 * arm.minutes),
+            escaped(arm.name), f"{arm.count:,}", f"{100 * arm.accuracy.mean:.2f}", format_interval(arm.difference),
+            escaped(least), f"{arm.epochs:.1f}", duration(60 * arm.minutes),
         )  # fmt: skip
     console.print(table)
     if comparison.groups:
@@ -112,19 +91,19 @@ def show_sizes(tried: Sequence[Any]) -> None:
     )
     for size in tried:
         saved = [f"{one.saved.epochs:+.1f}".replace("-", "−") for one in size.savings]
-        lost, apart = told(size.lost), told(size.arm.difference)
+        lost, apart = format_interval(size.lost), format_interval(size.arm.difference)
         table.add_row(escaped(size.arm.name), f"{100 * size.arm.accuracy.mean:.2f}", lost, apart, *saved)
     Console().print(table)
 
 
-def told(apart: Any) -> str:
-    """An interval of differences in points, as text; empty for None."""
+def format_interval(difference: Any) -> str:
+    """Return an interval of differences in points, as text; empty for None."""
     from datapare.evaluation.verdicts import points
 
-    if apart is None or math.isnan(apart.mean):
+    if difference is None or math.isnan(difference.mean):
         return ""
-    ends = "no interval" if math.isnan(apart.low) else f"{points(apart.low)} to {points(apart.high)}"
-    return f"{points(apart.mean)} ({ends})"
+    ends = "no interval" if math.isnan(difference.low) else f"{points(difference.low)} to {points(difference.high)}"
+    return f"{points(difference.mean)} ({ends})"
 
 
 def escaped(name: str) -> str:
@@ -141,7 +120,7 @@ def show_checked(checked: Mapping[str, Any]) -> None:
             f"{name:12} found {one.found:,} of {one.flipped:,} flipped labels (recall {one.recall:.0%}); "
             f"{one.precision:.0%} of the {one.flagged:,} it flagged were flipped"
         )
-    typer.echo("people's mistakes are harder to see than flips drawn by chance, and maybe fewer: expect less")
+    typer.echo("mistakes of annotators are harder to see than flips drawn by chance, and may be fewer: expect less")
 
 
 def show_correlation(methods: list[str], correlation: Any) -> None:
@@ -149,58 +128,3 @@ def show_correlation(methods: list[str], correlation: Any) -> None:
     against = methods.index("dual") if "dual" in methods else 0
     for name, value in sorted(zip(methods, correlation[against], strict=True), key=lambda pair: -pair[1]):
         typer.echo(f"{name:24} {value:+.2f} rank correlation with {methods[against]}")
-
-
-class bars(AbstractContextManager[Callable[[Any], None]]):  # noqa: N801 - reads as a verb in a with statement
-    """A progress bar for the recorded training, drawn on standard error."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.bar = Progress(
-            TextColumn("{task.fields[stage]}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[speed]}"), TimeRemainingColumn(), console=Console(stderr=True),
-        )  # fmt: skip
-        self.tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> Callable[[Any], None]:
-        return self.step
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
-
-    def step(self, p: Any) -> None:
-        """Draw where the training stands."""
-        fields: dict[str, Any] = {
-            "stage": p.making or f"epoch {p.epoch + 1}/{p.epochs}",
-            "speed": f"{p.per_second:,.0f} examples/s, loss {p.loss:.3f}",
-        }
-        done = p.examples_done if p.making else p.epoch * p.examples_total + p.examples_done
-        self.bar.start()  # not before there is something to draw, or it leaves an empty line above an error
-        if p.making not in self.tasks:
-            total = p.examples_total if p.making else p.epochs * p.examples_total
-            self.tasks[p.making] = self.bar.add_task("", total=total, **fields)
-        self.bar.update(self.tasks[p.making], completed=done, **fields)
-
-
-class counting(AbstractContextManager[Callable[[int, int, str], None]]):  # noqa: N801 - as above
-    """A progress bar for many trainings."""
-
-    def __init__(self, what: str) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self.bar = Progress(console=Console(stderr=True))
-        self.task = self.bar.add_task(what, total=None)
-
-    def step(self, done: int, total: int, arm: str) -> None:
-        """Draw how many trainings are done."""
-        self.bar.start()
-        self.bar.update(self.task, completed=done, total=total, description=arm)
-
-    def __enter__(self) -> Callable[[int, int, str], None]:
-        return self.step
-
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()

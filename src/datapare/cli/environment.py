@@ -1,4 +1,4 @@
-"""What this machine offers, told in a few lines that help to understand a slow or failing run."""
+"""Describe the machine in a few lines that help to understand a slow or failing run."""
 
 import os
 import platform
@@ -9,18 +9,18 @@ OPTIONAL = {"transformers": "pretrained backbones", "accelerate": "several proce
 MATRIX_UNITS = ("amx_bf16", "avx512_bf16")
 
 
-def examine() -> dict[str, str]:
-    """Versions, cores, devices and optional libraries, by name."""
+def doctor() -> dict[str, str]:
+    """Return versions, cores, devices and optional libraries by name, as `datapare doctor` prints them."""
     import torch
 
-    told = {name: _version(name) for name in ("datapare", "numpy", "torch", "datasets", "pyarrow", "pillow")}
-    told["python"] = platform.python_version()
-    told["cores"] = str(os.cpu_count())
-    told["bf16 units"] = ", ".join(_units()) or "none: training runs in fp32"
-    told["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    found = {name: _version(name) for name in ("datapare", "numpy", "torch", "datasets", "pyarrow", "pillow")}
+    found["python"] = platform.python_version()
+    found["cores"] = str(os.cpu_count())
+    found["bf16 units"] = ", ".join(_units()) or "none: training runs in fp32"
+    found["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     for name, purpose in OPTIONAL.items():
-        told[name] = f"{_version(name)} ({purpose})"
-    return told
+        found[name] = f"{_version(name)} ({purpose})"
+    return found
 
 
 def _version(name: str) -> str:

@@ -1,27 +1,34 @@
-"""Flags from signatures: groups of flags that several verbs share, and the knobs of the methods a call names."""
+"""Flags that several commands share: those of the option tables, and a few of the command line alone."""
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from inspect import Parameter
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import NoneType, UnionType
+from typing import Annotated, Any, ForwardRef, Literal, Union, get_args, get_origin
 
 import typer
 
 from datapare.errors import InputError
-from datapare.methods.published_params import datasets_published, published
-from datapare.methods.registry import MethodGroup, find
 from datapare.methods.signals import SIGNALS
+from datapare.options import ExportMode, Option, OptionTable, described
 
-HELP = {"-h", "--help"}
 AMBIGUOUS = 100  # a bare 30 may mean 30 % or 30 examples
-Parameter = inspect.Parameter
-Option = typer.Option
-Group = Callable[..., dict[str, Any]]
-MethodParams = tuple[MethodGroup, str, str]  # the room, the flag that names a method of it, and the default
+Flag = typer.Option
+
+Run = Annotated[Path, typer.Argument(help="A run folder, made by record or prune.", metavar="RUN")]
+Data = Annotated[str, typer.Argument(help="Folder, file, glob or hub name of the labelled dataset.", metavar="PATH")]
+Keep = Annotated[str, Flag(help="Fraction to keep, such as 0.3, or a count, such as 15000.")]
+Score = Annotated[str, Flag(help="Score; see datapare methods.")]
+Rule = Annotated[str, Flag(help="Selection rule; see datapare methods.")]
+Preset = Annotated[str | None, Flag(help="Use the parameters published for a dataset, such as cifar100.")]
+As = Annotated[
+    ExportMode, Flag("--as", help="How image files get there; index writes only lists of what to keep and drop.")
+]
+Gate = Annotated[bool, Flag("--gate", help="Exit with code 3 unless pruning is shown to be worth it.")]
 
 
 def parse_keep(text: str) -> float:
-    """A fraction such as 0.3, or a count above 100 such as 15000; a bare 30 is refused as ambiguous.
+    """Return a fraction such as 0.3, or a count above 100 such as 15000; a bare 30 is refused as ambiguous.
 
     >>> parse_keep("0.3"), parse_keep("15000")
     (0.3, 15000)
@@ -40,207 +47,59 @@ def parse_keep(text: str) -> float:
     return keep
 
 
-def parse_balance(text: Literal["proportional", "uniform", "none"]) -> Literal["proportional", "uniform"] | None:
-    """How classes share the budget; none = the rule sees all examples at once.
+def option_flags(table: OptionTable) -> list[Parameter]:
+    """Return the options of a table as parameters that typer makes flags of; those of Python alone are left out."""
+    return [_flag(name, type_, option) for name, (type_, option) in described(table).items() if option.flag != ""]
 
-    >>> parse_balance("none"), parse_balance("uniform")
-    (None, 'uniform')
+
+def given_options(table: OptionTable, values: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of a table from the values of its flags; those at their default are left out.
+
+    >>> from datapare.options import OpenOptions
+    >>> given_options(OpenOptions, {"label": "y", "split": "train", "input": None})
+    {'label': 'y'}
     """
-    return None if text == "none" else text
+    known = described(table)
+    plain = {name: _plain(name, value) for name, value in values.items()}
+    return {name: value for name, value in plain.items() if value != known[name][1].default}
 
 
-ON_REQUEST = tuple(signal.name for signal in SIGNALS.values() if signal.recordable and not signal.by_default)
-
-# What several verbs ask for, written once. Each function's parameters become flags.
-Run = Annotated[Path, typer.Argument(help="A run folder, made by record or prune.", metavar="RUN")]
-Data = Annotated[str, typer.Argument(help="Folder, file, glob or hub name of the labelled dataset.", metavar="PATH")]
-Keep = Annotated[str, Option(help="Fraction to keep, such as 0.3, or a count, such as 15000.")]
-Balanced = Annotated[
-    Literal["proportional", "uniform", "none"],
-    Option(help="Apply the rule inside each class, with budgets like the class sizes or as even as they allow."),
-]
-Preset = Annotated[str | None, Option(help="Use the knobs published for a dataset, such as cifar100.")]
-As = Annotated[
-    Literal["copy", "hardlink", "symlink", "index"],
-    Option("--as", help="How image files get there; index writes only lists of what to keep and drop."),
-]
-
-
-Gate = Annotated[bool, Option("--gate", help="Exit with code 3 unless pruning is shown to be worth it.")]
-
-
-def opening(
-    label: Annotated[str | None, Option(help="Column of the labels.")] = None,
-    input: Annotated[list[str] | None, Option(help="Column a model reads; repeat for several.")] = None,  # noqa: A002
-    id: Annotated[str | None, Option(help="Column that identifies an example.")] = None,  # noqa: A002
-    kind: Annotated[
-        Literal["image", "text", "table", "embedding"] | None, Option(help="What the examples are, when unclear.")
-    ] = None,
-    split: Annotated[str, Option(help="Split of a dataset that has several.")] = "train",
-    on_bad_example: Annotated[
-        Literal["fail", "skip"], Option(help="What to do about unreadable examples; skipped ones are listed.")
-    ] = "fail",
-) -> dict[str, Any]:
-    """Say how the dataset is opened; nothing is stored that was not asked for."""
-    given = {"label": label, "input": input, "id": id, "kind": kind, "split": split, "on_bad_example": on_bad_example}
-    usual = {"split": "train", "on_bad_example": "fail"}
-    return {name: value for name, value in given.items() if value is not None and value != usual.get(name)}
-
-
-def recording(
-    preset: Annotated[
-        str | None,
-        Option(help="Training recipe (and published knobs), such as cifar100; chosen by the data if absent."),
-    ] = None,
-    model: Annotated[str | None, Option(help="Built-in name, package.module:function, or transformers:NAME.")] = None,
-    epochs: Annotated[int | None, Option(help="Epochs to train and record.")] = None,
-    schedule_epochs: Annotated[
-        int | None, Option(help="Epochs of the full schedule, of which these are the first.")
-    ] = None,
-    precision: Annotated[Literal["auto", "fp32", "bf16"], Option(help="auto measures which is faster.")] = "auto",
-    channel: Annotated[
-        list[str] | None,
-        Option(help=f"Also {', '.join(ON_REQUEST[:-1])} or {ON_REQUEST[-1]}."),
-    ] = None,
-    observed: Annotated[
-        Literal["train-pass", "eval-pass", "two-view"],
-        Option(help="Record the training's own passes, or un-augmented ones: after each epoch, or before each update."),
-    ] = "train-pass",
-    image_size: Annotated[int | None, Option(help="Side in pixels that images are resized and cropped to.")] = None,
-    until_stable: Annotated[
-        bool, Option("--until-stable", help="Stop once the ranking has settled; --epochs is then how many at most.")
-    ] = False,
-) -> dict[str, Any]:
-    """Say how the training that is recorded runs."""
-    given = {
-        "preset": preset,
-        "model": model,
-        "epochs": epochs,
-        "schedule_epochs": schedule_epochs,
-        "image_size": image_size,
-    }
-    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    if channel:
+def _plain(name: str, value: Any) -> Any:
+    """The value of a flag as its option takes it: `none` stands for None, added channels come after the usual ones."""
+    if name == "channels" and value:
         from datapare.recording.logit_signals import CHANNELS
 
-        chosen["channels"] = tuple(dict.fromkeys([*CHANNELS, *channel]))
-    if until_stable:
-        chosen["until_stable"] = True
-    return {**chosen, "precision": precision, "observed": observed}
+        return tuple(dict.fromkeys([*CHANNELS, *value]))
+    return None if value == "none" else value
 
 
-def retraining(
-    seeds: Annotated[int, Option(help="Trainings of each arm; intervals need at least 3.")] = 3,
-    budget: Annotated[
-        Literal["epochs", "iterations"] | None,
-        Option(help="What a subset's training shares with the full one.  [default: as the recipe says]"),
-    ] = None,
-    epochs: Annotated[
-        int | None, Option(help="Shorten the full schedule to so many epochs.  [default: all of it]")
-    ] = None,
-    model: Annotated[
-        str | None, Option(help="Train another network than the one that scored, named as for record.")
-    ] = None,
-    train: Annotated[
-        str | None,
-        Option(help="Train by your own file.py:function; see examples/own_training.py.", metavar="FILE:FUNCTION"),
-    ] = None,
-    group: Annotated[
-        str | None, Option(help="Column whose values name groups, told beside the mean.", metavar="COLUMN")
-    ] = None,
-    jobs: Annotated[int, Option(help="Trainings at a time, one thread each; results do not depend on it.")] = 1,
-) -> dict[str, Any]:
-    """Say how the trainings that compare subsets run."""
-    return {
-        "seeds": seeds, "budget": budget, "epochs": epochs, "model": model, "train": train, "group": group,
-        "jobs": jobs,
-    }  # fmt: skip
+def _flag(name: str, type_: Any, option: Option) -> Parameter:
+    flag = f"--{(option.flag or name).replace('_', '-')}"
+    kind = _flag_type(type_, option.default)
+    made = Flag(flag, help=option.help.format(signals=_SIGNALS_ON_REQUEST), metavar=option.metavar, min=option.least)
+    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, made], default=option.default)
 
 
-def command(
-    verb: Callable[..., None], groups: Mapping[str, Group], knobbed: Mapping[str, MethodParams], argv: Sequence[str]
-) -> Callable[..., None]:
-    """Return a function whose signature is the verb's flags, its groups' flags, and the named methods' knobs.
+def _flag_type(type_: Any, default: Any) -> Any:
+    """The type of a flag: the first member of a union, a list for a sequence, and None where that is the default.
 
-    A knob whose name is taken is told by its room: `--extrapolate-k` beside a selection rule's `--k`.
+    A choice that may be None without that being its default can be given as `none`.
+
+    >>> _flag_type(str | Sequence[str] | None, None), _flag_type(Balance | None, "proportional")
+    (list[str] | None, typing.Literal['proportional', 'uniform', 'none'])
     """
-    own = [_keyword(p) for p in _parameters(verb) if p.name not in {**groups, **knobbed}]
-    notes: list[str] = []
-    parts = {name: {p.name: _keyword(p) for p in _parameters(group)} for name, group in groups.items()}  # by own name
-    if argv[:1] == [verb.__name__]:  # only then is a method imported
-        for name, (group_name, flag, default) in knobbed.items():
-            taken = {p.name for p in own} | {p.name for part in parts.values() for p in part.values()}
-            named = _value_of(flag, argv) or default
-            params = _knob_flags(group_name, named, argv)
-            if "preset" in taken:
-                notes += _preset_notes(group_name, named, argv, strict=any(p.annotation == Preset for p in own))
-            parts[name] = {p.name: p.replace(name=f"{group_name}_{p.name}") if p.name in taken else p for p in params}
-
-    def run(**values: Any) -> None:
-        for note in notes:
-            typer.echo(note, err=True)
-        for name in {**groups, **knobbed}:
-            given = {param: values.pop(p.name) for param, p in parts.get(name, {}).items()}
-            values[name] = groups[name](**given) if name in groups else given
-        verb(**values)
-
-    flat = own + [p for part in parts.values() for p in part.values()]
-    run.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
-    run.__annotations__ = {p.name: p.annotation for p in flat}
-    run.__doc__ = verb.__doc__
-    return run
+    members = [one for one in get_args(type_) if one is not NoneType] if get_origin(type_) in _UNIONS else [type_]
+    lists = [one for one in members if get_origin(one) is Sequence and int not in members]
+    first: Any = list.__class_getitem__(get_args(lists[0])[0]) if lists else members[0]
+    if first is Any or isinstance(first, ForwardRef):
+        first = str
+    if default is None:
+        return first | None
+    if NoneType in get_args(type_) and get_origin(first) is Literal:
+        return Literal[(*get_args(first), "none")]
+    return first
 
 
-def _parameters(function: Callable[..., Any]) -> list[Parameter]:
-    return list(inspect.signature(function).parameters.values())
-
-
-def _keyword(parameter: Parameter) -> Parameter:
-    return parameter.replace(kind=Parameter.KEYWORD_ONLY)
-
-
-def _knob_flags(group_name: MethodGroup, name: str, argv: Sequence[str]) -> list[Parameter]:
-    """The knobs of a method as flags; their defaults are those published for --preset, where there are any."""
-    found = find(group_name, name)
-    usual, verified = _published(group_name, name, argv)
-    note = "" if verified else f" ({_value_of('--preset', argv)}: unverified)"
-    panel = f"Knobs of {name}{note}"
-    return [
-        p.replace(
-            annotation=Annotated[p.annotation, Option(help=found.describe_param(p.name), rich_help_panel=panel)],
-            default=usual.get(p.name, p.default),
-        )
-        for p in found.params.values()
-    ]
-
-
-def _published(group_name: MethodGroup, name: str, argv: Sequence[str]) -> tuple[dict[str, Any], bool]:
-    keep, dataset = _value_of("--keep", argv), _value_of("--preset", argv)
-    if dataset is None or (keep is None and HELP.intersection(argv)):
-        return {}, True
-    fraction = None if keep is None else parse_keep(keep)
-    return published(find(group_name, name), dataset, fraction if fraction is not None and fraction <= 1 else None)
-
-
-def _preset_notes(group_name: MethodGroup, name: str, argv: Sequence[str], *, strict: bool) -> list[str]:
-    """What to say of the published knobs; `strict` where --preset is nothing but a dataset, and not a recipe too."""
-    dataset = _value_of("--preset", argv)
-    if dataset is None:
-        return []
-    usual, verified = _published(group_name, name, argv)
-    if usual:
-        params = ", ".join(f"{param}={value}" for param, value in usual.items())
-        return [] if verified else [f"note: what is published of {name} for {dataset} is unverified: {params}"]
-    if strict and dataset not in datasets_published(group_name):
-        known = ", ".join(datasets_published(group_name))
-        raise InputError(f"there is no preset {dataset!r} of {group_name} methods; there are {known}.")
-    return [f"note: nothing is published of {name} for {dataset}; its usual knobs are taken"] if strict else []
-
-
-def _value_of(flag: str, argv: Sequence[str]) -> str | None:
-    for place, word in enumerate(argv):
-        if word == flag and place + 1 < len(argv):
-            return argv[place + 1]
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2]
-    return None
+_UNIONS = (Union, UnionType)
+_ON_REQUEST = [signal.name for signal in SIGNALS.values() if signal.recordable and not signal.by_default]
+_SIGNALS_ON_REQUEST = f"{', '.join(_ON_REQUEST[:-1])} or {_ON_REQUEST[-1]}"

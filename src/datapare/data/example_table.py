@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Subset
 from datapare.data.dataset import Dataset, all_names
-from datapare.data.exporting import staged
+from datapare.storage import atomic_write
 
 
 def example_table(
@@ -78,6 +78,6 @@ def write_examples(table: Any, path: Path | str) -> Path:
     import pyarrow.parquet as pq
 
     target = Path(path)
-    with staged(target) as stage:
+    with atomic_write(target) as stage:
         pq.write_table(table, stage, compression="zstd")
     return target

@@ -1,9 +1,5 @@
 """Write the examples that stay as the same kind of dataset they came from, and never half of it."""
 
-import errno
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -14,8 +10,9 @@ from datapare.artifacts import Subset
 from datapare.data.cards import with_split_size
 from datapare.data.dataset import Dataset
 from datapare.data.formats.detect import find
-from datapare.data.placing import carry, draft_path, folder_of, placing, write_files
-from datapare.errors import DatapareError, InputError, MismatchError
+from datapare.data.placing import carry, folder_of, placing, write_files
+from datapare.errors import InputError, MismatchError
+from datapare.storage import atomic_write, write_error
 
 How = Literal["copy", "hardlink", "symlink", "index"]
 
@@ -28,15 +25,15 @@ def export(data: Dataset, subset: Subset, out: Path | str, *, as_: How = "copy")
     in `out`, or `out` itself where that ends alike. Returns `out`, which appears when it is complete.
 
     Raises MismatchError when the subset is of another dataset, InputError when `out` is in use, inside the source or
-    cannot be written, DatapareError when the disk is full.
+    cannot be written.
     """
     target = Path(out).expanduser()
     try:
         _refuse(data, subset, target, as_)
     except OSError as error:
-        raise _sentence(error, target) from error
+        raise write_error(error, target) from error
     keep = data.row[subset.index]
-    with staged(target) as stage:
+    with atomic_write(target, replace=False) as stage:
         if as_ == "index":
             write_lists(data, subset, stage)
         else:
@@ -110,38 +107,3 @@ def write_lists(data: Dataset, subset: Subset, out: Path) -> None:
 
 def _line(name: str) -> str:
     return name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r") if set(name) & set("\\\n\r") else name
-
-
-@contextmanager
-def staged(out: Path) -> Iterator[Path]:
-    """A free place beside `out` to write to, renamed to `out` at the end; whatever fails leaves `out` as it was."""
-    stage = draft_path(out)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        _remove(stage)  # left by a run that was killed
-        yield stage
-        if out.is_dir():
-            out.rmdir()
-        stage.rename(out)
-    except OSError as error:
-        raise _sentence(error, out) from error
-    finally:
-        _remove(stage)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(OSError):
-            path.unlink()
-
-
-def _sentence(error: OSError, out: Path) -> DatapareError:
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return DatapareError(f"the disk is full, so {out} was not written; free some space, or choose another place.")
-    if error.errno == errno.EXDEV:
-        return InputError(
-            f"{out} is on another disk than the source, where hard links cannot lead; use copy or symlink."
-        )
-    return InputError(f"{out} cannot be written: {error.strerror or error}; choose another place.")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from datapare.data.dataset import Dataset
 from datapare.data.paths import walk
 from datapare.errors import InputError
+from datapare.storage import place_of
 
 PlaceFile = Callable[[Path, Path], object]
 WriteFile = Callable[[Path, Sequence[int], Path], int]
@@ -47,7 +48,7 @@ def write_files(data: Dataset, keep: NDArray[np.int64], out: Path, write: WriteF
 
 def file_in(out: Path, file: Path, *, alone: bool = True) -> Path:
     """Return `out` itself where it is to be one file of that format, else the file's name in the folder `out`."""
-    if final_path(out).suffix.lower() == file.suffix.lower() and alone:
+    if place_of(out).suffix.lower() == file.suffix.lower() and alone:
         return out
     out.mkdir(exist_ok=True)
     return out / file.name
@@ -61,13 +62,3 @@ def carry(data: Dataset, out: Path) -> None:
         if name not in written:
             (out / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, out / name)
-
-
-def draft_path(out: Path) -> Path:
-    """Return the path beside `out` that is written to and renamed at the end."""
-    return out.with_name(f".{out.name}.partial")
-
-
-def final_path(draft: Path) -> Path:
-    """Return the `out` of a draft path."""
-    return draft.with_name(draft.name.removeprefix(".").removesuffix(".partial"))

@@ -41,7 +41,7 @@ def sweep(
     training: Any = None,
     train: Any = None,
     image_size: int | None = None,
-    seeds: int = MIN_SEEDS,
+    seeds: int | Sequence[int] = MIN_SEEDS,
     budget: Budget | None = None,
     epochs: int | None = None,
     model: str | None = None,
@@ -64,7 +64,10 @@ def sweep(
     for given in params.values():
         check_params(find("select", method), given)
     shared = bench(data, None, training, train, image_size=image_size, budget=budget, epochs=epochs, model=model)
-    pool, numbers = _pool(scores, dynamics, method, shared.pool), tuple(range(seeds))
+    pool, numbers = (
+        _pool(scores, dynamics, method, shared.pool),
+        tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds),
+    )
     arms: dict[str, list[Chosen]] = {}
     rivals: dict[str, list[str]] = {}
     sizes: dict[int, str] = {}

@@ -10,6 +10,7 @@ import numpy as np
 from datapare.evaluation.costs import duration
 from datapare.methods.signals import SIGNALS
 from datapare.numerics.sampling import budget, draw_fraction
+from datapare.options import OpenOptions, RecordOptions
 
 WARM_UP, TIMED = 2, 6  # steps: the first compile and allocate
 NETWORKS = 50  # thinned networks of distorted_loss
@@ -47,8 +48,8 @@ class CostEstimate:
         """Seconds of a training on so many examples."""
         return float(training.epochs * np.ceil(examples / training.batch) * self.step[training.batch])
 
-    def lines(self) -> list[str]:
-        """Return the forecast in words."""
+    def describe(self) -> list[str]:
+        """Return the estimate as lines of text."""
         epochs = self.training.epochs + self.extra
         whole = self.total / self.scored  # what is made after the training covers all examples
         scoring = (self.training.epochs + self.extra * whole) * self.epoch
@@ -73,14 +74,14 @@ class CostEstimate:
         ]
 
 
-def forecast(
+def estimate_cost(
     source: Any,
     *,
     keep: float,
     score_fraction: float | None = None,
     seed: int = 0,
-    open_with: Mapping[str, Any] | None = None,
-    record_with: Mapping[str, Any] | None = None,
+    open_options: OpenOptions | None = None,
+    record_options: RecordOptions | None = None,
 ) -> CostEstimate:
     """Say what `prune` with the same arguments would cost, from a few real training steps; nothing is written.
 
@@ -94,12 +95,12 @@ def forecast(
     from datapare.training.scoring_run import needed
     from datapare.training.signals.final import FINISHED
 
-    data = source if isinstance(source, Dataset) else open_dataset(source, **(open_with or {}))
+    data = source if isinstance(source, Dataset) else open_dataset(source, **(open_options or {}))
     count = budget(len(data), keep)
     scored = len(data) if score_fraction is None else len(draw_fraction(data.label, score_fraction, seed))
-    wish = dict(record_with or {})
+    wish: dict[str, Any] = dict(record_options or {})
     observed = wish.pop("observed", "train-pass")
-    channels = needed(wish.pop("channels", tuple(CHANNELS)), score_fraction)
+    channels = needed(wish.pop("channels", None) or tuple(CHANNELS), score_fraction)
     wish.pop("until_stable", None)  # what it may save is not known beforehand
     words = backbone(wish.get("model")) if data.kind == "text" else None
     inputs = encode(data, image_size=wish.pop("image_size", None), tokenizer=words)
@@ -115,7 +116,7 @@ def forecast(
         total=len(data),
         count=count,
         scored=scored,
-        preset=_preset(record_with or {}, inputs, classes),
+        preset=_preset(record_options or {}, inputs, classes),
         training=scoring,
         full=full,
         subset=subset,

@@ -11,7 +11,8 @@ from datapare.artifacts import Dynamics
 from datapare.errors import InputError
 from datapare.methods.dataset_metrics import measure
 from datapare.methods.registry import check_params, find
-from datapare.pipeline import run_folder
+from datapare.options import OpenOptions
+from datapare.pipeline.run_folder import RUN, RunFolder
 
 FREEZE = 512  # examples that fix the batch norms of a linearised network
 PROBED = "ntk_feature"  # the one array that takes a network
@@ -22,20 +23,20 @@ def measure_source(
     method: str,
     params: Mapping[str, Any],
     *,
-    open_with: Mapping[str, Any],
-    train_with: Mapping[str, Any],
+    open_options: OpenOptions,
+    train_options: Mapping[str, Any],
     examples: int = 100,
 ) -> list[str]:
     """Measure a dataset or a run folder, and return the number and its conditions in words.
 
-    `open_with` is passed to open_dataset and `train_with` (preset, model) to train.settings, for a dataset;
+    `open_options` is passed to open_dataset and `train_options` (preset, model) to train.settings, for a dataset;
     `examples` are linearised where the method reads gradients. Raises InputError as `gauge` and they do.
     """
     found = find("metric", method)
     params = check_params(found, params)
     if PROBED in found.reads:
-        return _predicted(place, method, params, open_with, train_with, examples)
-    dynamics = _recorded(place, open_with)
+        return _predicted(place, method, params, open_options, train_options, examples)
+    dynamics = _recorded(place, open_options)
     value = measure(dynamics, method, **params)
     width = dynamics.arrays["embedding"].shape[1]
     return [
@@ -44,18 +45,13 @@ def measure_source(
     ]
 
 
-def is_run(place: str) -> bool:
-    """Say whether a path is a run folder."""
-    return (Path(place) / run_folder.RUN).is_file()
-
-
-def _recorded(place: str, open_with: Mapping[str, Any]) -> Dynamics:
+def _recorded(place: str, open_options: OpenOptions) -> Dynamics:
     """The record of a run, or a dataset's own vectors in place of one."""
     from datapare.data import encode, open_dataset
 
     if is_run(place):
-        return run_folder.dynamics_of(Path(place))
-    data = open_dataset(place, **open_with)
+        return RunFolder.open(place).dynamics
+    data = open_dataset(place, **open_options)
     vectors = {"embedding": encode(data).array} if data.kind in ("embedding", "table") else {}
     return Dynamics({}, data.label, vectors, key=data.key)
 
@@ -64,20 +60,20 @@ def _predicted(
     place: str,
     method: str,
     params: Mapping[str, Any],
-    open_with: Mapping[str, Any],
-    train_with: Mapping[str, Any],
+    open_options: OpenOptions,
+    train_options: Mapping[str, Any],
     examples: int,
 ) -> list[str]:
     from datapare.data import encode, open_dataset
     from datapare.training import settings
     from datapare.training.networks.factory import backbone
 
-    run = Path(place) if is_run(place) else None
-    data = open_dataset(place, **open_with) if run is None else run_folder.dataset_of(run)
-    words = backbone(train_with.get("model") if run is None else run_folder.training_of(run).model)
-    size = None if run is None else run_folder.image_size_of(run)
+    run = RunFolder.open(place) if is_run(place) else None
+    data = open_dataset(place, **open_options) if run is None else run.dataset
+    words = backbone(train_options.get("model") if run is None else run.training_config.model)
+    size = None if run is None else run.image_size
     inputs = encode(data, image_size=size, tokenizer=words if data.kind == "text" else None)
-    training = settings(inputs, len(data.classes), **train_with) if run is None else run_folder.training_of(run)
+    training = settings(inputs, len(data.classes), **train_options) if run is None else run.training_config
     dynamics = linearise(inputs, data.label, len(data.classes), training, examples=examples, seed=params["seed"])
     updates = measure(dynamics, method, **params)
     per_epoch = max(1, round(len(data) / training.batch))
@@ -85,7 +81,12 @@ def _predicted(
         f"{method} {updates:,.0f} updates: {updates / per_epoch:,.1f} epochs at batches of {training.batch}",
         f"by linearising {training.model} on {len(dynamics):,} of {len(data):,} examples",
     ]
-    return [*lines, *_doubts(dynamics, params, training)]
+    return [*lines, *_limits(dynamics, params, training)]
+
+
+def is_run(place: str) -> bool:
+    """Return whether a path is a run folder."""
+    return (Path(place) / RUN).is_file()
 
 
 def linearise(
@@ -117,21 +118,21 @@ def linearise(
     return Dynamics({}, label[chosen], arrays, observed="eval-pass")
 
 
-def _doubts(dynamics: Dynamics, params: Mapping[str, Any], training: Any) -> list[str]:
+def _limits(dynamics: Dynamics, params: Mapping[str, Any], training: Any) -> list[str]:
     """Where the prediction is about another training than the recipe's, or about none that exists."""
     from datapare.methods.metric.training_time import stable_rate
 
-    doubts = []
+    limits = []
     if (training.optimizer, training.lr, training.momentum) != ("sgd", params["lr"], params["momentum"]):
-        doubts.append(
+        limits.append(
             f"the recipe itself trains by {training.optimizer} with lr {training.lr:g} and momentum "
             f"{training.momentum:g}; this is about gradient descent with lr {params['lr']:g} and momentum "
             f"{params['momentum']:g}"
         )
     stable = stable_rate(dynamics.arrays["ntk_feature"], dynamics.arrays["logit"], dynamics.label)
     if params["lr"] / (1 - params["momentum"]) > stable:
-        doubts.append(
+        limits.append(
             f"at this rate updates overshoot: the training takes longer than predicted; the linear model holds up to "
             f"lr {stable * (1 - params['momentum']):.2g} with this momentum"
         )
-    return doubts
+    return limits

@@ -1,8 +1,8 @@
-"""What a person decides about suspect labels: a CSV to edit, and how it is read back.
+"""Decisions about label issues: a CSV to edit, and how it is read back.
 
-key, name, label, suggested, doubt, reason, decision     one suspect a line, the most suspect first
+key, name, label, suggested, doubt, reason, decision     one label issue per line, the clearest first
 
-`decision` is keep, drop or relabel, and keep until somebody edits it; relabel gives the example the class in
+`decision` is keep, drop or relabel, and keep until it is edited; relabel gives the example the class in
 `suggested`, which may be edited too. Lines may be removed or put in another order: the key says which example it is.
 """
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from datapare.artifacts import Subset
 from datapare.errors import InputError
 from datapare.methods.label_issues import LabelIssues
-from datapare.storage import draft_of
+from datapare.storage import atomic_write
 
 if TYPE_CHECKING:
     from datapare.data import Dataset
@@ -41,11 +41,10 @@ class Decisions:
 
 
 def write_decisions(path: Path, data: "Dataset", found: LabelIssues, method: str) -> Path:
-    """Write the suspects as a file to decide about; raises InputError rather than replace decisions already made."""
+    """Write the label issues as a file to edit; raises InputError rather than replace decisions already made."""
     if path.exists() and any(row["decision"] != KEEP for _, row in _rows(path)):
         raise InputError(f"{path} holds decisions already made; give another file with --out, or remove it.")
-    draft = draft_of(path)
-    with draft.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+    with atomic_write(path) as draft, draft.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for i, suggested in zip(found.index.tolist(), found.suggested.tolist(), strict=True):
@@ -55,7 +54,7 @@ def write_decisions(path: Path, data: "Dataset", found: LabelIssues, method: str
                 "" if suggested < 0 else data.classes[suggested], f"{doubt:.6g}",
                 REASONS[method].format(abs(doubt)), KEEP,
             ])  # fmt: skip
-    return draft.replace(path)
+    return path
 
 
 def read_decisions(path: Path, data: "Dataset") -> Decisions:
@@ -82,7 +81,7 @@ def read_decisions(path: Path, data: "Dataset") -> Decisions:
     return Decisions(np.array(dropped, dtype=np.int64), changed)
 
 
-def decided(data: "Dataset", subset: Subset, decisions: Decisions) -> tuple["Dataset", Subset, str]:
+def apply_decisions(data: "Dataset", subset: Subset, decisions: Decisions) -> tuple["Dataset", Subset, str]:
     """The dataset with its new labels, the same subset of it, and what was done in words.
 
     Without new labels among the kept, both come back as they are. Raises InputError when the subset keeps examples that
@@ -115,12 +114,14 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
             missing = {"key", "suggested", "decision"} - set(reader.fieldnames or ())
             if missing:
-                raise InputError(f"{path} has no column {min(missing)!r}; write it with datapare suspects RUN.")
+                raise InputError(f"{path} has no column {min(missing)!r}; write it with datapare label-issues RUN.")
             for row in reader:
                 cell = {name: (row[name] or "").strip() for name in ("key", "suggested", "decision")}
                 yield reader.line_num, {**cell, "decision": cell["decision"].lower()}
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); write it with datapare suspects RUN.") from error
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}); write it with datapare label-issues RUN."
+        ) from error
     except csv.Error as error:
         raise InputError(f"{path} is no CSV that can be read: {error}.") from error
 

@@ -1,13 +1,13 @@
-"""The whole line on one run folder: open, record, score, select, export, report; each step is done once.
+"""Prune a dataset from end to end on one run folder: open, record, score, select, export, report; each step once.
 
-Every step writes its result whole or not at all, so a run that was killed goes on where it stopped and ends in the
-same subset, bit for bit.
+Every step writes its result completely or not at all, so a run that was killed resumes and ends in the same subset,
+bit for bit.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,24 +15,26 @@ from numpy.typing import NDArray
 from datapare import storage
 from datapare.artifacts import Dynamics, Scores, Subset
 from datapare.errors import InputError
-from datapare.lock import hold
 from datapare.methods import extrapolation
 from datapare.methods.registry import check_params, find
-from datapare.methods.selection import Balance, select
+from datapare.methods.selection import select
 from datapare.methods.signals import SIGNALS, reads_passes_only, recorded_pass_note, source_of
 from datapare.numerics.sampling import budget
-from datapare.pipeline import run_folder
+from datapare.options import Balance, ExportMode, OpenOptions, RecordOptions
+from datapare.pipeline.run_folder import RunFolder, check_free
 from datapare.pipeline.steps import (
     PruneOptions,
+    Report,
     describe_emptied_classes,
     extrapolate_into,
     record_into,
+    save_or_verify_subset,
     score_into,
-    settle,
-    write_text,
 )
 
-As = Literal["copy", "hardlink", "symlink", "index"]
+if TYPE_CHECKING:
+    from datapare.data import Dataset
+    from datapare.training.epoch import Progress
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +50,12 @@ class PruneResult:
 
 
 def prune(
-    source: Any,
+    source: Any,  # whatever open_dataset reads
     *,
     keep: float,
     out: str | Path | None = None,
-    method: str = "dual",
-    selection: str = "beta",
+    score: str = "dual",
+    rule: str = "beta",
     score_params: Mapping[str, Any] | None = None,
     rule_params: Mapping[str, Any] | None = None,
     balance: Balance | None = "proportional",
@@ -61,163 +63,181 @@ def prune(
     extrapolate: str | None = None,
     extrapolate_params: Mapping[str, Any] | None = None,
     seed: int = 0,
-    as_: As = "copy",
-    open_with: Mapping[str, Any] | None = None,
-    record_with: Mapping[str, Any] | None = None,
-    announce: Callable[[str], None] | None = None,
-    progress: Callable[[Any], None] | None = None,
+    as_: ExportMode = "copy",
+    open_options: OpenOptions | None = None,
+    record_options: RecordOptions | None = None,
+    on_message: Report | None = None,
+    progress: "Callable[[Progress], None] | None" = None,
 ) -> PruneResult:
     """Make a labelled dataset smaller: train briefly, score, select, and write the subset and a report.
 
-    `source` is anything `open_dataset` reads, or an opened Dataset; `keep` a fraction in (0, 1] or a count. Results
-    go to `<source name>.datapare/` in the working directory, or to `out`. The rule is applied inside each class, with
-    budgets proportional to their sizes, unless `balance` says otherwise. `open_with` and `record_with` are passed to
-    `open_dataset` and `record`; `announce` is called with one line before each stage. Finished stages are not
-    repeated. With a `score_fraction` only so much of every class is trained on, and the method `extrapolate`
-    (knn unless given) predicts the other scores. Raises InputError for bad input, BusyError when another process works
-    on the same folder.
+    Finished steps are not repeated: the same call resumes a killed one, and another `keep` uses the same record.
+
+    Args:
+        source: Anything `open_dataset` reads, or an opened Dataset.
+        keep: Fraction in (0, 1], or a count above 1.
+        out: The run folder; `<source name>.datapare/` in the working directory when None.
+        score: Name of the score.
+        rule: Name of the selection rule.
+        score_params: Parameters of the score.
+        rule_params: Parameters of the selection rule.
+        balance: Apply the rule inside each class, with budgets proportional to the class sizes or as uniform as they
+            allow; None applies it to all examples at once.
+        score_fraction: Train on and score only so much of every class.
+        extrapolate: Name of the method that predicts the other scores; knn when None.
+        extrapolate_params: Parameters of that method.
+        seed: Seed of the training and of the selection.
+        as_: How image files get into the smaller dataset; index writes only lists of what to keep and drop.
+        open_options: Options of `open_dataset`.
+        record_options: Options of `record`.
+        on_message: Receives one line before each step.
+        progress: Receives the state of the training.
+
+    Returns:
+        The subset, and where everything lies.
+
+    Raises:
+        InputError: For bad input, before anything costly begins.
+        BusyError: When another process works in the same folder.
     """
     from datapare.data import Dataset, check_outside, open_dataset
     from datapare.training.scoring_run import planned
 
-    choice = PruneOptions(
-        method, selection, score_params or {}, rule_params or {}, balance, seed, extrapolate or "knn",
+    options = PruneOptions(
+        score, rule, score_params or {}, rule_params or {}, balance, seed, extrapolate or "knn",
         extrapolate_params or {},
     )  # fmt: skip
-    wish = possible(choice, record_with or {}, extrapolate, score_fraction)
-    say = announce or (lambda _: None)
-    data = source if isinstance(source, Dataset) else open_dataset(source, **(open_with or {}))
+    recording = check_possible(options, record_options or {}, extrapolate, score_fraction)
+    report = on_message or (lambda _: None)
+    data = source if isinstance(source, Dataset) else open_dataset(source, **(open_options or {}))
     count = budget(len(data), keep)
     if score_fraction is not None:
         extrapolation.check_possible(data.label, score_fraction, seed)
     folder = Path(out) if out is not None else default_folder(data)
     check_outside(data, folder)
-    if not storage.is_finished(run_folder.record_folder(folder)):
-        check_enough_epochs(choice, planned(data, **wish))
-    say(f"keep {count:,}, drop {len(data) - count:,} of {len(data):,} examples")
-    run_folder.check_free(folder)
-    with hold(folder, "working"):
-        run_folder.begin(folder, data, open_with or {})
-        dynamics = record_into(folder, data, say, progress, **{"seed": seed, "fraction": score_fraction, **wish})
-        check_enough_epochs(choice, dynamics.epochs)
-        scores = score_into(folder, dynamics, choice)
-        if note := recorded_pass_note(dynamics, choice.method):
-            say(note)
+    if not storage.is_finished(folder / "dynamics"):
+        check_enough_epochs(options, planned(data, **recording))
+    report(f"keep {count:,}, drop {len(data) - count:,} of {len(data):,} examples")
+    check_free(folder)
+    with storage.folder_lock(folder, "working"):
+        run = RunFolder.begin(folder, data, open_options or {})
+        recorded: RecordOptions = {"seed": seed, "fraction": score_fraction, **recording}
+        dynamics = record_into(run, report, progress, **recorded)
+        check_enough_epochs(options, dynamics.epochs)
+        scores = score_into(run, options)
+        if note := recorded_pass_note(dynamics, options.score):
+            report(note)
         if score_fraction is not None:
-            scores = extrapolate_into(folder, scores, dynamics, choice, say)
-            say(extrapolation.describe_reliability(scores.provenance, count / len(data)))
-        return finish(folder, data, dynamics, scores, choice, keep, as_, say)
+            scores = extrapolate_into(run, scores, options, report)
+            report(extrapolation.describe_reliability(scores.provenance, count / len(data)))
+        return finish(run, scores, options, keep, as_, report)
 
 
-def possible(
-    choice: PruneOptions, record_with: Mapping[str, Any], extrapolate: str | None, score_fraction: float | None
-) -> dict[str, Any]:
-    """Raise InputError for what cannot be, before anything is opened or paid; else return what to pass to `record`."""
+def check_possible(
+    options: PruneOptions, recording: RecordOptions, extrapolate: str | None, score_fraction: float | None
+) -> RecordOptions:
+    """Return the options for `record`, or raise InputError for what cannot be, before anything is opened."""
     if extrapolate and score_fraction is None:
         raise InputError(
             f"{extrapolate} predicts what is not scored: say how much is, with a score fraction such as 0.2."
         )
-    choice.check()
-    if (planned := record_with.get("epochs")) is not None:
-        check_enough_epochs(choice, planned)
-    return with_needed(choice, record_with)
+    options.check()
+    if (planned := recording.get("epochs")) is not None:
+        check_enough_epochs(options, planned)
+    return with_needed(options, recording)
 
 
-def with_needed(choice: PruneOptions, record_with: Mapping[str, Any]) -> dict[str, Any]:
-    """What to pass to `record`: as asked, and the channels that the score and the rule read beside those.
+def with_needed(options: PruneOptions, recording: RecordOptions) -> RecordOptions:
+    """Return the options for `record` with the channels that the score and the rule read.
 
-    Raises InputError for what a record cannot hold, so that nobody trains in vain.
+    Raises:
+        InputError: For what a record cannot hold, so that no training is wasted.
 
     >>> with_needed(PruneOptions("rmd", "top"), {"channels": ("loss",)})
     {'channels': ('loss', 'embedding')}
     """
     from datapare.recording.logit_signals import CHANNELS
 
-    channels = list(record_with.get("channels", CHANNELS))
-    for found in (find("score", choice.method), find("select", choice.selection)):
-        for name in found.reads:
+    channels = list(recording.get("channels") or CHANNELS)
+    for method in (find("score", options.score), find("select", options.rule)):
+        for name in method.reads:
             source = source_of(name)
             if name in {"label", "score"} or source in channels:
                 continue
             if source not in SIGNALS or not SIGNALS[source].recordable:
                 raise InputError(
-                    f"{found.name} reads {name!r}, which no training of ours records; choose another method, or give "
+                    f"{method.name} reads {name!r}, which no training of ours records; choose another method, or give "
                     f"your own with Dynamics(…, arrays={{{name!r}: …}}) in Python."
                 )
             channels.append(source)
-    return {**record_with, "channels": tuple(channels)}
+    return {**recording, "channels": tuple(channels)}
 
 
-def default_folder(data: Any) -> Path:
-    """`<name>.datapare` in the working directory, after the file or folder the dataset came from."""
+def default_folder(data: "Dataset") -> Path:
+    """Return `<name>.datapare` in the working directory, after the file or folder the dataset came from."""
     if data.path is None:
         raise InputError("a dataset without a path has no name to call the results by; say where they go with out=….")
     return Path(f"{Path(data.path).resolve().name.removesuffix('.tar')}.datapare")
 
 
-def check_enough_epochs(choice: PruneOptions, epochs: int) -> None:
+def check_enough_epochs(options: PruneOptions, epochs: int) -> None:
     """Raise InputError when the score reads more epochs than the record will have, before they are trained."""
-    found = find("score", choice.method)
-    params = check_params(found, choice.score_params)
+    method = find("score", options.score)
+    params = check_params(method, options.score_params)
     window = params.get("window")
     if window is not None and window < 2:
-        raise InputError(f"{choice.method} looks at windows of 2 epochs or more, not {window}.")
+        raise InputError(f"{options.score} looks at windows of 2 epochs or more, not {window}.")
     if window is not None and window > epochs:
         smaller = f", or pass --window {max(2, epochs // 2)}" if epochs >= 2 else ""
         raise InputError(
-            f"{choice.method} looks at windows of {window} epochs, but {epochs} make the record; "
+            f"{options.score} looks at windows of {window} epochs, but {epochs} make the record; "
             f"record at least {window}{smaller}."
         )
-    if reads_passes_only(found):
+    if reads_passes_only(method):
         blank = np.zeros((epochs, 1))
         try:
-            found.function(*(blank > 0 if name == "correct" else blank for name in found.reads), **params)
+            method.function(*(blank > 0 if name == "correct" else blank for name in method.reads), **params)
         except InputError as error:
-            raise InputError(f"a record of {epochs} epochs is too short for {choice.method}: {error}") from None
+            raise InputError(f"a record of {epochs} epochs is too short for {options.score}: {error}") from None
 
 
 def finish(
-    folder: Path,
-    data: Any,
-    dynamics: Dynamics,
-    scores: Scores,
-    choice: PruneOptions,
-    keep: float,
-    as_: As,
-    say: Callable[[str], None],
+    run: RunFolder, scores: Scores, options: PruneOptions, keep: float, as_: ExportMode, on_message: Report
 ) -> PruneResult:
-    """Select, export, tabulate and report into `keep-…/`; whatever stands there already is not made again."""
+    """Select, export, tabulate and report into `keep-…/`; what exists is not made again."""
     from datapare.data import example_table, export, write_examples
     from datapare.reporting import report
 
+    data, dynamics = run.dataset, run.dynamics
     subset = select(
-        scores, choice.selection, keep=keep, seed=choice.seed, dynamics=dynamics, balance=choice.balance,
-        **choice.rule_params,
+        scores, options.rule, keep=keep, seed=options.seed, dynamics=dynamics, balance=options.balance,
+        **options.rule_params,
     )  # fmt: skip
-    place = run_folder.keep_folder(folder, keep)
-    made = PruneResult(
-        subset, place, place / "dataset", place / "examples.parquet", place / "report.html",
-        fresh=not (place / "report.html").is_file(),
+    result = PruneResult(
+        subset, run.keep_path(keep), run.dataset_path(keep), run.examples_path(keep), run.report_path(keep),
+        fresh=not run.report_path(keep).is_file(),
     )  # fmt: skip
-    settle(subset, place)
+    save_or_verify_subset(subset, result.folder)
     if lost := describe_emptied_classes(data.label, subset, data.classes):
-        say(lost)
-    if not made.dataset.exists():
-        say(f"writing the {len(subset):,} kept examples")
-        export(data, subset, made.dataset, as_=as_)
-    if not made.examples.exists():
+        on_message(lost)
+    if not result.dataset.exists():
+        on_message(f"writing the {len(subset):,} kept examples")
+        export(data, subset, result.dataset, as_=as_)
+    if not result.examples.exists():
         table = example_table(
             data, subset, scores=scores, mean_prob=mean_prob(dynamics, scores), why=reasons(scores, subset)
         )
-        write_examples(table, made.examples)
-    if not made.report.exists():
-        page = report(subset, scores=scores, dynamics=dynamics, data=data)
-        write_text(made.report, page)
-    return made
+        write_examples(table, result.examples)
+    if not result.report.exists():
+        storage.write_text(result.report, report(subset, scores=scores, dynamics=dynamics, data=data))
+    return result
 
 
 def mean_prob(dynamics: Dynamics, scores: Scores) -> NDArray[np.float64] | None:
-    """Mean true-label probability over the observed epochs (N,), predicted ones where there are; None if unrecorded."""
+    """Return the mean probability of the label over the observed epochs (N,), or the predicted mean where there is one.
+
+    None when it was not recorded.
+    """
     if "target_prob" not in dynamics.channels:
         return None
     channel = np.asarray(dynamics.channels["target_prob"])
@@ -228,16 +248,16 @@ def mean_prob(dynamics: Dynamics, scores: Scores) -> NDArray[np.float64] | None:
 
 
 def reasons(scores: Scores, subset: Subset) -> list[str]:
-    """Why each example is kept or dropped, in words."""
+    """Return why each example is kept or dropped, as text."""
     order = np.argsort(-np.nan_to_num(scores.score, nan=-np.inf), kind="stable")
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(1, len(order) + 1)
     verb = {True: f"kept by {subset.provenance.method}", False: f"not drawn by {subset.provenance.method}"}
     if subset.provenance.method == "top":
         verb[False] = "below the cut of top"
-    guessed = np.zeros(len(order), dtype=bool) if scores.predicted is None else scores.predicted
+    predicted = np.zeros(len(order), dtype=bool) if scores.predicted is None else scores.predicted
     kind = {True: "predicted score", False: "score"}
     return [
         f"{verb[kept]}: {kind[guess]} rank {r:,} of {len(order):,}"
-        for kept, guess, r in zip(subset.mask.tolist(), guessed.tolist(), rank, strict=True)
+        for kept, guess, r in zip(subset.mask.tolist(), predicted.tolist(), rank, strict=True)
     ]

@@ -1,188 +1,268 @@
-"""A run folder: what stands where in it, and which dataset it is about.
+"""A run folder: which dataset it is about, and where everything lies in it.
 
 photos.datapare/
   run.json               which dataset, and how it was opened
   dynamics/              the record, made once and used for every keep fraction
-  scores-dual/           by the observed examples; scores-dual+knn/ with the others' predicted
+  scores-dual/           of the observed examples; scores-dual+knn/ with the others' predicted
   keep-0.3/
     subset/  dataset/  examples.parquet  report.html
-  trainings/             every finished retraining, found again by whatever asks for it
-  comparison/  curve/    the last of each
+  trainings/             every finished retraining, found again by whatever needs it
+  comparison/  sweep/    the last of each
 """
 
-import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from datapare import storage
-from datapare.artifacts import Comparison, Dynamics, Scores, Subset
+from datapare.artifacts import Artifact, Comparison, Dynamics, Scores, Subset
 from datapare.errors import InputError, MismatchError
-from datapare.evaluation.costs import duration
-from datapare.lock import LOCK
+from datapare.options import OpenOptions
+
+if TYPE_CHECKING:
+    from datapare.data import Dataset
+    from datapare.training import TrainingConfig
 
 RUN = "run.json"
+FORMAT = 2
+FORMAT_1_KEYS = {"open_with": "open_options"}
+SOME = TypeVar("SOME", bound=Artifact)
 
 
-def begin(folder: Path, data: Any, open_with: Mapping[str, Any]) -> None:
-    """Make the folder a run on this dataset, or make sure that it is one.
+@dataclass(frozen=True, eq=False)
+class RunFolder:
+    """All results about one dataset, read from `path` as they are asked for and kept.
 
-    Raises InputError when the folder holds something else, MismatchError when it is a run on another dataset.
+    Attributes:
+        path: The folder.
+        source: Where the dataset lies; None when it was made from arrays in memory.
+        open_options: How the dataset was opened.
+        digest: Digest of the dataset's keys and labels.
+        examples: Number of examples, N.
     """
-    check_free(folder)
-    if not (folder / RUN).is_file():
-        path = None if data.path is None else str(Path(data.path).resolve())
-        facts = {"datapare": 1, "path": path, "open_with": open_with, "digest": data.digest, "examples": len(data)}
-        storage.write_json(folder / RUN, facts)
-        return
-    before = facts_of(folder)
-    if before["digest"] != data.digest:
-        raise MismatchError(
-            f"{folder} is a run on {before['examples']:,} examples of {before['path']}, and this dataset is another or "
-            f"has changed since ({len(data):,} examples); choose another --out, or delete that folder."
-        )
+
+    path: Path
+    source: str | None
+    open_options: OpenOptions
+    digest: str
+    examples: int
+
+    @classmethod
+    def open(cls, path: str | Path) -> "RunFolder":
+        """Read what a run folder is about.
+
+        Raises:
+            InputError: When the folder is no run folder or its run.json is damaged.
+        """
+        path = Path(path)
+        described = storage.read_json(path / RUN)
+        if described is None:
+            raise InputError(_no_run(path))
+        if not isinstance(described, dict) or described.get("datapare") not in {1, FORMAT}:
+            raise InputError(f"{path / RUN} is of another version of datapare; update datapare, or make the run again.")
+        plain = {FORMAT_1_KEYS.get(name, name): value for name, value in described.items()}
+        try:
+            return cls(path, plain["path"], dict(plain["open_options"]), str(plain["digest"]), int(plain["examples"]))  # type: ignore[arg-type] # checked by open_dataset
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{path / RUN} is damaged ({error}); make the run again.") from error
+
+    @classmethod
+    def begin(cls, path: Path, data: "Dataset", open_options: OpenOptions) -> "RunFolder":
+        """Make a folder a run on this dataset, or make sure that it is one.
+
+        Raises:
+            InputError: When the folder holds something else.
+            MismatchError: When it is a run on another dataset.
+        """
+        check_free(path)
+        if not (path / RUN).is_file():
+            source = None if data.path is None else str(Path(data.path).resolve())
+            described = {
+                "datapare": FORMAT, "path": source, "open_options": open_options, "digest": data.digest,
+                "examples": len(data),
+            }  # fmt: skip
+            storage.write_json(path / RUN, described)
+        run = cls.open(path)
+        run.check_dataset(data)
+        run.__dict__["dataset"] = data
+        return run
+
+    def check_dataset(self, data: "Dataset") -> None:
+        """Raise MismatchError when this is a run on another dataset."""
+        if self.digest != data.digest:
+            raise MismatchError(
+                f"{self.path} is a run on {self.examples:,} examples of {self.source}, and this dataset is another or "
+                f"has changed since ({len(data):,} examples); choose another --out, or delete that folder."
+            )
+
+    @cached_property
+    def dataset(self) -> "Dataset":
+        """The dataset, opened as it was; MismatchError when it has changed since."""
+        from datapare.data import open_dataset
+
+        if self.source is None:
+            raise InputError(
+                f"the run in {self.path} was made from arrays in memory; open them in Python and export there."
+            )
+        data = open_dataset(self.source, **self.open_options)
+        self.check_dataset(data)
+        return data
+
+    @property
+    def dynamics_path(self) -> Path:
+        """Where the record lies."""
+        return self.path / "dynamics"
+
+    @cached_property
+    def dynamics(self) -> Dynamics:
+        """The finished record."""
+        return _load(self.dynamics_path, Dynamics, "record again in a new folder")
+
+    @cached_property
+    def training_config(self) -> "TrainingConfig":
+        """The configuration of the recorded training: a retraining is the full run that it began."""
+        from datapare.training import TrainingConfig
+
+        params = self.dynamics.provenance.params
+        known = {field.name for field in fields(TrainingConfig)}
+        return TrainingConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in params.items() if k in known})
+
+    @property
+    def image_size(self) -> int | None:
+        """Side in pixels of the square images that were trained on; None for anything else."""
+        shape = self.dynamics.provenance.params.get("input_shape", ())
+        return int(shape[0]) if len(shape) == 3 and shape[0] == shape[1] else None
+
+    def scores_path(self, name: str) -> Path:
+        """Where the scores of this name lie: a method's, or "dual+knn" where the rest is predicted."""
+        return self.path / f"scores-{name}"
+
+    def scores(self, name: str) -> Scores:
+        """The scores of this name; the message says how to make them when they are missing."""
+        place = self.scores_path(name)
+        if not storage.is_finished(place):
+            score, _, method = name.partition("+")
+            step = f"extrapolate {self.path} --score {score} --method {method}"
+            command = step if method else f"score {self.path} --score {score}"
+            raise InputError(f"{self.path} has no {name} scores yet; make them with: datapare {command}")
+        return _load(place, Scores, "score again")
+
+    def all_scores(self) -> dict[str, Scores]:
+        """The scores by every method that the record was scored with."""
+        places = sorted(place for place in self.path.glob("scores-*") if storage.is_finished(place))
+        return {name: self.scores(name) for name in (place.name.removeprefix("scores-") for place in places)}
+
+    @property
+    def score_table_path(self) -> Path:
+        """Where the table of all scores lies."""
+        return self.path / "scores.parquet"
+
+    def keep_path(self, keep: float) -> Path:
+        """Where the subset of one keep fraction (or count) and all made from it lie."""
+        return self.path / f"keep-{keep:.12g}"
+
+    def subset_path(self, keep: float) -> Path:
+        """Where the subset of one keep fraction (or count) lies."""
+        return self.keep_path(keep) / "subset"
+
+    def subset(self, keep: float) -> Subset:
+        """The subset of one keep fraction (or count); the message says how to make it when it is missing."""
+        if not storage.is_finished(self.subset_path(keep)):
+            raise InputError(
+                f"nothing is selected in {self.keep_path(keep)} yet; "
+                f"select with: datapare select {self.path} --keep {keep:.12g}"
+            )
+        return _load(self.subset_path(keep), Subset, "select again")
+
+    def dataset_path(self, keep: float) -> Path:
+        """Where the smaller dataset lies."""
+        return self.keep_path(keep) / "dataset"
+
+    def examples_path(self, keep: float) -> Path:
+        """Where the table of all examples lies: which are kept, and why."""
+        return self.keep_path(keep) / "examples.parquet"
+
+    def report_path(self, keep: float) -> Path:
+        """Where the report lies."""
+        return self.keep_path(keep) / "report.html"
+
+    @property
+    def trainings_path(self) -> Path:
+        """Where finished retrainings lie."""
+        return self.path / "trainings"
+
+    @property
+    def comparison_path(self) -> Path:
+        """Where the last comparison lies."""
+        return self.path / "comparison"
+
+    @property
+    def sweep_path(self) -> Path:
+        """Where the last sweep over keep fractions lies."""
+        return self.path / "sweep"
+
+    @property
+    def decisions_path(self) -> Path:
+        """Where the label issues lie, to be edited."""
+        return self.path / "label-issues.csv"
+
+    def label_check_path(self, fraction: float, seed: int) -> Path:
+        """Where the training on labels flipped on purpose lies."""
+        return self.path / f"label-issues-check-{fraction:g}-{seed}"
+
+    @cached_property
+    def comparison(self) -> Comparison | None:
+        """The last comparison, when there is one."""
+        place = self.comparison_path
+        return _load(place, Comparison, "compare again") if storage.is_finished(place) else None
+
+    @cached_property
+    def sweep(self) -> Comparison | None:
+        """The last sweep over keep fractions, when there is one."""
+        for place in (self.sweep_path, self.path / "curve"):  # as format 1 called it
+            if storage.is_finished(place):
+                return _load(place, Comparison, "sweep again")
+        return None
 
 
-def check_free(folder: Path) -> None:
-    """Raise InputError when the folder exists and holds anything but a run."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; choose another --out for the results.")
-    if folder.is_dir() and not (folder / RUN).is_file():
-        ours = {
-            LOCK,
-            storage.draft_of(folder / RUN).name,
-        }  # all there is when a process is killed before its first file
-        strange = [entry.name for entry in folder.iterdir() if entry.name not in ours]
-        if strange:
-            raise InputError(f"{folder} already holds something else ({strange[0]}); choose another --out.")
+def check_free(path: Path) -> None:
+    """Raise InputError when a folder exists and holds anything but a run."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file; choose another --out for the results.")
+    if path.is_dir() and not (path / RUN).is_file():  # a process may have been killed before its first file
+        foreign = [e.name for e in path.iterdir() if e.name != storage.LOCK and not e.name.endswith(".draft")]
+        if foreign:
+            raise InputError(f"{path} already holds something else ({foreign[0]}); choose another --out.")
 
 
-def facts_of(folder: Path) -> dict[str, Any]:
-    """What run.json says; raises InputError when the folder is no run."""
-    try:
-        facts = json.loads((folder / RUN).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            f"expected a run folder (made by datapare record or prune) at {folder}, but it has no {RUN}."
-        ) from None
-    except (ValueError, OSError) as error:
-        raise InputError(f"{folder / RUN} cannot be read ({error}); make the run again.") from error
-    if not isinstance(facts, dict) or facts.get("datapare") != 1:
-        raise InputError(f"{folder / RUN} is not of this version of datapare; make the run again.")
-    return facts
-
-
-def dataset_of(folder: Path) -> Any:
-    """Open the dataset of a run again; raises MismatchError when it has changed since."""
-    from datapare.data import open_dataset
-
-    facts = facts_of(folder)
-    if facts["path"] is None:
-        raise InputError(f"the run in {folder} was made from arrays in memory; open them in Python and export there.")
-    data = open_dataset(facts["path"], **facts["open_with"])
-    begin(folder, data, facts["open_with"])
-    return data
-
-
-def record_folder(folder: Path) -> Path:
-    """Where the record of a run stands."""
-    return folder / "dynamics"
-
-
-def dynamics_of(folder: Path) -> Dynamics:
-    """The finished record of a run."""
-    facts_of(folder)
-    artifact = storage.load(record_folder(folder))
-    if not isinstance(artifact, Dynamics):
-        raise InputError(f"{record_folder(folder)} is no record; record again in a new folder.")
-    return artifact
-
-
-def scores_folder(folder: Path, name: str) -> Path:
-    """Where the scores of this name stand: a method's, or "dual+knn" where the rest is predicted."""
-    return folder / f"scores-{name}"
-
-
-def scores_of(folder: Path, method: str) -> Scores:
-    """The scores of a run by one method; the message says how to make them when they are missing."""
-    facts_of(folder)
-    place = scores_folder(folder, method)
-    if not storage.is_finished(place):
-        score, _, rest = method.partition("+")
-        command = (
-            f"extrapolate {folder} --score {score} --method {rest}" if rest else f"score {folder} --method {score}"
-        )
-        raise InputError(f"{folder} has no {method} scores yet; make them with: datapare {command}")
-    artifact = storage.load(place)
-    if not isinstance(artifact, Scores):
-        raise InputError(f"{place} holds no scores; score again.")
-    return artifact
-
-
-def all_scores_of(folder: Path) -> dict[str, Scores]:
-    """The scores of a run by every method it was scored with."""
-    methods = sorted(
-        place.name.removeprefix("scores-") for place in folder.glob("scores-*") if storage.is_finished(place)
-    )
-    return {method: scores_of(folder, method) for method in methods}
-
-
-def write_score_table(folder: Path, scored: Mapping[str, Scores]) -> Path:
-    """Write `scores.parquet`: one row per example with its key, one column per method."""
+def write_score_table(run: RunFolder, scored: Mapping[str, Scores]) -> Path:
+    """Write the table of scores: one row per example with its key, one column per method."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     key = next((scores.key for scores in scored.values() if scores.key is not None), None)
     columns = {name: scores.score for name, scores in scored.items()}
     table = pa.table({**({} if key is None else {"key": np.asarray(key)}), **columns})
-    draft = storage.draft_of(folder / "scores.parquet")
-    pq.write_table(table, draft)
-    return draft.replace(folder / "scores.parquet")
+    with storage.atomic_write(run.score_table_path) as draft:
+        pq.write_table(table, draft)
+    return run.score_table_path
 
 
-def subset_of(place: Path) -> Subset:
-    """The subset in a keep folder; the message says how to make it when it is missing."""
-    if not storage.is_finished(place / "subset"):
-        raise InputError(f"nothing is selected in {place} yet; select with: datapare select {place.parent} --keep …")
-    artifact = storage.load(place / "subset")
-    if not isinstance(artifact, Subset):
-        raise InputError(f"{place / 'subset'} holds no subset; select again.")
+def _load(place: Path, cls: type[SOME], remedy: str) -> SOME:
+    artifact = storage.load(place)
+    if not isinstance(artifact, cls):
+        raise InputError(f"{place} holds a {type(artifact).__name__.lower()}, not a {cls.__name__.lower()}; {remedy}.")
     return artifact
 
 
-def comparison_of(folder: Path, name: str = "comparison") -> Comparison | None:
-    """The last comparison of a run, or its curve by the name "curve", when there is one."""
-    if not storage.is_finished(folder / name):
-        return None
-    artifact = storage.load(folder / name)
-    return artifact if isinstance(artifact, Comparison) else None
-
-
-def training_of(folder: Path) -> Any:
-    """The settings that the record was trained with, so that a retraining is the full run it began."""
-    from datapare.training import TrainingConfig
-
-    params = dynamics_of(folder).provenance.params
-    known = {field.name for field in fields(TrainingConfig)}
-    return TrainingConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in params.items() if k in known})
-
-
-def image_size_of(folder: Path) -> int | None:
-    """Side in pixels of the square images that the record was trained on; None for anything else."""
-    shape = dynamics_of(folder).provenance.params.get("input_shape", ())
-    return int(shape[0]) if len(shape) == 3 and shape[0] == shape[1] else None
-
-
-def cost_of(dynamics: Dynamics) -> str:
-    """What a training like the recorded one costs, in words."""
-    if dynamics.seconds is None:
-        return f"{dynamics.epochs} epochs"
-    return f"{dynamics.epochs} epochs, which took {duration(float(dynamics.seconds.sum()))}"
-
-
-def keep_folder(folder: Path, keep: float) -> Path:
-    """Where the subset of one keep fraction (or count) and all made from it stand."""
-    return folder / f"keep-{keep:.12g}"
+def _no_run(path: Path) -> str:
+    expected = f"expected a run folder (made by datapare record or prune) at {path}, but "
+    if not path.exists():
+        return f"{expected}there is none."
+    if path.is_dir() and (path / storage.META).is_file():
+        return f"{expected}it is one of the results in a run folder; give the folder that holds it."
+    return f"{expected}it has no {RUN}; a dataset is made into one by: datapare record {path}"

@@ -1,9 +1,9 @@
-"""The steps of the line, each on a run folder: record, score, extrapolate, embed, settle; what is there stays there."""
+"""The steps of a run, each on a run folder: record, score, extrapolate, embed, save the subset; none is repeated."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,63 +14,75 @@ from datapare.errors import InputError
 from datapare.evaluation.record_summary import class_counts, learning, names_of
 from datapare.methods import extrapolation, scoring
 from datapare.methods.registry import check_params, find
-from datapare.methods.selection import Balance
-from datapare.pipeline import run_folder
+from datapare.options import Balance, RecordOptions
+from datapare.pipeline.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from datapare.training.epoch import Progress
+
+Report = Callable[[str], object]  # receives one line before each step
 
 
 @dataclass(frozen=True)
 class PruneOptions:
-    """How to choose: the score, what predicts those not observed, the selection rule, knobs, class balance, seed."""
+    """How to choose: the score, what predicts those not observed, the selection rule, parameters, balance, seed."""
 
-    method: str = "dual"
-    selection: str = "beta"
+    score: str = "dual"
+    rule: str = "beta"
     score_params: Mapping[str, Any] = field(default_factory=dict)
     rule_params: Mapping[str, Any] = field(default_factory=dict)
     balance: Balance | None = "proportional"
     seed: int = 0
-    extrapolation: str = "knn"
+    extrapolate: str = "knn"
     extrapolate_params: Mapping[str, Any] = field(default_factory=dict)
 
     def check(self) -> None:
-        """Raise InputError for unknown methods or knobs, before anything costly begins."""
-        check_params(find("score", self.method), self.score_params)
-        check_params(find("select", self.selection), self.rule_params)
-        check_params(find("extrapolate", self.extrapolation), self.extrapolate_params)
+        """Raise InputError for unknown methods or parameters, before anything costly begins."""
+        check_params(find("score", self.score), self.score_params)
+        check_params(find("select", self.rule), self.rule_params)
+        check_params(find("extrapolate", self.extrapolate), self.extrapolate_params)
 
 
 def record_into(
-    folder: Path,
-    data: Any,
-    say: Callable[[str], None],
-    progress: Callable[[Any], None] | None,
-    **record_with: Any,
+    run: RunFolder, on_message: Report, progress: "Callable[[Progress], None] | None", **options: Unpack[RecordOptions]
 ) -> Dynamics:
-    """The record of this run folder: made, continued, or found finished."""
+    """Return the record of a run folder: made, continued, or found finished.
+
+    Args:
+        run: The run folder; its dataset is opened.
+        on_message: Receives one line before each step.
+        progress: Receives the state of the training.
+        **options: Options of `record`.
+    """
     from datapare.training import costly, record
 
-    place = folder / "dynamics"
-    finished = storage.is_finished(place)
+    data, finished = run.dataset, storage.is_finished(run.dynamics_path)
     if data.bad:
-        first, some = data.bad[0], len(data.bad)
-        say(f"left out {some:,} that cannot be read, listed in the report ({first.name}: {first.reason})")
+        first, count = data.bad[0], len(data.bad)
+        on_message(f"left out {count:,} that cannot be read, listed in the report ({first.name}: {first.reason})")
     if not finished:
-        say("recording: training briefly")
-        for sentence in costly(record_with.get("channels", ()), len(data.classes)):
-            say(sentence)
-    dynamics: Dynamics = record(data, out=place, progress=progress, **record_with)
+        on_message("recording: training briefly")
+        for sentence in costly(options.get("channels") or (), len(data.classes)):
+            on_message(sentence)
+    dynamics: Dynamics = record(data, out=run.dynamics_path, progress=progress, **options)
     if finished:
-        say("the record is finished; not training again")
-    elif record_with.get("until_stable"):
-        most = dynamics.provenance.params["epochs"]
-        said = f"settled after {dynamics.epochs}" if dynamics.epochs < most else f"did not settle in {most}"
-        say(f"the ranking {said} epochs" + (f" of {most} at most" if dynamics.epochs < most else ""))
+        on_message("the record is finished; not training again")
+    elif options.get("until_stable"):
+        on_message(_describe_convergence(dynamics))
     if learnt := learning(dynamics):
-        say(learnt.text)
+        on_message(learnt.text)
     return dynamics
 
 
+def _describe_convergence(dynamics: Dynamics) -> str:
+    limit = dynamics.provenance.params["epochs"]
+    if dynamics.epochs < limit:
+        return f"the ranking converged after {dynamics.epochs} epochs of {limit} at most"
+    return f"the ranking did not converge in {limit} epochs"
+
+
 def describe_emptied_classes(label: NDArray[np.int64], subset: Subset, classes: Sequence[str]) -> str:
-    """Which classes a subset leaves without examples, in a sentence; empty when it leaves none.
+    """Return which classes a subset leaves without examples, as a sentence; empty when it leaves none.
 
     >>> describe_emptied_classes(np.array([0, 0, 1]), Subset([0], 3), ["cat", "dog"])
     '1 of 2 classes loses all its examples (dog); a larger --keep or --balance uniform may spare some'
@@ -80,110 +92,125 @@ def describe_emptied_classes(label: NDArray[np.int64], subset: Subset, classes: 
     if not len(lost):
         return ""
     named = names_of(len(counts), classes)
-    shown = ", ".join(named[i] for i in lost[:5]) + (", …" if len(lost) > 5 else "")
+    listed = ", ".join(named[i] for i in lost[:5]) + (", …" if len(lost) > 5 else "")
     verb = "loses all its" if len(lost) == 1 else "lose all their"
     return (
-        f"{len(lost):,} of {int((counts[:, 0] > 0).sum()):,} classes {verb} examples ({shown}); "
+        f"{len(lost):,} of {int((counts[:, 0] > 0).sum()):,} classes {verb} examples ({listed}); "
         "a larger --keep or --balance uniform may spare some"
     )
 
 
-def score_into(folder: Path, dynamics: Dynamics, choice: PruneOptions) -> Scores:
+def score_into(run: RunFolder, options: PruneOptions) -> Scores:
     """Score the record and keep the scores in the run folder."""
-    scores = scoring.score(dynamics, choice.method, **choice.score_params)
-    place = run_folder.scores_folder(folder, choice.method)
+    scores = scoring.score(run.dynamics, options.score, **options.score_params)
+    place = run.scores_path(options.score)
     if not storage.is_finished(place) or storage.load(place).provenance != scores.provenance:
         storage.save(scores, place)
     return scores
 
 
-def extrapolate_into(
-    folder: Path, scores: Scores, dynamics: Dynamics, choice: PruneOptions, say: Callable[[str], None]
-) -> Scores:
-    """Predict the scores that were not observed, unless that stands in the run folder already; say how well."""
-    method, params, seed = choice.extrapolation, choice.extrapolate_params, choice.seed
-    place = run_folder.scores_folder(folder, f"{extrapolation.score_label(scores.provenance)}+{method}")
-    asked = extrapolation.planned_provenance(scores, dynamics, method, seed, params)
+def extrapolate_into(run: RunFolder, scores: Scores, options: PruneOptions, on_message: Report) -> Scores:
+    """Predict the scores that were not observed, unless the run folder holds them; say how many."""
+    method, params, seed = options.extrapolate, options.extrapolate_params, options.seed
+    place = run.scores_path(f"{extrapolation.score_label(scores.provenance)}+{method}")
+    planned = extrapolation.planned_provenance(scores, run.dynamics, method, seed, params)
     before = storage.load(place) if storage.is_finished(place) else None
-    if isinstance(before, Scores) and extrapolation.without_findings(before.provenance) == asked:
+    if isinstance(before, Scores) and extrapolation.without_findings(before.provenance) == planned:
         return before
-    say(f"predicting {int(np.isnan(scores.score).sum()):,} of {len(scores):,} scores with {method}")
-    done = extrapolation.extrapolate(scores, dynamics, method, seed=seed, **params)
-    storage.save(done, place)
-    return done
+    on_message(f"predicting {int(np.isnan(scores.score).sum()):,} of {len(scores):,} scores with {method}")
+    completed = extrapolation.extrapolate(scores, run.dynamics, method, seed=seed, **params)
+    storage.save(completed, place)
+    return completed
 
 
-def embed_into(folder: Path, model: str | None, array: Path | None) -> Dynamics:
-    """Give the record of a run another embedding: a backbone's, an array's, or the recorded network's own again."""
+def set_embedding(
+    run: RunFolder | str | Path, *, model: str | None = None, array: Path | str | None = None
+) -> Dynamics:
+    """Replace the embedding of a run's record, by which examples are compared.
+
+    Args:
+        run: The run folder or its path.
+        model: A pretrained backbone, as transformers:NAME.
+        array: A .npy file (N, d), one row per example in the dataset's order. With neither, the embedding of the
+            recorded network is restored.
+
+    Returns:
+        The record with its new embedding.
+
+    Raises:
+        InputError: When both are given, or the model or the file cannot be used.
+    """
     from datapare.training.embeddings import embed_with, put_embedding, restore_embedding
     from datapare.training.networks.factory import backbone
 
-    run_folder.dynamics_of(folder)
-    place = run_folder.record_folder(folder)
+    run = run if isinstance(run, RunFolder) else RunFolder.open(run)
     if model is not None and array is not None:
         raise InputError("an embedding comes from a --model or from an --array, not both; give one of them.")
-    if array is not None:
-        return put_embedding(place, read_array(array), {"array": str(array)})
-    if model is None:
-        return restore_embedding(place)
-    name = backbone(model)
-    if name is None:
-        raise InputError(f"--model names a pretrained backbone, such as transformers:NAME, not {model!r}.")
-    features = embed_with(name, run_folder.dataset_of(folder), image_size=run_folder.image_size_of(folder))
-    return put_embedding(place, features, {"model": f"transformers:{name}"})
+    run.dynamics  # noqa: B018 - refuses a run without a finished record
+    with storage.folder_lock(run.path, "working"):
+        if array is not None:
+            return put_embedding(run.dynamics_path, read_array(Path(array)), {"array": str(array)})
+        if model is None:
+            return restore_embedding(run.dynamics_path)
+        name = backbone(model)
+        if name is None:
+            raise InputError(f"--model names a pretrained backbone, such as transformers:NAME, not {model!r}.")
+        features = embed_with(name, run.dataset, image_size=run.image_size)
+        return put_embedding(run.dynamics_path, features, {"model": f"transformers:{name}"})
 
 
 def read_array(file: Path) -> NDArray[Any]:
-    """The array in a .npy file; raises InputError when there is none."""
+    """Return the array in a .npy file, memory-mapped; raises InputError when there is none."""
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise InputError(f"{file} is no .npy file of plain numbers ({why}); save one with numpy.save.") from error
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{file} is no .npy file of plain numbers ({reason}); save one with numpy.save.") from error
     if not isinstance(array, np.ndarray):
         array.close()
         raise InputError(f"{file} is no .npy file of plain numbers (it is an .npz archive); save one with numpy.save.")
     return array
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    draft = storage.draft_of(path)
-    try:
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot write {path}: {error.strerror or error}; make room or choose another place."
-        ) from error
+def save_or_verify_subset(subset: Subset, place: Path) -> bool:
+    """Save a subset in a keep folder, or verify that the one there was chosen in the same way.
 
+    Args:
+        subset: The subset.
+        place: The folder `keep-…` of a run.
 
-def settle(subset: Subset, place: Path) -> None:
-    """Save the subset, or make sure that the one that stands there is the same; raises InputError when it is not."""
+    Returns:
+        Whether it was saved: False when the same subset was there already.
+
+    Raises:
+        InputError: When another subset is there, or the same one chosen in another way.
+    """
     if not storage.is_finished(place / "subset"):
         storage.save(subset, place / "subset")
-        return
+        return True
     before = storage.load(place / "subset")
-    if not isinstance(before, Subset) or not np.array_equal(before.index, subset.index):
+    same = isinstance(before, Subset) and np.array_equal(before.index, subset.index)
+    if not same or describe_choice(before.provenance) != describe_choice(subset.provenance):
         raise InputError(
-            f"{place} holds a subset made with {_told(before.provenance)}; delete that folder to put there what "
-            f"{_told(subset.provenance)} choose: the record stays."
+            f"{place} holds a subset made with {describe_choice(before.provenance)}; delete that folder to put there "
+            f"what {describe_choice(subset.provenance)} choose: the record stays."
         )
+    return False
 
 
-def _told(provenance: Provenance) -> str:
+def describe_choice(provenance: Provenance) -> str:
+    """Return the rule, the scores it chose by, the seed and the parameters of a subset, as text."""
     params = {
         name: value for name, value in {"seed": provenance.seed, **provenance.params}.items() if value is not None
     }
-    told = (f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in params.items())
-    return ", ".join([provenance.method + "".join(map(_scored_by, provenance.parents[:1])), *told])
+    parts = (f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in params.items())
+    return ", ".join([provenance.method + "".join(map(_describe_scores, provenance.parents[:1])), *parts])
 
 
-def _scored_by(provenance: Provenance) -> str:
-    """Which scores a rule chose by, in words, so that two subsets of one rule can be told apart.
+def _describe_scores(provenance: Provenance) -> str:
+    """Which scores a rule chose by, so that two subsets of one rule can be told apart.
 
-    >>> _scored_by(Provenance("extrapolate", "knn", parents=(Provenance("score", "dual", {"window": 3}),)))
+    >>> _describe_scores(Provenance("extrapolate", "knn", parents=(Provenance("score", "dual", {"window": 3}),)))
     ' by dual+knn (window 3)'
     """
     first = provenance

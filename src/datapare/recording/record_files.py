@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare import lock, storage
+from datapare import storage
 from datapare.errors import InputError
-from datapare.lock import LOCK
 
 PROGRESS = "progress.json"
 
@@ -37,7 +36,7 @@ class RecordFiles:
         self.facts = json.loads(json.dumps(facts, default=_plain))
         self.shape = (int(facts["epochs"]), int(facts["examples"]))
         _check_ours(folder)
-        self._lock = lock.take(folder, "recording")
+        self._lock = storage.acquire_lock(folder, "recording")
         try:
             self.coverage: list[float]
             self.seconds: list[float]
@@ -84,7 +83,7 @@ class RecordFiles:
 
     def close(self) -> None:
         """Let go of the folder."""
-        lock.release(self._lock)
+        storage.release_lock(self._lock)
 
     def _opened(self, arrays: Mapping[str, NDArray[Any]]) -> tuple[list[float], list[float]]:
         progress = _progress(self.folder)
@@ -110,7 +109,7 @@ class RecordFiles:
         except OSError as error:
             needed = 4 * len(channels) * self.shape[0] * self.shape[1]
             free = shutil.disk_usage(self.folder).free
-            for file in [*channels, *map(self.file, arrays), self.folder / PROGRESS, self.folder / LOCK]:
+            for file in [*channels, *map(self.file, arrays), self.folder / PROGRESS, self.folder / storage.LOCK]:
                 file.unlink(missing_ok=True)
             raise InputError(
                 f"the record needs {needed:,} bytes in {self.folder} ({len(channels)} channels, {self.shape[0]} "
@@ -172,7 +171,7 @@ def _check_ours(folder: Path) -> None:
     except OSError as error:
         raise InputError(f"cannot record in {folder}: {_reason(error)}; choose another folder.") from error
     drafts = {name for name in names if name.startswith(f".{PROGRESS}.")}
-    if PROGRESS not in names and names - drafts - {LOCK}:
+    if PROGRESS not in names and names - drafts - {storage.LOCK}:
         raise InputError(f"{folder} already holds something else; choose a new folder for the record.")
 
 

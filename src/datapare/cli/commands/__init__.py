@@ -1,1 +1,1 @@
-"""One verb, one file: the function of the file's name, and which groups of flags and knobs it takes."""
+"""One command, one file: the function of the file's name; OPTIONS and METHOD_PARAMS say which flags it shares."""

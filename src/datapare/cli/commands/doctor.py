@@ -4,8 +4,8 @@ import typer
 
 
 def doctor() -> None:
-    """Tell what this machine offers: versions, cores, devices, optional libraries."""
-    from datapare.cli.environment import examine
+    """Describe this machine: versions, cores, devices, optional libraries."""
+    from datapare.cli.environment import doctor
 
-    for name, value in examine().items():
+    for name, value in doctor().items():
         typer.echo(f"{name:22} {value}")

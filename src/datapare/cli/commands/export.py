@@ -4,29 +4,28 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer import Option
 
-from datapare.cli.flags import As, Keep, Run, parse_keep
+from datapare.cli.flags import As, Flag, Keep, Run, parse_keep
 
 
 def export(
     run: Run,
     keep: Keep,
     *,
-    out: Annotated[Path | None, Option(help="Folder for the smaller dataset.  [default: inside RUN]")] = None,
+    out: Annotated[Path | None, Flag(help="Folder for the smaller dataset.  [default: inside RUN]")] = None,
     as_: As = "copy",
     decisions: Annotated[
-        Path | None, Option(help="Edited file of datapare suspects: its new labels, as a save_to_disk folder.")
+        Path | None, Flag(help="Edited file of datapare label-issues: its new labels, as a save_to_disk folder.")
     ] = None,
 ) -> None:
     """Write the kept examples as the same kind of dataset as the original."""
     from datapare.data import export
-    from datapare.pipeline import run_folder
-    from datapare.pipeline.label_decisions import decided, read_decisions
+    from datapare.pipeline.label_decisions import apply_decisions, read_decisions
+    from datapare.pipeline.run_folder import RunFolder
 
-    place = run_folder.keep_folder(run, parse_keep(keep))
-    data, subset = run_folder.dataset_of(run), run_folder.subset_of(place)
+    folder, fraction = RunFolder.open(run), parse_keep(keep)
+    data, subset = folder.dataset, folder.subset(fraction)
     if decisions is not None:
-        data, subset, told = decided(data, subset, read_decisions(decisions, data))
-        typer.echo(told)
-    typer.echo(export(data, subset, out or place / "dataset", as_=as_))
+        data, subset, message = apply_decisions(data, subset, read_decisions(decisions, data))
+        typer.echo(message)
+    typer.echo(export(data, subset, out or folder.dataset_path(fraction), as_=as_))

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
-from typer import Option
 
-from datapare.cli.flags import MethodParams, Run
+from datapare.cli.flags import Flag, Run
+from datapare.cli.method_flags import MethodParams
 
 METHOD_PARAMS: dict[str, MethodParams] = {"extrapolate_params": ("extrapolate", "--method", "knn")}
 
@@ -14,19 +14,20 @@ METHOD_PARAMS: dict[str, MethodParams] = {"extrapolate_params": ("extrapolate", 
 def extrapolate(
     run: Run,
     *,
-    score: Annotated[str, Option(help="Which scores to complete.")] = "dual",
-    method: Annotated[str, Option(help="knn or gnn; see datapare methods.")] = "knn",
-    seed: Annotated[int, Option(help="Seed of the network and of what is held out.")] = 0,
+    score: Annotated[str, Flag(help="Which scores to complete.")] = "dual",
+    method: Annotated[str, Flag(help="knn or gnn; see datapare methods.")] = "knn",
+    seed: Annotated[int, Flag(help="Seed of the network and of what is held out.", min=0)] = 0,
     extrapolate_params: Mapping[str, Any],
 ) -> None:
-    """Predict the scores of examples that were not scored, and say how far to trust them."""
+    """Predict the scores of examples that were not scored, and report how reliable they are."""
     from datapare.methods.extrapolation import check_missing, describe_reliability
-    from datapare.pipeline import run_folder
+    from datapare.pipeline.run_folder import RunFolder
     from datapare.pipeline.steps import PruneOptions, extrapolate_into
 
-    scores, dynamics = run_folder.scores_of(run, score), run_folder.dynamics_of(run)
+    folder = RunFolder.open(run)
+    scores = folder.scores(score)
     check_missing(scores)
-    choice = PruneOptions(method=score, seed=seed, extrapolation=method, extrapolate_params=extrapolate_params)
-    done = extrapolate_into(run, scores, dynamics, choice, typer.echo)
-    typer.echo(describe_reliability(done.provenance))
-    typer.echo(run_folder.scores_folder(run, f"{score}+{method}"))
+    options = PruneOptions(score=score, seed=seed, extrapolate=method, extrapolate_params=extrapolate_params)
+    completed = extrapolate_into(folder, scores, options, typer.echo)
+    typer.echo(describe_reliability(completed.provenance))
+    typer.echo(folder.scores_path(f"{score}+{method}"))

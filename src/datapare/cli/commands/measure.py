@@ -1,14 +1,15 @@
-"""`datapare gauge`."""
+"""`datapare measure`."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
-from typer import Option
 
-from datapare.cli.flags import MethodParams, opening
+from datapare.cli.flags import Flag
+from datapare.cli.method_flags import MethodParams
+from datapare.options import OpenOptions
 
-GROUPS = {"opening": opening}
+OPTIONS = {"opening": OpenOptions}
 METHOD_PARAMS: dict[str, MethodParams] = {"metric_params": ("metric", "--method", "spread")}
 Place = Annotated[str, typer.Argument(help="A labelled dataset, or a run folder made from one.", metavar="PATH|RUN")]
 
@@ -16,20 +17,20 @@ Place = Annotated[str, typer.Argument(help="A labelled dataset, or a run folder 
 def measure(
     path: Place,
     *,
-    method: Annotated[str, Option(help="What to measure: spread or training_time.")] = "spread",
+    method: Annotated[str, Flag(help="What to measure: spread or training_time.")] = "spread",
     preset: Annotated[
-        str | None, Option(help="Training recipe of the model to linearise; chosen by the data if absent.")
+        str | None, Flag(help="Training preset of the model to linearise; chosen by the data if absent.")
     ] = None,
-    model: Annotated[str | None, Option(help="Model to linearise, named as in record.")] = None,
-    examples: Annotated[int, Option(help="Examples to linearise the model on.")] = 100,
-    opening: Mapping[str, Any],
+    model: Annotated[str | None, Flag(help="Model to linearise, named as in record.")] = None,
+    examples: Annotated[int, Flag(help="Examples to linearise the model on.", min=1)] = 100,
+    opening: OpenOptions,
     metric_params: Mapping[str, Any],
 ) -> None:
     """Measure one number about a dataset: how far a few examples reach, or how long a training takes."""
     from datapare.pipeline.dataset_metric import measure_source
 
-    train_with = {"preset": preset, "model": model}
+    train_options = {"preset": preset, "model": model}
     for line in measure_source(
-        path, method, metric_params, open_with=opening, train_with=train_with, examples=examples
+        path, method, metric_params, open_options=opening, train_options=train_options, examples=examples
     ):
         typer.echo(line)

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer import Option
 
-from datapare.cli.console import bars
-from datapare.cli.flags import As, Balanced, Data, Keep, MethodParams, opening, parse_balance, parse_keep, recording
+from datapare.cli.flags import As, Data, Flag, Keep, Rule, Score, parse_keep
+from datapare.cli.method_flags import MethodParams
+from datapare.cli.progress import TrainingProgress
+from datapare.options import OpenOptions, RecordOptions, SelectOptions, resolve
 
-GROUPS = {"opening": opening, "recording": recording}
+OPTIONS = {"selection": SelectOptions, "opening": OpenOptions, "recording": RecordOptions}
 METHOD_PARAMS: dict[str, MethodParams] = {
-    "score_params": ("score", "--method", "dual"),
-    "rule_params": ("select", "--select", "beta"),
+    "score_params": ("score", "--score", "dual"),
+    "rule_params": ("select", "--rule", "beta"),
     "extrapolate_params": ("extrapolate", "--extrapolate", "knn"),
 }
 
@@ -22,51 +23,53 @@ def prune(
     path: Data,
     keep: Keep,
     *,
-    out: Annotated[Path | None, Option(help="Run folder for all results.  [default: NAME.datapare]")] = None,
-    method: Annotated[str, Option(help="Score; see datapare methods.")] = "dual",
-    select: Annotated[str, Option(help="Selection rule; see datapare methods.")] = "beta",
-    balance: Balanced = "proportional",
+    out: Annotated[Path | None, Flag(help="Run folder for all results.  [default: NAME.datapare]")] = None,
+    score: Score = "dual",
+    rule: Rule = "beta",
     score_fraction: Annotated[
-        float | None, Option(help="Train on and score so much of every class only; predict the other scores.")
+        float | None, Flag(help="Train on and score so much of every class only; predict the other scores.")
     ] = None,
-    extrapolate: Annotated[str | None, Option(help="What predicts them: knn or gnn.  [default: knn]")] = None,
+    extrapolate: Annotated[str | None, Flag(help="What predicts them: knn or gnn.  [default: knn]")] = None,
     as_: As = "copy",
-    seed: Annotated[int, Option(help="Seed of the training and of the selection.")] = 0,
+    seed: Annotated[int, Flag(help="Seed of the training and of the selection.", min=0)] = 0,
     dry_run: Annotated[
-        bool, Option("--dry-run", help="Say what it would cost, from a few real steps, and stop.")
+        bool, Flag("--dry-run", help="Estimate what it would cost, from a few real steps, and stop.")
     ] = False,
-    opening: Mapping[str, Any],
-    recording: Mapping[str, Any],
+    selection: SelectOptions,
+    opening: OpenOptions,
+    recording: RecordOptions,
     score_params: Mapping[str, Any],
     rule_params: Mapping[str, Any],
     extrapolate_params: Mapping[str, Any],
 ) -> None:
     """Make a dataset smaller: train briefly, score, select, export and report, in one go."""
-    from datapare.pipeline.pruning import check_enough_epochs, possible, prune
+    from datapare.pipeline.pruning import check_enough_epochs, check_possible, prune
     from datapare.pipeline.steps import PruneOptions
 
+    fraction = parse_keep(keep)
     if dry_run:
-        from datapare.pipeline.cost_estimate import forecast
+        from datapare.pipeline.cost_estimate import estimate_cost
 
-        choice = PruneOptions(
-            method, select, score_params, rule_params, extrapolation=extrapolate or "knn",
+        options = PruneOptions(
+            score, rule, score_params, rule_params, extrapolate=extrapolate or "knn",
             extrapolate_params=extrapolate_params,
         )  # fmt: skip
-        whole = possible(choice, recording, extrapolate, score_fraction)
-        told = forecast(
-            path, keep=parse_keep(keep), score_fraction=score_fraction, seed=seed, open_with=opening, record_with=whole
+        needed = check_possible(options, recording, extrapolate, score_fraction)
+        estimate = estimate_cost(
+            path, keep=fraction, score_fraction=score_fraction, seed=seed, open_options=opening, record_options=needed
         )
-        check_enough_epochs(choice, told.training.epochs)
-        for line in told.lines():
+        check_enough_epochs(options, estimate.training.epochs)
+        for line in estimate.describe():
             typer.echo(line)
         return
-    with bars() as progress:
-        made = prune(
-            path, keep=parse_keep(keep), out=out, method=method, selection=select, score_params=score_params,
-            rule_params=rule_params, balance=parse_balance(balance), score_fraction=score_fraction,
-            extrapolate=extrapolate, extrapolate_params=extrapolate_params, seed=seed, as_=as_, open_with=opening,
-            record_with=recording, announce=typer.echo, progress=progress,
+    with TrainingProgress() as progress:
+        result = prune(
+            path, keep=fraction, out=out, score=score, rule=rule, score_params=score_params,
+            rule_params=rule_params, **resolve(SelectOptions, selection), score_fraction=score_fraction,
+            extrapolate=extrapolate, extrapolate_params=extrapolate_params, seed=seed, as_=as_, open_options=opening,
+            record_options=recording, on_message=typer.echo, progress=progress,
         )  # fmt: skip
-    if not made.fresh:
+    if not result.fresh:
         typer.echo("everything was there already; nothing was done again")
-    typer.echo(f"dataset   {made.dataset}\nexamples  {made.examples}\nreport    {made.report}")
+    typer.echo(f"dataset   {result.dataset}\nexamples  {result.examples}\nreport    {result.report}")
+    typer.echo(f"next: datapare compare {result.folder.parent} --keep {keep} --test HELD_OUT_DATASET")

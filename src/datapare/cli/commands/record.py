@@ -1,44 +1,45 @@
 """`datapare record`."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer import Option
 
-from datapare.cli.console import bars
-from datapare.cli.flags import Data, opening, recording
+from datapare.cli.flags import Data, Flag
+from datapare.cli.progress import TrainingProgress
+from datapare.options import OpenOptions, RecordOptions
 
-GROUPS = {"opening": opening, "recording": recording}
+OPTIONS = {"opening": OpenOptions, "recording": RecordOptions}
 
 
 def record(
     path: Data,
     *,
-    out: Annotated[Path | None, Option(help="Run folder.  [default: NAME.datapare]")] = None,
+    out: Annotated[Path | None, Flag(help="Run folder.  [default: NAME.datapare]")] = None,
     fraction: Annotated[
-        float | None, Option(help="Train on so much of every class only; the other scores are to be extrapolated.")
+        float | None, Flag(help="Train on so much of every class only; the other scores are to be extrapolated.")
     ] = None,
-    seed: Annotated[int, Option(help="Seed of the training, and of the draw of the fraction.")] = 0,
-    opening: Mapping[str, Any],
-    recording: Mapping[str, Any],
+    seed: Annotated[int, Flag(help="Seed of the training, and of the draw of the fraction.", min=0)] = 0,
+    opening: OpenOptions,
+    recording: RecordOptions,
 ) -> None:
-    """Train for the first epochs of a schedule and record what the model believed about each example."""
+    """Train for the first epochs of a schedule and record what the model predicted for each example."""
     from datapare.data import check_outside, open_dataset
-    from datapare.lock import hold
     from datapare.methods.extrapolation import check_possible
-    from datapare.pipeline import run_folder
     from datapare.pipeline.pruning import default_folder
+    from datapare.pipeline.run_folder import RunFolder, check_free
     from datapare.pipeline.steps import record_into
+    from datapare.storage import folder_lock
 
     data = open_dataset(path, **opening)
-    folder = out or default_folder(data)
-    check_outside(data, folder)
-    run_folder.check_free(folder)
+    place = out or default_folder(data)
+    check_outside(data, place)
+    check_free(place)
     if fraction is not None:
         check_possible(data.label, fraction, seed)
-    with hold(folder, "working"), bars() as progress:
-        run_folder.begin(folder, data, opening)
-        dynamics = record_into(folder, data, typer.echo, progress, seed=seed, fraction=fraction, **recording)
-    typer.echo(f"{len(dynamics):,} examples, {dynamics.epochs} epochs: {folder}")
+    with folder_lock(place, "working"), TrainingProgress() as progress:
+        folder = RunFolder.begin(place, data, opening)
+        options: RecordOptions = {**recording, "seed": seed, "fraction": fraction}
+        dynamics = record_into(folder, typer.echo, progress, **options)
+    typer.echo(f"{len(dynamics):,} examples, {dynamics.epochs} epochs: {place}")
+    typer.echo(f"next: datapare score {place}")

@@ -5,44 +5,47 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer import Option
 
-from datapare.cli.flags import Balanced, Keep, MethodParams, Preset, Run, parse_balance, parse_keep
+from datapare.cli.flags import Flag, Keep, Preset, Rule, Run, parse_keep
+from datapare.cli.method_flags import MethodParams
+from datapare.options import SelectOptions, resolve
 
-METHOD_PARAMS: dict[str, MethodParams] = {"rule_params": ("select", "--method", "beta")}
+OPTIONS = {"selection": SelectOptions}
+METHOD_PARAMS: dict[str, MethodParams] = {"rule_params": ("select", "--rule", "beta")}
 
 
 def select(
     run: Run,
     keep: Keep,
     *,
-    score: Annotated[str, Option(help="Which scores to select by.")] = "dual",
-    method: Annotated[str, Option(help="Selection rule; see datapare methods.")] = "beta",
-    balance: Balanced = "proportional",
-    seed: Annotated[int, Option(help="Seed of the draw.")] = 0,
+    score: Annotated[str, Flag(help="Which scores to select by.")] = "dual",
+    rule: Rule = "beta",
+    seed: Annotated[int, Flag(help="Seed of the draw.", min=0)] = 0,
     decisions: Annotated[
-        Path | None, Option(help="Edited file of datapare suspects: what it drops is never kept.")
+        Path | None, Flag(help="Edited file of datapare label-issues: what it drops is never kept.")
     ] = None,
-    preset: Preset = None,  # noqa: ARG001 - becomes the knobs' defaults
+    preset: Preset = None,  # noqa: ARG001 - becomes the parameters' defaults
+    selection: SelectOptions,
     rule_params: Mapping[str, Any],
 ) -> None:
     """Choose which examples stay."""
-    from datapare.methods import selection
-    from datapare.pipeline import run_folder
+    from datapare.methods import selection as rules
     from datapare.pipeline.label_decisions import read_decisions
-    from datapare.pipeline.steps import describe_emptied_classes, settle
+    from datapare.pipeline.run_folder import RunFolder
+    from datapare.pipeline.steps import describe_emptied_classes, save_or_verify_subset
 
-    wanted, dynamics = parse_keep(keep), run_folder.dynamics_of(run)
-    dropped = () if decisions is None else read_decisions(decisions, run_folder.dataset_of(run)).drop
-    subset = selection.select(
-        run_folder.scores_of(run, score), method, keep=wanted, seed=seed, balance=parse_balance(balance),
+    folder, fraction = RunFolder.open(run), parse_keep(keep)
+    dynamics = folder.dynamics
+    dropped = () if decisions is None else read_decisions(decisions, folder.dataset).drop
+    subset = rules.select(
+        folder.scores(score), rule, keep=fraction, seed=seed, **resolve(SelectOptions, selection),
         dynamics=dynamics, exclude=dropped, **rule_params,
     )  # fmt: skip
     typer.echo(f"keep {len(subset):,}, drop {subset.total - len(subset):,} of {subset.total:,} examples")
     if subset.weight is not None:
         typer.echo(f"weights {subset.weight.min():.3g} to {subset.weight.max():.3g}, in weight.npy of the subset")
-    place = run_folder.keep_folder(run, wanted)
-    settle(subset, place)
+    save_or_verify_subset(subset, folder.keep_path(fraction))
     if lost := describe_emptied_classes(dynamics.label, subset, dynamics.classes):
         typer.echo(lost)
-    typer.echo(place / "subset")
+    typer.echo(folder.subset_path(fraction))
+    typer.echo(f"next: datapare export {run} --keep {keep}")

@@ -1,31 +1,33 @@
-"""`datapare curve`."""
+"""`datapare sweep`."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
-from typer import Option
 
-from datapare.cli.console import counting, show_comparison, show_sizes
-from datapare.cli.flags import Balanced, Gate, MethodParams, Run, parse_balance, parse_keep, retraining
+from datapare.cli.console import show_comparison, show_sizes
+from datapare.cli.flags import Flag, Gate, Rule, Run, parse_keep
+from datapare.cli.method_flags import MethodParams
+from datapare.cli.progress import JobProgress
+from datapare.options import RetrainOptions, SelectOptions, resolve
 
-GROUPS = {"retraining": retraining}
-METHOD_PARAMS: dict[str, MethodParams] = {"rule_params": ("select", "--method", "beta")}
+OPTIONS = {"selection": SelectOptions, "retraining": RetrainOptions}
+METHOD_PARAMS: dict[str, MethodParams] = {"rule_params": ("select", "--rule", "beta")}
 
 
 def sweep(
     run: Run,
-    keep: Annotated[list[str], Option(help="Fraction to try; repeat for several.")],
+    keep: Annotated[list[str], Flag(help="Fraction to try; repeat for several.")],
     *,
-    within: Annotated[float, Option(help="Percentage points below full that are still fine.")] = 1.0,
-    score: Annotated[str, Option(help="Which scores to select by.")] = "dual",
-    method: Annotated[str, Option(help="Selection rule; see datapare methods.")] = "beta",
-    balance: Balanced = "proportional",
+    within: Annotated[float, Flag(help="Percentage points below full that are still fine.")] = 1.0,
+    score: Annotated[str, Flag(help="Which scores to select by.")] = "dual",
+    rule: Rule = "beta",
     param: Annotated[
-        str | None, Option(help="Try several values of a knob of the rule and use the best, such as c_d=2,4,6.")
+        str | None, Flag(help="Try several values of a parameter of the rule and use the best, such as c_d=2,4,6.")
     ] = None,
     gate: Gate = False,
-    retraining: Mapping[str, Any],
+    selection: SelectOptions,
+    retraining: RetrainOptions,
     rule_params: Mapping[str, Any],
 ) -> None:
     """Find the smallest subset that stays within so many points of full, and what it saves, by cheap retrainings."""
@@ -34,25 +36,28 @@ def sweep(
     from datapare.evaluation.advice import advise, sizes
     from datapare.evaluation.keep_sweep import parse_knob, sweep
     from datapare.evaluation.record_costs import scoring
-    from datapare.lock import hold
-    from datapare.pipeline import run_folder
+    from datapare.pipeline.run_folder import RunFolder
 
-    data, dynamics, scores = run_folder.dataset_of(run), run_folder.dynamics_of(run), run_folder.scores_of(run, score)
-    with hold(run, "working"), counting("retraining") as progress:
-        tried = sweep(
-            data, scores, [parse_keep(text) for text in keep], dynamics=dynamics, method=method,
-            balance=parse_balance(balance), rule_params=rule_params, param=None if param is None else parse_knob(param),
-            training=run_folder.training_of(run), **retraining,
-            image_size=run_folder.image_size_of(run), folder=run / "trainings", progress=progress,
+    folder = RunFolder.open(run)
+    data, dynamics, scores = folder.dataset, folder.dynamics, folder.scores(score)
+    with storage.folder_lock(run, "working"), JobProgress("retraining") as progress:
+        options: RetrainOptions = {
+            **retraining, "training": folder.training_config, "image_size": folder.image_size,
+            "folder": folder.trainings_path, "progress": progress,
+        }  # fmt: skip
+        comparison = sweep(
+            data, scores, [parse_keep(text) for text in keep], dynamics=dynamics, method=rule,
+            **resolve(SelectOptions, selection), rule_params=rule_params,
+            param=None if param is None else parse_knob(param), **options,
         )  # fmt: skip
-        place = storage.save(tried, run / "curve")
-    show_comparison(tried)
+        storage.save(comparison, folder.sweep_path)
+    show_comparison(comparison)
     once = scoring(dynamics, scores)
-    show_sizes(sizes(tried, once))
-    for kept, values in tried.provenance.params["chosen"].items():
+    show_sizes(sizes(comparison, once))
+    for kept, values in comparison.provenance.params["chosen"].items():
         typer.echo(f"{kept}: {values}")
-    advice = advise(tried, within, once)
-    typer.echo(f"equal {tried.budget}; {place}; the report of any --keep shows the figure")
+    advice = advise(comparison, within, once)
+    typer.echo(f"equal {comparison.budget}; {folder.sweep_path}; the report of any --keep shows the figure")
     if gate and advice.outcome != "prune":
         raise GateError(f"the gate is not met. {advice.text}")
     typer.echo(advice.text)

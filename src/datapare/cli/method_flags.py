@@ -1,0 +1,115 @@
+"""The flags of a command: its own, those of its option tables, and the parameters of the methods that a call names."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from datapare.cli.flags import Preset, given_options, option_flags, parse_keep
+from datapare.errors import InputError
+from datapare.methods.published_params import datasets_published, published
+from datapare.methods.registry import MethodGroup, find
+from datapare.options import OptionTable
+
+HELP = {"-h", "--help"}
+Parameter = inspect.Parameter
+MethodParams = tuple[MethodGroup, str, str]  # the group, the flag that names a method of it, and the default
+
+
+def command(
+    function: Callable[..., None],
+    options: Mapping[str, OptionTable],
+    method_params: Mapping[str, MethodParams],
+    argv: Sequence[str],
+) -> Callable[..., None]:
+    """Return a function whose signature is all flags of a command.
+
+    A parameter of a method whose name is taken is prefixed by its group: `--extrapolate-k` beside a rule's `--k`.
+
+    Args:
+        function: The command; it receives each option table and the parameters of each method as one dict.
+        options: Option tables by the name of the command's argument.
+        method_params: Named methods by the name of the command's argument.
+        argv: The call: the parameters of the methods it names become flags.
+    """
+    own = [_keyword(p) for p in _parameters(function) if p.name not in {**options, **method_params}]
+    notes: list[str] = []
+    parts = {name: {p.name: p for p in option_flags(table)} for name, table in options.items()}  # by own name
+    if argv[:1] == [function.__name__.replace("_", "-")]:  # only then is a method imported
+        for name, (group, flag, default) in method_params.items():
+            taken = {p.name for p in own} | {p.name for part in parts.values() for p in part.values()}
+            named = _value_of(flag, argv) or default
+            params = _method_flags(group, named, argv)
+            if "preset" in taken:
+                notes += _preset_notes(group, named, argv, strict=any(p.annotation == Preset for p in own))
+            parts[name] = {p.name: p.replace(name=f"{group}_{p.name}") if p.name in taken else p for p in params}
+
+    def run(**values: Any) -> None:
+        for note in notes:
+            typer.echo(note, err=True)
+        for name in {**options, **method_params}:
+            given = {param: values.pop(p.name) for param, p in parts.get(name, {}).items()}
+            values[name] = given_options(options[name], given) if name in options else given
+        function(**values)
+
+    flat = own + [p for part in parts.values() for p in part.values()]
+    run.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in flat}
+    run.__doc__ = function.__doc__
+    return run
+
+
+def _parameters(function: Callable[..., Any]) -> list[Parameter]:
+    return list(inspect.signature(function).parameters.values())
+
+
+def _keyword(parameter: Parameter) -> Parameter:
+    return parameter.replace(kind=Parameter.KEYWORD_ONLY)
+
+
+def _method_flags(group: MethodGroup, name: str, argv: Sequence[str]) -> list[Parameter]:
+    """The parameters of a method as flags; their defaults are those published for --preset, where there are any."""
+    method = find(group, name)
+    usual, verified = _published(group, name, argv)
+    note = "" if verified else f" ({_value_of('--preset', argv)}: unverified)"
+    panel = f"Parameters of {name}{note}"
+    return [
+        p.replace(
+            annotation=Annotated[p.annotation, typer.Option(help=method.describe_param(p.name), rich_help_panel=panel)],
+            default=usual.get(p.name, p.default),
+        )
+        for p in method.params.values()
+    ]
+
+
+def _published(group: MethodGroup, name: str, argv: Sequence[str]) -> tuple[dict[str, Any], bool]:
+    keep, dataset = _value_of("--keep", argv), _value_of("--preset", argv)
+    if dataset is None or (keep is None and HELP.intersection(argv)):
+        return {}, True
+    fraction = None if keep is None else parse_keep(keep)
+    return published(find(group, name), dataset, fraction if fraction is not None and fraction <= 1 else None)
+
+
+def _preset_notes(group: MethodGroup, name: str, argv: Sequence[str], *, strict: bool) -> list[str]:
+    """What to report of published parameters; `strict` where --preset is a dataset alone, and not a training too."""
+    dataset = _value_of("--preset", argv)
+    if dataset is None:
+        return []
+    usual, verified = _published(group, name, argv)
+    if usual:
+        params = ", ".join(f"{param}={value}" for param, value in usual.items())
+        return [] if verified else [f"note: what is published of {name} for {dataset} is unverified: {params}"]
+    if strict and dataset not in datasets_published(group):
+        known = ", ".join(datasets_published(group))
+        raise InputError(f"there is no preset {dataset!r} of {group} methods; there are {known}.")
+    return [f"note: nothing is published of {name} for {dataset}; its default parameters are used"] if strict else []
+
+
+def _value_of(flag: str, argv: Sequence[str]) -> str | None:
+    for place, word in enumerate(argv):
+        if word == flag and place + 1 < len(argv):
+            return argv[place + 1]
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return None

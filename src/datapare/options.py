@@ -1,0 +1,250 @@
+"""Keyword options of open, record, select and retrain: each is written once, with its type, help text and default.
+
+Public functions take `**options: Unpack[OpenOptions]` and start with `resolve(OpenOptions, options)`, which adds the
+defaults and refuses unknown names and values outside the declared type. Command-line flags derive from the same table.
+
+    an option of recordings, in one line:   epochs: Annotated[int | None, Option("Epochs to train.", least=1)]
+"""
+
+import math
+import numbers
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Literal, TypedDict, Union, get_args, get_origin
+
+from datapare.artifacts import Budget, Kind, Observed
+from datapare.errors import InputError
+
+if TYPE_CHECKING:
+    from datapare.training import TrainingConfig
+
+OnBadExample = Literal["fail", "skip"]
+Precision = Literal["auto", "fp32", "bf16"]
+Balance = Literal["proportional", "uniform"]
+ExportMode = Literal["copy", "hardlink", "symlink", "index"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is known of an option beside its type.
+
+    Args:
+        help: What it means, in one sentence; the help text of its flag.
+        default: The value when it is not given.
+        least: Smallest allowed number.
+        flag: Name of the flag where it differs from the option's; empty for options of Python alone.
+        metavar: What stands for the value in the help text.
+    """
+
+    help: str
+    default: Any = None  # of any declared type
+    least: float | None = None
+    flag: str | None = None
+    metavar: str | None = None
+
+
+class OpenOptions(TypedDict, total=False):
+    """How a dataset is opened."""
+
+    label: Annotated[str | None, Option("Column of the labels.")]
+    input: Annotated[str | Sequence[str] | None, Option("Column a model reads; repeat for several.")]
+    id: Annotated[str | None, Option("Column that identifies an example.")]
+    kind: Annotated[Kind | None, Option("What the examples are, when unclear.")]
+    split: Annotated[str, Option("Split of a dataset that has several.", "train")]
+    on_bad_example: Annotated[
+        OnBadExample, Option("What to do about unreadable examples; skipped ones are listed.", "fail")
+    ]
+    classes: Annotated[Sequence[str] | None, Option("Class names of the training data, for held-out data.", flag="")]
+
+
+class RecordOptions(TypedDict, total=False):
+    """How the recorded training runs."""
+
+    preset: Annotated[
+        "str | TrainingConfig | None",
+        Option("Training preset (and published parameters), such as cifar100; chosen by the data if absent."),
+    ]
+    model: Annotated[str | None, Option("Built-in name, package.module:function, or transformers:NAME.")]
+    epochs: Annotated[int | None, Option("Epochs to train and record.", least=1)]
+    schedule_epochs: Annotated[
+        int | None, Option("Epochs of the full schedule, of which the recorded ones are the first.", least=1)
+    ]
+    precision: Annotated[Precision | None, Option("auto measures which is faster.  [default: as the preset says]")]
+    channels: Annotated[
+        Sequence[str] | None,
+        Option("Also {signals}.", flag="channel"),
+    ]
+    observed: Annotated[
+        Observed,
+        Option(
+            "Record the training's own passes, or un-augmented ones: after each epoch, or before each update.",
+            "train-pass",
+        ),
+    ]
+    image_size: Annotated[int | None, Option("Side in pixels that images are resized and cropped to.", least=1)]
+    until_stable: Annotated[
+        bool, Option("Stop once the ranking has converged; --epochs is then how many at most.", default=False)
+    ]
+    fraction: Annotated[
+        float | None, Option("Train on so much of every class only; the other scores are to be extrapolated.", flag="")
+    ]
+    seed: Annotated[int, Option("Seed of the training, and of the draw of the fraction.", 0, least=0, flag="")]
+
+
+class SelectOptions(TypedDict, total=False):
+    """How a selection rule is applied."""
+
+    balance: Annotated[
+        Balance | None,
+        Option(
+            "Apply the rule inside each class, with budgets like the class sizes or as even as they allow; "
+            "none = to all examples at once.",
+            "proportional",
+        ),
+    ]
+
+
+class RetrainOptions(TypedDict, total=False):
+    """How the trainings that compare subsets run."""
+
+    seeds: Annotated[
+        int | Sequence[int], Option("Trainings of each arm; intervals need at least 3.", default=3, least=1)
+    ]
+    budget: Annotated[
+        Budget | None,
+        Option("What a subset's training shares with the full one.  [default: as the preset says]"),
+    ]
+    epochs: Annotated[int | None, Option("Shorten the full schedule to so many epochs.  [default: all of it]", least=1)]
+    model: Annotated[str | None, Option("Train another network than the one that scored, named as for record.")]
+    train: Annotated[
+        Any,  # a function of the user, or file.py:function
+        Option("Train by your own file.py:function; see examples/own_training.py.", metavar="FILE:FUNCTION"),
+    ]
+    group: Annotated[str | None, Option("Column whose values name groups, shown beside the mean.", metavar="COLUMN")]
+    jobs: Annotated[int, Option("Trainings at a time, one thread each; results do not depend on it.", 1, least=1)]
+    training: Annotated["TrainingConfig | None", Option("Configuration of a full training.", flag="")]
+    image_size: Annotated[
+        int | None, Option("Side in pixels that images are resized and cropped to.", least=1, flag="")
+    ]
+    folder: Annotated[str | Path | None, Option("Where finished trainings are kept and found again.", flag="")]
+    progress: Annotated[
+        Callable[[int, int, str], None] | None, Option("Called as progress(done, total, arm).", flag="")
+    ]
+
+
+CallableType = get_origin(Callable[[], None])
+OptionTable = type[OpenOptions] | type[RecordOptions] | type[SelectOptions] | type[RetrainOptions]
+
+
+def described(table: OptionTable) -> dict[str, tuple[Any, Option]]:
+    """Return the declared type and the description of every option of a table.
+
+    >>> described(OpenOptions)["split"][1].default
+    'train'
+    """
+    return {name: (noted.__origin__, noted.__metadata__[0]) for name, noted in table.__annotations__.items()}
+
+
+def defaults(table: OptionTable) -> dict[str, Any]:
+    """Return the default of every option of a table."""
+    return {name: option.default for name, (_, option) in described(table).items()}
+
+
+def resolve(table: OptionTable, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all options of a table: the given ones, checked against their declared types, and defaults for the rest.
+
+    Args:
+        table: OpenOptions, RecordOptions, SelectOptions or RetrainOptions.
+        given: Options by name.
+
+    Raises:
+        InputError: For an unknown name, suggesting the nearest ones, or a value outside the declared type.
+
+    >>> resolve(SelectOptions, {"balance": "uniform"})
+    {'balance': 'uniform'}
+    >>> resolve(OpenOptions, {"split": 3})
+    Traceback (most recent call last):
+    datapare.errors.InputError: expected split as text, got 3.
+    """
+    known = described(table)
+    for name in given:
+        if name not in known:
+            raise InputError(f"there is no option {name!r}; {suggest(name, list(known))}")
+    return {
+        name: checked(name, given[name], type_, least=option.least) if name in given else option.default
+        for name, (type_, option) in known.items()
+    }
+
+
+def suggest(name: str, known: Sequence[str]) -> str:
+    """Return the names nearest to a mistyped one as a clause, or all of them where none is near.
+
+    >>> suggest("lable", ["label", "input"])
+    'did you mean label?'
+    """
+    near = get_close_matches(name, known, n=3)
+    return f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(known) or 'none'}."
+
+
+def checked(name: str, value: Any, type_: Any, *, least: float | None = None) -> Any:
+    """Return a value of the declared type, numpy numbers as plain ones.
+
+    Args:
+        name: Name of the option, for the message.
+        value: The value, of any type: it comes from a user.
+        type_: A type, a `Literal`, a `Sequence` of one, or a union of these.
+        least: Smallest allowed number; sequences are checked item by item.
+
+    Raises:
+        InputError: When the value is of another type or out of range.
+
+    >>> checked("epochs", 0, int, least=1)
+    Traceback (most recent call last):
+    datapare.errors.InputError: expected epochs as a whole number of at least 1, got 0.
+    """
+    for one in get_args(type_) if get_origin(type_) in {Union, UnionType} else (type_,):
+        found, plain = _fits(value, one, least)
+        if found:
+            return plain
+    raise InputError(f"expected {name} as {_describe(type_, least)}, got {value!r}.")
+
+
+def _fits(value: Any, type_: Any, least: float | None) -> tuple[bool, Any]:
+    """Whether a value is of one plain type, and the value as that type has it."""
+    if get_origin(type_) is Literal:
+        return isinstance(value, str) and value in get_args(type_), value
+    if get_origin(type_) is Sequence:
+        if isinstance(value, str | bytes | Mapping) or not hasattr(value, "__iter__"):
+            return False, value
+        items = [_fits(item, get_args(type_)[0], least) for item in value]
+        return bool(items) and all(found for found, _ in items), tuple(item for _, item in items)
+    if get_origin(type_) is CallableType:
+        return callable(value), value
+    if type_ in {int, float}:
+        return _fits_number(value, type_, least)
+    unchecked = type_ is Any or isinstance(type_, ForwardRef)  # by whoever uses it
+    return unchecked or isinstance(value, type_), value
+
+
+def _fits_number(value: Any, type_: type[int] | type[float], least: float | None) -> tuple[bool, Any]:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral if type_ is int else numbers.Real):
+        return False, value
+    plain: float = type_(value)  # type: ignore[call-overload] # every Integral and Real has one
+    return not math.isnan(plain) and (least is None or plain >= least), plain
+
+
+def _describe(type_: Any, least: float | None) -> str:
+    if get_origin(type_) in {Union, UnionType}:
+        return " or ".join(_describe(one, least) for one in get_args(type_) if one is not NoneType)
+    if get_origin(type_) is Literal:
+        return f"one of {', '.join(map(str, get_args(type_)))}"
+    if get_origin(type_) is Sequence:
+        return f"a non-empty list, each {_describe(get_args(type_)[0], least)}"
+    number = "" if least is None else f" of at least {least:g}"
+    words = {int: f"a whole number{number}", float: f"a number{number}", str: "text", bool: "True or False"}
+    return words.get(
+        type_, "a function" if get_origin(type_) is CallableType else getattr(type_, "__name__", str(type_))
+    )
