@@ -41,9 +41,9 @@ def cli_page() -> str:
         ),
     ]
     for name, module in app.commands().items():
-        made = app.flagged(name, module, [name.replace("_", "-")])
+        made = app.flagged(name, module, [name])
         rows = [_row(p) for p in inspect.signature(made).parameters.values()]
-        parts += [f"## `datapare {name.replace('_', '-')}`", str(made.__doc__), "\n".join(rows) or "No flags."]
+        parts += [f"## `datapare {name}`", str(made.__doc__), "\n".join(rows) or "No flags."]
     return "\n\n".join(parts) + "\n"
 
 

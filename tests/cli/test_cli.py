@@ -28,7 +28,7 @@ def test_every_verb_explains_itself(capsys):
         assert verb in listing
         code, told, _ = run(capsys, verb, "--help")
         assert code == 0
-        assert getattr(module, verb).__doc__.split()[0] in told
+        assert getattr(module, verb.replace("-", "_")).__doc__.split()[0] in told
 
 
 @pytest.mark.parametrize("group_name", METHOD_GROUPS)
@@ -188,14 +188,14 @@ def test_what_a_small_subset_does_to_classes_and_how_little_was_learned_is_told(
     assert "it has hardly learned, so its scores say little" in told
 
 
-def test_interrupted_is_exit_code_130_and_says_how_to_go_on(points, capsys, monkeypatch):
+def test_interrupted_is_exit_code_130_and_says_how_to_resume(points, capsys, monkeypatch):
     def interrupt(*_args, **_options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("datapare.pipeline.pruning.prune", interrupt)
     code, _, complaint = run(capsys, "prune", points, "--keep", 0.3)
     assert code == 130
-    assert "goes on where it stopped" in complaint
+    assert "resumes where it stopped" in complaint
 
 
 def test_all_scores_make_one_table_and_tell_how_far_they_agree(points, capsys):

@@ -225,8 +225,8 @@ def test_a_disk_that_is_full_is_one_sentence(name, tmp_path):
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
     data = open_dataset(FORMATS["csv_text"](tmp_path))
     put(tmp_path / "file", b"")
-    assert "cannot be written" in refused(data, kept(data), tmp_path / "file" / "out")
-    assert "cannot be written" in refused(data, kept(data), tmp_path / ("x" * 300))
+    assert "cannot write" in refused(data, kept(data), tmp_path / "file" / "out")
+    assert "cannot write" in refused(data, kept(data), tmp_path / ("x" * 300))
 
 
 def test_links_in_the_source_are_followed_not_copied(tmp_path):

@@ -58,5 +58,5 @@ def test_every_verb_is_in_the_readme():
     from datapare.cli import app
 
     text = (ROOT / "README.md").read_text()
-    for verb in (name.replace("_", "-") for name in app.commands()):
+    for verb in app.commands():
         assert f"`{verb}`" in text or f"datapare {verb}" in text, verb

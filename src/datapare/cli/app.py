@@ -18,21 +18,22 @@ INTERRUPTED = 130
 
 
 ORDER = (
-    "prune", "record", "embed", "score", "extrapolate", "select", "export", "compare", "sweep", "label_issues",
+    "prune", "record", "embed", "score", "extrapolate", "select", "export", "compare", "sweep", "label-issues",
     "report", "measure", "perturb", "methods", "show", "doctor",
 )  # fmt: skip
 
 
 def commands() -> dict[str, ModuleType]:
     """Return the module of every command, in the order that help shows them."""
-    found = [module.name for module in iter_modules(package.__path__)]
+    found = [module.name.replace("_", "-") for module in iter_modules(package.__path__)]
     ranked = sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
-    return {name: import_module(f"datapare.cli.commands.{name}") for name in ranked}
+    return {name: import_module(f"datapare.cli.commands.{name.replace('-', '_')}") for name in ranked}
 
 
 def flagged(name: str, module: ModuleType, argv: Sequence[str]) -> Callable[..., None]:
     """Return a command with all its flags: its own, its option tables', and the parameters of the methods it names."""
-    return command(getattr(module, name), getattr(module, "OPTIONS", {}), getattr(module, "METHOD_PARAMS", {}), argv)
+    function = getattr(module, name.replace("-", "_"))
+    return command(function, getattr(module, "OPTIONS", {}), getattr(module, "METHOD_PARAMS", {}), argv)
 
 
 def build(argv: Sequence[str]) -> typer.Typer:
@@ -46,7 +47,7 @@ def build(argv: Sequence[str]) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     for name, module in commands().items():
-        app.command(name.replace("_", "-"))(flagged(name, module, argv))
+        app.command(name)(flagged(name, module, argv))
     app.callback()(top)
     return app
 

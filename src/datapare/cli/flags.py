@@ -85,6 +85,7 @@ def _flag_type(type_: Any, default: Any) -> Any:
 
     A choice that may be None without that being its default can be given as `none`.
 
+    >>> from datapare.options import Balance
     >>> _flag_type(str | Sequence[str] | None, None), _flag_type(Balance | None, "proportional")
     (list[str] | None, typing.Literal['proportional', 'uniform', 'none'])
     """
