@@ -14,6 +14,7 @@ from datapare.methods.registry import names
 STORED = np.load(Path(__file__).parents[1] / "fixtures" / "method_results.npz")
 PARAMS = {"ssp": {"clusters": 3}, "two_ended": {"cut": 0.1}}
 MADE_WITH = "c92b2db3e80a70f9"  # digest of the arithmetic of the machine that wrote the fixture
+CHANGED = {"gauge.spread": -2.942825656916414}  # draws by values now, no longer by their bytes
 FLOATS = [key for key in STORED.files if key.startswith("score.")]
 SUBSETS = [key for key in STORED.files if key.startswith("select.")]
 
@@ -28,9 +29,10 @@ def arithmetic():
 
 def check(value, key):
     """Bit for bit on a machine that rounds as the fixture's did, and to six digits on others."""
+    expected = CHANGED.get(key, STORED[key])
     if arithmetic() == MADE_WITH:
-        assert np.array_equal(value, STORED[key], equal_nan=True), key
-    np.testing.assert_allclose(value, STORED[key], rtol=1e-6, atol=1e-9)
+        assert np.array_equal(value, expected, equal_nan=True), key
+    np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("key", FLOATS)

@@ -15,7 +15,7 @@ from datapare.errors import InputError
 from datapare.methods.binding import bind
 from datapare.methods.extrapolate.knn import average, nearest
 from datapare.methods.registry import Method, check_params, find
-from datapare.numerics.embeddings import squared_norms
+from datapare.numerics.embeddings import check_finite
 from datapare.numerics.missing import last_observed
 from datapare.numerics.neighbors import neighbours
 from datapare.numerics.sampling import draw_fraction, top_positions
@@ -256,7 +256,7 @@ def _check(score: NDArray[np.float64], dynamics: Dynamics, embedding: NDArray[An
             f"{which} no scored example, so their scores cannot be predicted; score a fraction of every class, as "
             "datapare record --fraction does."
         )
-    squared_norms(embedding)
+    check_finite(embedding)
     if len(embedding) > 1 and not np.ptp(embedding, axis=0).any():
         raise InputError(
             "all embeddings are the same, so none is nearer than another; give better ones with datapare embed."

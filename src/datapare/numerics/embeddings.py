@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from datapare.errors import InputError
+
+ROWS = 16_384  # rows at a time where a copy in float64 would be large
 
 
 def squared_norms(embedding: Float[np.ndarray, "N d"]) -> Float[np.ndarray, " N"]:
@@ -24,6 +26,14 @@ def squared_norms(embedding: Float[np.ndarray, "N d"]) -> Float[np.ndarray, " N"
     return square
 
 
+def check_finite(embedding: Float[np.ndarray, "N d"]) -> None:
+    """Raise InputError when a row is missing (NaN) or not finite.
+
+    >>> check_finite(np.array([[3.0, 4.0]]))
+    """
+    squared_norms(embedding.astype(np.promote_types(embedding.dtype, np.float32), copy=False))
+
+
 def unit_rows(embedding: Float[np.ndarray, "N d"]) -> Float[np.ndarray, "N d"]:
     """Rows scaled to length 1, so that inner products are cosines; rows of zeros stay zero.
 
@@ -35,6 +45,26 @@ def unit_rows(embedding: Float[np.ndarray, "N d"]) -> Float[np.ndarray, "N d"]:
     norm = np.sqrt(squared_norms(wide))
     unit: NDArray[np.floating[Any]] = wide / np.where(norm > 0, norm, 1)[:, None]
     return unit
+
+
+def centred(
+    embedding: Float[np.ndarray, "N d"], centre: Float[np.ndarray, " d"] | None = None, *, dtype: DTypeLike = None
+) -> Float[np.ndarray, "N d"]:
+    """Return the rows minus a centre, their mean by default: what all rows share costs no digits then.
+
+    Computed in float64; the result has the given type, or the rows' own and float32 at least. Squared
+    distances by matrix products, |x|^2 + |y|^2 - 2 x.y, lose all digits where |x| is far larger than |x - y|.
+
+    >>> centred(np.array([[1e9], [1e9 + 0.5]])).tolist(), centred(np.array([[3.0]]), np.array([1.0])).tolist()
+    ([[-0.25], [0.25]], [[2.0]])
+    """
+    if centre is None:
+        centre = embedding.mean(axis=0, dtype=np.float64)
+    rows = np.empty(embedding.shape, dtype=dtype or np.promote_types(embedding.dtype, np.float32))
+    for start in range(0, len(rows), ROWS):
+        part = slice(start, start + ROWS)
+        np.subtract(embedding[part], centre, out=rows[part], dtype=np.float64, casting="unsafe")
+    return rows
 
 
 def softmax(logits: Float[np.ndarray, "N K"]) -> Float[np.ndarray, "N K"]:

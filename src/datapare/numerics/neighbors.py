@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError, MissingExtraError
+from datapare.numerics.embeddings import centred
 
 WIDTHS = (64, 256)  # principal directions tried before all; at 512 columns 64 cost an eighth of a full search
 RECALL = 0.9  # share of the true neighbours of TRIAL queries that a width must find to be used
@@ -23,20 +24,25 @@ def neighbours(
     """Euclidean distances to, and positions of, the k nearest reference rows of each query row, nearest first.
 
     Exact up to 200,000 reference rows, and above that approximate (approximate) unless `exact` is given.
-    A row that is in both sets finds itself. Raises MissingExtraError without faiss.
+    A row that is in both sets finds itself. Adding one vector to all rows changes nothing.
+
+    Raises:
+        InputError: For more neighbours than reference rows.
+        MissingExtraError: Without faiss.
     """
     try:
         import faiss
     except ImportError as error:
         raise MissingExtraError("faiss", "neighbours", "nearest-neighbour search") from error
-    reference = np.ascontiguousarray(reference, dtype=np.float32)
-    query = np.ascontiguousarray(query, dtype=np.float32)
     if k > len(reference):
         raise InputError(f"{k} neighbours were requested, but there are only {len(reference)} examples to choose from.")
+    centre = reference.mean(axis=0, dtype=np.float64)
+    rows = centred(reference, centre, dtype=np.float32)
+    query = rows if query is reference else centred(query, centre, dtype=np.float32)
     if not (exact if exact is not None else len(reference) <= 200_000):
-        return approximate(reference, query, k)
-    index: Any = faiss.IndexFlatL2(reference.shape[1])
-    index.add(reference)
+        return approximate(rows, query, k)
+    index: Any = faiss.IndexFlatL2(rows.shape[1])
+    index.add(rows)
     squared, position = index.search(query, k)
     return np.sqrt(np.maximum(squared, 0.0)), position.astype(np.int64)
 

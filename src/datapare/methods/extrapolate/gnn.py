@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from datapare.errors import InputError
 from datapare.methods.extrapolate.knn import EXACT, without_self
-from datapare.numerics.embeddings import squared_norms
+from datapare.numerics.embeddings import check_finite
 from datapare.numerics.neighbors import neighbours
 
 MIN_SEEDS = 10  # scored examples: nine to learn from, one to stop by
@@ -73,7 +73,7 @@ def gnn(
         )
     if k < 1 or epochs < 1:
         raise InputError(f"gnn needs at least 1 neighbour and 1 epoch, not {k} and {epochs}.")
-    squared_norms(embedding)
+    check_finite(embedding)
     low, high = float(score[known].min()), float(score[known].max())
     result = score.astype(np.float64)
     if low == high:

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from datapare.errors import InputError
 from datapare.methods.spec import MethodSpec
-from datapare.numerics.embeddings import squared_norms, unit_rows
+from datapare.numerics.embeddings import check_finite, unit_rows
 from datapare.numerics.neighbors import neighbours
 
 CANDIDATES = (5, 10, 20, 50, 100)
@@ -62,7 +62,7 @@ def knn(
     >>> float(knn(s, e, y, k=2)[2]), round(float(knn(s, e, y, k=2, weight="exponential")[2]), 4)
     (2.0, 1.5)
     """
-    squared_norms(embedding)
+    check_finite(embedding)
     if k is None:
         k = tune(score, embedding, label, k=k, weight=weight, metric=metric, same_class=same_class)["k"]
     if k < 1:

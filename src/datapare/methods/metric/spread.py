@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from datapare.errors import InputError
-from datapare.numerics.embeddings import squared_norms, unit_rows
+from datapare.numerics.embeddings import check_finite, unit_rows
 from datapare.numerics.neighbors import neighbours
 from datapare.numerics.sampling import draw_within
 
@@ -90,14 +90,21 @@ def coverage(
 
 
 def _own_order(embedding: Float[np.ndarray, "N d"]) -> Int[np.ndarray, " N"]:
-    rows = np.ascontiguousarray(embedding)
-    order: Int[np.ndarray, " N"] = np.argsort(rows.view(np.dtype((np.void, rows.itemsize * rows.shape[1]))).ravel())
+    """Rows in lexicographic order: it depends neither on the dataset's order nor on a vector added to all rows."""
+    rank = np.zeros(len(embedding), dtype=np.int64)
+    order = np.arange(len(embedding))
+    for column in embedding.T:
+        order = np.lexsort((column, rank))
+        step = (np.diff(rank[order]) > 0) | (np.diff(column[order]) > 0)
+        rank[order] = np.concatenate([[0], np.cumsum(step)])
+        if rank[order[-1]] == len(embedding) - 1:
+            break
     return order
 
 
 def _nearest(train: Float[np.ndarray, "M d"], test: Float[np.ndarray, "N d"], metric: str) -> Float[np.ndarray, " N"]:
     for rows in (train, test):
-        squared_norms(rows.astype(np.promote_types(rows.dtype, np.float32), copy=False))  # refuses missing ones
+        check_finite(rows)
     if metric == "cosine":
         train, test = unit_rows(train), unit_rows(test)
     distance, _ = neighbours(train, test, 1)

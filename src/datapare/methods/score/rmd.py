@@ -14,7 +14,7 @@ Ours        Covariances divide by N. Directions without any spread (d > N, const
 import numpy as np
 from jaxtyping import Float, Int
 
-from datapare.numerics.embeddings import squared_norms
+from datapare.numerics.embeddings import check_finite
 
 BLOCK = 8192  # rows in float64 at a time: 512 features of 1.28 million examples would take 5 GB
 SPREAD = 1e-12  # variances below this share of the largest are rounding, not spread
@@ -32,7 +32,7 @@ def rmd(embedding: Float[np.ndarray, "N d"], label: Int[np.ndarray, " N"]) -> Fl
     >>> rmd(np.array([[0.0], [2.0], [8.0], [10.0]]), np.array([0, 0, 1, 1])).round(4).tolist()
     [-0.4706, 0.4706, 0.4706, -0.4706]
     """
-    squared_norms(embedding.astype(np.promote_types(embedding.dtype, np.float32), copy=False))  # refuses missing ones
+    check_finite(embedding)
     relative: Float[np.ndarray, " N"] = _distance(embedding, label) - _distance(embedding, np.zeros_like(label))
     return relative
 

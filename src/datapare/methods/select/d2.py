@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from datapare.errors import InputError
 from datapare.methods.spec import MethodSpec, Presets
-from datapare.numerics.embeddings import squared_norms
+from datapare.numerics.embeddings import check_finite
 from datapare.numerics.neighbors import neighbours
 from datapare.numerics.sampling import hard_cut
 
@@ -72,7 +72,7 @@ def d2(
     if not np.isfinite(score).all() or k < 1 or min(gamma, gamma_forward) < 0:
         raise InputError("d2 needs finite scores, at least 1 neighbour, and gammas of at least 0.")
     rest = hard_cut(prob_margin, cut, n)
-    squared_norms(embedding)
+    check_finite(embedding)
     u = score[rest].astype(np.float64)
     u -= min(float(score.min()), 0.0)
     rows = embedding if len(rest) == len(embedding) else embedding[rest]  # no copy of what may be gigabytes

@@ -9,6 +9,7 @@ Reads       score (N,), larger = harder.
 Parameters  split: share of the examples, lowest scores first, that counts as easy.
 Cost        Nothing beyond the score.
 Published   split is tuned over 0.05, 0.10, …, 0.95 by retraining.
+Released    The smaller part is rounded to the nearest whole number, a half to the even one.
 Ours        split = 0.5, half of the subset from each half, since tuning needs trainings.
 """
 
@@ -36,7 +37,7 @@ def flex_rand(
     if not 0 <= split <= 1:
         raise InputError(f"split is the share of the examples that counts as easy, 0..1, not {split:g}.")
     total = len(score)
-    smaller = int(np.floor(min(split, 1 - split) * total + 1e-9))  # size of the smaller part
+    smaller = round(min(split, 1 - split) * total)  # size of the smaller part
     from_smaller = min(smaller, n // 2)
     hard = np.zeros(total, dtype=np.int64)
     hard[top_positions(score, total - smaller if split <= 0.5 else smaller)] = 1

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from datapare.errors import InputError
-from datapare.numerics.embeddings import prediction_error, softmax, squared_norms
+from datapare.numerics.embeddings import check_finite, prediction_error, softmax
 
 
 def glister(
@@ -42,7 +42,7 @@ def glister(
         raise InputError(f"eta is the rate of a gradient step, at least 0, not {eta:g}.")
     error = prediction_error(prob, label)
     rows = np.column_stack([embedding.astype(error.dtype), np.ones(len(error), dtype=error.dtype)])  # [h; 1]
-    squared_norms(rows)
+    check_finite(rows)
     log_prob = np.log(np.maximum(prob, np.finfo(error.dtype).tiny), dtype=error.dtype)
     moved, picked, open_ = error, [], np.ones(len(error), dtype=bool)
     for _ in range(n):

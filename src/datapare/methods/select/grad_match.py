@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from datapare.errors import InputError
 from datapare.methods.spec import MethodSpec
-from datapare.numerics.embeddings import prediction_error, squared_norms
+from datapare.numerics.embeddings import check_finite, prediction_error
 
 TOLERANCE = 1e-10  # slope, relative to the steepest, that counts as none
 LEAST = 1e-6  # below this penalty two equal gradients look like a singular fit
@@ -95,7 +95,7 @@ def _factors(
     prob: NDArray[np.floating], embedding: NDArray[np.floating], label: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     rows = np.column_stack([embedding.astype(np.float64), np.ones(len(embedding))])  # [h; 1]
-    squared_norms(rows)
+    check_finite(rows)
     return prediction_error(prob.astype(np.float64), label), rows
 
 

@@ -12,7 +12,7 @@ Released    DeepCore takes the largest distance instead of the smallest, which d
 import numpy as np
 from jaxtyping import Float, Int
 
-from datapare.numerics.embeddings import squared_norms
+from datapare.numerics.embeddings import centred, check_finite, squared_norms
 
 
 def herding(embedding: Float[np.ndarray, "N d"], n: int) -> Int[np.ndarray, " n"]:
@@ -26,9 +26,8 @@ def herding(embedding: Float[np.ndarray, "N d"], n: int) -> Int[np.ndarray, " n"
     >>> herding(np.array([[0.0], [1.0], [2.0], [1.0]]), 3).tolist()
     [0, 1, 3]
     """
-    rows = embedding.astype(np.promote_types(embedding.dtype, np.float32))
-    squared_norms(rows)  # refuses missing ones
-    rows -= rows.mean(axis=0, dtype=np.float64).astype(rows.dtype)  # mu is now 0
+    check_finite(embedding)
+    rows = centred(embedding)  # mu is now 0
     square = squared_norms(rows)
     total = np.zeros(rows.shape[1])
     picked: list[int] = []

@@ -15,7 +15,7 @@ Ours        The first is the example nearest the mean, so the subset does not de
 import numpy as np
 from jaxtyping import Float, Int
 
-from datapare.numerics.embeddings import squared_norms
+from datapare.numerics.embeddings import centred, check_finite, squared_norms
 from datapare.numerics.greedy import BatchSource, Values, falling_greedy
 
 
@@ -30,13 +30,12 @@ def k_center(
     >>> k_center(np.array([[0.0], [1.0], [4.0], [10.0]]), 3, np.random.default_rng(0)).tolist()
     [0, 2, 3]
     """
-    centred = embedding.astype(np.promote_types(embedding.dtype, np.float32))
-    squared_norms(centred)  # refuses missing ones
-    centred -= centred.mean(axis=0, dtype=np.float64).astype(centred.dtype)
-    square = squared_norms(centred)
+    check_finite(embedding)
+    around = centred(embedding)
+    square = squared_norms(around)
     first = int(rng.integers(len(square))) if random_first else int(square.argmin())
     # One inner product gives a squared distance: [x, |x|^2, 1] . [-2c, 1, |c|^2].
-    rows = np.column_stack([centred, square, np.ones_like(square)])
+    rows = np.column_stack([around, square, np.ones_like(square)])
     far = np.full(len(rows), np.finfo(rows.dtype).max, dtype=rows.dtype)
     far[first] = np.inf
     return np.sort(falling_greedy(rows, far, _nearer, n))
