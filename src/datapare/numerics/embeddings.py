@@ -48,7 +48,10 @@ def unit_rows(embedding: Float[np.ndarray, "N d"]) -> Float[np.ndarray, "N d"]:
 
 
 def centred(
-    embedding: Float[np.ndarray, "N d"], centre: Float[np.ndarray, " d"] | None = None, *, dtype: DTypeLike = None
+    embedding: Float[np.ndarray, "N d"],
+    centre: Float[np.ndarray, " d"] | None = None,
+    *,
+    dtype: DTypeLike | None = None,
 ) -> Float[np.ndarray, "N d"]:
     """Return the rows minus a centre, their mean by default: what all rows share costs no digits then.
 
