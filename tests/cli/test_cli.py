@@ -144,7 +144,7 @@ import sys
 from datapare.cli import app
 try: app.main(['prune', '--help'])
 except SystemExit: pass
-print([m for m in ('torch', 'datasets', 'scipy', 'plotly') if m in sys.modules])
+print([m for m in ('torch', 'datasets', 'scipy', 'jinja2') if m in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.rstrip().endswith("[]")

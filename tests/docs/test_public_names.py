@@ -7,7 +7,7 @@ import pytest
 
 import datapare as dp
 
-HEAVY = ("torch", "datasets", "scipy", "sklearn", "plotly", "pandas", "pyarrow", "transformers", "faiss", "PIL")
+HEAVY = ("torch", "datasets", "scipy", "sklearn", "jinja2", "pandas", "pyarrow", "transformers", "faiss", "PIL")
 
 PUBLIC = [
     "Comparison", "DatapareError", "Dataset", "Dynamics", "InputError", "Perturbation", "Provenance",

@@ -122,7 +122,7 @@ def test_every_size_is_selected_anew_per_seed_outside_the_held_out_examples(scor
     assert np.isfinite(made.select_seconds).all()
     page = dp.report(dp.Subset(np.arange(60), 120), dynamics=dynamics, scores=scores, curve=made)
     assert 'id="curve"' in page
-    assert "How far can I prune?" in page
+    assert "Sweep over keep fractions" in page
 
 
 def test_a_knob_is_chosen_by_one_half_and_told_on_the_other(scored):
@@ -182,4 +182,4 @@ def test_the_curve_from_the_command_line(tmp_path, monkeypatch, capsys):
     assert "No tried subset is shown to stay within 1 point of full" in " ".join(told.split())
     assert run(*tries, "--gate") == 3
     assert run("report", "r", "--keep", "0.5") == 0
-    assert "How far can I prune?" in (tmp_path / "r/keep-0.5/report.html").read_text()
+    assert "Sweep over keep fractions" in (tmp_path / "r/keep-0.5/report.html").read_text()

@@ -229,7 +229,7 @@ def finish(
         )
         write_examples(table, result.examples)
     if not result.report.exists():
-        storage.write_text(result.report, report(subset, scores=scores, dynamics=dynamics, data=data))
+        report(subset, scores=scores, dynamics=dynamics, data=data).save(result.report)
     return result
 
 

@@ -1,17 +1,20 @@
-"""The nouns of one report, and what several of its sections compute from them."""
+"""The artifacts of one report, and what several of its sections compute from them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.artifacts import Comparison, Dynamics, Scores, Subset
+from datapare.evaluation.costs import Cost
+from datapare.evaluation.record_costs import scoring
 from datapare.evaluation.record_summary import Floats, moments
-from datapare.evaluation.verdicts import Arm, arms
-from datapare.reporting.figures import Figure
+from datapare.evaluation.verdicts import Arm, arms, judged
+from datapare.reporting.gallery import ExampleStatistics, Gallery, galleries, sample
+from datapare.reporting.projection import principal_components
 
 if TYPE_CHECKING:
     from datapare.data import Dataset
@@ -19,21 +22,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class ReportContext:
-    """The nouns of one report, what several sections compute from them, and the figures drawn so far."""
+    """The artifacts of one report; `within` is the accepted loss of accuracy in percentage points."""
 
     subset: Subset
-    scores: Scores | None
-    dynamics: Dynamics | None
-    data: "Dataset | None"
-    comparison: Comparison | None
+    scores: Scores | None = None
+    dynamics: Dynamics | None = None
+    data: "Dataset | None" = None
+    comparison: Comparison | None = None
     others: Mapping[str, Scores] = field(default_factory=dict)
-    curve: Comparison | None = None
+    sweep: Comparison | None = None
     within: float = 1.0
-    figures: dict[str, Figure] = field(default_factory=dict)
 
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
-        """Booleans (N,): True where the example stays."""
+        """Booleans (N,): True for a kept example."""
         return self.subset.mask
 
     @cached_property
@@ -43,13 +45,13 @@ class ReportContext:
 
     @cached_property
     def moments(self) -> tuple[Floats, Floats] | None:
-        """Mean and deviation over epochs of the true-label probability, (N,) each."""
+        """Mean and standard deviation over epochs of the label's probability, (N,) each."""
         channel = self.channel("target_prob")
         return None if channel is None else moments(channel)
 
     @cached_property
     def mean_prob(self) -> Floats | None:
-        """Mean true-label probability (N,), the predicted one of an example that was never observed."""
+        """Mean probability of the label (N,); the predicted one of an example that was never observed."""
         if self.moments is None:
             return None
         predicted = {} if self.scores is None else self.scores.means
@@ -66,14 +68,33 @@ class ReportContext:
         return None
 
     @cached_property
-    def arms(self) -> list[Arm]:
-        """The rows of the comparison."""
-        return [] if self.comparison is None else arms(self.comparison)
+    def predicted(self) -> NDArray[np.int64] | None:
+        """The class (N,) that the model preferred on average over the epochs, where it was recorded."""
+        logits = None if self.dynamics is None else self.dynamics.arrays.get("logit_mean")
+        return None if logits is None else np.argmax(logits, axis=1)
+
+    @cached_property
+    def components(self) -> tuple[Floats, float] | None:
+        """The first two principal components (N, 2) of the recorded embedding, and their fraction of its variance."""
+        embedding = None if self.dynamics is None else self.dynamics.arrays.get("embedding")
+        return None if embedding is None else principal_components(embedding)
+
+    @property
+    def key(self) -> NDArray[np.uint64] | None:
+        """The keys (N,) of the examples, where an artifact has them."""
+        artifacts = (self.data, self.subset, self.dynamics, self.scores)
+        return next((a.key for a in artifacts if a is not None and a.key is not None), None)
+
+    @cached_property
+    def label(self) -> NDArray[np.int64] | None:
+        """The labels (N,), class numbers."""
+        source = self.data or self.dynamics
+        return None if source is None else source.label
 
     @cached_property
     def names(self) -> Sequence[str]:
-        """What a person calls each example."""
-        return _Numbered() if self.data is None else self.data.name
+        """The name of each example."""
+        return _Numbered(self.subset.total) if self.data is None else self.data.name
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -81,16 +102,51 @@ class ReportContext:
         source = self.data if self.data is not None and self.data.classes else self.dynamics
         return () if source is None else tuple(source.classes)
 
+    @cached_property
+    def arms(self) -> list[Arm]:
+        """The rows of the comparison."""
+        return [] if self.comparison is None else arms(self.comparison)
+
+    @cached_property
+    def arm(self) -> str:
+        """The name of the arm that was trained on this subset; empty where there is none."""
+        found = judged(self.arms, len(self.subset), self.subset.provenance.method)
+        return "" if found is None else found.name
+
+    @cached_property
+    def scoring_cost(self) -> Cost:
+        """What recording and scoring cost."""
+        return Cost(np.nan, np.nan) if self.dynamics is None else scoring(self.dynamics, self.scores)
+
+    @cached_property
+    def galleries(self) -> list[Gallery]:
+        """The lists of examples that are shown in full."""
+        if self.data is None:
+            return []
+        return galleries(ExampleStatistics(self.mask, self.score, self.mean_prob, self.margin))
+
+    @cached_property
+    def shown(self) -> NDArray[np.int64]:
+        """Positions of the examples that the page describes one by one: all, or a sample that holds the galleries."""
+        return sample(self.subset.total, [gallery.index for gallery in self.galleries])
+
     def channel(self, name: str) -> NDArray[Any] | None:
         """A channel (T, N) of the record, None when it was not recorded."""
         return None if self.dynamics is None else self.dynamics.channels.get(name)
 
 
 class _Numbered(Sequence[str]):
-    """Names of examples that nobody named: "example 17"."""
+    """Names of examples without a dataset: "example 17"."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
 
     def __len__(self) -> int:
-        return 0
+        return self.total
 
-    def __getitem__(self, i: Any) -> Any:
-        return f"example {i}"
+    @overload
+    def __getitem__(self, i: int) -> str: ...
+    @overload
+    def __getitem__(self, i: slice) -> "Sequence[str]": ...
+    def __getitem__(self, i: int | slice) -> "str | Sequence[str]":
+        return [f"example {n}" for n in range(self.total)[i]] if isinstance(i, slice) else f"example {i}"

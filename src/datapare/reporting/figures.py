@@ -1,115 +1,105 @@
-"""The figures of the page: nouns and numbers in, plotly figures out, as plain dicts that are ready for JSON.
-
-Names from the data enter a figure through `plain` only: plotly reads `<b>`, `<a href>` and `&lt;` in any text.
-"""
+"""The figures of the page: arrays in, charts out."""
 
 from collections.abc import Sequence
-from html import escape
-from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from datapare.evaluation.record_summary import Floats
 from datapare.evaluation.verdicts import Arm, is_baseline
+from datapare.reporting import svg
+from datapare.reporting.svg import Axis
 
-Figure = dict[str, Any]
 Mask = NDArray[np.bool_]
 
-KEPT, DROPPED, QUIET = "#2b7bba", "#d9730d", "#8a8f98"  # blue and orange: apart for every colour vision
-POINTS = 20_000  # examples above which the map shows densities: an SVG point costs 60 bytes and 50 µs
+POINTS = 20_000  # examples above which a map shows densities and a sample of points
 BINS = 60
+KEPT_OR_DROPPED = (("kept", "kept"), ("dropped", "dropped"))
+KEPT, DROPPED, PALE = (43, 123, 186), (217, 115, 13), (233, 230, 224)  # apart for every colour vision
 
 
-def plain(name: object) -> str:
-    """A name as plotly will show it verbatim: markup neutralised, over-long names cut in the middle.
-
-    >>> plain("<b>cat</b> & dog")
-    '&lt;b&gt;cat&lt;/b&gt; &amp; dog'
-    """
-    text = " ".join(str(name).split())
-    return escape(text if len(text) <= 60 else f"{text[:20]}…{text[-39:]}", quote=False)
-
-
-def accuracy(rows: Sequence[Arm]) -> Figure:
-    """Mean accuracy of each arm with its 95 % interval, and a faint dot for every seed."""
-    places = list(range(len(rows)))
-    means = [100 * row.accuracy.mean for row in rows]
-    ends = [100 * (row.accuracy.high - row.accuracy.mean) for row in rows]
-    seeds = [(100 * value, place) for place, row in zip(places, rows, strict=True) for value in row.values]
-    colours = [QUIET if is_baseline(row.name) else KEPT for row in rows]
-    dots = {
-        **_scatter([x for x, _ in seeds], [y for _, y in seeds], "one seed", QUIET, size=6, opacity=0.45),
-        "hovertemplate": "%{x:.2f} %<extra>one seed</extra>",
-    }
-    interval = {"type": "data", "array": numbers(np.array(ends)), "thickness": 2, "width": 7, "color": QUIET}
-    mean = {
-        **_scatter(numbers(np.array(means)), places, "mean and 95 % interval", KEPT, size=11),
-        "error_x": interval,
-        "hovertemplate": "%{x:.2f} %<extra>mean</extra>",
-    }
-    mean["marker"] = {**mean["marker"], "color": colours}
-    names = {"tickvals": places, "ticktext": [plain(row.name) for row in rows], "autorange": "reversed"}
-    return figure([dots, mean], "held-out accuracy, %", "", height=110 + 42 * len(rows), yaxis=names)
+def accuracy(rows: Sequence[Arm]) -> Markup:
+    """Chart the mean accuracy of each arm with its 95 % interval, and a faint dot for every seed."""
+    ends = [end for row in rows for end in (row.accuracy.low, row.accuracy.high, *row.values) if np.isfinite(end)]
+    x = _around(100 * np.array(ends or [0.0, 1.0]), "accuracy on held-out examples, %")
+    marks = []
+    for row in rows:
+        css = "quiet" if is_baseline(row.name) else "kept"
+        mean, low, high = x.place([100 * row.accuracy.mean, 100 * row.accuracy.low, 100 * row.accuracy.high])
+        middle = np.full(len(row.values), 500.0)
+        own = [svg.line(np.array([low, high]), np.full(2, 500.0), css)] if np.isfinite([low, high]).all() else []
+        own += svg.points(x.place([100 * value for value in row.values]), middle, f"{css} seed")
+        own += svg.points(np.array([mean]), np.array([500.0]), f"{css} mean") if np.isfinite(mean) else []
+        marks.append((row.name, own))
+    return svg.strips(marks, x, label="Accuracy of each arm with its 95 % interval; the table above has the numbers")
 
 
-def moon(mean: Floats, deviation: Floats, mask: Mask, names: Sequence[str]) -> Figure:
-    """Each example as a point: x = deviation, y = mean of its true-label probability; `names` one per example."""
-    traces = []
-    for name, colour, chosen in (("dropped", DROPPED, ~mask), ("kept", KEPT, mask)):
-        place = np.flatnonzero(chosen & np.isfinite(mean) & np.isfinite(deviation))
-        trace = _scatter(numbers(deviation[place]), numbers(mean[place]), name, colour, size=4, opacity=0.6)
-        trace["text"] = [plain(names[int(i)]) for i in place]
-        trace["hovertemplate"] = "%{text}<br>mean %{y:.3f}, deviation %{x:.3f}<extra>" + name + "</extra>"
-        traces.append(trace)
-    return _moon_figure(traces, height=520)
+def data_map(mean: Floats, deviation: Floats, mask: Mask, reach: float | None = None) -> Markup:
+    """Chart examples as points: x is the standard deviation, y the mean of the label's probability over epochs."""
+    x, y = map_axes(deviation if reach is None else np.array([reach]))
+    marks = _kept_and_dropped(x.place(deviation), y.place(mean), mask)
+    label = "Each example by standard deviation and mean of its label's probability, kept in blue, dropped in orange"
+    return svg.plot(marks, x, y, label=label, height=520, legend=KEPT_OR_DROPPED, interactive="data-map")
 
 
-def moon_counts(mean: Floats, deviation: Floats, mask: Mask) -> tuple[Figure, Figure]:
-    """The map for many examples: how many lie in each cell (logarithmic), and which share of them is kept."""
+def map_axes(deviation: Floats) -> tuple[Axis, Axis]:
+    """Return the axes of a data map: the probability from 0 to 1, the standard deviation up to its largest value."""
+    reach = float(deviation[np.isfinite(deviation)].max(initial=0.0)) or 1.0
+    x = Axis(-0.01 * reach, 1.02 * reach, "standard deviation of the label's probability over epochs")
+    return x, Axis(-0.02, 1.02, "mean probability of the label")
+
+
+def embedding_map(place: Floats, mask: Mask) -> Markup:
+    """Chart examples at two coordinates (M, 2) of their embedding."""
+    x, y = (_around(place[:, i], f"principal component {i + 1}") for i in (0, 1))
+    marks = _kept_and_dropped(x.place(place[:, 0]), y.place(place[:, 1]), mask)
+    label = "Each example by the two principal components of its embedding, kept in blue, dropped in orange"
+    return svg.plot(marks, x, y, label=label, height=520, legend=KEPT_OR_DROPPED, interactive="embedding-map")
+
+
+def map_densities(mean: Floats, deviation: Floats, mask: Mask) -> tuple[Markup, Markup]:
+    """Chart a data map of many examples: how many lie in each cell, and which fraction of them is kept."""
     seen = np.isfinite(mean) & np.isfinite(deviation)
     reach = float(deviation[seen].max(initial=0.0)) or 1.0
     edges = (np.linspace(0, reach, BINS + 1), np.linspace(0, 1, BINS + 1))
-    whole = np.histogram2d(deviation[seen], mean[seen], edges)[0].T  # (mean, deviation)
-    kept = np.histogram2d(deviation[seen & mask], mean[seen & mask], edges)[0].T
-    counts = np.where(whole > 0, whole, np.nan)
-    grid = {"type": "heatmap", "x": numbers(_centres(edges[0])), "y": numbers(_centres(edges[1]))}
-    where = "mean %{y:.2f}, deviation %{x:.2f}<br>"
-    decades = list(range(int(np.log10(max(whole.max(), 1))) + 1))
-    many = {
-        **grid,
-        "z": _rows(np.log10(counts)),
-        "customdata": whole.astype(int).tolist(),
-        "colorscale": "Cividis",
-        "hovertemplate": where + "%{customdata:,} examples<extra></extra>",
-        "colorbar": {"title": {"text": "examples"}, "tickvals": decades, "ticktext": [f"{10**d:,}" for d in decades]},
-    }
-    share = {
-        **grid,
-        "z": _rows(100 * kept / counts),
-        "zmin": 0,
-        "zmax": 100,
-        "colorscale": _around(float(mask.mean())),
-        "hovertemplate": where + "%{z:.1f} % kept<extra></extra>",
-        "colorbar": {"title": {"text": "kept, %"}},
-    }
-    return _moon_figure([many], height=430), _moon_figure([share], height=430)
+    whole = np.histogram2d(deviation[seen], mean[seen], edges)[0]  # (deviation, mean)
+    kept = np.histogram2d(deviation[seen & mask], mean[seen & mask], edges)[0]
+    x = Axis(0, reach, "standard deviation of the label's probability over epochs")
+    y = Axis(0, 1, "mean probability of the label")
+    most, overall, size = np.log1p(whole.max()), float(mask.mean()), svg.SIZE / BINS
+    many, share = [], []
+    for i, j in zip(*np.nonzero(whole), strict=True):
+        count, part = int(whole[i, j]), kept[i, j] / whole[i, j]
+        at = (size * i, size * j, size, size)
+        many.append(svg.cell(*at, f"fill-opacity:{np.log1p(count) / most:.2f}", f"{count:,} examples"))
+        share.append(svg.cell(*at, f"fill:{_mixed(part, overall)}", f"{100 * part:.1f} % of {count:,} kept"))
+    return (
+        svg.plot(many, x, y, label="Number of examples by standard deviation and mean probability", height=430),
+        svg.plot(share, x, y, label="Kept fraction by standard deviation and mean probability", height=430),
+    )
 
 
-def scores(score: Floats, mask: Mask) -> Figure:
-    """Histogram of the finite scores, kept on top of dropped; the outermost bins hold what lies beyond."""
+def scores(score: Floats, mask: Mask) -> Markup:
+    """Chart a histogram of the finite scores, dropped on top of kept; the outermost bins hold what lies beyond."""
     finite = np.isfinite(score)
     edges = score_edges(score[finite])
     inside = np.clip(score, edges[0], edges[-1])
-    traces = [
-        _bars(edges, np.histogram(inside[finite & chosen], edges)[0], name, colour)
-        for name, colour, chosen in (("kept", KEPT, mask), ("dropped", DROPPED, ~mask))
+    kept, whole = (np.histogram(inside[finite & chosen], edges)[0] for chosen in (mask, np.ones_like(mask)))
+    x = Axis(float(edges[0]), float(edges[-1]), "score (larger = keep first)")
+    y = Axis(0, 1.05 * max(whole.max(initial=0), 1), "examples")
+    sides, nothing = (x.place(edges[:-1]), x.place(edges[1:])), np.zeros(BINS)
+    texts = [
+        f"score {a:.3g} to {b:.3g}: {k:,} kept, {n - k:,} dropped"
+        for a, b, k, n in zip(edges[:-1], edges[1:], kept, whole, strict=True)
     ]
-    return figure(traces, "score (larger = keep first)", "examples", barmode="stack")
+    marks = svg.bars(*sides, nothing, y.place(kept), "kept", texts)
+    marks += svg.bars(*sides, y.place(kept), y.place(whole), "dropped", texts)
+    return svg.plot(marks, x, y, label="Histogram of the scores, kept and dropped stacked", legend=KEPT_OR_DROPPED)
 
 
 def score_edges(score: Floats) -> Floats:
-    """Bin edges (61,) that cover the scores, except for tails more than twice as long as the middle 99.8 %."""
+    """Return bin edges (61,) that cover the scores, except for tails over twice as long as the middle 99.8 %."""
     if not len(score):
         return np.linspace(0.0, 1.0, BINS + 1)
     low, low_body, high_body, high = np.quantile(score, [0.0, 0.001, 0.999, 1.0])
@@ -120,129 +110,61 @@ def score_edges(score: Floats) -> Floats:
     return np.linspace(low - pad, high + pad, BINS + 1)
 
 
-def probabilities(mean: Floats, mask: Mask, curve: tuple[Floats, Floats] | None = None) -> Figure:
-    """Densities of the mean probability, all and kept, and the weighting curve (x, y) if there is one."""
+def probabilities(mean: Floats, mask: Mask, curve: tuple[Floats, Floats] | None = None) -> Markup:
+    """Chart the densities of the mean probability, all and kept, and the weighting curve (x, y) if there is one."""
     edges = np.linspace(0, 1, BINS + 1)
     seen = np.isfinite(mean)
-    traces = [
-        {**_bars(edges, _density(mean[seen], edges), "all", QUIET), "opacity": 0.45},
-        {**_bars(edges, _density(mean[seen & mask], edges), "kept", KEPT), "opacity": 0.65},
-    ]
+    whole, kept = _density(mean[seen], edges), _density(mean[seen & mask], edges)
+    top = max(whole.max(), kept.max(), 0.0 if curve is None else float(np.quantile(curve[1], 0.98)), 1e-9)
+    x, y = Axis(0, 1, "mean probability of the label"), Axis(0, 1.08 * top, "density")
+    sides, nothing = (x.place(edges[:-1]), x.place(edges[1:])), np.zeros(BINS)
+    texts = [f"{a:.3g}: {n:.3g} all, {k:.3g} kept" for a, n, k in zip(edges[:-1], whole, kept, strict=True)]
+    marks = svg.bars(*sides, nothing, y.place(whole), "quiet half-bar", texts)
+    marks += svg.bars(*sides, nothing, y.place(kept), "kept half-bar", texts)
+    legend = [("quiet", "all"), ("kept", "kept")]
     if curve is not None:
-        line = {"color": DROPPED, "width": 3}
-        x, y = (numbers(values) for values in curve)
-        traces.append({"type": "scatter", "mode": "lines", "x": x, "y": y, "name": "Beta density", "line": line})
-    top = max(float(_density(mean[seen & chosen], edges).max()) for chosen in (mask, np.ones_like(mask)))
-    top = max(top, 0.0 if curve is None else float(np.quantile(curve[1], 0.98)), 1e-9)
-    limits = {"range": [0, 1.08 * top]}  # a Beta density may be infinite at an end
-    return figure(traces, "mean probability of the label", "density", barmode="overlay", yaxis=limits)
+        marks.append(svg.line(x.place(curve[0]), y.place(curve[1]), "dropped"))
+        legend.append(("dropped", "Beta density"))
+    return svg.plot(marks, x, y, label="Densities of the mean probability, all and kept examples", legend=legend)
 
 
-def agreement(names: Sequence[str], correlation: Floats) -> Figure:
-    """Rank correlation (M, M) between the scores of M methods."""
-    words = [plain(name) for name in names]
-    trace = {
-        "type": "heatmap",
-        "x": words,
-        "y": words,
-        "z": [numbers(row) for row in correlation],
-        "zmin": -1,
-        "zmax": 1,
-        "colorscale": [[0, DROPPED], [0.5, "#f4f4f4"], [1, KEPT]],
-        "hovertemplate": "%{y} and %{x}: %{z:.2f}<extra></extra>",
-    }
-    return figure([trace], "", "", height=200 + 22 * len(words), yaxis={"autorange": "reversed"})
-
-
-def observed(share: Floats) -> Figure:
-    """Percentage of the examples observed in each epoch."""
-    trace = {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "x": list(range(len(share))),
-        "y": numbers(100 * share),
-        "line": {"color": KEPT},
-        "hovertemplate": "epoch %{x}: %{y:.2f} %<extra></extra>",
-    }
-    return figure([trace], "epoch", "observed, %", height=260)
-
-
-def numbers(values: NDArray[Any]) -> list[float | None]:
-    """Floats as JSON wants them: five significant digits, None for what is not finite."""
-    return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values.tolist()]
-
-
-def _scatter(x: list[Any], y: list[Any], name: str, colour: str, *, size: int, opacity: float = 1.0) -> Figure:
-    marker = {"color": colour, "size": size, "opacity": opacity}
-    return {"type": "scatter", "mode": "markers", "x": x, "y": y, "name": name, "marker": marker}
-
-
-def _bars(edges: Floats, heights: NDArray[Any], name: str, colour: str) -> Figure:
-    return {
-        "type": "bar",
-        "x": numbers(_centres(edges)),
-        "y": numbers(heights.astype(np.float64)),
-        "width": float(edges[1] - edges[0]),
-        "name": name,
-        "marker": {"color": colour, "line": {"width": 0}},
-        "hovertemplate": "%{x:.3g}: %{y:,.4~g}<extra>" + name + "</extra>",
-    }
-
-
-def _moon_figure(traces: list[Figure], height: int) -> Figure:
-    return figure(
-        traces,
-        "deviation of the probability over epochs",
-        "mean probability of the label",
-        height=height,
-        xaxis={"rangemode": "tozero"},
-        yaxis={"range": [-0.02, 1.02]},
+def observed(share: Floats) -> Markup:
+    """Chart the percentage of the examples observed in each epoch."""
+    x = Axis(
+        -0.5, len(share) - 0.5, "epoch", tuple((t, s) for t, s in svg.round_ticks(0, len(share) - 1) if t % 1 == 0)
     )
+    y = _around(np.append(100 * share, 100.0), "observed, %")
+    epochs = np.arange(len(share), dtype=np.float64)
+    marks = [svg.line(x.place(epochs), y.place(100 * share), "kept")]
+    marks += svg.points(x.place(epochs), y.place(100 * share), "kept seed")
+    return svg.plot(marks, x, y, label="Percentage of the examples observed in each epoch", height=200)
 
 
-def figure(
-    traces: list[Figure],
-    x: str,
-    y: str,
-    *,
-    height: int = 340,
-    xaxis: Figure | None = None,
-    yaxis: Figure | None = None,
-    **layout: Any,
-) -> Figure:
-    """A figure of these traces, with the titles of its axes and our look."""
-    axis = {"automargin": True, "zeroline": False}
-    legend = {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "itemsizing": "constant"}
-    return {
-        "data": traces,
-        "layout": {
-            "height": height,
-            "margin": {"l": 60, "r": 16, "t": 40, "b": 48},
-            "legend": legend,
-            "showlegend": len(traces) > 1,
-            "hovermode": "closest",
-            "bargap": 0,
-            "xaxis": {**axis, "title": {"text": x}, **(xaxis or {})},
-            "yaxis": {**axis, "title": {"text": y}, **(yaxis or {})},
-            **layout,
-        },
-    }
+def _kept_and_dropped(x: Floats, y: Floats, mask: Mask) -> list[str]:
+    seen = np.isfinite(x) & np.isfinite(y)
+    return [
+        mark
+        for css, chosen in (("dropped", ~mask), ("kept", mask))
+        for mark in svg.points(x[seen & chosen], y[seen & chosen], css)
+    ]
 
 
-def _around(keep: float) -> list[list[float | str]]:
-    middle = min(max(keep, 0.02), 0.98)  # a share as kept as the whole is pale; orange below, blue above
-    return [[0.0, DROPPED], [middle, "#e9e6e0"], [1.0, KEPT]]
+def _around(values: Floats, title: str) -> Axis:
+    """Return an axis that holds the finite values with a margin."""
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+    pad = 0.05 * (high - low) or max(abs(low), 1.0) / 100
+    return Axis(low - pad, high + pad, title)
+
+
+def _mixed(part: float, overall: float) -> str:
+    """Return the colour of a kept fraction: pale at the overall one, blue above, orange below."""
+    end, far = (KEPT, (part - overall) / (1 - overall or 1)) if part >= overall else (DROPPED, 1 - part / overall)
+    channels = (round(a + (b - a) * far) for a, b in zip(PALE, end, strict=True))
+    return "#" + "".join(f"{value:02x}" for value in channels)
 
 
 def _density(values: Floats, edges: Floats) -> Floats:
     counts = np.histogram(values, edges)[0].astype(np.float64)
     density: Floats = counts / max(counts.sum(), 1.0) / (edges[1] - edges[0])
     return density
-
-
-def _centres(edges: Floats) -> Floats:
-    return (edges[1:] + edges[:-1]) / 2
-
-
-def _rows(grid: Floats) -> list[list[float | None]]:
-    return [numbers(row) for row in grid]

@@ -1,28 +1,28 @@
-"""One HTML file about a subset, to look at offline: what was kept, whether it paid, and which examples to doubt."""
+"""One HTML file about a subset, to read offline: what was kept, whether it paid, which examples to look at."""
 
 import hashlib
 import json
-from collections.abc import Mapping
-from importlib.resources import files
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from markupsafe import Markup, escape
 
 from datapare.artifacts import Comparison, Dynamics, Scores, Subset, check_same_dataset
 from datapare.errors import MismatchError
-from datapare.evaluation.costs import duration
-from datapare.evaluation.record_summary import percent
-from datapare.evaluation.verdicts import points
+from datapare.evaluation.verdicts import NOT_YET, Verdict, points, verdict
 from datapare.reporting.context import ReportContext
-from datapare.reporting.sections import contents, headline, is_beta
-from datapare.reporting.tables import glossary
+from datapare.reporting.document import Report
+from datapare.reporting.explorer import explorer
+from datapare.reporting.glossary import glossary
+from datapare.reporting.sections import build_sections, folders
+from datapare.reporting.text import duration, lineage, percent, visible
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
+    from jinja2 import Environment
 
     from datapare.data import Dataset
-
-__all__ = ["report"]
 
 
 def report(
@@ -33,40 +33,74 @@ def report(
     data: "Dataset | None" = None,
     comparison: Comparison | None = None,
     others: Mapping[str, Scores] | None = None,
-    curve: Comparison | None = None,
+    sweep: Comparison | None = None,
     within: float = 1.0,
     title: str = "",
-) -> str:
-    """A self-contained HTML page (text) about a subset; every part appears only when its nouns are given.
+) -> Report:
+    """Make a self-contained HTML page about a subset; each section appears when the artifacts it shows are given.
 
-    `scores` bring the score histogram; `dynamics` the moon plot, the mean probabilities, keep rates per class and
-    coverage; `data` names, galleries and skipped examples; `comparison` the verdict, the arms and their cost; `others`,
-    scores of the same examples by other methods, how far they agree; `curve` accuracy and cost against the kept
-    fraction, and the smallest subset `within` so many percentage points of full. The page loads nothing from anywhere
-    and shows names from the data as they are, never as markup.
+    The page loads nothing from anywhere and shows names from the data as text, never as markup.
 
-    Raises MismatchError when the parts describe different datasets.
+    Args:
+        subset: The subset, of N examples.
+        scores: The scores it was selected by: histogram, ranks.
+        dynamics: The record: data map, mean probabilities, curves, coverage, embedding map where it has an embedding.
+        data: The dataset: names, galleries, skipped examples.
+        comparison: A comparison that holds the subset: verdict, arms, cost.
+        others: Scores of the same examples by other methods, by name: how far they agree.
+        sweep: A comparison over keep fractions: accuracy and cost against the kept fraction.
+        within: Accepted loss of accuracy against all data, in percentage points, for the advice of the sweep.
+        title: Title of the page; made from the dataset's name by default.
 
-    >>> page = report(Subset(index=[0, 2], total=5))
-    >>> "Kept 2 of 5 examples (40 %)" in page
-    True
+    Returns:
+        The page; `.save(path)` writes it, `.show()` opens it, `str()` is its HTML.
+
+    Raises:
+        MismatchError: The artifacts describe different datasets.
+
+    Example:
+        >>> page = report(Subset(index=[0, 2], total=5))
+        >>> "Kept 2 of 5 examples (40 %)" in str(page)
+        True
     """
-    parts = ReportContext(subset, scores, dynamics, data, comparison, others or {}, curve, within)
-    _check(parts)
-    return _render(title or _title(data), parts)
+    context = ReportContext(subset, scores, dynamics, data, comparison, others or {}, sweep, within)
+    _check(context)
+    return Report(_render(title or _title(data), context))
 
 
-def _check(parts: ReportContext) -> None:
-    check_same_dataset(parts.subset, parts.scores, parts.dynamics, *parts.others.values())
-    data = parts.data
+def headline(context: ReportContext) -> dict[str, object]:
+    """Return the sentence at the top, the facts below it, and the verdict."""
+    subset, data = context.subset, context.data
+    steps = [step for step in lineage(subset.provenance) if step.method]
+    facts = {
+        "dataset": "" if data is None or data.path is None else data.path.name,
+        "format": "" if data is None else data.format,
+        "kind": "" if data is None else data.kind,
+        "classes": f"{len(context.classes):,}" if context.classes else "",
+        "method": " → ".join(f"{step.step} {step.method}" for step in steps),
+        "seed": "" if subset.provenance.seed is None else str(subset.provenance.seed),
+        "digest": subset.provenance.dataset or ("" if data is None else data.digest),
+    }
+    return {
+        "sentence": f"Kept {len(subset):,} of {subset.total:,} examples ({percent(subset.keep)})",
+        "facts": {name: fact for name, fact in facts.items() if fact},
+        "verdict": Verdict("not compared", NOT_YET)
+        if context.comparison is None
+        else verdict(context.arms, len(subset), subset.provenance.method, context.comparison.held_out),
+    }
+
+
+def _check(context: ReportContext) -> None:
+    check_same_dataset(context.subset, context.scores, context.dynamics, *context.others.values())
+    data = context.data
     if data is None:
         return
-    if len(data) != parts.subset.total:
+    if len(data) != context.subset.total:
         raise MismatchError(
-            f"the subset describes {parts.subset.total:,} examples and the dataset holds {len(data):,}: "
+            f"the subset describes {context.subset.total:,} examples and the dataset holds {len(data):,}: "
             "open the dataset that the subset was made from."
         )
-    for artifact in (parts.subset, parts.scores, parts.dynamics):
+    for artifact in (context.subset, context.scores, context.dynamics):
         if artifact is not None and artifact.key is not None and not np.array_equal(artifact.key, data.key):
             raise MismatchError(
                 f"the {type(artifact).__name__.lower()} and the dataset describe different examples, or the same in "
@@ -78,34 +112,56 @@ def _title(data: "Dataset | None") -> str:
     return "datapare report" if data is None or data.path is None else f"datapare report: {data.path.name}"
 
 
-def _render(title: str, parts: ReportContext) -> str:
-    from jinja2 import Environment, StrictUndefined
-    from plotly.offline import get_plotlyjs
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(percent=percent, points=points, breakable=_breakable, duration=duration)
-    template = environment.from_string(files("datapare.reporting").joinpath("page.html.j2").read_text(encoding="utf-8"))
-    content = contents(parts)
-    shown = {name for name, part in content.items() if part} | ({"beta"} if is_beta(parts) else set())
-    drawn = json.dumps(parts.figures, allow_nan=False, separators=(",", ":"))
-    page = template.render(
+def _render(title: str, context: ReportContext) -> str:
+    environment = _environment()
+    built = list(build_sections(context))
+    bodies = [
+        Markup(environment.get_template(f"{name}.html.j2").render(**section.data, figures=section.figures))  # noqa: S704 - escaped by the template
+        for name, section in built
+    ]
+    needs_script = any(name in {"data_map", "embedding_map", "examples"} for name, _ in built)
+    columns = _in_script(json.dumps(explorer(context), allow_nan=False, separators=(",", ":"))) if needs_script else ""
+    page = environment.get_template(
+        "page.html.j2"
+    ).render(
         title=title,
-        headline=headline(parts),
-        glossary=glossary(shown),
-        figures=_in_script(drawn),
-        nonce=hashlib.sha256(drawn.encode()).hexdigest()[:32],
-        plotly=get_plotlyjs() if parts.figures else "",
-        **content,
+        headline=headline(context),
+        sections=[(name, section, body) for (name, section), body in zip(built, bodies, strict=True)],
+        glossary=glossary(term for _, section in built for term in section.terms),
+        explorer=Markup(columns),  # noqa: S704 - escaped by _in_script
+        nonce=hashlib.sha256(columns.encode()).hexdigest()[:32] if columns else "",
     )
-    return page.encode("utf-8", "replace").decode("utf-8")  # file names may hold bytes that are no text
+    return page.encode("utf-8", "replace").decode("utf-8")
 
 
-def _breakable(path: str) -> "Markup":
-    from markupsafe import Markup, escape
+def _environment() -> "Environment":
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Markup("/<wbr>").join(escape(part) for part in path.split("/"))
+    made = Environment(
+        loader=FileSystemLoader([Path(__file__).parent, *folders()]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters: dict[str, Callable[..., str]] = {
+        "percent": percent, "points": points, "breakable": _breakable, "duration": duration,
+    }  # fmt: skip
+    made.filters.update(filters)
+    made.globals["ui"] = made.get_template("ui.html.j2").module
+    return made
+
+
+def _shown(value: object) -> object:
+    """Show control characters of names; markup is ours and stays."""
+    return value if isinstance(value, Markup) else visible(str(value))
+
+
+def _breakable(path: str) -> Markup:
+    return Markup("/<wbr>").join(escape(visible(part)) for part in path.split("/"))
 
 
 def _in_script(content: str) -> str:
-    """JSON that no HTML parser can mistake for the end of its script element."""
+    """Return JSON that no HTML parser can mistake for the end of its script element."""
     return content.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

@@ -1,76 +1,78 @@
-"""The figures of the curve: accuracy and total cost against the kept fraction."""
+"""The figures of a sweep: accuracy and total cost against the kept fraction."""
 
 from collections.abc import Sequence
-from math import isfinite
+
+import numpy as np
+from markupsafe import Markup
 
 from datapare.evaluation.advice import Size
+from datapare.evaluation.record_summary import Floats
 from datapare.evaluation.statistics import Interval
-from datapare.reporting.figures import DROPPED, KEPT, QUIET, Figure, figure
+from datapare.reporting import svg
+from datapare.reporting.svg import Axis
 
 
-def accuracy(tried: Sequence[Size], full: Interval) -> Figure:
-    """Accuracy of subsets and of random ones against the kept fraction in percent; a band for full."""
-    kept = _kept(tried)
-    traces = [_band(kept, full)] if isfinite(full.low) else []
-    traces.append(_line([*kept[:1], *kept[-1:]], [100 * full.mean] * 2, "full", QUIET, dash="dot"))
-    with_random = [size for size in tried if size.random is not None]
-    random = [size.random for size in with_random if size.random is not None]
-    traces.append(_with_bars(_kept(with_random), random, "random", DROPPED))
-    traces.append(_with_bars(kept, [size.arm.accuracy for size in tried], "subset", KEPT))
-    return figure(traces, "kept, %", "held-out accuracy, %", height=400)
+def accuracy(tried: Sequence[Size], full: Interval) -> Markup:
+    """Chart the accuracy of subsets and of random ones against the kept fraction in percent, with a band for full."""
+    drawn = [size for size in tried if size.random is not None]
+    lines = [
+        ("kept", "subset", _kept(tried), [size.arm.accuracy for size in tried]),
+        ("dropped", "random", _kept(drawn), [size.random for size in drawn if size.random is not None]),
+    ]
+    values = np.array([*full, *(end for _, _, _, each in lines for interval in each for end in interval)])
+    x, y = _percent_axis(tried), _axis(100 * values, "accuracy on held-out examples, %")
+    marks = []
+    if np.isfinite(full.low):
+        low, high = y.place([100 * full.low, 100 * full.high])
+        marks.append(
+            f'<rect class="quiet band" x="0" width="{svg.SIZE}" y="{svg.SIZE - high:.1f}" height="{high - low:.1f}"/>'
+        )
+    marks.append(svg.line(np.array([0.0, svg.SIZE]), y.place([100 * full.mean] * 2), "quiet dotted"))
+    for css, _, kept, intervals in lines:
+        marks += _with_bars(x.place(kept), y, intervals, css)
+    legend = [(css, name) for css, name, *_ in lines] + [("quiet", "full")]
+    return svg.plot(
+        marks, x, y, label="Accuracy against the kept fraction, subsets and random", height=400, legend=legend
+    )
 
 
-def cost(tried: Sequence[Size]) -> Figure:
-    """Epochs of scoring, selection and so many trainings, in percent of as many on everything."""
-    traces = []
-    for place, colour in enumerate((DROPPED, KEPT)):
+def cost(tried: Sequence[Size]) -> Markup:
+    """Chart the epochs of scoring, selection and training, in percent of as many trainings on everything."""
+    x, kept = _percent_axis(tried), _kept(tried)
+    shares, legend = [], []
+    for place, css in enumerate(("dropped", "kept")):
+        shares.append(np.array([100 * s.savings[place].pruned.epochs / s.savings[place].full.epochs for s in tried]))
         trainings = tried[0].savings[place].trainings
-        share = [100 * s.savings[place].pruned.epochs / s.savings[place].full.epochs for s in tried]
-        name = f"{trainings} training{'' if trainings == 1 else 's'}"
-        traces.append(_line(_kept(tried), share, name, colour))
-    kept = _kept(tried)
-    traces.append(_line([*kept[:1], *kept[-1:]], [100.0, 100.0], "no pruning", QUIET, dash="dot"))
-    return figure(traces, "kept, %", "total cost, % of training on everything", yaxis={"rangemode": "tozero"})
+        legend.append((css, f"{trainings} training{'' if trainings == 1 else 's'}"))
+    finite = np.concatenate([*shares, [0.0, 100.0]])
+    y = Axis(0, 1.05 * float(finite[np.isfinite(finite)].max()), "total cost, % of training on everything")
+    marks = [svg.line(np.array([0.0, svg.SIZE]), y.place([100.0, 100.0]), "quiet dotted")]
+    for (css, _), share in zip(legend, shares, strict=True):
+        marks.append(svg.line(x.place(kept), y.place(share), css))
+        seen = np.isfinite(share)
+        marks += svg.points(x.place(kept)[seen], y.place(share)[seen], f"{css} mean")
+    return svg.plot(
+        marks, x, y, label="Total cost against the kept fraction", height=400, legend=[*legend, ("quiet", "no pruning")]
+    )
 
 
-def _kept(tried: Sequence[Size]) -> list[float]:
-    return [100 * size.keep for size in tried]
+def _kept(tried: Sequence[Size]) -> Floats:
+    return np.array([100 * size.keep for size in tried])
 
 
-def _with_bars(x: list[float], values: Sequence[Interval], name: str, colour: str) -> Figure:
-    ends = [_number(100 * (value.high - value.mean)) for value in values]
-    line = _line(x, [100 * value.mean for value in values], name, colour)
-    return {**line, "error_y": {"type": "data", "array": ends, "thickness": 2, "width": 6, "color": colour}}
+def _percent_axis(tried: Sequence[Size]) -> Axis:
+    return _axis(_kept(tried), "kept, %")
 
 
-def _line(x: list[float], y: list[float], name: str, colour: str, dash: str = "solid") -> Figure:
-    return {
-        "type": "scatter",
-        "mode": "lines" if dash == "dot" else "lines+markers",
-        "x": x,
-        "y": [_number(value) for value in y],
-        "name": name,
-        "line": {"color": colour, "dash": dash},
-        "marker": {"color": colour, "size": 9},
-        "hovertemplate": "%{x:.3g} % kept: %{y:.2f} %<extra>" + name + "</extra>",
-    }
+def _axis(values: Floats, title: str) -> Axis:
+    finite = values[np.isfinite(values)]
+    pad = 0.06 * (finite.max() - finite.min()) or 1.0
+    return Axis(float(finite.min() - pad), float(finite.max() + pad), title)
 
 
-def _band(x: list[float], full: Interval) -> Figure:
-    ends = [min(x), max(x)]
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [*ends, *ends[::-1]],
-        "y": [100 * full.low] * 2 + [100 * full.high] * 2,
-        "fill": "toself",
-        "fillcolor": "rgba(138,143,152,0.18)",
-        "line": {"width": 0},
-        "hoverinfo": "skip",
-        "name": "full, 95 % interval",
-        "showlegend": False,
-    }
-
-
-def _number(value: float) -> float | None:
-    return float(f"{value:.5g}") if isfinite(value) else None
+def _with_bars(x: Floats, y: Axis, intervals: Sequence[Interval], css: str) -> list[str]:
+    mean, low, high = y.place(100 * np.array(intervals, dtype=np.float64).reshape(-1, 3)).T
+    known = np.isfinite(low) & np.isfinite(high)
+    ends = zip(x[known], low[known], high[known], strict=True)
+    bars = [svg.line(np.array([a, a]), np.array([b, c]), f"{css} thin") for a, b, c in ends]
+    return [*bars, svg.line(x, mean, css), *svg.points(x, mean, f"{css} mean")]

@@ -19,15 +19,14 @@ def report(
     from datapare.methods.extrapolation import score_label
     from datapare.pipeline.run_folder import RunFolder
     from datapare.reporting import report
-    from datapare.storage import write_text
 
     folder, fraction = RunFolder.open(run), parse_keep(keep)
     subset = folder.subset(fraction)
     scored = [score_label(parent) for parent in subset.provenance.parents if parent.step in {"score", "extrapolate"}]
     page = report(
         subset, scores=folder.scores(scored[0]) if scored else None, dynamics=folder.dynamics, data=folder.dataset,
-        comparison=folder.comparison, curve=folder.sweep, within=within, others=folder.all_scores(),
+        comparison=folder.comparison, sweep=folder.sweep, within=within, others=folder.all_scores(),
     )  # fmt: skip
     place = out or folder.report_path(fraction)
-    write_text(place, page)
+    page.save(place, overwrite=True)
     typer.echo(place)

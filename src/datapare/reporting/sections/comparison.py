@@ -1,0 +1,28 @@
+"""Whether the subset is better than as many random examples: the arms of a comparison."""
+
+from datapare.evaluation.verdicts import worst_class
+from datapare.reporting import figures, tables
+from datapare.reporting.context import ReportContext
+from datapare.reporting.sections import Section
+
+
+def build(context: ReportContext) -> Section | None:
+    """Show the arms with their accuracy; None without a comparison."""
+    compared = context.comparison
+    if compared is None:
+        return None
+    return Section(
+        "Comparison with random",
+        {
+            "arms": context.arms,
+            "seeds": compared.seeds,
+            "worst": worst_class(compared, context.arm) if context.arm else None,
+            "held_out": compared.held_out,
+            "budget": compared.budget,
+            "shortened": compared.shortened,
+            "classes": any(arm.worst_class for arm in context.arms),
+            "groups": tables.groups(compared),
+        },
+        {"accuracy": figures.accuracy(context.arms)},
+        ("arm", "random", "95 % interval", "epoch", f"equal {compared.budget}"),
+    )

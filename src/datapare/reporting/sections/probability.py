@@ -1,0 +1,31 @@
+"""Whether easy or hard examples stay: densities of the mean probability, and the curve of Beta sampling."""
+
+import numpy as np
+
+from datapare.reporting import figures
+from datapare.reporting.beta_density import Weighting, weighting
+from datapare.reporting.context import ReportContext
+from datapare.reporting.sections import Section
+
+
+def build(context: ReportContext) -> Section | None:
+    """Show the mean probabilities of all and of the kept examples; None without a record."""
+    if context.mean_prob is None:
+        return None
+    beta = _beta(context)
+    chart = figures.probabilities(context.mean_prob, context.mask, None if beta is None else beta.curve)
+    drawn_by_beta = context.subset.provenance.method == "beta"
+    terms = ("mean probability", "probability", *(["Beta weighting"] if drawn_by_beta else []))
+    return Section("Mean probability", {"beta": beta}, {"density": chart}, terms, half=True)
+
+
+def _beta(context: ReportContext) -> Weighting | None:
+    """Return the density of Beta sampling, within each class where it was applied so."""
+    provenance, groups = context.subset.provenance, [np.arange(len(context.mask))]
+    if provenance.method != "beta" or context.mean_prob is None or context.score is None:
+        return None
+    if provenance.params.get("balance"):
+        if context.label is None:
+            return None
+        groups = [np.flatnonzero(context.label == number) for number in np.unique(context.label)]
+    return weighting(context.mean_prob, context.score, context.mask, provenance.params, groups)
