@@ -218,7 +218,7 @@ def test_all_scores_make_one_table_and_tell_how_far_they_agree(points, capsys):
     assert run(capsys, "report", "r", "--keep", 0.3)[0] == 0
     from pathlib import Path
 
-    assert "Do other scores agree?" in Path("r/keep-0.3/report.html").read_text()
+    assert "Agreement of scores" in Path("r/keep-0.3/report.html").read_text()
 
 
 def test_a_score_may_be_the_mean_over_runs(points, capsys):

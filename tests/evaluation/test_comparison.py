@@ -121,7 +121,7 @@ def test_without_test_data_a_stratified_split_judges_and_nobody_trains_on_it(dat
     assert made.count[0] == made.count[1] == len(set(subset.index.tolist()) - set(held.tolist()))
     said = verdict(arms(made), int(made.count[0]), held_out=made.held_out)
     assert "which the scoring run has seen" in said.text
-    assert "which the scoring run has seen" in dp.report(subset, comparison=made) or len(subset) != made.count[0]
+    assert "which the scoring run has seen" in dp.report(subset, comparison=made).html or len(subset) != made.count[0]
 
 
 def test_a_class_never_gives_its_last_example():
@@ -141,14 +141,14 @@ def test_budgets_are_what_they_say_and_random_has_the_same_batch_and_schedule(da
     assert len({tuple(j.index.tolist()) for j in jobs[3:6]}) == 3
     made = dp.compare(data, dp.Subset(np.arange(12), 120), test=test, train=by_mean, training=SMALL, budget=budget)
     assert made.budget == budget
-    assert f"under equal {budget}" in dp.report(dp.Subset(np.arange(12), 120), comparison=made)
+    assert f"under equal {budget}" in dp.report(dp.Subset(np.arange(12), 120), comparison=made).html
 
 
 def test_fewer_epochs_are_named_in_the_result(data, test, subset):
     made = dp.compare(data, subset, test=test, train=by_mean, training=SMALL, epochs=2)
     assert made.shortened == 0.5
     assert made.epochs[2, 0] == 2
-    assert "shortened to 0.5 of the full one" in dp.report(subset, comparison=made)
+    assert "shortened to 0.5 of the full one" in dp.report(subset, comparison=made).html
 
 
 def test_named_groups_are_told_beside_the_mean(tmp_path):
@@ -166,7 +166,7 @@ def test_named_groups_are_told_beside_the_mean(tmp_path):
     assert arms(made)[0].worst_group == min(
         [("north", made.group_accuracy[0, 0, 0]), ("south", made.group_accuracy[0, 0, 1])], key=lambda pair: pair[1]
     )
-    page = dp.report(subset, comparison=made)
+    page = dp.report(subset, comparison=made).html
     assert 'id="groups"' in page
     back = dp.load(dp.save(made, tmp_path / "made"))
     assert (back.groups, back.held_out, back.budget) == (made.groups, "test", "epochs")

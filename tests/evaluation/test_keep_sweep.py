@@ -120,8 +120,8 @@ def test_every_size_is_selected_anew_per_seed_outside_the_held_out_examples(scor
         assert not any(set(one) & held for _, one in rows)
     assert len({rows for _, rows in seen[48]}) == 6, "subsets and random draws differ from seed to seed"
     assert np.isfinite(made.select_seconds).all()
-    page = dp.report(dp.Subset(np.arange(60), 120), dynamics=dynamics, scores=scores, curve=made)
-    assert 'id="curve"' in page
+    page = dp.report(dp.Subset(np.arange(60), 120), dynamics=dynamics, scores=scores, sweep=made).html
+    assert 'id="sweep"' in page
     assert "Sweep over keep fractions" in page
 
 

@@ -288,7 +288,7 @@ def test_a_record_of_nothing_but_embeddings_is_scored_selected_and_reported():
     bare = dp.Dynamics({}, np.arange(60) % 3, {"embedding": rng.normal(size=(60, 4))})
     scores = dp.score(bare, "rmd")
     subset = dp.select(scores, "top", keep=0.5, dynamics=bare)
-    assert "<html" in dp.report(subset, scores=scores, dynamics=bare)
+    assert "<html" in dp.report(subset, scores=scores, dynamics=bare).html
     for method, missing in (("dlc", "distorted_loss"), ("puma", "boundary_distance"), ("dual", "target_prob")):
         with pytest.raises(dp.InputError, match=f"{method} reads '{missing}'.*--channel {missing}"):
             dp.score(bare, method)

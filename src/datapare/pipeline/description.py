@@ -58,10 +58,10 @@ def _describe_run(run: RunFolder) -> str:
 
 def _describe_provenance(provenance: Mapping[str, Any], depth: int = 1) -> list[str]:
     """A provenance and those it came from, indented."""
-    from datapare.reporting.tables import plain_knobs
+    from datapare.reporting.tables import plain_params
 
     seed = [] if provenance["seed"] is None else [("seed", provenance["seed"])]
-    params = ", ".join(f"{name} {value}" for name, value in [*plain_knobs(provenance["params"]), *seed])
+    params = ", ".join(f"{name} {value}" for name, value in [*plain_params(provenance["params"]), *seed])
     line = f"{provenance['step']} {provenance['method']}: {params}".rstrip()
     lines = [fill(line, 100, initial_indent="  " * depth, subsequent_indent="  " * (depth + 2))]
     return lines + [line for parent in provenance["parents"] for line in _describe_provenance(parent, depth + 1)]
