@@ -19,7 +19,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import datapare as dp
-from datapare.evaluation.verdicts import arms
+from datapare.evaluation.arms import arms
 from datapare.training import preset
 
 RESULT = Path(__file__).parent / "results" / "digits.json"

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 import datapare as dp
-from datapare.evaluation.label_issue_check import check_suspects, methods_for
+from datapare.evaluation.label_issue_check import check_label_issues, methods_for
 from datapare.methods.label_issues import label_issues
 from datapare.training import preset, record
 
@@ -60,7 +60,7 @@ def measure(folder, name, seed):
     start = time.perf_counter()
     dynamics = record(data, preset=TRAINING, seed=seed, channels=("margin", "target_prob", "logit_mean"))
     recorded = time.perf_counter() - start
-    checked = check_suspects(data, dynamics, share=SHARE, seed=seed, training=TRAINING)
+    checked = check_label_issues(data, dynamics, fraction=SHARE, seed=seed, training=TRAINING)
     wrong = given != true
     rows = {}
     for method in methods_for(dynamics):

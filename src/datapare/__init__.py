@@ -19,6 +19,7 @@ _EXPORTS = {
     "evaluation.advice": ("advise",),
     "evaluation.comparison": ("compare",),
     "evaluation.keep_sweep": ("sweep",),
+    "evaluation.label_issue_check": ("check_label_issues",),
     "evaluation.verdicts": ("verdict",),
     "methods": ("",),
     "methods.dataset_metrics": ("measure",),

@@ -18,6 +18,7 @@ from datapare.errors import InputError as InputError
 from datapare.evaluation.advice import advise as advise
 from datapare.evaluation.comparison import compare as compare
 from datapare.evaluation.keep_sweep import sweep as sweep
+from datapare.evaluation.label_issue_check import check_label_issues as check_label_issues
 from datapare.evaluation.verdicts import verdict as verdict
 from datapare.methods.dataset_metrics import measure as measure
 from datapare.methods.extrapolation import extrapolate as extrapolate
@@ -54,6 +55,7 @@ __all__ = [
     "Subset",
     "advise",
     "average_scores",
+    "check_label_issues",
     "compare",
     "doctor",
     "estimate_cost",

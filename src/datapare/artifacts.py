@@ -4,6 +4,7 @@ Each artifact is a frozen bundle of plain numpy arrays; functions turn one into 
 of the dataset, always; a larger score is kept first, always; NaN means *not observed* or *not scored*.
 """
 
+import hashlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ Observed = Literal["train-pass", "eval-pass", "two-view"]
 Kind = Literal["image", "text", "table", "embedding"]
 Budget = Literal["epochs", "iterations"]
 HeldOut = Literal["test", "split"]
+Role = Literal["subset", "random", "full"]
 
 
 @dataclass(frozen=True)
@@ -190,17 +192,39 @@ class Subset(_Recorded):
 
 @dataclass(frozen=True, eq=False)
 class Comparison(_Recorded):
-    """Held-out accuracy of each arm over each seed, and what it cost.
+    """Held-out accuracy of A arms over S seeds, and what each training cost.
 
-    `arms` names A arms, `"random"` always among them; `accuracy`, `seconds` and `epochs` are (A, S) over S seeds;
-    `count` (A,) is the number of training examples of an arm; `class_accuracy` is (A, S, K). `epochs` are counted in
-    full-dataset epochs: examples seen divided by the size of the full dataset.
+    An arm is found by its role and by the digest of its subset, never by its name or its size.
 
-    `group_accuracy` (A, S, G) is the accuracy in each of the named `groups` of `group_count` (G,) held-out examples;
-    `select_seconds` (A,) what choosing the examples took (NaN: nobody wrote it down). `held_out` says what accuracy was
-    measured on: `test` data that chose nothing, or a `split` of the training data, which the scoring run has seen.
-    `budget` says what subset trainings share with the full one: its `epochs` or its `iterations`; `shortened` is the
-    fraction of the full schedule that every training had, 1 unless cheaper trainings were asked for.
+    Args:
+        arms: Names of the arms, for display only.
+        seeds: Seeds that every arm was trained with.
+        accuracy: Held-out accuracy 0..1, shape (A, S).
+        count: Training examples of each arm, shape (A,).
+        epochs: Full-dataset epochs, i.e. examples seen divided by the size of the full dataset, shape (A, S).
+        seconds: Seconds of each training, shape (A, S).
+        roles: Role of each arm: a chosen `subset`, a `random` draw, or `full` for all examples.
+        baseline: For each arm the position of the random arm of its size, None where there is none. Derived from
+            `roles` and `count` when empty.
+        subset_digest: For each arm the `subset_digest` of the subset it trained on, "" for arms that no single subset
+            describes (random and full arms, subsets drawn anew for every seed).
+        outcomes: For each arm, seed and held-out example whether the prediction was right, packed eight to a byte:
+            shape (A, S, ceil(M / 8)) uint8. `correct` unpacks it; None where a training returned only its accuracy.
+        held_out_count: Number of held-out examples M that the accuracy is measured on; 0 where unknown.
+        class_accuracy: Accuracy per class, shape (A, S, K).
+        classes: Names of the K classes.
+        group_accuracy: Accuracy per named group, shape (A, S, G).
+        group_count: Held-out examples of each group, shape (G,).
+        groups: Names of the G groups.
+        select_seconds: Seconds that choosing the examples of each arm took, shape (A,); NaN where unknown.
+        held_out: What accuracy was measured on: `test` data that was never used to choose, or a `split` of the training
+            data, which the scoring run has seen.
+        budget: What subset trainings share with the full one: its `epochs` or its `iterations`.
+        shortened: Fraction of the full schedule that every training had.
+        provenance: How the comparison was made.
+
+    Raises:
+        InputError: If shapes disagree, a role is unknown, or there is no random arm.
     """
 
     arms: tuple[str, ...]
@@ -209,6 +233,11 @@ class Comparison(_Recorded):
     count: NDArray[np.int64]
     epochs: NDArray[np.floating[Any]]
     seconds: NDArray[np.floating[Any]]
+    roles: tuple[Role, ...]
+    baseline: tuple[int | None, ...] = ()
+    subset_digest: tuple[str, ...] = ()
+    outcomes: NDArray[np.uint8] | None = None
+    held_out_count: int = 0
     class_accuracy: NDArray[np.floating[Any]] | None = None
     classes: tuple[str, ...] = ()
     group_accuracy: NDArray[np.floating[Any]] | None = None
@@ -221,15 +250,37 @@ class Comparison(_Recorded):
     provenance: Provenance = field(default_factory=Provenance)
 
     def __post_init__(self) -> None:
+        set_ = object.__setattr__
         shape = (len(self.arms), len(self.seeds))
         for name in ("accuracy", "epochs", "seconds"):
             values = np.asarray(getattr(self, name), dtype=np.float64)
             if values.shape != shape:
                 raise InputError(f"{name} has one entry per arm and seed, {shape}, not {values.shape}.")
-            object.__setattr__(self, name, values)
-        object.__setattr__(self, "count", np.asarray(self.count, dtype=np.int64))
-        if not any(arm.startswith("random") for arm in self.arms):
+            set_(self, name, values)
+        set_(self, "count", np.asarray(self.count, dtype=np.int64))
+        if len(self.roles) != len(self.arms) or not {*self.roles} <= {*get_args(Role)}:
+            raise InputError(f"roles are one of {get_args(Role)} for each of the {len(self.arms)} arms.")
+        if "random" not in self.roles:
             raise InputError("a comparison always holds the random arm: nothing is shown without it.")
+        set_(self, "baseline", self.baseline or _baselines(self.roles, self.count))
+        set_(self, "subset_digest", self.subset_digest or ("",) * len(self.arms))
+        if self.outcomes is not None and self.outcomes.shape != (*shape, -(-self.held_out_count // 8)):
+            raise InputError(
+                f"outcomes of {self.held_out_count:,} held-out examples are packed as "
+                f"{(*shape, -(-self.held_out_count // 8))}, not {self.outcomes.shape}."
+            )
+
+    def correct(self, arm: int) -> NDArray[np.bool_] | None:
+        """Return which held-out examples (S, M) the arm at this position predicted right; None where unknown."""
+        if self.outcomes is None:
+            return None
+        return np.unpackbits(self.outcomes[arm], axis=-1, count=self.held_out_count).astype(bool)
+
+
+def _baselines(roles: tuple[Role, ...], count: NDArray[np.int64]) -> tuple[int | None, ...]:
+    """Return for each subset arm the first random arm with as many examples."""
+    random = {int(count[i]): i for i in reversed(range(len(roles))) if roles[i] == "random"}
+    return tuple(random.get(int(n)) if role == "subset" else None for role, n in zip(roles, count, strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,6 +315,21 @@ class Perturbation(_Recorded):
 
 
 Artifact = Dynamics | Scores | Subset | Comparison | Perturbation
+
+
+def subset_digest(subset: Subset) -> str:
+    """Return the identity of a subset: a digest of its positions, its weights and the size of the dataset.
+
+    >>> subset_digest(Subset([0, 2], 5)) == subset_digest(Subset([0, 2], 5))
+    True
+    >>> subset_digest(Subset([0, 2], 5)) == subset_digest(Subset([0, 2], 6))
+    False
+    """
+    digest = hashlib.sha256(f"{subset.total} {len(subset)}".encode())
+    digest.update(np.ascontiguousarray(subset.index, dtype=np.int64).tobytes())
+    if subset.weight is not None:
+        digest.update(np.ascontiguousarray(subset.weight, dtype=np.float64).tobytes())
+    return digest.hexdigest()[:32]
 
 
 def check_same_dataset(*artifacts: "Dynamics | Scores | Subset | None") -> None:

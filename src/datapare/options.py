@@ -111,7 +111,15 @@ class RetrainOptions(TypedDict, total=False):
     """How the trainings that compare subsets run."""
 
     seeds: Annotated[
-        int | Sequence[int], Option("Trainings of each arm; intervals need at least 3.", default=3, least=1)
+        int | Sequence[int] | Literal["auto"],
+        Option(
+            "Trainings of each arm; intervals need at least 3. auto adds seeds until the questions are settled.",
+            default=3,
+            least=0,
+        ),
+    ]
+    margin: Annotated[
+        float, Option("Accuracy below training on everything that counts as no loss: 0.01 is one point.", 0.01, least=0)
     ]
     budget: Annotated[
         Budget | None,

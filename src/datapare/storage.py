@@ -456,9 +456,16 @@ def _from_format_1(meta: Mapping[str, Any], path: Path) -> dict[str, Any]:
     try:
         stored = {FORMAT_1_KEYS.get(key, key): value for key, value in renamed["fields"].items()}
         stored["provenance"] = _provenance_from_format_1(stored["provenance"])
+        if artifact == "comparison":
+            stored["roles"] = [_role_from_format_1(arm) for arm in stored["arms"]]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path / META} is damaged (no {error}); make the artifact again.") from error
     return {**renamed, "datapare": FORMAT, "artifact": artifact, "fields": stored}
+
+
+def _role_from_format_1(arm: str) -> str:
+    """Return the role of an arm; in format 1 only its name told it."""
+    return "full" if arm == "full" else "random" if arm.startswith("random") else "subset"
 
 
 def _provenance_from_format_1(value: Mapping[str, Any]) -> dict[str, Any]:

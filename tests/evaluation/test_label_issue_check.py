@@ -8,7 +8,7 @@ import pytest
 import datapare as dp
 from datapare.artifacts import Dynamics
 from datapare.cli import app
-from datapare.evaluation.label_issue_check import check_suspects, corrupt
+from datapare.evaluation.label_issue_check import check_label_issues, inject_label_noise
 from datapare.methods.label_issues import label_issues
 from datapare.pipeline.label_decisions import Decisions, apply_decisions, read_decisions, write_decisions
 from datapare.training import TrainingConfig
@@ -77,7 +77,7 @@ def test_without_mean_logits_nothing_is_suggested_and_soft_labels_say_what_is_mi
 @pytest.mark.parametrize("share", [0.05, 0.3])
 def test_spoiling_flips_exactly_the_share_and_fakes_others(share):
     label = np.arange(200) % 4
-    wrong, fake, spoilt = corrupt(label, 4, share, seed=3)
+    wrong, fake, spoilt = inject_label_noise(label, 4, share, seed=3)
     assert len(wrong) == 200 * share
     assert len(fake) == 40
     assert not set(wrong) & set(fake)
@@ -86,13 +86,13 @@ def test_spoiling_flips_exactly_the_share_and_fakes_others(share):
     assert np.all(spoilt[fake] == 4)
     rest = np.setdiff1d(np.arange(200), [*wrong, *fake])
     assert np.array_equal(spoilt[rest], label[rest])
-    assert np.array_equal(corrupt(label, 4, share, seed=3)[2], spoilt)
-    assert not np.array_equal(corrupt(label, 4, share, seed=4)[2], spoilt)
+    assert np.array_equal(inject_label_noise(label, 4, share, seed=3)[2], spoilt)
+    assert not np.array_equal(inject_label_noise(label, 4, share, seed=4)[2], spoilt)
 
 
 def test_the_check_counts_what_it_flipped_and_goes_on_where_it_stopped(recorded, tmp_path):
     data, dynamics = recorded
-    checked = check_suspects(data, dynamics, training=QUICK, folder=tmp_path / "check")
+    checked = check_label_issues(data, dynamics, training=QUICK, folder=tmp_path / "check")
     assert set(checked) == {"aum", "soft_label", "confidence"}
     for one in checked.values():
         assert one.flipped == 30
@@ -103,10 +103,12 @@ def test_the_check_counts_what_it_flipped_and_goes_on_where_it_stopped(recorded,
         # 15 were wrong before, so that a perfect one has two thirds; the threshold of AUM lets few wrong ones pass
         assert one.precision > (0.25 if one.method == "aum" else 0.4), one
     worked = []
-    assert check_suspects(data, dynamics, training=QUICK, folder=tmp_path / "check", progress=worked.append) == checked
+    assert (
+        check_label_issues(data, dynamics, training=QUICK, folder=tmp_path / "check", progress=worked.append) == checked
+    )
     assert not worked
     with pytest.raises(dp.InputError, match=r"between 0 and 0\.5"):
-        check_suspects(data, dynamics, share=0.5, training=QUICK)
+        check_label_issues(data, dynamics, fraction=0.5, training=QUICK)
 
 
 def rows_of(path):

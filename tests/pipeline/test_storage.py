@@ -50,7 +50,9 @@ def test_scores_subset_and_comparison_survive_the_disk(tmp_path):
     assert s.predicted.tolist() == [True, False]
     u = dp.load(dp.save(dp.Subset([1, 3], 5, weight=np.array([2.0, 1.0])), tmp_path / "u"))
     assert (u.index.tolist(), u.total, u.weight.tolist()) == ([1, 3], 5, [2.0, 1.0])
-    c = dp.Comparison(("dual", "random"), (0, 1), np.eye(2), [3, 3], np.eye(2), np.eye(2), classes=("a",))
+    c = dp.Comparison(
+        ("dual", "random"), (0, 1), np.eye(2), [3, 3], np.eye(2), np.eye(2), ("subset", "random"), classes=("a",)
+    )
     back = dp.load(dp.save(c, tmp_path / "c"))
     assert (back.arms, back.seeds, back.accuracy.tolist(), back.count.tolist()) == (
         ("dual", "random"),
@@ -142,8 +144,11 @@ def test_a_full_disk_is_one_clear_sentence_and_leaves_nothing(tmp_path):
         (lambda: dp.Subset([0, 2], 2), "between 0 and 1"),
         (lambda: dp.Subset([-1], 2), "between 0 and 1"),
         (lambda: dp.Subset([0.5], 2), "positions"),
-        (lambda: dp.Comparison(("dual",), (0,), [[1.0]], [1], [[1.0]], [[1.0]]), "random arm"),
-        (lambda: dp.Comparison(("random",), (0,), [[1.0, 2.0]], [1], [[1.0]], [[1.0]]), "one entry per arm"),
+        (lambda: dp.Comparison(("dual",), (0,), [[1.0]], [1], [[1.0]], [[1.0]], ("subset",)), "random arm"),
+        (
+            lambda: dp.Comparison(("random",), (0,), [[1.0, 2.0]], [1], [[1.0]], [[1.0]], ("random",)),
+            "one entry per arm",
+        ),
     ],
 )
 def test_a_noun_refuses_what_it_is_not(make, message):

@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from datapare.artifacts import Comparison, Dynamics, Provenance, Scores, Subset
+from datapare.artifacts import Comparison, Dynamics, Provenance, Scores, Subset, subset_digest
 from datapare.data import open_dataset
 from datapare.errors import MismatchError
 from datapare.evaluation.record_summary import moments
 from datapare.evaluation.statistics import mean_interval, paired_interval
-from datapare.evaluation.verdicts import arms, verdict
+from datapare.evaluation.verdicts import verdict
 from datapare.methods.select.beta import beta_parameters
 from datapare.reporting import sections
 from datapare.reporting.context import ReportContext
@@ -33,6 +33,7 @@ from datapare.reporting.render import report as make
 from datapare.reporting.sections import ORDER
 from datapare.reporting.text import BIDI, visible
 
+ROLES = ("subset", "random", "full")
 HOSTILE = '</script><img src=x onerror="hacked=1"><b>&amp;'
 
 
@@ -60,13 +61,17 @@ def subset(s, n=20, method="top", **params):
     )
 
 
-def comparison(method, random, full=(0.9, 0.9, 0.9, 0.9), n=20, total=60, name="dual+top keep 20", **more):
+def comparison(method, random, full=(0.9, 0.9, 0.9, 0.9), n=20, total=60, name="dual+top keep 20", chosen=None, **more):
     accuracy = np.array([method, random, full[: len(method)]])
     shape = np.ones_like(accuracy)
     cost = np.array([[10.0], [10.0], [30.0]])
     names = (name, "random keep 20", "full")
     seeds = tuple(range(len(method)))
-    return Comparison(names, seeds, accuracy, np.array([n, n, total]), shape * cost, shape * cost * 60, **more)
+    digests = (subset_digest(chosen or Subset(np.arange(n), total)), "", "")
+    return Comparison(
+        names, seeds, accuracy, np.array([n, n, total]), shape * cost, shape * cost * 60, ROLES,
+        subset_digest=digests, **more,
+    )  # fmt: skip
 
 
 def everything():
@@ -78,7 +83,7 @@ def everything():
         "scores": s,
         "dynamics": d,
         "data": open_dataset((np.eye(60), [d.classes[i] for i in d.label])),
-        "comparison": comparison((0.80, 0.82, 0.81), (0.70, 0.71, 0.72), provenance=provenance),
+        "comparison": comparison((0.80, 0.82, 0.81), (0.70, 0.71, 0.72), chosen=subset(s), provenance=provenance),
     }
 
 
@@ -358,7 +363,7 @@ def test_the_comparison_table_holds_the_intervals():
 )
 def test_the_verdict_is_honest(method, random, outcome, words):
     compared = comparison(method, random)
-    said = verdict(arms(compared), 20, "top")
+    said = verdict(compared)
     assert said.outcome == outcome
     assert words in said.text
     page = report(Subset(np.arange(20), 60), comparison=compared)
@@ -384,24 +389,25 @@ def test_the_page_says_how_much_the_model_learned_and_doubts_one_that_learned_no
         assert ("hardly learned" in told) is doubted
 
 
-def test_there_is_no_verdict_on_another_size():
+def test_there_is_no_verdict_on_another_subset_of_the_same_size():
     compared = comparison((0.8, 0.8, 0.8), (0.7, 0.7, 0.7))
-    assert verdict(arms(compared), 30).outcome == "not compared"
-    page = report(Subset(np.arange(30), 60), comparison=compared)
-    assert "No verdict: the comparison holds no subset of 30 examples." in page
+    other = Subset(np.arange(1, 21), 60)
+    assert verdict(compared, other).outcome == "not compared"
+    assert "No verdict: the comparison does not hold this subset" in report(other, comparison=compared)
 
 
 def test_the_verdict_compares_at_equal_size_only():
     accuracy = np.array([[0.80, 0.81, 0.82], [0.70, 0.70, 0.70], [0.90, 0.91, 0.93]])
     names = ("dual+top keep 0.2", "random keep 0.5", "random keep 0.2")
-    compared = Comparison(names, (0, 1, 2), accuracy, [12, 30, 12], accuracy, accuracy)
-    assert verdict(arms(compared), 12).outcome == "worse"
+    roles = ("subset", "random", "random")
+    compared = Comparison(names, (0, 1, 2), accuracy, [12, 30, 12], accuracy, accuracy, roles)
+    assert verdict(compared).outcome == "worse"
 
 
 def test_without_a_random_arm_of_equal_size_there_is_no_verdict():
     accuracy = np.array([[0.80, 0.81, 0.82], [0.70, 0.70, 0.70]])
-    compared = Comparison(("dual+top", "random"), (0, 1, 2), accuracy, [12, 30], accuracy, accuracy)
-    assert verdict(arms(compared), 12).outcome == "no random arm"
+    compared = Comparison(("dual+top", "random"), (0, 1, 2), accuracy, [12, 30], accuracy, accuracy, ROLES[:2])
+    assert verdict(compared).outcome == "no random arm"
 
 
 def test_two_seeds_show_no_interval():

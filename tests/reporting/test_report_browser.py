@@ -67,7 +67,9 @@ def hostile_nouns(folder):
     )
     accuracy = np.array([[0.8, 0.82, 0.81], [0.7, 0.71, 0.69], [0.9, 0.9, 0.91]])
     names = (f"dual+beta {ATTACK}", "random", "full")
-    compared = Comparison(names, (0, 1, 2), accuracy, [20, 20, 60], 30 * accuracy, 60 * accuracy)
+    compared = Comparison(
+        names, (0, 1, 2), accuracy, [20, 20, 60], 30 * accuracy, 60 * accuracy, ("subset", "random", "full")
+    )
     return chosen, {"scores": s, "dynamics": d, "data": data, "comparison": compared, "title": ATTACK}
 
 

@@ -46,8 +46,8 @@ def show_comparison(comparison: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from datapare.evaluation.arms import arms
     from datapare.evaluation.costs import duration
-    from datapare.evaluation.verdicts import arms
     from datapare.reporting.tables import groups
 
     console = Console()
@@ -70,15 +70,14 @@ def show_comparison(comparison: Any) -> None:
 
 def show_cost(dynamics: Any, scores: Any, comparison: Any, names: Sequence[str]) -> None:
     """Print what scoring took, and from how many trainings on each named subset on pruning pays."""
-    from datapare.evaluation.costs import duration
-    from datapare.evaluation.record_costs import book, pays, scoring
+    from datapare.evaluation.costs import cost_model, describe_break_even, duration, scoring_cost
 
-    once = scoring(dynamics, scores)
+    once = scoring_cost(dynamics, scores)
     typer.echo(f"scoring took {once.epochs:.3g} epochs, {duration(once.seconds)}")
     for name in names:
-        ledger = book(comparison, name, once)
-        if ledger is not None:
-            typer.echo(f"{name}: {pays(ledger)}")
+        model = cost_model(comparison, comparison.arms.index(name), once)
+        if model is not None:
+            typer.echo(f"{name}: {describe_break_even(model)}")
 
 
 def show_sizes(tried: Sequence[Any]) -> None:
@@ -98,7 +97,7 @@ def show_sizes(tried: Sequence[Any]) -> None:
 
 def format_interval(difference: Any) -> str:
     """Return an interval of differences in points, as text; empty for None."""
-    from datapare.evaluation.verdicts import points
+    from datapare.evaluation.arms import points
 
     if difference is None or math.isnan(difference.mean):
         return ""

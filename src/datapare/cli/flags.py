@@ -70,14 +70,18 @@ def _plain(name: str, value: Any) -> Any:
         from datapare.recording.logit_signals import CHANNELS
 
         return tuple(dict.fromkeys([*CHANNELS, *value]))
+    if name == "seeds" and str(value).isdigit():
+        return int(value)
     return None if value == "none" else value
 
 
 def _flag(name: str, type_: Any, option: Option) -> Parameter:
     flag = f"--{(option.flag or name).replace('_', '-')}"
     kind = _flag_type(type_, option.default)
-    made = Flag(flag, help=option.help.format(signals=_SIGNALS_ON_REQUEST), metavar=option.metavar, min=option.least)
-    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, made], default=option.default)
+    least = option.least if kind is not str else None
+    made = Flag(flag, help=option.help.format(signals=_SIGNALS_ON_REQUEST), metavar=option.metavar, min=least)
+    default = str(option.default) if kind is str and option.default is not None else option.default
+    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, made], default=default)
 
 
 def _flag_type(type_: Any, default: Any) -> Any:
@@ -92,6 +96,8 @@ def _flag_type(type_: Any, default: Any) -> Any:
     members = [one for one in get_args(type_) if one is not NoneType] if get_origin(type_) in _UNIONS else [type_]
     lists = [one for one in members if get_origin(one) is Sequence and int not in members]
     first: Any = list.__class_getitem__(get_args(lists[0])[0]) if lists else members[0]
+    if int in members and any(get_origin(one) is Literal for one in members):
+        return str  # a number or a word, told apart when the option is resolved
     if first is Any or isinstance(first, ForwardRef):
         first = str
     if default is None:

@@ -1,8 +1,8 @@
 """How far to prune: the smallest subset that is shown to stay within so many points of full, and what it saves.
 
 Of the tried sizes, from the largest down, a size passes when the 95 % interval of its paired difference to full stays
-above -x points; the walk ends at the first size that fails, so that trying more sizes does not help a lucky one. Of the
-sizes that pass, the smallest is advised that is also shown to beat as many random examples.
+above -x points; the walk ends at the first size that fails, so that trying more sizes does not help one that passes by
+chance. Of the sizes that pass, the smallest is advised that is also shown to beat as many random examples.
 """
 
 from collections.abc import Sequence
@@ -11,18 +11,35 @@ from typing import Literal
 
 import numpy as np
 
-from datapare.artifacts import Comparison
-from datapare.evaluation.costs import Cost, duration
-from datapare.evaluation.record_costs import Savings, book, pays, savings
-from datapare.evaluation.statistics import MIN_SEEDS, Interval, paired_interval
-from datapare.evaluation.verdicts import SPLIT, Arm, arms, is_baseline, points
+from datapare.artifacts import Comparison, Dynamics, Scores
+from datapare.evaluation.arms import Arm, arms, difference_to, full_arm, points
+from datapare.evaluation.costs import (
+    Cost,
+    Savings,
+    cost_model,
+    describe_break_even,
+    duration,
+    savings,
+    scoring_cost,
+)
+from datapare.evaluation.statistics import MIN_SEEDS, Interval
+from datapare.evaluation.verdicts import MARGIN, SPLIT
 
 AdviceOutcome = Literal["prune", "no evidence", "not within", "too few seeds", "nothing saved", "no full arm"]
 
 
 @dataclass(frozen=True)
 class Size:
-    """One tried size: its arm, the fraction kept, accuracy minus full's, random's accuracy, and what it saves."""
+    """One tried size of a sweep.
+
+    Attributes:
+        arm: Its arm.
+        keep: Fraction kept.
+        lost: Accuracy minus that of training on everything.
+        random: Accuracy of as many random examples.
+        savings: What one and ten trainings save.
+        pays: The break-even, as a sentence.
+    """
 
     arm: Arm
     keep: float
@@ -34,39 +51,55 @@ class Size:
 
 @dataclass(frozen=True)
 class Advice:
-    """What to do, the sentence that says it, and the size that is advised, if any."""
+    """What to do, the sentence that states it, and the size that is advised, if any."""
 
     outcome: AdviceOutcome
     text: str
     size: Size | None = None
 
 
-def sizes(comparison: Comparison, once: Cost) -> list[Size]:
-    """Every arm that is neither random nor full, the largest first; `once` is what scoring took."""
-    if "full" not in comparison.arms:
+def sizes(comparison: Comparison, scoring: Cost) -> list[Size]:
+    """Return every subset arm, the largest first; `scoring` is what scoring cost."""
+    full = full_arm(comparison)
+    if full is None:
         return []
-    rows, full = arms(comparison), comparison.arms.index("full")
+    rows = arms(comparison)
     total = int(comparison.count[full])
-    found = []
+    tried = []
     for place, arm in enumerate(rows):
-        ledger = book(comparison, arm.name, once)
-        if is_baseline(arm.name) or ledger is None:
+        model, random = cost_model(comparison, place, scoring), comparison.baseline[place]
+        if arm.role != "subset" or model is None:
             continue
-        lost = paired_interval(comparison.accuracy[place], comparison.accuracy[full])
-        with_indices = next((r.accuracy for r in rows if r.name.startswith("random") and r.count == arm.count), None)
-        found.append(Size(arm, arm.count / total, lost, with_indices, tuple(savings(ledger)), pays(ledger)))
-    return sorted(found, key=lambda size: -size.keep)
+        lost = difference_to(comparison, place, full).interval
+        accuracy = None if random is None else rows[random].accuracy
+        text = describe_break_even(model)
+        tried.append(Size(arm, arm.count / total, lost, accuracy, tuple(savings(model)), text))
+    return sorted(tried, key=lambda size: -size.keep)
 
 
-def advise(comparison: Comparison, within: float, once: Cost) -> Advice:
-    """The smallest size within `within` percentage points of full, or why there is none."""
-    said = _advise(sizes(comparison, once), within / 100, int(np.isfinite(comparison.accuracy).all(axis=0).sum()))
-    notes = [said.text]
-    if comparison.shortened != 1 and said.size is not None:
+def advise(
+    comparison: Comparison,
+    *,
+    margin: float = MARGIN,
+    dynamics: Dynamics | None = None,
+    scores: Scores | None = None,
+) -> Advice:
+    """Advise the smallest size whose accuracy stays within a margin of training on everything, or say why none is.
+
+    Args:
+        comparison: From `sweep`.
+        margin: Accuracy 0..1 below training on everything that counts as no loss.
+        dynamics: The record that the subsets were chosen by, for the cost of scoring.
+        scores: Its scores, likewise.
+    """
+    seeds = int(np.isfinite(comparison.accuracy).all(axis=0).sum())
+    advice = _advise(sizes(comparison, scoring_cost(dynamics, scores)), margin, seeds)
+    notes = [advice.text]
+    if comparison.shortened != 1 and advice.size is not None:
         notes.append(f"Retrainings had {comparison.shortened:.3g} of the full schedule; costs are scaled up to it.")
     if comparison.held_out == "split":
         notes.append(SPLIT)
-    return Advice(said.outcome, " ".join(notes), said.size)
+    return Advice(advice.outcome, " ".join(notes), advice.size)
 
 
 def _advise(tried: Sequence[Size], within: float, seeds: int) -> Advice:
@@ -84,7 +117,7 @@ def _advise(tried: Sequence[Size], within: float, seeds: int) -> Advice:
         best = tried[0]
         return Advice(
             "not within",
-            f"No tried subset is shown to stay {near}; do not prune, or try larger ones ({best.arm.name}: "
+            f"No tried subset is shown to stay {near}; try larger ones, or more seeds ({best.arm.name}: "
             f"{points(best.lost.mean)} points, 95 % interval {points(best.lost.low)} to {points(best.lost.high)}).",
         )
     better = [size for size in passing if size.arm.difference is not None and size.arm.difference.low > 0]
@@ -92,8 +125,8 @@ def _advise(tried: Sequence[Size], within: float, seeds: int) -> Advice:
         smallest = passing[-1]
         return Advice(
             "no evidence",
-            f"No evidence that this beats random; do not prune by it: {smallest.arm.name} stays {near}, and so may as "
-            f"many random examples{_against_random(smallest)}.",
+            f"No evidence that this beats random: {smallest.arm.name} stays {near}, and so may as many random "
+            f"examples, which cost nothing to choose{_against_random(smallest)}.",
             smallest,
         )
     return _worth_it(better[-1], near)
@@ -101,15 +134,15 @@ def _advise(tried: Sequence[Size], within: float, seeds: int) -> Advice:
 
 def _worth_it(size: Size, near: str) -> Advice:
     one, ten = size.savings
-    told = (
+    text = (
         f"{size.arm.name} is the smallest that is shown to stay {near} "
         f"({points(size.lost.mean)} points, 95 % interval {points(size.lost.low)} to {points(size.lost.high)}) "
-        f"and to beat random{_against_random(size)}. With scoring counted, it saves {_told(one)} for one training and "
-        f"{_told(ten)} for ten. {size.pays}"
+        f"and to beat random{_against_random(size)}. With scoring counted, it saves {_describe(one)} for one training "
+        f"and {_describe(ten)} for ten. {size.pays}"
     )
     if not max(ten.saved) > 0:
-        return Advice("nothing saved", f"Nothing is saved; do not prune: {told}", size)
-    return Advice("prune", f"Keep {100 * size.keep:.3g} %: {told}", size)
+        return Advice("nothing saved", f"Nothing is saved within ten trainings: {text}", size)
+    return Advice("prune", f"Keep {100 * size.keep:.3g} %: {text}", size)
 
 
 def _against_random(size: Size) -> str:
@@ -119,9 +152,9 @@ def _against_random(size: Size) -> str:
     return f" ({points(apart.mean)} points, 95 % interval {points(apart.low)} to {points(apart.high)})"
 
 
-def _told(one: Savings) -> str:
-    """Savings in words: minutes and epochs, and which share of as many full trainings that is."""
-    share = one.saved.epochs / one.full.epochs
+def _describe(one: Savings) -> str:
+    """Format savings: time, epochs, and their fraction of as many full trainings."""
+    fraction = one.saved.epochs / one.full.epochs
     time = f"{duration(one.saved.seconds)}, " if np.isfinite(one.saved.seconds) else ""
-    epochs, percent = f"{one.saved.epochs:.1f}", f"{100 * share:.0f}"
+    epochs, percent = f"{one.saved.epochs:.1f}", f"{100 * fraction:.0f}"
     return f"{time}{epochs} epochs of the full dataset ({percent} %)".replace("-", "−")

@@ -1,28 +1,73 @@
 """Retrain on subsets, on as many random examples, and on everything; count accuracy and cost over several seeds.
 
 Every seed gives all arms the same initial network and schedule, so differences are paired; the random arm is drawn
-anew for each seed, with the size, the batch and the schedule of the subset it stands beside.
+anew for each seed, with the size, the batch and the schedule of the subset it is the baseline of.
 
 Accuracy is measured on test data that chose nothing. Without any, a split of the training data is held out of every
 arm: the scoring run has seen it, so it is good enough to choose by, not to prove by, and the comparison says so.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Budget, Comparison, Provenance, Subset, library_versions
+from datapare.artifacts import Comparison, Provenance, Role, Subset, library_versions, subset_digest
 from datapare.data import Dataset
 from datapare.errors import InputError
-from datapare.evaluation.experiment import ExperimentSetup, bench, groups_of
-from datapare.evaluation.jobs import Counting, Job, Result, run_all
-from datapare.evaluation.statistics import MIN_SEEDS
+from datapare.evaluation.experiment import ExperimentSetup, groups_of, prepare_experiment
+from datapare.evaluation.jobs import CountProgress, Job, Result, Runner, run_jobs
+from datapare.evaluation.runners import runner_for
+from datapare.evaluation.user_training import check_weights
+from datapare.evaluation.verdicts import is_settled
 from datapare.methods.extrapolation import score_label
+from datapare.options import RetrainOptions, resolve
 
 FULL = "full"
+SEED_STEPS = (3, 5, 8, 12, 20)  # numbers of seeds after which "auto" looks whether the questions are settled
+# Each look before the last uses a wider interval (Haybittle and Peto), so that looking often proves nothing by chance.
+INTERIM_CONFIDENCE = 0.997
+
+Seeds = int | Sequence[int] | Literal["auto"]
+Groups = tuple[tuple[str, ...], NDArray[np.int64]]  # names, and which of them each held-out example belongs to
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """Positions to train on, the seconds that choosing them took, and their weights where they have any."""
+
+    index: NDArray[np.int64]
+    seconds: float
+    weight: NDArray[np.floating] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class PlannedArm:
+    """An arm to train: `choose` returns its examples for a seed; `keep` is their fraction of the pool."""
+
+    name: str
+    role: Role
+    choose: Callable[[int], Chosen]
+    keep: float
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class Conduct:
+    """How the trainings of a comparison are carried out: it decides no result but the number of seeds."""
+
+    seeds: Seeds
+    runner: Runner
+    folder: Path | None
+    margin: float
+    progress: CountProgress | None
+
+
+Table = dict[tuple[str, int], tuple[Job, Result]]  # by name of the arm and seed
 
 
 def compare(
@@ -30,171 +75,206 @@ def compare(
     subsets: Mapping[str, Subset] | Subset,
     *,
     test: Dataset | None = None,
-    training: Any = None,
-    train: Any = None,
-    image_size: int | None = None,
-    seeds: int | Sequence[int] = MIN_SEEDS,
-    budget: Budget | None = None,
-    epochs: int | None = None,
-    model: str | None = None,
-    group: str | None = None,
     full: bool = True,
-    jobs: int = 1,
-    folder: str | Path | None = None,
-    progress: Counting | None = None,
+    **options: Unpack[RetrainOptions],
 ) -> Comparison:
     """Train on each subset, on a random one of its size, and on everything, and evaluate on held-out examples.
 
-    `subsets` maps arm names to subsets of `data`; `test` holds examples that chose nothing; without it a fifth of
-    `data` is held out of every arm. `training` is the recipe of a full training (chosen by kind and size when None);
-    `train` a training of your own (train/own.py says what it takes and returns). `budget` says what a subset's training
-    has in common with the full one, its epochs or its iterations (None: as the recipe says); `epochs` shortens the
-    full schedule to so many; `model` is another network than the recipe's. `group` names a column: accuracy is also
-    told for each of its values. `jobs` trainings run at a time, one thread each; the results do not depend on how many.
-    Finished trainings are kept in `folder`, so a killed comparison goes on where it stopped. `progress(done, total,
-    arm)` is called after each training.
+    Args:
+        data: The dataset that the subsets were selected from.
+        subsets: One subset, or several by the names of their arms. Their weights weigh the training loss.
+        test: Held-out examples that chose nothing; their labels are matched by the names of the classes. None holds a
+            fifth of `data` out of every arm.
+        full: Whether to train on everything too.
+        options: How the trainings run, see `RetrainOptions`. With seeds="auto", seeds are added until every subset is
+            shown to be better or worse than random, and within or beyond the margin of all data, or there are 20.
+            A killed comparison with a `folder` resumes where it stopped.
 
-    Raises InputError when the datasets do not fit together or `train` does not do what it should.
+    Returns:
+        Accuracy and cost of every arm and seed; `verdict` states what they show.
+
+    Raises:
+        InputError: When the datasets do not fit together, or `train` does not accept or return what it should.
     """
     named = {arm_name(subsets): subsets} if isinstance(subsets, Subset) else dict(subsets)
     _check(data, named)
-    shared = bench(data, test, training, train, image_size=image_size, budget=budget, epochs=epochs, model=model)
-    numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
-    arms = {}
-    for name, subset in named.items():
-        index = np.intersect1d(subset.index, shared.pool) if shared.split else subset.index
-        arms[name] = [(index, float("nan") if subset.seconds is None else subset.seconds)] * len(numbers)
-    parents = tuple(subset.provenance for subset in named.values())
-    listed = all_jobs(arms, shared, numbers, _sizes(named, arms), full=full)
-    return carry_out(
-        listed, shared, numbers, parents, "compare", group=group, jobs=jobs, folder=folder, progress=progress
-    )
-
-
-Chosen = tuple[NDArray[np.int64], float]  # positions, and the seconds that choosing them took
-
-
-def all_jobs(
-    arms: Mapping[str, Sequence[Chosen]],
-    shared: ExperimentSetup,
-    seeds: Sequence[int],
-    sizes: Mapping[int, str],
-    *,
-    full: bool,
-) -> list[Job]:
-    """Every arm with every seed (its positions per seed are given), one random arm for each size, and everything."""
-    total, jobs = len(shared.pool), []
-    for name, chosen in arms.items():
-        settings = shared.settings(len(chosen[0][0]) / total)
-        jobs += [Job(name, seed, i, settings, took) for seed, (i, took) in zip(seeds, chosen, strict=True)]
-    for size, kept in sizes.items():
-        settings = shared.settings(size / total)
-        draws = [np.random.default_rng([seed, size]).choice(total, size, replace=False) for seed in seeds]
-        jobs += [
-            Job(f"random {kept}", s, shared.pool[np.sort(d)], settings, 0.0) for s, d in zip(seeds, draws, strict=True)
-        ]
+    chosen = resolve(RetrainOptions, options)
+    setup = prepare_experiment(data, test, chosen)
+    train, group = chosen["train"], chosen["group"]
+    if train is not None and any(subset.weight is not None for subset in named.values()):
+        check_weights(train)
+    arms = [_subset_arm(name, subset, setup) for name, subset in named.items()]
+    sizes: dict[int, str] = {}
+    for arm in arms:
+        sizes.setdefault(len(arm.choose(0).index), kept_name(named[arm.name]))
+    arms += baselines(setup, sizes)
     if full:
-        jobs += [Job(FULL, seed, shared.pool, shared.settings(1.0), 0.0) for seed in seeds]
-    return jobs
-
-
-def carry_out(
-    listed: Sequence[Job],
-    shared: ExperimentSetup,
-    seeds: tuple[int, ...],
-    parents: tuple[Provenance, ...],
-    verb: str,
-    *,
-    group: str | None,
-    jobs: int,
-    folder: str | Path | None,
-    progress: Counting | None,
-) -> Comparison:
-    """Run all trainings and gather them."""
-    groups = None if group is None else groups_of(shared.test, group)
-    place = None if folder is None else Path(folder)
-    results = run_all(listed, shared.trainer, shared.facts, folder=place, at_once=jobs, progress=progress)
-    params = {**shared.params, "budget": shared.budget, "group": group}
-    provenance = Provenance(
-        verb, params=params, dataset=shared.data.digest, versions=library_versions(), parents=parents
+        arms.append(full_arm_of(setup))
+    params = {**setup.params, "budget": setup.budget, "group": group, "margin": chosen["margin"]}
+    parents = tuple(subset.provenance for subset in named.values())
+    provenance = Provenance("compare", params=params, dataset=data.digest, versions=library_versions(), parents=parents)
+    groups = None if group is None else groups_of(setup.test, group)
+    return run_comparison(
+        arms, setup, conduct_of(chosen), lambda table, used: tabulate(arms, table, used, setup, groups, provenance)
     )
-    return gather(listed, results, seeds, shared, groups, provenance)
 
 
-def gather(
-    jobs: Sequence[Job],
-    results: Sequence[Result],
-    seeds: tuple[int, ...],
-    shared: ExperimentSetup,
-    groups: tuple[tuple[str, ...], NDArray[np.int64]] | None,
-    provenance: Provenance,
-    judges: NDArray[np.bool_] | None = None,
+def conduct_of(options: Mapping[str, Any]) -> Conduct:
+    """Return how to carry out the trainings, from resolved RetrainOptions."""
+    folder = None if options["folder"] is None else Path(options["folder"])
+    return Conduct(options["seeds"], runner_for(options["jobs"]), folder, options["margin"], options["progress"])
+
+
+def run_comparison(
+    arms: Sequence[PlannedArm],
+    setup: ExperimentSetup,
+    conduct: Conduct,
+    finish: Callable[[Table, tuple[int, ...]], Comparison],
 ) -> Comparison:
-    """Tabulate arms × seeds; `judges` (M,) says which held-out examples count (None: all)."""
-    arms = tuple(dict.fromkeys(job.arm for job in jobs))
-    table = {(job.arm, job.seed): (job, result) for job, result in zip(jobs, results, strict=True)}
+    """Run all trainings, for seeds="auto" step by step until they settle the questions, and tabulate them.
 
-    def column_of(read: Callable[[Job, Result], Any]) -> NDArray[np.float64]:
-        return np.array([[read(*table[arm, seed]) for seed in seeds] for arm in arms], dtype=np.float64)
+    `finish` makes the comparison from the finished trainings and the seeds that count.
+    """
+    table: Table = {}
+    steps = seed_steps(conduct.seeds)
+    for seeds in steps:
+        _train_missing(arms, setup, conduct, seeds, table)
+        comparison = finish(table, seeds)
+        if seeds == steps[-1] or is_settled(comparison, conduct.margin, INTERIM_CONFIDENCE):
+            break
+    return comparison
 
-    right = {place: result.correct for place, result in zip(table, results, strict=True) if result.correct is not None}
-    known = len(right) == len(table)
-    if groups is not None and not known:
+
+def seed_steps(seeds: Seeds) -> list[tuple[int, ...]]:
+    """Return the seeds to train with, step by step; one step unless they are chosen automatically.
+
+    >>> seed_steps(2), seed_steps([7, 9]), [len(step) for step in seed_steps("auto")]
+    ([(0, 1)], [(7, 9)], [3, 5, 8, 12, 20])
+    """
+    if isinstance(seeds, str):
+        if seeds != "auto":
+            raise InputError(f'expected seeds as a number of trainings, a list of seeds, or "auto", got {seeds!r}.')
+        return [tuple(range(count)) for count in SEED_STEPS]
+    numbers = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    if not numbers or len({*numbers}) < len(numbers):
+        raise InputError(f"expected seeds as a number of at least 1, or a list of different seeds, got {seeds!r}.")
+    return [numbers]
+
+
+def baselines(setup: ExperimentSetup, sizes: Mapping[int, str]) -> list[PlannedArm]:
+    """Return a random arm for each size, named by what it keeps; every seed draws anew."""
+    total = len(setup.pool)
+    return [
+        PlannedArm(f"random {kept}", "random", partial(_draw, setup.pool, size), size / total)
+        for size, kept in sizes.items()
+    ]
+
+
+def full_arm_of(setup: ExperimentSetup) -> PlannedArm:
+    """Return the arm that trains on everything."""
+    return PlannedArm(FULL, "full", lambda _: Chosen(setup.pool, 0.0), 1.0)
+
+
+def tabulate(
+    arms: Sequence[PlannedArm],
+    table: Table,
+    seeds: tuple[int, ...],
+    setup: ExperimentSetup,
+    groups: Groups | None,
+    provenance: Provenance,
+    counted: NDArray[np.bool_] | None = None,
+) -> Comparison:
+    """Tabulate arms by seeds; `counted` (M,) is the evaluation mask of held-out examples (None: all)."""
+    jobs = [[table[arm.name, seed][0] for seed in seeds] for arm in arms]
+    results = [[table[arm.name, seed][1] for seed in seeds] for arm in arms]
+    right = _outcomes(results, counted)  # (A, S, M)
+    if groups is not None and right is None:
         raise InputError("accuracies of groups need one boolean per held-out example; have your training return them.")
-    counted = np.ones(len(shared.test), dtype=bool) if judges is None else judges
-
-    def accuracies(of: NDArray[np.int64], count: int) -> NDArray[np.float64] | None:
-        if not known:
-            return None
-        each = [[_shares(right[arm, seed][counted], of[counted], count) for seed in seeds] for arm in arms]
-        return np.array(each, dtype=np.float64)
-
-    label = shared.test.label
+    keep = np.ones(len(setup.test), dtype=bool) if counted is None else counted
+    names, member = groups or ((), None)
+    accuracy = [[r.accuracy for r in row] for row in results] if right is None else right.mean(axis=2)
     return Comparison(
-        arms=arms,
+        arms=tuple(arm.name for arm in arms),
         seeds=seeds,
-        accuracy=column_of(lambda job, r: right[job.arm, job.seed][counted].mean() if known else r.accuracy),
-        count=np.array([len(table[arm, seeds[0]][0].index) for arm in arms]),
-        epochs=column_of(lambda _, r: r.seen / len(shared.pool)),
-        seconds=column_of(lambda _, r: r.seconds),
-        class_accuracy=accuracies(label, len(shared.data.classes)),
-        classes=shared.data.classes,
-        group_accuracy=None if groups is None else accuracies(groups[1], len(groups[0])),
-        group_count=None if groups is None else np.bincount(groups[1][counted], minlength=len(groups[0])),
-        groups=() if groups is None else groups[0],
-        select_seconds=column_of(lambda j, _: j.select_seconds).mean(axis=1),
-        held_out="split" if shared.split else "test",
-        budget=shared.budget,
-        shortened=shared.shortened,
+        accuracy=np.array(accuracy, dtype=np.float64),
+        count=np.array([len(row[0].index) for row in jobs]),
+        epochs=np.array([[r.seen / len(setup.pool) for r in row] for row in results]),
+        seconds=np.array([[r.seconds for r in row] for row in results]),
+        roles=tuple(arm.role for arm in arms),
+        subset_digest=tuple(arm.digest for arm in arms),
+        outcomes=None if right is None else np.packbits(right, axis=2),
+        held_out_count=int(keep.sum()),
+        class_accuracy=None if right is None else _by_group(right, setup.test.label[keep], len(setup.data.classes)),
+        classes=setup.data.classes,
+        group_accuracy=None if right is None or member is None else _by_group(right, member[keep], len(names)),
+        group_count=None if member is None else np.bincount(member[keep], minlength=len(names)),
+        groups=names,
+        select_seconds=np.array([np.mean([job.select_seconds for job in row]) for row in jobs]),
+        held_out="split" if setup.split else "test",
+        budget=setup.budget,
+        shortened=setup.shortened,
         provenance=provenance,
     )
 
 
 def arm_name(subset: Subset) -> str:
-    """What an arm is called: its score, its rule and what it keeps."""
+    """Return the name of a subset's arm: its score, its rule and what it keeps."""
     scored = [score_label(parent) for parent in subset.provenance.parents if parent.step in {"score", "extrapolate"}]
     return f"{'+'.join([*scored, subset.provenance.method or 'subset'])} {kept_name(subset)}"
 
 
 def kept_name(subset: Subset) -> str:
-    """The kept fraction or count as it was asked for."""
+    """Return the kept fraction or count as it was requested."""
     return f"keep {subset.provenance.params.get('keep', subset.keep):.6g}"
 
 
-def _sizes(named: Mapping[str, Subset], arms: Mapping[str, Sequence[Chosen]]) -> dict[int, str]:
-    """The sizes that a random arm is needed for, and how it is called."""
-    sizes: dict[int, str] = {}
-    for name, subset in named.items():
-        sizes.setdefault(len(arms[name][0][0]), kept_name(subset))
-    return sizes
+def _train_missing(
+    arms: Sequence[PlannedArm], setup: ExperimentSetup, conduct: Conduct, seeds: Iterable[int], table: Table
+) -> None:
+    """Train every arm with every seed that the table lacks, and add the results to it."""
+    missing = [(arm, seed) for arm in arms for seed in seeds if (arm.name, seed) not in table]
+    jobs = [_job(arm, seed, setup) for arm, seed in missing]
+    results = run_jobs(
+        jobs, setup.trainer, setup.fingerprints, conduct.runner, folder=conduct.folder, progress=conduct.progress
+    )
+    table.update({(job.arm, job.seed): (job, result) for job, result in zip(jobs, results, strict=True)})
 
 
-def _shares(correct: NDArray[np.bool_], member: NDArray[np.int64], count: int) -> NDArray[np.float64]:
-    """Share of right ones in each group; NaN for a group without examples."""
+def _subset_arm(name: str, subset: Subset, setup: ExperimentSetup) -> PlannedArm:
+    seconds = float("nan") if subset.seconds is None else subset.seconds
+    held_in = np.isin(subset.index, setup.pool) if setup.split else np.ones(len(subset), dtype=bool)
+    weight = None if subset.weight is None else subset.weight[held_in]
+    chosen = Chosen(subset.index[held_in], seconds, weight)
+    keep = len(chosen.index) / len(setup.pool)
+    return PlannedArm(name, "subset", lambda _: chosen, keep, subset_digest(subset))
+
+
+def _draw(pool: NDArray[np.int64], size: int, seed: int) -> Chosen:
+    drawn = np.random.default_rng([seed, size]).choice(len(pool), size, replace=False)
+    return Chosen(pool[np.sort(drawn)], 0.0)
+
+
+def _job(arm: PlannedArm, seed: int, setup: ExperimentSetup) -> Job:
+    chosen = arm.choose(seed)
+    return Job(arm.name, seed, chosen.index, setup.settings(arm.keep), chosen.weight, chosen.seconds)
+
+
+def _outcomes(results: Sequence[Sequence[Result]], counted: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+    """Return which held-out examples were right, (A, S, M); None unless every training knows."""
+    rows = [[result.correct for result in row] for row in results]
+    if any(correct is None for row in rows for correct in row):
+        return None
+    right = np.array(rows, dtype=bool)
+    return right if counted is None else right[..., counted]
+
+
+def _by_group(right: NDArray[np.bool_], member: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+    """Return the fraction of right ones (A, S, M) in each of `count` groups, (A, S, count); NaN where one is empty."""
     size = np.bincount(member, minlength=count)
-    right = np.bincount(member, weights=correct, minlength=count)
-    share: NDArray[np.float64] = np.divide(right, size, out=np.full(count, np.nan), where=size > 0)
-    return share
+    flat = right.reshape(-1, right.shape[-1])
+    hits = np.array([np.bincount(member, weights=row, minlength=count) for row in flat])
+    fraction: NDArray[np.float64] = np.divide(hits, size, out=np.full(hits.shape, np.nan), where=size > 0)
+    return fraction.reshape(*right.shape[:2], count)
 
 
 def _check(data: Dataset, named: Mapping[str, Subset]) -> None:

@@ -1,32 +1,43 @@
-"""What all trainings of a comparison share: who is trained on, who judges, and how every arm is trained."""
+"""What all trainings of a comparison share: the examples to train on, the held-out ones, and the training settings."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.artifacts import Budget
-from datapare.data import Dataset, encode, take
+from datapare.data import Dataset, Inputs, encode, take
 from datapare.data.dataset import column
+from datapare.data.keys import digest
 from datapare.errors import InputError
-from datapare.evaluation.jobs import Trainer, one_thread, ours, theirs
+from datapare.evaluation.jobs import Trainer, one_thread, train_builtin, train_user
+from datapare.evaluation.user_training import check_training, code_digest, training_name
 from datapare.numerics.sampling import allot, draw_within
 from datapare.numerics.sampling import budget as count_of
+from datapare.training.config import TrainingConfig
 
-HELD = 0.2  # of the training data, where they are split
-MOST_GROUPS = 50
+HOLDOUT_FRACTION = 0.2  # of the training data, where they are split
+MAX_GROUPS = 50
 
 
 @dataclass(frozen=True, eq=False)
 class ExperimentSetup:
     """What all trainings of a comparison share.
 
-    `pool` (P,) are the positions in `data` that may be trained on; `test` holds the examples that judge, `split` says
-    that they were held out of `data`; `settings` gives the training on a fraction of the pool; `facts` are what a
-    finished training must agree with.
+    Attributes:
+        data: The dataset.
+        pool: Positions in `data` that may be trained on, shape (P,).
+        test: The held-out examples.
+        split: Whether they were held out of `data`.
+        trainer: How one job is trained.
+        settings: Returns the training settings for a fraction of the pool.
+        fingerprints: Digests that the result of every job depends on.
+        params: What the provenance of the comparison states.
+        shortened: Fraction of the full schedule that every training has.
+        budget: What subset trainings share with the full one.
     """
 
     data: Dataset
@@ -34,106 +45,108 @@ class ExperimentSetup:
     test: Dataset
     split: bool
     trainer: Trainer
-    settings: Callable[[float], Any]
-    facts: tuple[str, ...]
-    params: Mapping[str, Any]
+    settings: Callable[[float], TrainingConfig]
+    fingerprints: tuple[str, ...]
+    params: Mapping[str, Any]  # goes into the provenance, as JSON
     shortened: float
     budget: Budget
 
 
-def bench(
+def prepare_experiment(
     data: Dataset,
     test: Dataset | None,
-    training: Any,
-    train: Any,
-    *,
-    image_size: int | None,
-    budget: Budget | None,
-    epochs: int | None,
-    model: str | None = None,
+    options: Mapping[str, Any],
 ) -> ExperimentSetup:
-    """Split or check the held-out data, encode all, and settle how every arm is trained."""
-    from datapare.evaluation import user_training
-    from datapare.training import choose, retraining, settle
-    from datapare.training.networks.factory import backbone
+    """Split or check the held-out data, encode all, and resolve how every arm is trained.
 
-    pool, judge = (np.arange(len(data)), test) if test is not None else _split(data)
-    _check_test(data, judge)
-    if budget not in (None, *get_args(Budget)):
-        raise InputError(f"--budget is {' or '.join(get_args(Budget))}, not {budget!r}.")
+    Args:
+        data: The dataset to train on.
+        test: Held-out examples; None splits them off.
+        options: Resolved `RetrainOptions`.
+
+    Raises:
+        InputError: If the options contradict each other or the held-out data do not belong to `data`.
+    """
+    from datapare.training.config import retraining
+
+    training, train, model = options["training"], options["train"], options["model"]
     if model is not None and train is not None:
-        raise InputError("--model names a network of ours, but --train brings its own: give one of them.")
-    if model is not None and training is not None:
-        training = replace(training, model=model)
-    named = model if training is None else training.model
-    words = backbone(named) if data.kind == "text" else None
+        raise InputError("--model names a built-in network, but --train brings its own: give one of them.")
+    pool, held_out = (np.arange(len(data)), match_classes(test, data)) if test is not None else _split(data)
     inputs = (
-        None if train is not None and training is not None else encode(data, image_size=image_size, tokenizer=words)
+        None if train is not None and training is not None else _encoded(data, options["image_size"], model, training)
     )
-    if training is None and inputs is not None:
-        training = choose(inputs, len(data.classes))
-        training = training if model is None else replace(training, model=model)
-    whole = training.schedule
-    training = replace(
-        training, epochs=epochs or whole, schedule_epochs=None, subset_budget=budget or training.subset_budget
-    )
-    facts: tuple[str, ...] = (
-        data.digest,
-        judge.digest,
-        *([] if train is None else [user_training.named(train), user_training.source(train)]),
-    )
-    params = {"training": asdict(training), "test": judge.digest}
+    whole = _training(data, inputs, training, model)
+    config = replace(
+        whole,
+        epochs=options["epochs"] or whole.schedule, schedule_epochs=None,
+        subset_budget=options["budget"] or whole.subset_budget,
+    )  # fmt: skip
+    params = {"training": asdict(config), "test": held_out.digest}
+    fingerprints: tuple[str, ...] = (data.digest, held_out.digest)
     if train is not None:
-        user_training.check(train)
-        trainer: Trainer = partial(theirs, train, data, judge)
-        params["train"] = user_training.named(train)
+        check_training(train)
+        trainer: Trainer = partial(train_user, train, data, held_out)
+        fingerprints += (training_name(train), code_digest(train))
+        params["train"] = training_name(train)
     else:
-        assert inputs is not None  # noqa: S101 - only a training of their own goes without
-        with one_thread():
-            training = settle(inputs, data.label, len(data.classes), training, 0)
-        trainer = partial(ours, inputs, data.label, len(data.classes), (encode(judge, inputs.encoding), judge.label))
-    settings = partial(retraining, training)
+        assert inputs is not None  # noqa: S101 - only the user's own training goes without
+        config = _resolved(inputs, data, config)
+        trainer = _builtin(inputs, data, held_out)
     return ExperimentSetup(
-        data,
-        pool,
-        judge,
-        test is None,
-        trainer,
-        settings,
-        facts,
-        params,
-        training.epochs / whole,
-        training.subset_budget,
-    )
+        data=data, pool=pool, test=held_out, split=test is None, trainer=trainer,
+        settings=partial(retraining, config), fingerprints=fingerprints, params=params,
+        shortened=config.epochs / whole.schedule, budget=config.subset_budget,
+    )  # fmt: skip
 
 
 def groups_of(data: Dataset, name: str) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """The values of a column as named groups, and which of them each example (N,) belongs to.
+    """Return the values of a column as named groups, and which of them each example (N,) belongs to.
 
-    Raises InputError when there is no such column or it has too many values to name groups.
+    Raises:
+        InputError: When there is no such column or it has too many values to name groups.
     """
     if name not in data.rows.column_names:
         raise InputError(f"--group names the column {name!r}, but the columns are {', '.join(data.rows.column_names)}.")
     values = ["missing" if value is None else str(value) for value in column(data.rows, name).to_pylist()]
     names, number = np.unique(values, return_inverse=True)
-    if len(names) > MOST_GROUPS:
-        raise InputError(
-            f"{name!r} has {len(names):,} different values; name a column of at most {MOST_GROUPS} groups."
-        )
+    if len(names) > MAX_GROUPS:
+        raise InputError(f"{name!r} has {len(names):,} different values; name a column of at most {MAX_GROUPS} groups.")
     return tuple(names.tolist()), number.astype(np.int64)
 
 
-def holdout(label: NDArray[np.int64], share: float = HELD, seed: int = 0) -> NDArray[np.int64]:
-    """Positions of a stratified, seeded share of the examples, sorted; no class gives its last example.
+def holdout(label: NDArray[np.int64], fraction: float = HOLDOUT_FRACTION, seed: int = 0) -> NDArray[np.int64]:
+    """Return sorted positions of a stratified, seeded fraction of the examples; no class gives its last example.
 
     >>> held = holdout(np.arange(20) % 2)
     >>> len(held), np.bincount(np.arange(20)[held] % 2).tolist()
     (4, [2, 2])
     """
     size = np.bincount(label)
-    given = np.minimum(allot(size, count_of(len(label), share)), np.maximum(size - 1, 0))
-    drawn: NDArray[np.int64] = draw_within(label, given, np.random.default_rng([seed, len(label)]))
+    counts = np.minimum(allot(size, count_of(len(label), fraction)), np.maximum(size - 1, 0))
+    drawn: NDArray[np.int64] = draw_within(label, counts, np.random.default_rng([seed, len(label)]))
     return drawn
+
+
+def match_classes(test: Dataset, data: Dataset) -> Dataset:
+    """Return the held-out examples with their labels numbered as in `data`, matched by the names of the classes.
+
+    Raises:
+        InputError: When held-out examples have a class that `data` does not name.
+    """
+    if test.classes == data.classes:
+        return test
+    number = {name: i for i, name in enumerate(data.classes)}
+    unknown = [test.classes[i] for i in np.unique(test.label) if test.classes[i] not in number]
+    if unknown:
+        raise InputError(
+            f"the held-out data have classes that the training data lack ({', '.join(unknown[:5])}"
+            f"{', …' if len(unknown) > 5 else ''}); expected some of {', '.join(data.classes[:10])}"
+            f"{', …' if len(data.classes) > 10 else ''}."
+        )
+    renumbered = np.array([number.get(name, -1) for name in test.classes], dtype=np.int64)
+    label = renumbered[test.label]
+    return replace(test, label=label, classes=data.classes, digest=digest(test.key, label))
 
 
 def _split(data: Dataset) -> tuple[NDArray[np.int64], Dataset]:
@@ -141,9 +154,33 @@ def _split(data: Dataset) -> tuple[NDArray[np.int64], Dataset]:
     return np.setdiff1d(np.arange(len(data)), held), take(data, held)
 
 
-def _check_test(data: Dataset, test: Dataset) -> None:
-    if test.classes != data.classes:
-        raise InputError(
-            f"the held-out data have {len(test.classes)} classes and the training data {len(data.classes)}, or other "
-            "ones; open them with open_dataset(…, classes=data.classes), so that both number them alike."
-        )
+def _encoded(data: Dataset, image_size: int | None, model: str | None, training: TrainingConfig | None) -> Inputs:
+    from datapare.training.networks.factory import backbone
+
+    named = model if model is not None or training is None else training.model
+    tokenizer = backbone(named) if data.kind == "text" else None
+    return encode(data, image_size=image_size, tokenizer=tokenizer)
+
+
+def _training(
+    data: Dataset, inputs: Inputs | None, training: TrainingConfig | None, model: str | None
+) -> TrainingConfig:
+    """Return the settings of a full training: the given ones, or those that suit the data; `model` replaces theirs."""
+    from datapare.training.config import choose
+
+    if training is None:
+        assert inputs is not None  # noqa: S101 - encoded unless settings were given
+        training = choose(inputs, len(data.classes))
+    return training if model is None else replace(training, model=model)
+
+
+def _resolved(inputs: Inputs, data: Dataset, config: TrainingConfig) -> TrainingConfig:
+    from datapare.training.loop import settle
+
+    with one_thread():
+        return settle(inputs, data.label, len(data.classes), config, 0)
+
+
+def _builtin(inputs: Inputs, data: Dataset, held_out: Dataset) -> Trainer:
+    evaluated = (encode(held_out, inputs.encoding), held_out.label)
+    return partial(train_builtin, inputs, data.label, len(data.classes), evaluated)

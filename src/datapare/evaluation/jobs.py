@@ -1,38 +1,48 @@
-"""Many independent trainings: each is done once, on one thread, here or in several processes, with the same results.
+"""Many independent trainings: each is run once, on one thread, wherever a runner runs it, with the same result.
 
-A training that is finished leaves `<arm>-<seed>-<mark>.json` (accuracy and cost) and, where it is known, `.npy` (which
-held-out examples came out right). The mark is a digest of all that decides the result, so a finished training is
-found again by whatever asks for it, and never mistaken for another.
+A finished training leaves `<arm>-<seed>-<fingerprint>.json` (accuracy and cost) and, where it is known, `.npy` (which
+held-out examples were predicted right). The fingerprint is a digest of all that decides the result, so a finished
+training is found again by whatever asks for it, and never mistaken for another.
 """
 
 import hashlib
 import json
-import os
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data import Dataset, Inputs, take
-from datapare.errors import DatapareError, InputError
-from datapare.storage import write_json
-from datapare.training.config import deciding
+from datapare.evaluation.user_training import UserTraining, call_training
+from datapare.storage import draft_of, write_json
+from datapare.training.config import TrainingConfig, deciding
+
+if TYPE_CHECKING:
+    from datapare.training.online import Loss
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """One training: an arm, a seed, the positions (n,) it trains on, the settings, and what the choice took."""
+    """One training.
+
+    Attributes:
+        arm: Name of its arm, for display and file names; it decides nothing.
+        seed: Seed of the training.
+        index: Positions to train on, shape (n,).
+        training: Settings of the training.
+        weight: How much each of these examples counts, shape (n,); None for all alike.
+        select_seconds: What choosing the examples took; NaN where unknown.
+    """
 
     arm: str
     seed: int
     index: NDArray[np.int64]
-    training: Any
+    training: TrainingConfig
+    weight: NDArray[np.floating] | None = None
     select_seconds: float = float("nan")
 
 
@@ -45,11 +55,21 @@ class Result(NamedTuple):
     correct: NDArray[np.bool_] | None
 
 
+class Task(NamedTuple):
+    """A job with its number among all jobs, how to train it, and a folder for its checkpoints."""
+
+    number: int
+    trainer: "Trainer"
+    job: Job
+    folder: Path | None
+
+
 Trainer = Callable[[Job, Path | None], Result]
-Counting = Callable[[int, int, str], None]
+Runner = Callable[[Sequence[Task]], Iterator[tuple[int, Result]]]
+CountProgress = Callable[[int, int, str], None]
 
 
-def ours(
+def train_builtin(
     inputs: Inputs,
     label: NDArray[np.int64],
     n_classes: int,
@@ -57,73 +77,88 @@ def ours(
     job: Job,
     folder: Path | None,
 ) -> Result:
-    """Train one of our networks on the job's examples and ask it about the held-out ones."""
+    """Train a built-in network on the job's examples and evaluate it on the held-out ones."""
     from datapare.training import train
 
     trained = train(
-        inputs, label, n_classes, job.training, seed=job.seed, index=job.index, folder=folder, evaluate=held_out
-    )
+        inputs, label, n_classes, job.training, seed=job.seed, index=job.index, folder=folder, evaluate=held_out,
+        loss=_weighted_loss(job, len(label)),
+    )  # fmt: skip
     assert trained.logits is not None  # noqa: S101 - we evaluate
     correct = trained.logits.argmax(1) == held_out[1]
     return Result(float(correct.mean()), trained.examples_seen, trained.seconds, correct)
 
 
-def theirs(function: Any, data: Dataset, test: Dataset, job: Job, folder: Path | None) -> Result:
-    """Call a person's own training with the job's examples and the held-out ones."""
-    from datapare.evaluation import user_training
-
-    del folder  # a function of theirs that is killed starts over
+def train_user(function: UserTraining, data: Dataset, test: Dataset, job: Job, folder: Path | None) -> Result:
+    """Call the user's training function with the job's examples and the held-out ones."""
+    del folder  # a function of the user that is killed starts over
     epochs = job.training.epochs
-    accuracy, correct, seconds = user_training.call(function, take(data, job.index), test, seed=job.seed, epochs=epochs)
+    accuracy, correct, seconds = call_training(
+        function, take(data, job.index), test, seed=job.seed, epochs=epochs, weight=job.weight
+    )
     return Result(accuracy, epochs * len(job.index), seconds, correct)
 
 
-def run_all(
+def run_jobs(
     jobs: Sequence[Job],
     trainer: Trainer,
-    facts: Sequence[str],
+    shared: Sequence[str],
+    runner: Runner,
     *,
     folder: Path | None,
-    at_once: int = 1,
-    progress: Counting | None = None,
+    progress: CountProgress | None = None,
 ) -> list[Result]:
-    """The result of every job, in their order; finished ones are read from `folder`, others are run and kept there.
+    """Return the result of every job, in their order; finished ones are read from `folder`, others are run and kept.
 
-    `facts` say what all jobs share (data, held-out examples, code); `at_once` > 1 runs so many processes.
-    Raises InputError for fewer than one, DatapareError when a process is killed.
+    Args:
+        jobs: The trainings.
+        trainer: How to train one.
+        shared: What all jobs share and their results depend on: digests of data, held-out examples and code.
+        runner: Runs tasks and yields their numbers and results in any order.
+        folder: Where results are kept; None to keep none.
+        progress: Called as progress(done, total, arm).
     """
-    if at_once < 1:
-        raise InputError(f"--jobs is how many trainings run at a time, at least 1, not {at_once}.")
-    marks = [mark(job, facts) for job in jobs]
-    files = [
-        None if folder is None else folder / f"{_slug(j.arm)}-{j.seed}-{m[:12]}.json"
-        for j, m in zip(jobs, marks, strict=True)
-    ]
-    results = {n: done for n, file in enumerate(files) if (done := _finished(file)) is not None}
-    todo = [n for n in range(len(jobs)) if n not in results]
+    files = [None if folder is None else _file_of(folder, job, shared) for job in jobs]
+    results = {n: done for n, file in enumerate(files) if (done := _read_result(file)) is not None}
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    tasks = [(n, trainer, jobs[n], files[n]) for n in todo]
-    tell = progress or (lambda *_: None)
+    tasks = [
+        Task(n, trainer, jobs[n], None if file is None else file.with_suffix(""))
+        for n, file in enumerate(files)
+        if n not in results
+    ]
+    report = progress or (lambda *_: None)
     if results:
-        tell(len(results), len(jobs), "already trained")
-    for number, result in _here(tasks) if at_once == 1 or len(tasks) < 2 else _elsewhere(tasks, at_once):
+        report(len(results), len(jobs), "already trained")
+    for number, result in runner(tasks):
+        _write_result(files[number], result)
         results[number] = result
-        tell(len(results), len(jobs), jobs[number].arm)
+        report(len(results), len(jobs), jobs[number].arm)
     return [results[n] for n in range(len(jobs))]
 
 
-def mark(job: Job, facts: Sequence[str]) -> str:
-    """Digest of everything that decides the result of a job; a precision left open is decided by the machine."""
+def fingerprint(job: Job, shared: Sequence[str]) -> str:
+    """Return a digest of everything that decides the result of a job; how it is computed is left to the machine."""
     settings = deciding(job.training)
-    digest = hashlib.sha256(json.dumps([list(facts), settings, job.seed]).encode())
+    digest = hashlib.sha256(json.dumps([list(shared), settings, job.seed]).encode())
     digest.update(np.ascontiguousarray(job.index, dtype=np.int64).tobytes())
+    if job.weight is not None:
+        digest.update(np.ascontiguousarray(job.weight, dtype=np.float64).tobytes())
     return digest.hexdigest()
+
+
+def execute(task: Task) -> tuple[int, Result]:
+    """Run one task on one thread, so that its result does not depend on where it runs or on what runs beside it."""
+    with one_thread():
+        result = task.trainer(task.job, task.folder)
+    if task.folder is not None and task.folder.is_dir() and not any(task.folder.iterdir()):
+        task.folder.rmdir()
+    return task.number, result
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute on one thread, so that results do not depend on how many trainings run at a time."""
+    """Compute on one thread."""
     import torch
     from threadpoolctl import threadpool_limits
 
@@ -136,65 +171,43 @@ def one_thread() -> Iterator[None]:
             torch.set_num_threads(before)
 
 
-Task = tuple[int, Trainer, Job, Path | None]
+def _weighted_loss(job: Job, total: int) -> "Loss | None":
+    """Return cross-entropy times each example's weight, scaled to a mean of 1 so that the learning rate keeps."""
+    if job.weight is None:
+        return None
+    from torch import Tensor
+    from torch.nn.functional import cross_entropy
+
+    from datapare.training.online import Loss
+
+    value = np.zeros(total, dtype=np.float32)
+    value[job.index] = job.weight / max(float(np.mean(job.weight)), 1e-12)
+
+    def losses(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
+        return cross_entropy(logits.float(), target, reduction="none") * weight
+
+    return Loss("subset_weight", value, {}, losses)
 
 
-def _here(tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
-    for task in tasks:
-        yield _run(*task)
+def _file_of(folder: Path, job: Job, shared: Sequence[str]) -> Path:
+    arm = "".join(c if c.isalnum() or c in ".-" else "-" for c in job.arm)
+    return folder / f"{arm}-{job.seed}-{fingerprint(job, shared)[:12]}.json"
 
 
-def _elsewhere(tasks: Sequence[Task], at_once: int) -> Iterator[tuple[int, Result]]:
-    from joblib import Parallel, delayed, parallel_config
-    from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-    with parallel_config(backend="loky", inner_max_num_threads=1):
-        pool = Parallel(n_jobs=min(at_once, len(tasks)), return_as="generator_unordered", batch_size=1)
-        try:
-            yield from pool(delayed(_run_orphan)(os.getpid(), *task) for task in tasks)
-        except TerminatedWorkerError as error:
-            raise DatapareError(
-                "a training process was killed, most likely for want of memory; use fewer --jobs: the same command "
-                "goes on where it stopped."
-            ) from error
+def _write_result(file: Path | None, result: Result) -> None:
+    if file is None:
+        return
+    if result.correct is not None:
+        draft = draft_of(file.with_suffix(".npy")).with_suffix(".npy")  # np.save appends the suffix otherwise
+        np.save(draft, result.correct, allow_pickle=False)
+        draft.replace(file.with_suffix(".npy"))
+    write_json(file, {**result._asdict(), "correct": result.correct is not None})
 
 
-def _run_orphan(parent: int, *task: Any) -> tuple[int, Result]:
-    """Run in a process that ends with the one that started it, so that nothing trains on behind a killed command."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.1)
-        os._exit(1)
-
-    if not any(thread.name == "datapare-watch" for thread in threading.enumerate()):
-        threading.Thread(target=watch, name="datapare-watch", daemon=True).start()
-    return _run(*task)
-
-
-def _run(number: int, trainer: Trainer, job: Job, file: Path | None) -> tuple[int, Result]:
-    folder = None if file is None else file.with_suffix("")  # for what a training keeps until it is finished
-    with one_thread():
-        result = trainer(job, folder)
-    if folder is not None and file is not None:
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
-        if result.correct is not None:
-            draft = file.with_suffix(".draft.npy")
-            np.save(draft, result.correct, allow_pickle=False)
-            draft.replace(file.with_suffix(".npy"))
-        write_json(file, {**result._asdict(), "correct": result.correct is not None})
-    return number, result
-
-
-def _finished(file: Path | None) -> Result | None:
-    """The result of an earlier call."""
+def _read_result(file: Path | None) -> Result | None:
+    """Return the result of an earlier call."""
     if file is None or not file.is_file():
         return None
-    done: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    done = json.loads(file.read_text(encoding="utf-8"))
     correct = np.load(file.with_suffix(".npy"), allow_pickle=False) if done["correct"] else None
     return Result(done["accuracy"], done["seen"], done["seconds"], correct)
-
-
-def _slug(arm: str) -> str:
-    return "".join(c if c.isalnum() or c in ".-" else "-" for c in arm)

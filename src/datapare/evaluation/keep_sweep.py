@@ -1,31 +1,40 @@
-"""Try several sizes by cheap retrainings: accuracy and cost against the kept fraction.
+"""Retrain at several sizes with cheap trainings: accuracy and cost against the kept fraction.
 
-Everything is chosen and judged on a split of the training data, never on test data. The subset of each size is selected
-anew for every seed from the examples that are not held out. A knob of the selection rule can be chosen on the way: its
-values are ranked by one half of the held-out examples and the accuracies told are those on the other half, so that the
-best of several values is not flattered by having been the luckiest.
+Everything is chosen and evaluated on a split of the training data, never on test data. The subset of each size is
+selected anew for every seed from the examples that are not held out. A parameter of the selection rule can be chosen
+too: its values are ranked on one half of the held-out examples and the accuracies reported are those on the other half,
+so that the best of several values is not reported with its selection bias.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Budget, Comparison, Dynamics, Provenance, Scores, check_same_dataset, library_versions
+from datapare.artifacts import Comparison, Dynamics, Provenance, Scores, check_same_dataset, library_versions
 from datapare.data import Dataset
 from datapare.errors import InputError
-from datapare.evaluation.comparison import Chosen, all_jobs, gather
-from datapare.evaluation.experiment import bench, groups_of, holdout
-from datapare.evaluation.jobs import Counting, Job, Result, run_all
-from datapare.evaluation.statistics import MIN_SEEDS
+from datapare.evaluation.comparison import (
+    Chosen,
+    Groups,
+    PlannedArm,
+    Table,
+    baselines,
+    conduct_of,
+    full_arm_of,
+    run_comparison,
+    tabulate,
+)
+from datapare.evaluation.experiment import ExperimentSetup, groups_of, holdout, prepare_experiment
 from datapare.methods.registry import check_params, find
 from datapare.methods.selection import Balance, select
 from datapare.methods.signals import source_of
+from datapare.options import RetrainOptions, resolve
 
-Knob = tuple[str, tuple[Any, ...]]  # its name and the values to try
+ParamValues = tuple[str, tuple[float, ...]]  # name of a parameter of the rule and the values to try
 
 
 def sweep(
@@ -34,84 +43,114 @@ def sweep(
     keep: Sequence[float],
     *,
     dynamics: Dynamics,
-    method: str = "beta",
+    rule: str = "beta",
     balance: Balance | None = "proportional",
-    rule_params: Mapping[str, Any] | None = None,
-    param: Knob | None = None,
-    training: Any = None,
-    train: Any = None,
-    image_size: int | None = None,
-    seeds: int | Sequence[int] = MIN_SEEDS,
-    budget: Budget | None = None,
-    epochs: int | None = None,
-    model: str | None = None,
-    group: str | None = None,
-    jobs: int = 1,
-    folder: str | Path | None = None,
-    progress: Counting | None = None,
+    rule_params: Mapping[str, Any] | None = None,  # of any rule
+    param: ParamValues | None = None,
+    **options: Unpack[RetrainOptions],
 ) -> Comparison:
-    """Select and retrain at each size of `keep` (fractions or counts), beside random and full, on a split of `data`.
+    """Select and retrain at each size of `keep`, beside random and full, on a split of `data`.
 
-    `method`, `balance` and `rule_params` say how to select from `scores` and `dynamics`; `knob` names one knob of the
-    rule and the values to try at each size. The other arguments are those of `compare`. `recipe.knobs["chosen"]` tells
-    the accuracy of every tried value on the half that chose. Raises InputError for impossible sizes, knobs and values.
+    Args:
+        data: The dataset.
+        scores: Scores of its examples.
+        keep: Sizes to try, fractions or counts.
+        dynamics: The record that the rule reads.
+        rule: Name of the selection rule.
+        balance: How the rule is applied inside each class.
+        rule_params: Parameters of the rule.
+        param: A parameter of the rule and the values to try at each size; the best on one half of the held-out examples
+            is kept, and its accuracy is that on the other half. `provenance.params["chosen"]` holds the accuracies that
+            chose.
+        options: How the trainings run, as for `compare`.
+
+    Returns:
+        A comparison with one subset arm per size.
+
+    Raises:
+        InputError: For impossible sizes, parameters and values.
     """
     check_same_dataset(scores, dynamics)
     if len(scores) != len(data):
         raise InputError(f"the scores are of {len(scores):,} examples, but the dataset holds {len(data):,}.")
-    name, values = param or ("", (None,))
-    params = {value: {**(rule_params or {}), **({} if value is None else {name: value})} for value in values}
-    for given in params.values():
-        check_params(find("select", method), given)
-    shared = bench(data, None, training, train, image_size=image_size, budget=budget, epochs=epochs, model=model)
-    pool, numbers = (
-        _pool(scores, dynamics, method, shared.pool),
-        tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds),
-    )
-    arms: dict[str, list[Chosen]] = {}
-    rivals: dict[str, list[str]] = {}
-    sizes: dict[int, str] = {}
-    for fraction in sorted({one if one <= 1 else one / len(data) for one in keep}, reverse=True):
-        kept = f"keep {fraction:.6g}"
-        for value, given in params.items():
-            arm = f"{scores.provenance.method or 'score'}+{method} {kept}" + (
-                "" if value is None else f" {name} {value:g}"
-            )
-            arms[arm] = _selected(pool, shared.pool, method, fraction, numbers, balance, given)
-            rivals.setdefault(kept, []).append(arm)
-            sizes.setdefault(len(arms[arm][0][0]), kept)
-    groups = None if group is None else groups_of(shared.test, group)
-    listed = all_jobs(arms, shared, numbers, sizes, full=True)
-    place = None if folder is None else Path(folder)
-    results = run_all(listed, shared.trainer, shared.facts, folder=place, at_once=jobs, progress=progress)
-    judges = None if param is None else _judges(shared.test.label)
-    told = {} if judges is None else _choices(listed, results, rivals, ~judges)
-    dropped = {arm for tried in told.values() for arm in tried if arm != max(tried, key=lambda one: tried[one])}
-    staying = [(job, result) for job, result in zip(listed, results, strict=True) if job.arm not in dropped]
-    stamped = {**shared.params, "budget": shared.budget, "select": method, **(rule_params or {}), "chosen": told}
+    settings = resolve(RetrainOptions, options)
+    setup = prepare_experiment(data, None, settings)
+    choose = partial(_select, _in_pool(scores, dynamics, rule, setup.pool), setup.pool, rule, balance)
+    sizes = sorted({size if size <= 1 else size / len(data) for size in keep}, reverse=True)
+    plan = _plan(choose, scores.provenance.method, rule, sizes, _tried_params(rule, rule_params or {}, param), setup)
+    params = {
+        **setup.params,
+        "budget": setup.budget,
+        "margin": settings["margin"],
+        "select": rule,
+        **(rule_params or {}),
+    }
     provenance = Provenance(
-        "sweep", scores.provenance.method, stamped, 0, data.digest, library_versions(), (scores.provenance,)
+        "sweep", scores.provenance.method, params, 0, data.digest, library_versions(), (scores.provenance,)
     )
-    some_jobs, some_results = [job for job, _ in staying], [result for _, result in staying]
-    return gather(some_jobs, some_results, numbers, shared, groups, provenance, judges)
+    groups = None if settings["group"] is None else groups_of(setup.test, settings["group"])
+    evaluated = None if param is None else _evaluation_half(setup.test.label)
+    finish = partial(_finish, plan, setup=setup, groups=groups, provenance=provenance, evaluated=evaluated)
+    return run_comparison(plan.arms, setup, conduct_of(settings), finish)
 
 
-def parse_knob(text: str) -> Knob:
-    """A knob and the values to try.
+def parse_param(text: str) -> ParamValues:
+    """Return the name of a parameter and the values to try.
 
-    >>> parse_knob("c_d=2,4,5.5")
+    >>> parse_param("c_d=2,4,5.5")
     ('c_d', (2.0, 4.0, 5.5))
     """
     name, _, values = text.partition("=")
     try:
         return name.strip().replace("-", "_"), tuple(float(value) for value in values.split(","))
     except ValueError:
-        raise InputError(f"--knob is a name and numbers to try, such as c_d=2,4,6, not {text!r}.") from None
+        raise InputError(f"expected a parameter and numbers to try, such as c_d=2,4,6, not {text!r}.") from None
 
 
-def _pool(scores: Scores, dynamics: Dynamics, method: str, index: NDArray[np.int64]) -> tuple[Scores, Dynamics]:
-    """Scores and record of the examples at `index` alone; of the record only what the rule reads."""
-    reads = {source_of(name) for name in find("select", method).reads}
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """All arms to train, and by size the names of those of which one is kept."""
+
+    arms: list[PlannedArm]
+    rivals: dict[str, list[str]]
+
+
+def _plan(
+    choose: Callable[[float, Mapping[str, Any], int], Chosen],
+    score: str,
+    rule: str,
+    sizes: Sequence[float],
+    tried: Mapping[str, Mapping[str, Any]],
+    setup: ExperimentSetup,
+) -> _Plan:
+    """Return an arm for each size and tried value of the parameter, then the baselines."""
+    arms: list[PlannedArm] = []
+    rivals: dict[str, list[str]] = {}
+    counts: dict[int, str] = {}
+    for fraction in sizes:
+        kept = f"keep {fraction:.6g}"
+        for suffix, params in tried.items():
+            name, of_seed = f"{score or 'score'}+{rule} {kept}{suffix}", partial(choose, fraction, params)
+            count = len(of_seed(0).index)
+            arms.append(PlannedArm(name, "subset", of_seed, count / len(setup.pool)))
+            rivals.setdefault(kept, []).append(name)
+            counts.setdefault(count, kept)
+    return _Plan([*arms, *baselines(setup, counts), full_arm_of(setup)], rivals)
+
+
+def _tried_params(rule: str, rule_params: Mapping[str, Any], param: ParamValues | None) -> dict[str, Mapping[str, Any]]:
+    """Return the parameters of the rule for each value to try, by the suffix of its arm's name."""
+    name, values = param or ("", ())
+    tried: dict[str, Mapping[str, Any]] = {f" {name} {value:g}": {**rule_params, name: value} for value in values}
+    tried = tried or {"": rule_params}
+    for params in tried.values():
+        check_params(find("select", rule), params)
+    return tried
+
+
+def _in_pool(scores: Scores, dynamics: Dynamics, rule: str, index: NDArray[np.int64]) -> tuple[Scores, Dynamics]:
+    """Return scores and record of the examples at `index` alone; of the record only what the rule reads."""
+    reads = {source_of(name) for name in find("select", rule).reads}
     key = None if dynamics.key is None else dynamics.key[index]
     return (
         replace(scores, score=scores.score[index], key=key, predicted=None),
@@ -125,38 +164,57 @@ def _pool(scores: Scores, dynamics: Dynamics, method: str, index: NDArray[np.int
     )
 
 
-def _selected(
+def _select(
     pool: tuple[Scores, Dynamics],
     index: NDArray[np.int64],
-    method: str,
-    keep: float,
-    seeds: Sequence[int],
+    rule: str,
     balance: Balance | None,
+    keep: float,
     params: Mapping[str, Any],
-) -> list[Chosen]:
-    """A subset of the pool for every seed, as positions in the dataset, and the seconds that selecting it took."""
+    seed: int,
+) -> Chosen:
+    """Select from the pool, as positions in the dataset."""
     scores, dynamics = pool
-    subsets = [
-        select(scores, method, keep=keep, seed=seed, dynamics=dynamics, balance=balance, **params) for seed in seeds
-    ]
-    return [(index[subset.index], subset.seconds or 0.0) for subset in subsets]
+    subset = select(scores, rule, keep=keep, seed=seed, dynamics=dynamics, balance=balance, **params)
+    return Chosen(index[subset.index], subset.seconds or 0.0, subset.weight)
 
 
-def _judges(label: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Booleans (M,): the half of the held-out examples that does not choose the knob."""
-    judges = np.zeros(len(label), dtype=bool)
-    judges[holdout(label, 0.5, seed=1)] = True
-    return judges
+def _evaluation_half(label: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return the evaluation mask (M,): the half of the held-out examples that does not choose the parameter."""
+    mask = np.zeros(len(label), dtype=bool)
+    mask[holdout(label, 0.5, seed=1)] = True
+    return mask
+
+
+def _finish(
+    plan: _Plan,
+    table: Table,
+    seeds: tuple[int, ...],
+    *,
+    setup: ExperimentSetup,
+    groups: Groups | None,
+    provenance: Provenance,
+    evaluated: NDArray[np.bool_] | None,
+) -> Comparison:
+    """Tabulate the arms; where a parameter was tried, only the best value of each size, on the other half."""
+    chosen = {} if evaluated is None else _choices(plan, table, seeds, ~evaluated)
+    best = {max(accuracy, key=lambda name: accuracy[name]) for accuracy in chosen.values()}
+    arms = [arm for arm in plan.arms if arm.role != "subset" or not chosen or arm.name in best]
+    stamped = replace(provenance, params={**provenance.params, "chosen": chosen})
+    return tabulate(arms, table, seeds, setup, groups, stamped, evaluated)
 
 
 def _choices(
-    listed: Sequence[Job], results: Sequence[Result], rivals: Mapping[str, Sequence[str]], choosing: NDArray[np.bool_]
+    plan: _Plan, table: Table, seeds: Sequence[int], choosing: NDArray[np.bool_]
 ) -> dict[str, dict[str, float]]:
-    """For each size, the mean accuracy over seeds of every tried arm on the choosing half."""
-    if any(result.correct is None for result in results):
-        raise InputError("choosing a knob needs one boolean per held-out example; have your training return them.")
-    each: dict[str, list[float]] = {}
-    for job, result in zip(listed, results, strict=True):
-        assert result.correct is not None  # noqa: S101 - checked above
-        each.setdefault(job.arm, []).append(float(result.correct[choosing].mean()))
-    return {kept: {arm: round(float(np.mean(each[arm])), 6) for arm in tried} for kept, tried in rivals.items()}
+    """Return for each size the mean accuracy over seeds of every tried arm on the choosing half."""
+
+    def mean(name: str) -> float:
+        right = [table[name, seed][1].correct for seed in seeds]
+        if any(correct is None for correct in right):
+            raise InputError(
+                "choosing a parameter needs one boolean per held-out example; have your training return them."
+            )
+        return round(float(np.mean([correct[choosing].mean() for correct in right if correct is not None])), 6)
+
+    return {kept: {name: mean(name) for name in names} for kept, names in plan.rivals.items()}

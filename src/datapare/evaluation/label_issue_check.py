@@ -1,17 +1,17 @@
-"""How well wrong labels are found in one's own data: train once more with labels made wrong on purpose, and look.
+"""Check how well wrong labels are found in a dataset: train once more with labels flipped at random, and count hits.
 
-A known share of the labels is flipped to another class, and about N/(K + 1) other examples get a fake extra class, as
-AUM's threshold asks for (arXiv:2001.10528). What is flipped or fake is known, so a detector's hits can be counted.
+A known fraction of the labels is flipped to another class, and about N/(K + 1) other examples get a fake extra class,
+as AUM's threshold asks for (arXiv:2001.10528). What is flipped or fake is known, so a detector's hits can be counted.
 
-Ours        AUM trains twice with disjoint fakes and judges each half by the other's threshold. Here one training gives
-            the threshold, and the record, whose labels are as given, is judged by it: it was trained in the same way.
+Ours        AUM trains twice with disjoint fake examples and judges each half by the other's threshold. Here one
+            training gives the threshold for the record, whose labels are as given: it was trained in the same way.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,17 +23,25 @@ from datapare.methods.perturb.label_noise import label_noise
 
 if TYPE_CHECKING:
     from datapare.data import Dataset
+    from datapare.training import Progress, TrainingConfig
 
 FAKE = "(fake class)"
 
 
 @dataclass(frozen=True)
 class DetectorQuality:
-    """How well a detector found the labels that were flipped on purpose.
+    """How well a detector found the labels that were flipped.
 
-    `found` of `flipped` wrong labels lie above the `cut`, among `flagged` examples in all. What was flagged but not
-    flipped may have been wrong before, so with so many flips `precision` is the least it can be; where fewer labels are
-    wrong it is lower. People err less plainly than chance, so `recall` is rather the most.
+    What was flagged but not flipped may have been wrong before, so with so many flips `precision` is a lower bound;
+    where fewer labels are wrong it is lower. Annotators err less plainly than chance, so `recall` is rather an upper
+    bound.
+
+    Attributes:
+        method: Name of the detector.
+        cut: Label-issue score above which an example is flagged.
+        flipped: Number of flipped labels.
+        flagged: Number of flagged examples.
+        found: Number of flagged examples that were flipped.
     """
 
     method: str
@@ -44,87 +52,107 @@ class DetectorQuality:
 
     @property
     def precision(self) -> float:
-        """Share of the flagged that had been flipped, 0..1; NaN when nothing was flagged."""
+        """Fraction of the flagged that had been flipped, 0..1; NaN when nothing was flagged."""
         return self.found / self.flagged if self.flagged else float("nan")
 
     @property
     def recall(self) -> float:
-        """Share of the flipped that were flagged, 0..1."""
+        """Fraction of the flipped that were flagged, 0..1."""
         return self.found / self.flipped
 
 
-def check_suspects(
+def check_label_issues(
     data: "Dataset",
     dynamics: Dynamics,
     *,
-    share: float = 0.1,
+    fraction: float = 0.1,
     seed: int = 0,
-    training: Any = None,
+    training: "TrainingConfig | None" = None,
     image_size: int | None = None,
     folder: Path | None = None,
-    progress: Callable[[Any], None] | None = None,
+    progress: "Callable[[Progress], None] | None" = None,
 ) -> dict[str, DetectorQuality]:
-    """Train as for the record, with a share of the labels flipped, and say of each detector how many it finds.
+    """Train as for the record, with a fraction of the labels flipped, and count how many each detector finds.
 
-    Costs as much as the record. In a `folder` the training goes on where a killed one stopped. `training` and
-    `image_size` are those of the record. Raises InputError for a share outside (0, 0.5).
+    Costs as much as the record.
+
+    Args:
+        data: The dataset.
+        dynamics: Its record.
+        fraction: Fraction of the labels to flip, in (0, 0.5).
+        seed: Seed of the flips and of the training.
+        training: Settings that the record was trained with.
+        image_size: Image size that the record was trained with.
+        folder: Where the training is kept, so that a killed one resumes.
+        progress: Called during the training.
+
+    Returns:
+        The quality of each detector whose signal the record holds, by name.
+
+    Raises:
+        InputError: For a fraction outside (0, 0.5).
     """
     from datapare.training import record
 
     number = len(data.classes)
-    wrong, fake, label = corrupt(data.label, number, share, seed)
-    mark = hashlib.sha256(f"{data.digest} {share} {seed}".encode()).hexdigest()[:32]
-    spoilt = replace(data, label=label, classes=(*data.classes, FAKE), digest=mark)
+    flipped, fake, label = inject_label_noise(data.label, number, fraction, seed)
+    digest = hashlib.sha256(f"{data.digest} {fraction} {seed}".encode()).hexdigest()[:32]
+    noisy = replace(data, label=label, classes=(*data.classes, FAKE), digest=digest)
     wanted = {"margin", "target_prob", "logit_mean"} & {*dynamics.channels, *dynamics.arrays}
-    seen = record(
-        spoilt,
+    recorded = record(
+        noisy,
         preset=training,
-        model=None if training is None else training.model,  # by which texts are cut into words
+        model=None if training is None else training.model,  # whose tokenizer the texts need
         channels=sorted(wanted),
         seed=seed,
         image_size=image_size,
         out=folder,
         progress=progress,
     )
-    cuts = {"aum": -aum_threshold(-label_issues(seen, "aum").issue_score[fake])} if "margin" in wanted else {}
+    cuts = {"aum": -aum_threshold(-label_issues(recorded, "aum").issue_score[fake])} if "margin" in wanted else {}
     real = np.setdiff1d(np.arange(len(label)), fake)
-    judged = without_fake(seen, number, real)
-    checked: dict[str, DetectorQuality] = {}
-    for method in methods_for(judged):
-        found = label_issues(judged, method, cut=cuts.get(method))
-        hits = int(np.isin(real[found.index], wrong).sum())
-        checked[method] = DetectorQuality(method, found.cut, len(wrong), len(found.index), hits)
-    return checked
+    return _quality(without_fake(recorded, number, real), real, flipped, cuts)
+
+
+def _quality(
+    recorded: Dynamics, real: NDArray[np.int64], flipped: NDArray[np.int64], cuts: Mapping[str, float]
+) -> dict[str, DetectorQuality]:
+    quality: dict[str, DetectorQuality] = {}
+    for method in methods_for(recorded):
+        issues = label_issues(recorded, method, cut=cuts.get(method))
+        hits = int(np.isin(real[issues.index], flipped).sum())
+        quality[method] = DetectorQuality(method, issues.cut, len(flipped), len(issues.index), hits)
+    return quality
 
 
 def methods_for(dynamics: Dynamics) -> list[Detector]:
-    """The detectors whose channel the record holds."""
+    """Return the detectors whose signal the record holds."""
     reads = {"aum": "margin", "soft_label": "logit_mean", "confidence": "target_prob"}
     return [method for method in get_args(Detector) if reads[method] in {*dynamics.channels, *dynamics.arrays}]
 
 
-def corrupt(
-    label: NDArray[np.int64], n_classes: int, share: float, seed: int
+def inject_label_noise(
+    label: NDArray[np.int64], n_classes: int, fraction: float, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Positions flipped to another class, disjoint positions given the class `n_classes`, and the labels (N,) then.
+    """Return positions flipped to another class, disjoint ones given the class `n_classes`, and the labels (N,) then.
 
-    >>> wrong, fake, label = corrupt(np.arange(30) % 2, 2, 0.1, seed=0)
-    >>> len(wrong), (label[wrong] == 1 - wrong % 2).all().item(), label[fake].tolist() == [2] * 10
+    >>> flipped, fake, label = inject_label_noise(np.arange(30) % 2, 2, 0.1, seed=0)
+    >>> len(flipped), (label[flipped] == 1 - flipped % 2).all().item(), label[fake].tolist() == [2] * 10
     (3, True, True)
     """
-    if not 0 < share < 0.5:
-        raise InputError(f"the share of labels to flip lies between 0 and 0.5, not {share:g}.")
+    if not 0 < fraction < 0.5:
+        raise InputError(f"the fraction of labels to flip lies between 0 and 0.5, not {fraction:g}.")
     rng = np.random.default_rng([seed, 1])
-    change = label_noise(label, rng, share=share)
-    spoilt = np.array(change.label)
+    change = label_noise(label, rng, share=fraction)
+    noisy = np.array(change.label)
     rest = np.setdiff1d(np.arange(len(label)), change.touched)
     fake = np.sort(rng.choice(rest, max(1, len(label) // (n_classes + 1)), replace=False))
-    spoilt[fake] = n_classes
-    return change.touched, fake, spoilt
+    noisy[fake] = n_classes
+    return change.touched, fake, noisy
 
 
 def without_fake(dynamics: Dynamics, n_classes: int, real: NDArray[np.int64]) -> Dynamics:
-    """The examples at `real`, and of the mean logits the classes that exist."""
+    """Return the examples at `real`, and of the mean logits the classes that exist."""
     arrays = {name: array[real][:, :n_classes] for name, array in dynamics.arrays.items()}
     return replace(
         dynamics,

@@ -89,11 +89,11 @@ class LearningCurve:
         return f"{told}: it has hardly learned, so its scores say little; record more epochs" if self.hardly else told
 
 
-def learning(dynamics: Dynamics) -> LearningCurve | None:
+def learning_curve(dynamics: Dynamics) -> LearningCurve | None:
     """How far the recorded model learned the labels; None where no margin was recorded.
 
-    >>> learning(Dynamics({"margin": [[-1.0, 1.0], [2.0, np.nan]]}, [0, 1]))
-    Learning(first=0.5, last=1.0, chance=0.5)
+    >>> learning_curve(Dynamics({"margin": [[-1.0, 1.0], [2.0, np.nan]]}, [0, 1]))
+    LearningCurve(first=0.5, last=1.0, chance=0.5)
     """
     channel = next((dynamics.channels[name] for name in ("margin", "prob_margin") if name in dynamics.channels), None)
     if channel is None or not len(channel) or not len(dynamics):

@@ -1,12 +1,14 @@
-"""A person's own training in a comparison, named as file.py:function or package.module:function.
+"""The user's own training in a comparison, named as file.py:function or package.module:function.
 
     def train(train, test, *, seed, epochs): ...
+    def train(train, test, *, seed, epochs, weight=None): ...
 
-`train` and `test` are Datasets that hold only the examples to train on and to judge by: `label` (n,) are numbers into
-`classes`; `array` (n, …) holds small images or embeddings; `name`, `key` and `row` say which examples of the source
-they are, for those who read it themselves. All randomness follows from `seed`. `epochs` counts passes over `train`, as
-the budget of the comparison allows. What comes back is the accuracy, 0..1, or one boolean per example of `test`, True
-where the model was right, which also brings accuracies per class and per group.
+`train` and `test` are Datasets that hold only the examples to train on and the held-out ones: `label` (n,) are numbers
+into `classes`; `array` (n, …) holds small images or embeddings; `name`, `key` and `row` identify the examples in the
+source, for functions that read it themselves. All randomness follows from `seed`. `epochs` counts passes over `train`,
+as the budget of the comparison allows. `weight` (n,) is how much each example counts, for subsets that have weights.
+The function returns the accuracy, 0..1, or one boolean per example of `test`, True where the prediction was right,
+which also gives accuracies per class and per group, and narrower intervals.
 """
 
 import hashlib
@@ -18,67 +20,100 @@ import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.errors import DatapareError, InputError
 
-OwnTraining = str | Callable[..., Any]
+if TYPE_CHECKING:
+    from datapare.data import Dataset
+
+UserTraining = str | Callable[..., Any]  # what the function returns is checked by parse_result
 
 
 @cache
-def load(name: str) -> Callable[..., Any]:
-    """Import the function; raises InputError when it cannot be found or does not take what it will be given."""
+def load_training(name: str) -> Callable[..., Any]:
+    """Import the function of this name.
+
+    Raises:
+        InputError: When it cannot be found.
+    """
     place, _, function = name.rpartition(":")
     try:
         module = _from_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
-        found: Callable[..., Any] = getattr(module, function)
+        loaded: Callable[..., Any] = getattr(module, function)
     except (ImportError, AttributeError, ValueError, OSError) as error:
         raise InputError(
             f"the training {name!r} is file.py:function or package.module:function, but: {error}; check the spelling."
         ) from error
-    return found
+    return loaded
 
 
-def check(training: OwnTraining) -> None:
-    """Raise InputError unless the function takes what it will be given."""
-    function = load(training) if isinstance(training, str) else training
+def check_training(training: UserTraining) -> None:
+    """Raise InputError unless the function accepts the arguments it is called with."""
     try:
-        inspect.signature(function).bind(None, None, seed=0, epochs=1)
+        inspect.signature(_function(training)).bind(None, None, seed=0, epochs=1)
     except TypeError as error:
+        name = training_name(training)
         raise InputError(
-            f"{named(training)} is called as {named(training).rpartition(':')[2]}(train, test, seed=…, epochs=…), "
+            f"{name} is called as {name.rpartition(':')[2]}(train, test, seed=…, epochs=…), "
             f"but {error}; see examples/own_training.py."
         ) from error
 
 
-def named(training: OwnTraining) -> str:
-    """What the training is called in recipes and messages."""
+def check_weights(training: UserTraining) -> None:
+    """Raise InputError unless the function accepts the weights of a subset."""
+    try:
+        inspect.signature(_function(training)).bind(None, None, seed=0, epochs=1, weight=None)
+    except TypeError as error:
+        raise InputError(
+            f"the subset weighs its examples, but {training_name(training)} accepts no weights; give it a keyword "
+            "parameter weight=None (one number per training example), or compare a subset without weights."
+        ) from error
+
+
+def training_name(training: UserTraining) -> str:
+    """Return the name of the training in provenances and messages."""
     return training if isinstance(training, str) else f"{training.__module__}:{training.__qualname__}"
 
 
-def source(training: OwnTraining) -> str:
-    """Digest of the code, so that a changed training is not mistaken for a finished one."""
-    function = load(training) if isinstance(training, str) else training
+def code_digest(training: UserTraining) -> str:
+    """Return a digest of the code, so that a changed training is not mistaken for a finished one."""
+    function = _function(training)
     try:
         file = inspect.getsourcefile(function)
         code = Path(file).read_bytes() if file else inspect.getsource(function).encode()
     except (OSError, TypeError):
-        code = named(training).encode()
+        code = training_name(training).encode()
     return hashlib.sha256(code).hexdigest()
 
 
-def call(training: OwnTraining, train: Any, test: Any, *, seed: int, epochs: int) -> tuple[float, Any, float]:
-    """Run the training and return the accuracy, who was right (M,) bool or None, and the seconds it took.
+def call_training(
+    training: UserTraining,
+    train: "Dataset",
+    test: "Dataset",
+    *,
+    seed: int,
+    epochs: int,
+    weight: NDArray[np.floating] | None = None,
+) -> tuple[float, NDArray[np.bool_] | None, float]:
+    """Run the training.
 
-    Raises DatapareError, saying where, when the function fails, and InputError when it returns something else.
+    Returns:
+        The accuracy, which predictions were right (M,) or None where unknown, and the seconds it took.
+
+    Raises:
+        DatapareError: When the function fails; the message names the file and line.
+        InputError: When it returns something else.
     """
-    function = load(training) if isinstance(training, str) else training
+    function, name = _function(training), training_name(training)
+    weights = {} if weight is None else {"weight": weight}
     start = time.perf_counter()
     try:
-        answer = function(train, test, seed=seed, epochs=epochs)
+        answer = function(train, test, seed=seed, epochs=epochs, **weights)
     except DatapareError:
         raise
     except Exception as error:
@@ -86,37 +121,42 @@ def call(training: OwnTraining, train: Any, test: Any, *, seed: int, epochs: int
         while frame is not None and frame.tb_next is not None:
             frame = frame.tb_next
         where = "" if frame is None else f" in {frame.tb_frame.f_code.co_filename}, line {frame.tb_lineno}"
-        raise DatapareError(f"{named(training)} failed{where}: {type(error).__name__}: {error}") from error
+        raise DatapareError(f"{name} failed{where}: {type(error).__name__}: {error}") from error
     seconds = time.perf_counter() - start
-    accuracy, correct = understood(named(training), answer, len(test))
+    accuracy, correct = parse_result(name, answer, len(test))
     return accuracy, correct, seconds
 
 
-def understood(name: str, answer: Any, count: int) -> tuple[float, NDArray[np.bool_] | None]:
-    """The accuracy and, where given, who was right; raises InputError for anything else.
+# `answer` is whatever the user's function returned
+def parse_result(name: str, answer: Any, count: int) -> tuple[float, NDArray[np.bool_] | None]:
+    """Return the accuracy and, where known, which predictions were right.
 
-    >>> understood("f", 0.5, 2), understood("f", np.array([True, False]), 2)[0]
+    Raises:
+        InputError: For anything but an accuracy or one boolean per held-out example.
+
+    >>> parse_result("f", 0.5, 2), parse_result("f", np.array([True, False]), 2)[0]
     ((0.5, None), 0.5)
     """
     values: NDArray[Any] = np.asarray(answer)
     if values.shape == (count,) and values.dtype == bool:
         return float(values.mean()), values
-    if values.ndim == 0 and np.issubdtype(values.dtype, np.number) and 0 <= float(values) <= 1:
+    number = values.ndim == 0 and np.issubdtype(values.dtype, np.number)
+    if number and 0 <= float(values) <= 1:
         return float(values), None
-    told = f"{float(values)}" if values.ndim == 0 and np.issubdtype(values.dtype, np.number) else _shape(values)
+    got = f"{float(values)}" if number else f"{values.dtype} of shape {values.shape}"
     raise InputError(
-        f"{name} returns the accuracy, 0..1, or one boolean for each of the {count:,} held-out examples, not {told}."
+        f"{name} returns the accuracy, 0..1, or one boolean for each of the {count:,} held-out examples, not {got}."
     )
 
 
-def _shape(values: NDArray[Any]) -> str:
-    return f"{values.dtype} of shape {values.shape}"
+def _function(training: UserTraining) -> Callable[..., Any]:
+    return load_training(training) if isinstance(training, str) else training
 
 
-def _from_file(path: Path) -> Any:
+def _from_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    name = f"own_training_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    name = f"user_training_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)

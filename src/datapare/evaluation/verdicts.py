@@ -1,193 +1,273 @@
-"""What a comparison shows, in numbers and in words: is the subset better than as many random examples?"""
+"""What a comparison shows about a subset: three questions, each with its own answer.
+
+    1. Is it better than random examples at the same size?
+    2. How much accuracy does it cost against training on everything (non-inferior within a margin)?
+    3. When does it pay, against training on everything and against random examples, which cost nothing to choose?
+
+An answer follows from a 95 % interval alone. Where the interval leaves a question open, the answer names the number of
+seeds that would settle it if the difference and its spread stay as observed.
+"""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from datapare.artifacts import Comparison, Dynamics, HeldOut, Scores, Subset
+from datapare.errors import GateError, InputError
+from datapare.evaluation.arms import difference_to, find_arm, full_arm, points
+from datapare.evaluation.costs import Cost, break_even, cost_model, describe_break_even, duration, scoring_cost
+from datapare.evaluation.statistics import CONFIDENCE, MIN_SEEDS, Estimate, Interval
 
-from datapare.artifacts import Comparison, HeldOut
-from datapare.errors import GateError
-from datapare.evaluation.record_summary import names_of
-from datapare.evaluation.statistics import MIN_SEEDS, Interval, mean_interval, paired_interval
+MARGIN = 0.01  # accuracy below training on everything that is still as good
+MIN_COVERAGE = 0.95  # of the examples, that every recorded epoch saw, for a gate to be met
 
-COVERAGE = 0.95  # of the examples, that every recorded epoch saw, for a gate to be met
+Outcome = Literal[
+    "better", "no evidence", "worse", "within", "beyond", "open", "pays", "never", "unknown",
+    "too few seeds", "no random arm", "no full arm", "not compared",
+]  # fmt: skip
 
-Outcome = Literal["better", "no evidence", "worse", "too few seeds", "no random arm", "not compared"]
+UNKNOWN: Outcome = "unknown"
 
-
-@dataclass(frozen=True)
-class Arm:
-    """One row of the comparison: accuracies are fractions 0..1, epochs full-dataset epochs, minutes wall time.
-
-    `difference` is this arm minus random at equal size, paired by seed; None for random itself and for arms that no
-    random arm matches. `values` are the accuracies per seed.
-    """
-
-    name: str
-    count: int
-    accuracy: Interval
-    difference: Interval | None
-    epochs: float
-    minutes: float
-    values: tuple[float, ...]
-    seeds: int  # that this arm and its random twin both have
-    worst_class: tuple[str, float] | None = None  # the least accurate class, and its accuracy over seeds
-    worst_group: tuple[str, float] | None = None  # of the named groups, likewise
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One outcome, and the sentence that says it honestly."""
-
-    outcome: Outcome
-    text: str
-
-
-def arms(comparison: Comparison) -> list[Arm]:
-    """One row per arm, in the order of the comparison."""
-    return [_arm(comparison, i) for i in range(len(comparison.arms))]
-
-
-NOT_YET = (
-    "Not compared with random yet, so nobody knows whether this subset is worth more than as many random examples: "
-    "datapare compare retrains on both and tells."
-)
 SPLIT = (
-    "Judged on a split of the training data, which the scoring run has seen: good to choose by; "
+    "Measured on a split of the training data, which the scoring run has seen: good to choose by, but no proof; "
     "compare on test data to prove it."
 )
 
 
-def verdict(rows: Sequence[Arm], count: int, method: str = "", held_out: HeldOut = "test") -> Verdict:
-    """The verdict on the arm that trained on `count` examples chosen by `method`."""
-    said = _verdict(rows, count, method)
-    return said if held_out == "test" else Verdict(said.outcome, f"{said.text} {SPLIT}")
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one question: its outcome, the sentence that states it, and the interval it rests on.
+
+    `seeds_needed` is the number of seeds that would settle an open question, None where it is settled or where no
+    number of seeds would be enough.
+    """
+
+    outcome: Outcome
+    text: str
+    interval: Interval | None = None
+    seeds_needed: int | None = None
 
 
-def _verdict(rows: Sequence[Arm], count: int, method: str) -> Verdict:
-    arm = judged(rows, count, method)
+@dataclass(frozen=True)
+class Verdict:
+    """What a comparison shows about one subset.
+
+    Attributes:
+        arm: Name of its arm, "" where the comparison has none.
+        random: Is it better than random at the same size? `better`, `worse` or `no evidence`.
+        full: What does it cost against all data? `within` the margin, `beyond` it, or `open`.
+        payoff: When does it pay? `pays`, `never` or `unknown`.
+        held_out: What accuracy was measured on.
+    """
+
+    arm: str
+    random: Answer
+    full: Answer
+    payoff: Answer
+    held_out: HeldOut = "test"
+
+    @property
+    def outcome(self) -> Outcome:
+        """Outcome of the first question."""
+        return self.random.outcome
+
+    @property
+    def note(self) -> str:
+        """The sentence about held-out data that prove nothing; "" where they are test data."""
+        return SPLIT if self.held_out == "split" and self.arm else ""
+
+    @property
+    def sentences(self) -> list[str]:
+        """The answers in the order of the questions, then the note, once."""
+        answers = [self.random.text, self.full.text, self.payoff.text, self.note]
+        return [text for text in answers if text]
+
+    @property
+    def text(self) -> str:
+        """All sentences in one line."""
+        return " ".join(self.sentences)
+
+    @property
+    def settled(self) -> bool:
+        """Whether the first two questions are answered."""
+        open_outcomes = {"no evidence", "open", "too few seeds"}
+        return not {self.random.outcome, self.full.outcome} & open_outcomes
+
+
+def verdict(
+    comparison: Comparison,
+    subset: Subset | str | None = None,
+    *,
+    margin: float = MARGIN,
+    dynamics: Dynamics | None = None,
+    scores: Scores | None = None,
+) -> Verdict:
+    """Answer the three questions about one subset of a comparison.
+
+    Args:
+        comparison: The comparison, from `compare` or `sweep`.
+        subset: The subset, or the name of its arm; None for the only one of the comparison.
+        margin: Accuracy 0..1 below training on everything that counts as no loss.
+        dynamics: The record that the subset was chosen by, for the cost of scoring.
+        scores: Its scores, likewise.
+
+    Returns:
+        The verdict; its outcome is "not compared" where the comparison does not hold the subset.
+
+    Raises:
+        InputError: If `margin` is no fraction, or `subset` is None and the comparison has several subsets.
+
+    >>> accuracy = [[0.80, 0.81, 0.82], [0.70, 0.71, 0.69], [0.80, 0.81, 0.81]]
+    >>> epochs = [[3.0] * 3, [3.0] * 3, [10.0] * 3]
+    >>> compared = Comparison(("dual", "random", "full"), (0, 1, 2), accuracy, [30, 30, 100], epochs, epochs,
+    ...                       roles=("subset", "random", "full"))
+    >>> found = verdict(compared, margin=0.02)
+    >>> found.random.outcome, found.full.outcome, found.payoff.outcome
+    ('better', 'within', 'unknown')
+    """
+    if not 0 <= margin < 1:
+        raise InputError(f"the margin is a fraction of accuracy, 0..1, such as 0.01 for one point, not {margin:g}.")
+    arm = find_arm(comparison, subset)
     if arm is None:
-        return Verdict("not compared", f"No verdict: the comparison holds no subset of {count:,} examples.")
-    if arm.difference is None:
-        text = f"No verdict on {arm.name}: no random arm has the same {arm.count:,} examples."
-        return Verdict("no random arm", text)
-    return _judge(arm, arm.difference)
+        return NO_ARM
+    random, full = against_random(comparison, arm), against_full(comparison, arm, margin)
+    payoff = _payoff(comparison, arm, scoring_cost(dynamics, scores), random)
+    return Verdict(comparison.arms[arm], random, full, payoff, comparison.held_out)
 
 
-def is_baseline(name: str) -> bool:
-    """Whether an arm is one that a comparison adds itself: random at some size, or all examples.
-
-    >>> is_baseline("random keep 0.3"), is_baseline("full"), is_baseline("fuller")
-    (True, True, False)
-    """
-    return name == "full" or name.startswith("random")
-
-
-def worst_class(comparison: Comparison, name: str) -> tuple[str, float] | None:
-    """The class that loses most accuracy from random at equal size to arm `name`, and its mean change over seeds.
-
-    None without accuracies per class, or when no class loses.
-    """
-    place = comparison.arms.index(name)
-    with_indices = _random_twin(comparison, place)
-    if comparison.class_accuracy is None or with_indices is None:
-        return None
-    change = _mean_over_seeds(comparison.class_accuracy[place] - comparison.class_accuracy[with_indices])  # (K,)
-    mean = np.where(np.isfinite(change), change, 0.0)
-    worst = int(mean.argmin())
-    return (names_of(len(mean), comparison.classes)[worst], float(mean[worst])) if mean[worst] < 0 else None
+def verdicts(
+    comparison: Comparison,
+    *,
+    margin: float = MARGIN,
+    dynamics: Dynamics | None = None,
+    scores: Scores | None = None,
+) -> list[Verdict]:
+    """Return the verdict on every subset of a comparison, in the order of its arms."""
+    names = [name for name, role in zip(comparison.arms, comparison.roles, strict=True) if role == "subset"]
+    return [verdict(comparison, name, margin=margin, dynamics=dynamics, scores=scores) for name in names]
 
 
-def points(fraction: float) -> str:
-    """A difference of accuracies in percentage points, signed.
-
-    >>> points(0.0123), points(-0.2)
-    ('+1.23', '−20.00')
-    """
-    return f"{100 * fraction:+.2f}".replace("-", "−")
-
-
-def _arm(comparison: Comparison, i: int) -> Arm:
-    accuracy = comparison.accuracy[i]
-    with_indices = _random_twin(comparison, i)
-    apart = np.full_like(accuracy, math.nan) if with_indices is None else accuracy - comparison.accuracy[with_indices]
-    return Arm(
-        name=comparison.arms[i],
-        count=int(comparison.count[i]),
-        accuracy=mean_interval(accuracy),
-        difference=None if with_indices is None else paired_interval(accuracy, comparison.accuracy[with_indices]),
-        epochs=mean_interval(comparison.epochs[i]).mean,
-        minutes=mean_interval(comparison.seconds[i]).mean / 60,
-        values=tuple(accuracy[np.isfinite(accuracy)].tolist()),
-        seeds=int(np.isfinite(apart).sum()),
-        worst_class=_least(comparison.class_accuracy, i, comparison.classes),
-        worst_group=_least(comparison.group_accuracy, i, comparison.groups),
-    )
-
-
-def _least(accuracy: NDArray[Any] | None, i: int, names: Sequence[str]) -> tuple[str, float] | None:
-    """The least accurate part (A, S, parts) of arm i: its name and its mean accuracy over seeds."""
-    if accuracy is None or not np.isfinite(accuracy[i]).any():
-        return None
-    each = _mean_over_seeds(accuracy[i])
-    worst = int(np.nanargmin(each))
-    return names_of(len(each), names)[worst], float(each[worst])
-
-
-def _mean_over_seeds(accuracy: NDArray[Any]) -> NDArray[np.float64]:
-    """Mean (parts,) of the finite entries of (S, parts); NaN where there is none."""
-    seen = np.isfinite(accuracy)
-    total: NDArray[np.float64] = np.where(seen, accuracy, 0.0).sum(axis=0)
-    mean: NDArray[np.float64] = np.full(total.shape, math.nan)
-    return np.asarray(np.divide(total, seen.sum(axis=0), out=mean, where=seen.any(axis=0)))
-
-
-def _random_twin(comparison: Comparison, i: int) -> int | None:
-    if comparison.arms[i].startswith("random"):
-        return None
-    same_size = (
-        j
-        for j, name in enumerate(comparison.arms)
-        if name.startswith("random") and comparison.count[j] == comparison.count[i]
-    )
-    return next(same_size, None)
-
-
-def judged(rows: Sequence[Arm], count: int, method: str) -> Arm | None:
-    """The arm a verdict on the subset is about: as many examples, neither random nor full, the method in its name."""
-    candidates = [arm for arm in rows if arm.count == count and not is_baseline(arm.name)]
-    return next((arm for arm in candidates if method and method in arm.name), next(iter(candidates), None))
-
-
-def _judge(arm: Arm, difference: Interval) -> Verdict:
-    mean, low, high = difference
-    seeds = f"{arm.seeds} seed{'' if arm.seeds == 1 else 's'}"
-    if arm.seeds < MIN_SEEDS:
-        return Verdict(
-            "too few seeds",
-            f"No verdict yet: with {seeds}, {arm.name} differs from random by {points(mean)} points, "
-            f"but an interval needs at least {MIN_SEEDS} seeds.",
-        )
-    where = f"{arm.name}: {points(mean)} points, 95 % interval {points(low)} to {points(high)}, {seeds}"
+def against_random(comparison: Comparison, arm: int, confidence: float = CONFIDENCE) -> Answer:
+    """Answer whether an arm is better than random examples of the same size."""
+    random = comparison.baseline[arm]
+    if random is None:
+        return Answer("no random arm", f"No verdict on {comparison.arms[arm]}: no random arm has the same size.")
+    found = difference_to(comparison, arm, random, confidence)
+    if found.seeds < MIN_SEEDS:
+        return _too_few(found, "random")
+    _, low, high = found.interval
+    where = _where(comparison, found)
     if low > 0:
-        return Verdict("better", f"Better than as many random examples ({where}).")
+        return Answer("better", f"Better than as many random examples ({where}).", found.interval)
     if high < 0:
-        return Verdict("worse", f"Worse than as many random examples ({where}).")
-    return Verdict(
-        "no evidence", f"No evidence that this beats random; do not prune: the interval contains 0 ({where})."
+        return Answer("worse", f"Worse than as many random examples ({where}).", found.interval)
+    needed = found.seeds_to_exclude(0.0)
+    text = f"No evidence that this beats random: the interval contains 0 ({where}){_seeds_wanted(needed)}."
+    return Answer("no evidence", text, found.interval, needed)
+
+
+def against_full(comparison: Comparison, arm: int, margin: float = MARGIN, confidence: float = CONFIDENCE) -> Answer:
+    """Answer whether an arm stays within a margin of accuracy of training on everything."""
+    full = full_arm(comparison)
+    if full is None:
+        return Answer("no full arm", "What it costs against all data is unknown: no arm trained on everything.")
+    found = difference_to(comparison, arm, full, confidence)
+    if found.seeds < MIN_SEEDS:
+        return _too_few(found, "training on everything")
+    _, low, high = found.interval
+    where, near = _where(comparison, found), f"{100 * margin:g} point{'' if margin == MARGIN else 's'}"
+    if low > 0:
+        return Answer("within", f"Better than training on everything ({where}).", found.interval)
+    if low > -margin:
+        return Answer("within", f"As good as training on everything, within {near} ({where}).", found.interval)
+    if high < -margin:
+        return Answer("beyond", f"Costs more than {near} against training on everything ({where}).", found.interval)
+    needed = found.seeds_to_exclude(-margin)
+    text = f"Whether it stays within {near} of training on everything is open ({where}){_seeds_wanted(needed)}."
+    return Answer("open", text, found.interval, needed)
+
+
+def is_settled(comparison: Comparison, margin: float, confidence: float) -> bool:
+    """Whether the first two questions are answered for every subset, by intervals of this confidence."""
+    chosen = [i for i, role in enumerate(comparison.roles) if role == "subset"]
+    return all(
+        against_random(comparison, i, confidence).outcome in {"better", "worse", "no random arm"}
+        and against_full(comparison, i, margin, confidence).outcome in {"within", "beyond", "no full arm"}
+        for i in chosen
     )
 
 
 def check_gate(verdicts: Sequence[Verdict], coverage: float) -> None:
-    """Raise GateError unless every verdict is that the subset is better, and the record saw nearly all examples.
+    """Raise GateError unless every subset is shown on test data to be better than random, by a complete record.
 
-    `coverage` is the smallest fraction of the examples that an epoch of the record observed.
+    Args:
+        verdicts: The verdicts on all subsets.
+        coverage: The smallest fraction of the examples that an epoch of the record observed.
     """
-    unmet = [said.text for said in verdicts if said.outcome != "better"]
-    if coverage < COVERAGE:
-        unmet.append(f"The record saw only {100 * coverage:.1f} % of the examples in one epoch, not {COVERAGE:.0%}.")
+    unmet = [one.random.text for one in verdicts if one.random.outcome != "better"]
+    if any(one.held_out == "split" for one in verdicts):
+        unmet.append(SPLIT)
+    if coverage < MIN_COVERAGE:
+        observed = f"{100 * coverage:.1f} %"
+        unmet.append(f"The record saw only {observed} of the examples in one epoch, not {MIN_COVERAGE:.0%}.")
     if unmet:
         raise GateError("the gate is not met. " + " ".join(unmet))
+
+
+def _payoff(comparison: Comparison, arm: int, scoring: Cost, random: Answer) -> Answer:
+    """Answer when pruning pays, against training on everything and against random examples."""
+    model, outcome = cost_model(comparison, arm, scoring), UNKNOWN
+    if model is None:
+        full = "When it pays is unknown: no arm trained on everything."
+    else:
+        full = describe_break_even(model)
+        if math.isfinite(scoring.epochs):
+            outcome = "never" if break_even(model, "epochs") is None else "pays"
+    price = _price(scoring)
+    gain = (
+        f"what {price} buys is accuracy, {points(random.interval.mean)} points"
+        if random.outcome == "better" and random.interval is not None
+        else f"{price} buys no accuracy that is shown"
+    )
+    return Answer(outcome, f"{full} Random examples cost nothing to choose; against them {gain}.")
+
+
+def _price(scoring: Cost) -> str:
+    if not math.isfinite(scoring.epochs):
+        return "scoring"
+    time = f", {duration(scoring.seconds)}" if math.isfinite(scoring.seconds) else ""
+    return f"scoring ({scoring.epochs:.3g} epochs{time})"
+
+
+def _too_few(found: Estimate, against: str) -> Answer:
+    seeds = f"{found.seeds} seed{'' if found.seeds == 1 else 's'}"
+    text = (
+        f"No verdict yet: with {seeds}, it differs from {against} by {points(found.interval.mean)} points, "
+        f"but an interval needs at least {MIN_SEEDS} seeds."
+    )
+    return Answer("too few seeds", text, None, MIN_SEEDS)
+
+
+def _where(comparison: Comparison, found: Estimate) -> str:
+    mean, low, high = found.interval
+    ends = "no interval" if math.isnan(low) else f"95 % interval {points(low)} to {points(high)}"
+    examples = f", {comparison.held_out_count:,} held-out examples" if comparison.held_out_count else ""
+    return f"{points(mean)} points, {ends}, {found.seeds} seeds{examples}"
+
+
+def _seeds_wanted(needed: int | None) -> str:
+    if needed is None:
+        return "; more seeds alone would not settle it"
+    return f"; at this spread about {needed} seeds would settle it"
+
+
+def _not_compared(text: str) -> Verdict:
+    return Verdict("", Answer("not compared", text), Answer("not compared", ""), Answer("not compared", ""))
+
+
+NOT_COMPARED = _not_compared(
+    "Not compared with random yet, so it is unknown whether this subset is worth more than as many random examples: "
+    "datapare compare retrains on both."
+)
+NO_ARM = _not_compared("No verdict: the comparison does not hold this subset; run datapare compare with it.")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from datapare import storage
 from datapare.artifacts import Dynamics, Provenance, Scores, Subset
 from datapare.errors import InputError
-from datapare.evaluation.record_summary import class_counts, learning, names_of
+from datapare.evaluation.record_summary import class_counts, learning_curve, names_of
 from datapare.methods import extrapolation, scoring
 from datapare.methods.registry import check_params, find
 from datapare.options import Balance, RecordOptions
@@ -69,7 +69,7 @@ def record_into(
         on_message("the record is finished; not training again")
     elif options.get("until_stable"):
         on_message(_describe_convergence(dynamics))
-    if learnt := learning(dynamics):
+    if learnt := learning_curve(dynamics):
         on_message(learnt.text)
     return dynamics
 

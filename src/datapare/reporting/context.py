@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.artifacts import Comparison, Dynamics, Scores, Subset
-from datapare.evaluation.costs import Cost
-from datapare.evaluation.record_costs import scoring
+from datapare.evaluation.arms import Arm, arms, find_arm
+from datapare.evaluation.costs import Cost, scoring_cost
 from datapare.evaluation.record_summary import Floats, moments
-from datapare.evaluation.verdicts import Arm, arms, judged
 from datapare.reporting.gallery import ExampleStatistics, Gallery, galleries, sample
 from datapare.reporting.projection import principal_components
 
@@ -108,15 +107,14 @@ class ReportContext:
         return [] if self.comparison is None else arms(self.comparison)
 
     @cached_property
-    def arm(self) -> str:
-        """The name of the arm that was trained on this subset; empty where there is none."""
-        found = judged(self.arms, len(self.subset), self.subset.provenance.method)
-        return "" if found is None else found.name
+    def arm(self) -> int | None:
+        """The position of the arm that was trained on this subset, found by its digest; None where there is none."""
+        return None if self.comparison is None else find_arm(self.comparison, self.subset)
 
     @cached_property
     def scoring_cost(self) -> Cost:
         """What recording and scoring cost."""
-        return Cost(np.nan, np.nan) if self.dynamics is None else scoring(self.dynamics, self.scores)
+        return scoring_cost(self.dynamics, self.scores)
 
     @cached_property
     def galleries(self) -> list[Gallery]:

@@ -6,8 +6,8 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from datapare.evaluation.arms import Arm
 from datapare.evaluation.record_summary import Floats
-from datapare.evaluation.verdicts import Arm, is_baseline
 from datapare.reporting import svg
 from datapare.reporting.svg import Axis
 
@@ -25,7 +25,7 @@ def accuracy(rows: Sequence[Arm]) -> Markup:
     x = _around(100 * np.array(ends or [0.0, 1.0]), "accuracy on held-out examples, %")
     marks = []
     for row in rows:
-        css = "quiet" if is_baseline(row.name) else "kept"
+        css = "kept" if row.role == "subset" else "quiet"
         mean, low, high = x.place([100 * row.accuracy.mean, 100 * row.accuracy.low, 100 * row.accuracy.high])
         middle = np.full(len(row.values), 500.0)
         own = [svg.line(np.array([low, high]), np.full(2, 500.0), css)] if np.isfinite([low, high]).all() else []

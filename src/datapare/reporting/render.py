@@ -11,7 +11,8 @@ from markupsafe import Markup, escape
 
 from datapare.artifacts import Comparison, Dynamics, Scores, Subset, check_same_dataset
 from datapare.errors import MismatchError
-from datapare.evaluation.verdicts import NOT_YET, Verdict, points, verdict
+from datapare.evaluation.arms import points
+from datapare.evaluation.verdicts import NOT_COMPARED, verdict
 from datapare.reporting.context import ReportContext
 from datapare.reporting.document import Report
 from datapare.reporting.explorer import explorer
@@ -84,9 +85,9 @@ def headline(context: ReportContext) -> dict[str, object]:
     return {
         "sentence": f"Kept {len(subset):,} of {subset.total:,} examples ({percent(subset.keep)})",
         "facts": {name: fact for name, fact in facts.items() if fact},
-        "verdict": Verdict("not compared", NOT_YET)
+        "verdict": NOT_COMPARED
         if context.comparison is None
-        else verdict(context.arms, len(subset), subset.provenance.method, context.comparison.held_out),
+        else verdict(context.comparison, subset, dynamics=context.dynamics, scores=context.scores),
     }
 
 

@@ -29,7 +29,7 @@ def compare(
     from datapare.errors import InputError
     from datapare.evaluation.comparison import arm_name, compare
     from datapare.evaluation.record_summary import least_coverage
-    from datapare.evaluation.verdicts import arms, check_gate, verdict
+    from datapare.evaluation.verdicts import check_gate, verdict
     from datapare.pipeline.run_folder import RunFolder
 
     if gate and test is None:
@@ -53,8 +53,7 @@ def compare(
         storage.save(comparison, folder.comparison_path)
     show_comparison(comparison)
     show_cost(dynamics, None, comparison, list(subsets))
-    rows, count = arms(comparison), dict(zip(comparison.arms, comparison.count.tolist(), strict=True))
-    verdicts = [verdict(rows, count[name], name, comparison.held_out) for name in subsets]
+    verdicts = [verdict(comparison, name, dynamics=dynamics) for name in subsets]
     typer.echo(f"equal {comparison.budget}; {folder.comparison_path}")
     if gate:
         check_gate(verdicts, least_coverage(dynamics))

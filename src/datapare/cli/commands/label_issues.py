@@ -24,7 +24,7 @@ def label_issues(
     out: Annotated[Path | None, Flag(help="CSV to edit.  [default: label-issues.csv in RUN]")] = None,
 ) -> None:
     """Rank the labels that look wrong, and write a file in which to keep, drop or relabel each."""
-    from datapare.evaluation.label_issue_check import check_suspects
+    from datapare.evaluation.label_issue_check import check_label_issues
     from datapare.methods.label_issues import label_issues
     from datapare.pipeline.description import describe_training
     from datapare.pipeline.label_decisions import write_decisions
@@ -38,8 +38,8 @@ def label_issues(
     if check:
         typer.echo(f"training once more with {share:.0%} of the labels flipped: {cost}")
         with folder_lock(run, "working"), TrainingProgress() as progress:
-            checked = check_suspects(
-                data, dynamics, share=share, seed=seed, training=folder.training_config,
+            checked = check_label_issues(
+                data, dynamics, fraction=share, seed=seed, training=folder.training_config,
                 image_size=folder.image_size, folder=folder.label_check_path(share, seed), progress=progress,
             )  # fmt: skip
         show_checked(checked)

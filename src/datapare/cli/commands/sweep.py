@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from datapare.cli.console import show_comparison, show_sizes
-from datapare.cli.flags import Flag, Gate, Rule, Run, parse_keep
+from datapare.cli.flags import Flag, Rule, Run, parse_keep
 from datapare.cli.method_flags import MethodParams
 from datapare.cli.progress import JobProgress
 from datapare.options import RetrainOptions, SelectOptions, resolve
@@ -25,17 +25,15 @@ def sweep(
     param: Annotated[
         str | None, Flag(help="Try several values of a parameter of the rule and use the best, such as c_d=2,4,6.")
     ] = None,
-    gate: Gate = False,
     selection: SelectOptions,
     retraining: RetrainOptions,
     rule_params: Mapping[str, Any],
 ) -> None:
     """Find the smallest subset that stays within so many points of full, and what it saves, by cheap retrainings."""
     from datapare import storage
-    from datapare.errors import GateError
     from datapare.evaluation.advice import advise, sizes
-    from datapare.evaluation.keep_sweep import parse_knob, sweep
-    from datapare.evaluation.record_costs import scoring
+    from datapare.evaluation.costs import scoring_cost
+    from datapare.evaluation.keep_sweep import parse_param, sweep
     from datapare.pipeline.run_folder import RunFolder
 
     folder = RunFolder.open(run)
@@ -46,18 +44,15 @@ def sweep(
             "folder": folder.trainings_path, "progress": progress,
         }  # fmt: skip
         comparison = sweep(
-            data, scores, [parse_keep(text) for text in keep], dynamics=dynamics, method=rule,
+            data, scores, [parse_keep(text) for text in keep], dynamics=dynamics, rule=rule,
             **resolve(SelectOptions, selection), rule_params=rule_params,
-            param=None if param is None else parse_knob(param), **options,
+            param=None if param is None else parse_param(param), **options,
         )  # fmt: skip
         storage.save(comparison, folder.sweep_path)
     show_comparison(comparison)
-    once = scoring(dynamics, scores)
-    show_sizes(sizes(comparison, once))
+    show_sizes(sizes(comparison, scoring_cost(dynamics, scores)))
     for kept, values in comparison.provenance.params["chosen"].items():
         typer.echo(f"{kept}: {values}")
-    advice = advise(comparison, within, once)
+    advice = advise(comparison, margin=within / 100, dynamics=dynamics, scores=scores)
     typer.echo(f"equal {comparison.budget}; {folder.sweep_path}; the report of any --keep shows the figure")
-    if gate and advice.outcome != "prune":
-        raise GateError(f"the gate is not met. {advice.text}")
     typer.echo(advice.text)

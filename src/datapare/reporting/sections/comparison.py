@@ -1,6 +1,6 @@
 """Whether the subset is better than as many random examples: the arms of a comparison."""
 
-from datapare.evaluation.verdicts import worst_class
+from datapare.evaluation.arms import worst_class
 from datapare.reporting import figures, tables
 from datapare.reporting.context import ReportContext
 from datapare.reporting.sections import Section
@@ -16,7 +16,7 @@ def build(context: ReportContext) -> Section | None:
         {
             "arms": context.arms,
             "seeds": compared.seeds,
-            "worst": worst_class(compared, context.arm) if context.arm else None,
+            "worst": None if context.arm is None else worst_class(compared, context.arm),
             "held_out": compared.held_out,
             "budget": compared.budget,
             "shortened": compared.shortened,

@@ -2,7 +2,7 @@
 
 import math
 
-from datapare.evaluation.record_costs import book, cost, pays, savings
+from datapare.evaluation.costs import cost_model, cost_rows, describe_break_even, savings
 from datapare.reporting.context import ReportContext
 from datapare.reporting.sections import Section
 
@@ -11,12 +11,12 @@ def build(context: ReportContext) -> Section | None:
     """Show the cost of each step, and what the subset saves; None when no cost is known."""
     seconds = context.subset.seconds
     selection = math.nan if seconds is None or context.dynamics is None else seconds
-    rows = cost(context.arms, context.dynamics, selection)
+    rows = cost_rows(context.arms, context.dynamics, selection)
     if not rows:
         return None
-    once = context.scoring_cost
-    ledger = None if context.comparison is None else book(context.comparison, context.arm, once)
-    if ledger is None or math.isnan(ledger.scoring.epochs):
+    compared, arm = context.comparison, context.arm
+    model = None if compared is None or arm is None else cost_model(compared, arm, context.scoring_cost)
+    if model is None or math.isnan(model.scoring.epochs):
         return Section("Cost", {"rows": rows, "savings": [], "pays": ""}, terms=("epoch",))
-    known = {"rows": rows, "savings": savings(ledger), "pays": pays(ledger)}
+    known = {"rows": rows, "savings": savings(model), "pays": describe_break_even(model)}
     return Section("Cost", known, terms=("epoch", "break-even"))

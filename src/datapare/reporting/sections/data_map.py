@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from datapare.evaluation.record_summary import learning
+from datapare.evaluation.record_summary import learning_curve
 from datapare.reporting import figures
 from datapare.reporting.context import ReportContext
 from datapare.reporting.sections import Section
@@ -23,7 +23,7 @@ def build(context: ReportContext) -> Section | None:
             "sampled": len(at) if len(at) < context.subset.total else 0,
             "missing": int(np.count_nonzero(~np.isfinite(deviation))),
             "epochs": context.dynamics.epochs,
-            "learned": learning(context.dynamics),
+            "learned": learning_curve(context.dynamics),
         },
         drawn,
         ("data map", "probability", "mean probability", "standard deviation", "epoch"),

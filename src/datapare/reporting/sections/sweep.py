@@ -1,7 +1,7 @@
 """How far the dataset can be pruned: accuracy and cost against the kept fraction."""
 
 from datapare.evaluation.advice import advise, sizes
-from datapare.evaluation.statistics import mean_interval
+from datapare.evaluation.arms import arms, full_arm
 from datapare.reporting import sweep_figures
 from datapare.reporting.context import ReportContext
 from datapare.reporting.sections import Section
@@ -10,13 +10,14 @@ from datapare.reporting.sections import Section
 def build(context: ReportContext) -> Section | None:
     """Show the advice, both curves and a table of sizes; None without a sweep that holds a full arm."""
     sweep = context.sweep
-    if sweep is None or not (tried := sizes(sweep, context.scoring_cost)):
+    place = None if sweep is None else full_arm(sweep)
+    if sweep is None or place is None or not (tried := sizes(sweep, context.scoring_cost)):
         return None
-    full = mean_interval(sweep.accuracy[sweep.arms.index("full")])
+    full = arms(sweep)[place].accuracy
     return Section(
         "Sweep over keep fractions",
         {
-            "advice": advise(sweep, context.within, context.scoring_cost),
+            "advice": advise(sweep, margin=context.within / 100, dynamics=context.dynamics, scores=context.scores),
             "sizes": tried,
             "full": full,
             "seeds": sweep.seeds,
