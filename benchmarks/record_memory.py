@@ -60,8 +60,8 @@ def measured(name, folder):
                 observing += time.thread_time() - since
             recorder.end_epoch()
             while_open = max(while_open, size(folder))
-        board = recorder._board  # noqa: SLF001
-        on_device = sum(tensor.nbytes for tensor in (board._value, board._turn, board._label))  # noqa: SLF001
+        buffer = recorder._buffer  # noqa: SLF001
+        on_device = sum(tensor.nbytes for tensor in (buffer._value, buffer._turn, buffer._label))  # noqa: SLF001
     return {
         "name": name,
         "disk_bytes": size(folder),

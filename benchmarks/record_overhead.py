@@ -90,8 +90,8 @@ def sizes(folder):
     epochs = 10
     with Recorder(folder / "sizes", np.zeros(EXAMPLES, int), epochs) as recorder:
         recorder.observe(torch.arange(BATCH), torch.randn(BATCH, CLASSES))
-        board = recorder._board  # noqa: SLF001
-        on_device = sum(tensor.nbytes for tensor in (board._value, board._turn, board._label))  # noqa: SLF001
+        buffer = recorder._buffer  # noqa: SLF001
+        on_device = sum(tensor.nbytes for tensor in (buffer._value, buffer._turn, buffer._label))  # noqa: SLF001
     on_disk = sum(file.stat().st_size for file in (folder / "sizes").glob("channels.*.npy"))
     return {
         "disk_bytes_per_example_epoch_channel": round(on_disk / EXAMPLES / epochs / len(CHANNELS), 4),

@@ -11,7 +11,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch.utils.data import DataLoader, TensorDataset
 
-from datapare.recording.adapters.lightning import Recording  # <--
+from datapare.recording.adapters.lightning import RecordingCallback  # <--
 
 EPOCHS = 2
 
@@ -35,7 +35,7 @@ def main(folder):
     images, labels = load_digits(return_X_y=True)
     data = TensorDataset(torch.from_numpy(images).float() / 16, torch.from_numpy(labels))
     loader = DataLoader(data, batch_size=64, shuffle=True)
-    recording = Recording(folder / "dynamics", labels, epochs=EPOCHS)  # <--
+    recording = RecordingCallback(folder / "dynamics", labels, epochs=EPOCHS)  # <--
     trainer = lightning.Trainer(
         max_epochs=EPOCHS,
         accelerator="cpu",

@@ -14,12 +14,12 @@ from sklearn.datasets import load_digits
 from transformers import Trainer, TrainingArguments, ViTConfig, ViTForImageClassification
 
 import datapare as dp
-from datapare.recording.adapters.transformers import Recording  # <--
+from datapare.recording.adapters.transformers import RecordingTrainerMixin  # <--
 
 EPOCHS = 2
 
 
-class RecordingTrainer(Recording, Trainer):  # <-- a Trainer of your own works the same way
+class RecordingTrainer(RecordingTrainerMixin, Trainer):  # <-- a Trainer of your own works the same way
     pass
 
 

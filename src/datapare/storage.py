@@ -10,6 +10,7 @@ removed by the next writer of the same place.
 
 import errno
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -101,6 +102,11 @@ def load(path: str | Path) -> Artifact:
         raise error if str(path) in str(error) else InputError(f"{path} is damaged: {error}") from error
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise InputError(f"{path / META} is damaged ({error}); make the artifact again.") from error
+
+
+def array_digest(array: NDArray[Any]) -> str:
+    """Return the hex SHA-256 of an array's bytes."""
+    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
 def read_meta(path: str | Path) -> dict[str, Any]:

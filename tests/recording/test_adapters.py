@@ -63,9 +63,9 @@ def in_transformers(folder, model=Telling, **settings):
     from datasets import Dataset
     from transformers import Trainer, TrainingArguments
 
-    from datapare.recording.adapters.transformers import Recording
+    from datapare.recording.adapters.transformers import RecordingTrainerMixin
 
-    class RecordingTrainer(Recording, Trainer):
+    class RecordingTrainer(RecordingTrainerMixin, Trainer):
         pass
 
     data = Dataset.from_dict({"told": TOLD, "labels": LABEL, "id": np.arange(N)})
@@ -91,7 +91,7 @@ def in_transformers(folder, model=Telling, **settings):
 def in_lightning(folder, count=1, module=None):
     import lightning
 
-    from datapare.recording.adapters.lightning import Recording
+    from datapare.recording.adapters.lightning import RecordingCallback
 
     class Module(lightning.LightningModule):
         def __init__(self) -> None:
@@ -109,7 +109,7 @@ def in_lightning(folder, count=1, module=None):
         def train_dataloader(self):  # Lightning makes it anew to share it out
             return recording.track(DataLoader(TensorDataset(TOLD, torch.from_numpy(LABEL)), 4, shuffle=True))
 
-    recording = Recording(folder / "lightning", LABEL, epochs=T)
+    recording = RecordingCallback(folder / "lightning", LABEL, epochs=T)
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     trainer = lightning.Trainer(
         max_epochs=T + 1,

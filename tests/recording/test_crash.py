@@ -19,6 +19,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
+import datapare as dp
 from datapare import Provenance, storage
 from datapare.errors import BusyError, InputError
 from datapare.recording import Recorder
@@ -150,10 +151,17 @@ def test_an_exception_leaves_a_folder_that_continues(tmp_path):
     with Recorder(tmp_path / "run", LABEL, T, **KNOBS) as recorder:
         assert recorder.epoch == 1
         assert recorder.coverage.tolist() == [1.0]
-    assert not storage.is_finished(tmp_path / "run")
+        assert not storage.is_finished(tmp_path / "run")
+    early = dp.load(tmp_path / "run")  # closed without an exception: what there is
+    assert early.epochs == 1
+    np.testing.assert_array_equal(early.arrays["logit_mean"][:, 0], early_logits()[:, 0])
     record(tmp_path / "run")
     record(tmp_path / "whole")
     assert contents(tmp_path / "run") == contents(tmp_path / "whole")
+
+
+def early_logits():
+    return torch.randn(N, K, generator=torch.Generator().manual_seed(50)).numpy()
 
 
 def test_an_exception_after_the_last_epoch_leaves_it_open_to_rewinding(tmp_path):
@@ -241,11 +249,12 @@ def test_damaged_progress_is_one_sentence(tmp_path, text):
         Recorder(tmp_path / "run", LABEL, T)
 
 
-def test_reading_waits_for_the_last_epoch(tmp_path):
+def test_reading_waits_until_the_recorder_is_closed(tmp_path):
     with Recorder(tmp_path / "run", LABEL, T) as recorder:
         record_epoch(recorder, 0)
-    with pytest.raises(InputError, match="unfinished"):
-        storage.load(tmp_path / "run")
+        with pytest.raises(InputError, match="unfinished"):
+            storage.load(tmp_path / "run")
+    assert storage.load(tmp_path / "run").epochs == recorder.dynamics().epochs == 1
 
 
 def test_a_recorded_worker_is_no_second_writer(tmp_path):

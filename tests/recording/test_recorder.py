@@ -275,7 +275,7 @@ def test_a_stop_that_was_killed_is_finished_by_the_next(tmp_path):
     recorder = Recorder(tmp_path / "run", LABEL, T)
     observe(range(N), logits_of(0))(recorder)
     recorder.stop()
-    recorder._let_go()  # all that a killed process still does
+    recorder._release()  # all that a killed process still does
     assert not storage.is_finished(tmp_path / "run")
     with Recorder(tmp_path / "run", LABEL, 1) as recorder:
         assert recorder.dynamics().channels["loss"].shape == (1, N)
@@ -305,7 +305,7 @@ def test_a_task_without_classes_gives_its_own_loss(tmp_path):
         ([0, 1], [1, 2], "not torch.int64"),
         ([0, 1], [0.5], "one position for each of 1 losses"),
         ([N], [0.5], f"but {N} arrived"),
-        ([0, 1], [0.5, np.nan], "1 of 2 observed examples have NaN"),
+        ([0, 1], [np.inf, np.nan], "2 of 2 observed examples have NaN"),
     ],
 )
 def test_a_wrong_loss_is_one_sentence(tmp_path, index, loss, sentence):
@@ -343,22 +343,35 @@ def test_positions_too_large_for_their_type_are_refused(tmp_path):
 def test_positions_outside_on_a_device_are_found_at_the_end_of_the_epoch(tmp_path):
     with Recorder(tmp_path / "run", LABEL, T) as recorder:
         # What a device would hold: the check of the host is passed over.
-        recorder._board._check_positions = nothing
+        recorder._buffer._check_positions = nothing
         recorder.observe([0, N, -1, 999], torch.zeros(4, K))
         with pytest.raises(InputError, match="3 of 4 positions in epoch 1 lie outside 0 … 22"):
             recorder.end_epoch()
 
 
-@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
-def test_divergence_names_the_epoch_and_a_remedy(tmp_path, value):
-    with Recorder(tmp_path / "run", LABEL, T) as recorder:
+@pytest.mark.parametrize("bad", [1, 11, 12])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_only_an_epoch_of_which_more_than_half_is_no_number_is_refused(tmp_path, value, bad):
+    with Recorder(tmp_path / "run", LABEL, T, arrays=("logit_mean",)) as recorder:
         observe(range(N))(recorder)
         logits = logits_of(1)
-        logits[3, 1] = value
+        logits[:bad, 1] = value
         recorder.observe(range(N), logits)
-        with pytest.raises(DivergedError, match=r"diverged in epoch 2: 1 of 23 .* lower the learning rate"):
+        if bad > N / 2:
+            with pytest.raises(DivergedError, match=r"diverged in epoch 2: 12 of 23 .* lower the learning rate"):
+                recorder.end_epoch()
+            assert recorder.epoch == 1
+            return
+        with pytest.warns(UserWarning, match=f"{bad} examples observed in epoch 2 have NaN or infinite"):
             recorder.end_epoch()
-        assert recorder.epoch == 1
+        assert recorder.coverage.tolist() == [1, 1 - bad / N]
+        recorder.stop()
+    dynamics = recorder.dynamics()
+    for rows in dynamics.channels.values():
+        assert np.isnan(rows).sum(axis=1).tolist() == [0, bad]
+        assert np.isfinite(rows[1, bad:]).all()
+    np.testing.assert_allclose(dynamics.arrays["logit_mean"][:bad], 0)  # of the first epoch alone
+    np.testing.assert_allclose(dynamics.arrays["logit_mean"][bad:], logits_of(1)[bad:] / 2)
 
 
 def test_mixed_targets_are_recorded_against_the_true_label(tmp_path):

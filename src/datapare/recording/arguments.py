@@ -8,18 +8,18 @@ from datapare.artifacts import Dynamics, Observed
 from datapare.errors import InputError
 from datapare.methods.signals import SIGNALS
 from datapare.recording.logit_signals import CHANNELS
-from datapare.recording.record_files import digest
+from datapare.storage import array_digest
 
 ARRAYS = tuple(signal.name for signal in SIGNALS.values() if signal.origin == "logits" and not signal.is_channel)
 
 
-def facts(plain: Dynamics, epochs: int, channels: Sequence[str], arrays: Sequence[str]) -> dict[str, Any]:
+def record_identity(plain: Dynamics, epochs: int, channels: Sequence[str], arrays: Sequence[str]) -> dict[str, Any]:
     """Return what a continued record, and every process that records, must agree with."""
     return {
         "examples": len(plain),
         "epochs": epochs,
-        "labels": digest(plain.label),
-        "keys": None if plain.key is None else digest(plain.key),
+        "labels": array_digest(plain.label),
+        "keys": None if plain.key is None else array_digest(plain.key),
         "classes": list(plain.classes),
         "channels": list(channels),
         "arrays": list(arrays),

@@ -1,29 +1,42 @@
-"""Identity travels with the sample: a twin of a data loader that says which examples a batch holds.
+"""Identity travels with the sample: a wrapped data loader whose batches begin with the positions of their examples.
 
-The twin shares the loader's samplers, generator, workers and every other setting, so it draws the same examples in the
-same order; only its dataset and its collation are wrapped. Each example carries its position as an int64 beside it,
-through worker processes and collation, so shuffling, replacement, dropped batches and out-of-order workers cannot
-part them.
+The wrapped loader shares the samplers, generator, workers and every other setting of the loader it is made from, so it
+draws the same examples in the same order; only its dataset and its collation are wrapped. Each example's position
+travels beside it through worker processes and collation, so shuffling, replacement, dropped batches and out-of-order
+workers cannot part them.
+
+A collation may leave examples out of its batch: those that are None, those it removes from the list it is given, and
+those that it also leaves out when it gets them alone. One that re-orders a list of its own cannot be followed.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, Subset
+from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from datapare.errors import InputError
 
 FORMER = "__pl_saved"  # from what Lightning notes here it would make the loader anew, without its positions
 SET = "_datapare_epoch_set"
 OWN_INDICES = "pass your own positions to observe(index, logits, target) instead of using track"
+# Attributes of a DataLoader that may be iterators without holding a place in an epoch.
+SETTINGS = {"_iterator", "sampler", "batch_sampler", "dataset", "generator"}
+
+
+class _Fetched(NamedTuple):
+    """What a dataset gave for these positions: a list of items, or a batch where it fetches batches."""
+
+    positions: Any
+    items: Any
 
 
 class _Numbered:
-    """A dataset whose every item is (position, item); anything else is asked of the dataset itself."""
+    """A dataset that gives its items together with their positions; anything else is asked of the dataset itself."""
 
     def __init__(self, dataset: Any) -> None:
         self.__dict__["dataset"] = dataset
@@ -31,15 +44,14 @@ class _Numbered:
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, position: Any) -> tuple[Any, Any]:
-        return position, self.dataset[position]
+    def __getitem__(self, position: Any) -> _Fetched:
+        where = range(len(self.dataset))[position] if isinstance(position, slice) else position
+        return _Fetched(where, self.dataset[position])
 
-    @property
-    def __getitems__(self) -> Callable[[Sequence[Any]], list[tuple[Any, Any]]] | None:
+    def __getitems__(self, positions: Sequence[Any]) -> _Fetched:
         fetch = getattr(self.dataset, "__getitems__", None)
-        if not fetch:
-            return None
-        return lambda positions: list(zip(positions, fetch(positions), strict=True))
+        items = fetch(positions) if fetch else [self.dataset[position] for position in positions]
+        return _Fetched(positions, items)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):  # unpickling in a worker asks for these before there is a dataset
@@ -58,29 +70,74 @@ class _Collate:
         collate: Callable[[Any], Any],
         base: NDArray[np.int64] | None,
         join: Callable[[Tensor, Any], Any],
-        *,
-        batched: bool,
     ) -> None:
         self.collate = collate
         self.base = base
         self.join = join
-        self.batched = batched
 
-    def __call__(self, fetched: Any) -> Any:
-        if self.batched:
-            positions = [position for position, _ in fetched]
-            return self.join(self._index(positions), self.collate([item for _, item in fetched]))
-        position, item = fetched
-        return self.join(self._index(position), self.collate(item))
+    def __call__(self, fetched: _Fetched) -> Any:
+        positions, items = self._index(fetched.positions), fetched.items
+        if not isinstance(items, list) or len(items) != len(positions):
+            return self.join(torch.from_numpy(positions), self.collate(items))
+        given = list(items)
+        batch = self.collate(items)
+        left = _left_in(given, items, batch, self.collate)
+        return self.join(torch.from_numpy(positions if left is None else positions[left]), batch)
 
-    def _index(self, positions: Any) -> Tensor:
+    def _index(self, positions: Any) -> NDArray[np.int64]:
         index = np.atleast_1d(np.asarray(positions))
-        if not np.issubdtype(index.dtype, np.integer):
+        if not np.issubdtype(index.dtype, np.integer) or index.ndim != 1:
             raise InputError(
                 f"the loader's sampler yields {positions!r:.60}, not positions in the dataset; {OWN_INDICES}."
             )
         index = index.astype(np.int64)
-        return torch.from_numpy(index if self.base is None else self.base[index])
+        return index if self.base is None else self.base[index]
+
+
+def _left_in(
+    given: Sequence[Any], items: Sequence[Any], batch: Any, collate: Callable[[Any], Any]
+) -> NDArray[np.int64] | None:
+    """Return which of the given items are in the batch, in its order; None where all are, in theirs."""
+    if len(items) != len(given) or any(one is not other for one, other in zip(items, given, strict=True)):
+        place = {id(item): i for i, item in enumerate(given)}  # the collation changed its list
+        if len(place) == len(given) and all(id(item) in place for item in items):
+            return np.array([place[id(item)] for item in items], dtype=np.int64)
+    lengths = _lengths(batch)
+    present = np.flatnonzero([item is not None for item in given])
+    if len(present) < len(given):
+        if len(given) in lengths:
+            raise InputError(
+                f"{len(given) - len(present)} of {len(given)} examples of a batch are None, and the collation made a "
+                f"batch of {len(given)} all the same, so it is unknown which examples are in it; leave them out of the "
+                f"batch, or {OWN_INDICES}."
+            )
+        if len(present) in lengths:
+            return present
+    if len(lengths) != 1 or len(given) in lengths:
+        return None  # as many rows, or no number of rows at all, as graphs and boxes have
+    alone = np.array([_rows_of(item, collate) for item in given])
+    return np.flatnonzero(alone) if alone.max() == 1 and alone.sum() in lengths else None
+
+
+def _rows_of(item: Any, collate: Callable[[Any], Any]) -> int:
+    """Return how many rows a collation makes of one item alone; 0 where it fails, as it does on an empty batch."""
+    try:
+        lengths = _lengths(collate([item]))
+    except Exception:  # noqa: BLE001 - whatever a collation raises on an empty list
+        return 0
+    return max(lengths, default=0)
+
+
+def _lengths(batch: Any) -> set[int]:
+    """Return how many rows the tensors, arrays and lists of a batch have."""
+    if isinstance(batch, Tensor | np.ndarray):
+        return {len(batch)} if batch.ndim else set()
+    if isinstance(batch, Mapping):
+        return set().union(*map(_lengths, batch.values()))
+    if isinstance(batch, tuple | list):
+        inside = set().union(*map(_lengths, batch))
+        return inside or ({len(batch)} if batch else {0})
+    return set()
 
 
 def prepend_index(index: Tensor, batch: Any) -> tuple[Any, ...]:
@@ -91,29 +148,60 @@ def prepend_index(index: Tensor, batch: Any) -> tuple[Any, ...]:
 def with_indices(loader: Any, count: int, join: Callable[[Tensor, Any], Any] = prepend_index) -> Any:
     """Return a loader that yields join(index, batch) where the given one yields batch; `index` is int64 (B,).
 
-    `count` is the number of labels the positions must refer to: the loader's dataset has as many examples, or is a
-    `Subset` of one that has. `join` travels to worker processes. Raises InputError when positions cannot be known.
+    Args:
+        loader: A torch DataLoader, of any subclass; its dataset has `count` examples, or is a `Subset` of one that has.
+            Where it can tell its state, as those of torchdata, it tells that of the wrapped loader from now on.
+        count: How many labels the positions refer to.
+        join: Puts the index and the batch together; it travels to worker processes.
+
+    Raises:
+        InputError: When positions cannot be known.
     """
     if not isinstance(loader, DataLoader):
         raise InputError(f"track follows a torch DataLoader, not a {type(loader).__name__}; {OWN_INDICES}.")
-    made: Any = object.__new__(type(loader))
-    made.__dict__.update({name: value for name, value in vars(loader).items() if not name.startswith(FORMER)})
+    wrapped: Any = object.__new__(type(loader))
+    wrapped.__dict__.update({name: value for name, value in vars(loader).items() if not name.startswith(FORMER)})
     if "base_dataloader" in loader.__dict__:  # accelerate wraps a loader in its own class
-        made.__dict__["base_dataloader"] = with_indices(loader.__dict__["base_dataloader"], count, join)
-        return made
-    base = _positions(loader.dataset, count)
-    batched = loader.batch_sampler is not None
-    collate = _Collate(loader.collate_fn, base, join, batched=batched)
-    # A DataLoader forbids setting its dataset; written past that guard, every other setting stays the loader's own.
-    made.__dict__.update(dataset=_Numbered(loader.dataset), collate_fn=collate, _iterator=None)
-    return made
+        wrapped.__dict__["base_dataloader"] = with_indices(loader.__dict__["base_dataloader"], count, join)
+    else:
+        base = _positions(loader.dataset, count)
+        # A DataLoader forbids setting its dataset; written past that guard, every other setting stays the loader's own.
+        wrapped.__dict__.update(
+            dataset=_Numbered(loader.dataset), collate_fn=_Collate(loader.collate_fn, base, join), _iterator=None
+        )
+        _start_kept_iterators(wrapped)
+    _share_state(wrapped, loader)
+    return wrapped
 
 
-def follow(made: Any, loader: Any) -> None:
-    """Have a twin start at the epoch that was set on its loader; accelerate's loaders count epochs themselves."""
+def sync_epoch(wrapped: Any, loader: Any) -> None:
+    """Have a wrapped loader start at the epoch that was set on its loader; accelerate's loaders count epochs."""
     epoch = vars(loader).get("iteration")
-    if epoch != vars(made).get(SET):
-        made.__dict__.update({"iteration": epoch, SET: epoch})
+    if epoch != vars(wrapped).get(SET):
+        wrapped.__dict__.update({"iteration": epoch, SET: epoch})
+
+
+def _start_kept_iterators(wrapped: Any) -> None:
+    """Make anew the iterators that a loader keeps over all epochs, which belong to the unwrapped one."""
+    for name, value in list(vars(wrapped).items()):
+        if name in SETTINGS or not isinstance(value, Iterator):
+            continue
+        if not isinstance(value, _BaseDataLoaderIter):
+            raise InputError(
+                f"this {type(wrapped).__name__} keeps an iterator over its batches ({name}) that cannot be made anew; "
+                f"track a loader without one, or {OWN_INDICES}."
+            )
+        wrapped.__dict__[name] = DataLoader.__iter__(wrapped)
+
+
+def _share_state(wrapped: Any, loader: Any) -> None:
+    """Have a loader that can tell its state, and return to one, do so for the wrapped loader, which is iterated."""
+    if not hasattr(type(loader), "state_dict"):
+        return
+    if vars(loader).get("_initial_iter_for_state_dict"):  # torchdata: its iterator was begun to be asked for its state
+        wrapped.load_state_dict(loader.state_dict())
+    for name in ("state_dict", "load_state_dict"):
+        loader.__dict__[name] = getattr(wrapped, name)
 
 
 def _positions(dataset: Any, count: int) -> NDArray[np.int64] | None:
@@ -138,4 +226,4 @@ def _positions(dataset: Any, count: int) -> NDArray[np.int64] | None:
             f"the loader's Subset and its base both have {count:,} examples in different orders, so the labels may "
             f"belong to either; {OWN_INDICES}."
         )
-    return None if len(fitting[0]) == count and np.array_equal(fitting[0], np.arange(count)) else fitting[0]
+    return None if np.array_equal(fitting[0], np.arange(count)) else fitting[0]

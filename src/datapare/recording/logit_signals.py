@@ -1,16 +1,17 @@
-"""Channels: what one forward pass says about each example, from its logits z and its true label y.
+"""What one forward pass says about each example, from its logits z and its true label y.
 
     p = softmax(z)
     target_prob  p_y                           loss         -ln p_y
     margin       z_y - max_{j != y} z_j        prob_margin  p_y - max_{j != y} p_j
     error_norm   ||p - onehot(y)||_2           entropy      -sum_j p_j ln p_j
 
-Everything is float32, whatever the logits' type. The true class is compared with the others by
+All six follow from five numbers, which one pass over the logits gives. With m = max_j z_j and e_j = exp(z_j - m):
 
-    d = z_y - ln sum_{j != y} e^{z_j},   p_y = sigmoid(d),   1 - p_y = sigmoid(-d),   -ln p_y = softplus(-d)
+    z_y,  max_{j != y} z_j,  sum_{j != y} e_j,  (sum_{j != y} e_j^2)^(1/2),  sum_{j != y} e_j (z_j - m)
 
-so that neither a hopeless example nor a well-learned one loses digits: the usual z_y - ln sum_j e^{z_j} gives a loss
-of exactly 0 from p_y = 1 - 6e-8 on, and all of those examples would tie.
+No other class is ever subtracted from a sum that holds it, so neither a hopeless nor a well-learned example loses
+digits: the usual z_y - ln sum_j e^{z_j} gives a loss of exactly 0 from p_y = 1 - 6e-8 on, and all of those examples
+would tie. A class that is masked by a logit of -inf has probability 0. Everything is float32, whatever the logits are.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,63 +19,83 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
-from torch.nn.functional import logsigmoid
 
 TDDS_GUARD = 1e-8  # the constant that TDDS adds inside both logarithms, arXiv:2311.13613
+STATISTICS = 5  # columns of logit_statistics
+LOWEST = -110.0  # exp of this is 0 in float32, and 0 * -110 is a number where 0 * -inf is not
+
+
+def logit_statistics(logits: Tensor, label: Tensor) -> Tensor:
+    """Return the five numbers per example that every channel follows from.
+
+    Args:
+        logits: Float (B, K), unchanged.
+        label: True classes, int64 (B,).
+
+    Returns:
+        float32 (B, 5): z_y, the largest other logit, and the sum, the norm and the weighted sum of the others' e_j.
+    """
+    at_label = label[:, None]
+    others = logits.to(torch.float32, copy=True)  # (B, K)
+    own = others.gather(1, at_label)  # (B, 1)
+    others.scatter_(1, at_label, -torch.inf)
+    rival = others.amax(dim=1, keepdim=True)
+    lower = others.sub_(torch.maximum(own, rival)).clamp_(min=LOWEST)
+    odds = lower.exp()
+    total, norm = odds.sum(dim=1, keepdim=True), torch.linalg.vector_norm(odds, dim=1, keepdim=True)
+    return torch.cat([own, rival, total, norm, lower.mul_(odds).sum(dim=1, keepdim=True)], dim=1)
 
 
 class _Predictions:
-    """A batch of logits and what follows from them, each computed at most once."""
+    """The columns of `logit_statistics`, (n,) each, and what follows from them, each computed at most once."""
 
-    def __init__(self, logits: Tensor, label: Tensor) -> None:
-        self.logits = logits.float()  # (B, K)
-        self.at_label = label[:, None]  # (B, 1)
-
-    @cached_property
-    def others(self) -> Tensor:
-        return self.logits.scatter(1, self.at_label, -torch.inf)  # (B, K)
+    def __init__(self, statistics: Tensor) -> None:
+        self.own, self.rival, self.others, self.norm, self.weighted = statistics.unbind(dim=1)
 
     @cached_property
-    def rival(self) -> Tensor:
-        return self.others.argmax(dim=1, keepdim=True)  # (B, 1)
+    def top(self) -> Tensor:
+        return torch.maximum(self.own, self.rival)
 
     @cached_property
-    def lead(self) -> Tensor:
-        return self.logits.gather(1, self.at_label) - self.others.logsumexp(dim=1, keepdim=True)  # (B, 1)
+    def behind(self) -> Tensor:
+        return self.own - self.top
 
     @cached_property
-    def log_prob(self) -> Tensor:
-        return torch.log_softmax(self.logits, dim=1).scatter(1, self.at_label, logsigmoid(self.lead))  # (B, K)
+    def odds(self) -> Tensor:
+        return self.behind.exp()
 
     @cached_property
-    def prob(self) -> Tensor:
-        return self.log_prob.exp()  # (B, K)
+    def total(self) -> Tensor:
+        return self.odds + self.others
+
+    @cached_property
+    def log_total(self) -> Tensor:
+        return torch.where(self.behind == 0, self.others.log1p(), self.total.log())
 
 
-def _target_prob(belief: _Predictions) -> Tensor:
-    return belief.lead[:, 0].sigmoid()
+def _target_prob(predictions: _Predictions) -> Tensor:
+    return predictions.odds / predictions.total
 
 
-def _margin(belief: _Predictions) -> Tensor:
-    return (belief.logits.gather(1, belief.at_label) - belief.logits.gather(1, belief.rival))[:, 0]
+def _margin(predictions: _Predictions) -> Tensor:
+    return predictions.own - predictions.rival
 
 
-def _prob_margin(belief: _Predictions) -> Tensor:
-    return (belief.prob.gather(1, belief.at_label) - belief.prob.gather(1, belief.rival))[:, 0]
+def _prob_margin(predictions: _Predictions) -> Tensor:
+    return (predictions.odds - (predictions.rival - predictions.top).exp()) / predictions.total
 
 
-def _error_norm(belief: _Predictions) -> Tensor:
-    error = belief.prob.scatter(1, belief.at_label, (-belief.lead).sigmoid())
-    norm: Tensor = torch.linalg.vector_norm(error, dim=1)
-    return norm
+def _error_norm(predictions: _Predictions) -> Tensor:
+    return torch.hypot(predictions.others, predictions.norm) / predictions.total
 
 
-def _entropy(belief: _Predictions) -> Tensor:
-    return -(belief.prob * belief.log_prob).sum(dim=1)
+def _entropy(predictions: _Predictions) -> Tensor:
+    own = torch.where(predictions.odds > 0, predictions.odds * predictions.behind, predictions.odds)
+    return predictions.log_total - (predictions.weighted + own) / predictions.total
 
 
-def _loss(belief: _Predictions) -> Tensor:
-    return -logsigmoid(belief.lead)[:, 0]
+def _loss(predictions: _Predictions) -> Tensor:
+    return predictions.log_total - predictions.behind
 
 
 CHANNELS: Mapping[str, Callable[[_Predictions], Tensor]] = {
@@ -87,6 +108,14 @@ CHANNELS: Mapping[str, Callable[[_Predictions], Tensor]] = {
 }
 
 
+def channel_values(statistics: Tensor, channels: Sequence[str]) -> Tensor:
+    """Return the named channels, float32 (n, C), from logit statistics (n, 5)."""
+    predictions = _Predictions(statistics)
+    if not channels:
+        return statistics.new_zeros(len(statistics), 0)
+    return torch.stack([CHANNELS[name](predictions) for name in channels], dim=1)
+
+
 def measure(logits: Tensor, label: Tensor, channels: Sequence[str]) -> Tensor:
     """Return the named channels of a batch, float32 (B, C), from logits (B, K) and true labels (B,).
 
@@ -96,8 +125,7 @@ def measure(logits: Tensor, label: Tensor, channels: Sequence[str]) -> Tensor:
     [[ 0.1    -0.8     1.2728]
      [ 0.7     0.4     0.4243]]
     """
-    belief = _Predictions(logits, label)
-    return torch.stack([CHANNELS[name](belief) for name in channels], dim=1)
+    return channel_values(logit_statistics(logits, label), channels)
 
 
 def kl_step(prob: Tensor, before: Tensor) -> Tensor:

@@ -1,23 +1,26 @@
-"""What one epoch hands to the next about each example: the last softmax (for `kl_step`) and the sum of logits.
+"""What one epoch passes to the next about each example: the last softmax (for `kl_step`) and the sum of logits.
 
-Both are (N, K) tables, too large for the device, so they live on disk. Each epoch reads the table the epoch before
-left and writes its own, so an epoch that was killed half-way is repeated from the same start. Logits wait on the device
+Both are (N, K) tables, too large for the device, so they live on disk. Each epoch reads the table of the epoch before
+and writes its own, so an epoch that was killed half-way is repeated from the same start. Logits wait on the device
 until there are enough of them, so that the host waits once per 64 MB and not once per batch. Where several processes
-record, the first keeps the tables; the others keep the epoch's logits in a temporary file and hand them over at its
-end.
+record, rank 0 keeps the tables; the others keep the epoch's logits in a temporary file and send them at its end.
 
 So a table takes its size twice on disk while an epoch is written: for 50,000 examples of 100 classes, 2 x 20 MB each
-(benchmarks/results/record_memory.json).
+(benchmarks/results/record_memory.json). A checkpoint of the training keeps the tables that it needs, those of the last
+two checkpoints as further names of the same files.
 
 The softmax is kept in float32: from a float16 one a `kl_step` is off by up to 4e-4, more than the whole step of a
 well-learned example (10,000 random examples, 100 classes).
 """
 
+import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import numpy as np
 import torch
@@ -31,9 +34,10 @@ from datapare.recording.record_files import reserve
 WAITING_BYTES = 64 * 2**20
 BLOCK = 65_536  # examples per pass over a table
 ENTERED = 4096  # examples entered in the tables at once
+KEPT = 2  # epochs to which checkpoints may return
 
 
-class Table:
+class EpochTable:
     """One float32 file (N, W) per epoch, of which the last two are kept; unwritten rows are zeros."""
 
     def __init__(self, folder: Path, name: str, count: int) -> None:
@@ -44,29 +48,77 @@ class Table:
         self.now: NDArray[np.float32] | None = None
 
     def file(self, epoch: int) -> Path:
-        """Return where the table lies as this epoch left it."""
+        """Return the file of the table as this epoch left it."""
         return self.folder / f"carry.{self.name}.{epoch}.npy"
 
-    def begin(self, epoch: int, width: int, *, copy: bool) -> None:
-        """Start this epoch's table, empty or as a copy of the one before, and drop all but that one."""
+    def begin(self, epoch: int, width: int, *, copy: bool, seen: NDArray[np.bool_] | None = None) -> None:
+        """Start this epoch's table, empty or as a copy of the one before, and delete all but that one.
+
+        With `seen` (N,) the table is continued where it exists: the rows of those examples stay as they are.
+        """
         self.close()
+        keep = {self.file(epoch - 1)} if epoch else set()
+        if seen is not None:
+            keep.add(self.file(epoch))
         for file in self.folder.glob(f"carry.{self.name}.*.npy"):
-            if epoch == 0 or file != self.file(epoch - 1):
+            if file not in keep:
                 file.unlink()
-        if epoch > 0 and copy:
-            shutil.copyfile(self.file(epoch - 1), self.file(epoch))
+        self.before = self._load(epoch - 1, "r")
+        if seen is None or not self.file(epoch).exists():
+            if copy and self.before is not None:
+                shutil.copyfile(self.file(epoch - 1), self.file(epoch))
+            else:
+                reserve(self.file(epoch), (self.count, width))
+            self.now = self._load(epoch, "r+")
         else:
-            reserve(self.file(epoch), (self.count, width))
-        self.now = np.load(self.file(epoch), mmap_mode="r+", allow_pickle=False)
-        self.before = np.load(self.file(epoch - 1), mmap_mode="r", allow_pickle=False) if epoch else None
+            self.now = self._load(epoch, "r+")
+            assert self.now is not None  # noqa: S101
+            self.now[~seen] = self.before[~seen] if copy and self.before is not None else 0
+
+    def keep(self, epoch: int) -> None:
+        """Give the tables that repeating or continuing this epoch needs further names, those of the last two."""
+        for number in (epoch - 1, epoch):
+            with suppress(OSError):
+                os.link(self.file(number), self._kept(epoch, number))
+        epochs = sorted(
+            {int(found[1]) for file in self._all_kept() if (found := re.search(r"\.for(\d+)\.", file.name))}
+        )
+        for old in epochs[:-KEPT]:
+            for file in self.folder.glob(f"kept.{self.name}.for{old}.*.npy"):
+                file.unlink()
+
+    def bring_back(self, epoch: int) -> bool:
+        """Put the table of the epoch before this one back in its place; returns whether it is there."""
+        for number in (epoch - 1, epoch):
+            with suppress(OSError):
+                os.link(self._kept(epoch, number), self.file(number))
+        return epoch == 0 or self.file(epoch - 1).exists()
+
+    def drop(self) -> None:
+        """Delete all files."""
+        self.close()
+        for file in [*self.folder.glob(f"carry.{self.name}.*.npy"), *self._all_kept()]:
+            file.unlink()
+
+    def _kept(self, epoch: int, number: int) -> Path:
+        return self.folder / f"kept.{self.name}.for{epoch}.{number}.npy"
+
+    def _all_kept(self) -> Iterator[Path]:
+        return self.folder.glob(f"kept.{self.name}.*.npy")
+
+    def _load(self, epoch: int, mode: Literal["r", "r+"]) -> NDArray[np.float32] | None:
+        if not self.file(epoch).exists():
+            return None
+        table: NDArray[np.float32] = np.load(self.file(epoch), mmap_mode=mode, allow_pickle=False)
+        return table
 
     def flush(self) -> None:
-        """Bring what was written to the disk."""
+        """Flush what was written to the disk."""
         if isinstance(self.now, np.memmap):
             self.now.flush()
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         self.before = self.now = None
 
 
@@ -98,7 +150,7 @@ class PendingLogits:
 
 
 class LogitSpool:
-    """The logits of one epoch in a process that keeps no tables: in a temporary file, to be handed over at its end."""
+    """The logits of one epoch in a process that keeps no tables: in a temporary file, sent to rank 0 at its end."""
 
     def __init__(self) -> None:
         self._waiting = PendingLogits()
@@ -110,11 +162,12 @@ class LogitSpool:
         if self._waiting.add(index, logits):
             self._spill()
 
-    def settle(self, _epoch: int, peers: ProcessGroup, ours: NDArray[np.bool_]) -> None:
-        """Hand over the logits of the examples whose last observation was made here."""
+    def flush(self, _epoch: int, group: ProcessGroup, ours: NDArray[np.bool_]) -> None:
+        """Send the logits of the examples whose last observation was made here."""
         self._spill()
-        for _ in peers.collect(self._pieces(torch.from_numpy(ours))):
+        for _ in group.collect(self._pieces(torch.from_numpy(ours))):
             pass
+        self.reset()
 
     def reset(self) -> None:
         """Forget the running epoch."""
@@ -147,38 +200,58 @@ class LogitTables:
     """The tables of one record, and the logits that wait to be entered in them."""
 
     def __init__(self, folder: Path, count: int, *, softmax: bool, total: bool) -> None:
-        self.softmax = Table(folder, "softmax", count) if softmax else None  # (N, K)
-        self.total = Table(folder, "total", count) if total else None  # (N, K + 1): sum of logits, and of how many
+        self.softmax = EpochTable(folder, "softmax", count) if softmax else None  # (N, K)
+        self.total = EpochTable(folder, "total", count) if total else None  # (N, K + 1): sum of logits, and of how many
         self.step = np.full(count, np.nan, dtype=np.float32)  # kl_step of the running epoch
         self._waiting = PendingLogits()
         self._begun = False
+        self._seen: NDArray[np.bool_] | None = None  # in the part of the epoch before a checkpoint
 
     @property
-    def tables(self) -> list[Table]:
+    def tables(self) -> list[EpochTable]:
         """The tables that are kept."""
         return [table for table in (self.softmax, self.total) if table is not None]
 
     def can_repeat(self, epoch: int) -> bool:
-        """Whether the epoch before this one left its tables."""
-        return epoch == 0 or all(table.file(epoch - 1).exists() for table in self.tables)
+        """Return whether the tables that this epoch builds on exist, which checkpoints may have kept."""
+        found = [table.bring_back(epoch) for table in self.tables]  # each of them, also after one that is missing
+        return all(found)
 
     def add(self, epoch: int, index: Tensor, logits: Tensor) -> None:
         """Enter the logits (B, K) of the examples at `index` (B,), now or soon; the caller may reuse both."""
         if self._waiting.add(index, logits):
             self._enter_waiting(epoch)
 
-    def settle(self, epoch: int, peers: ProcessGroup, _ours: NDArray[np.bool_]) -> None:
-        """Enter all that waits here, then what the other processes hand over, and bring the tables to the disk."""
+    def flush(self, epoch: int, group: ProcessGroup, _ours: NDArray[np.bool_]) -> None:
+        """Enter all that waits here, then what the other processes send, and flush the tables to the disk."""
         self._enter_waiting(epoch)
-        for index, logits in peers.collect(()):
+        for index, logits in group.collect(()):
             self._enter(epoch, index.numpy(), logits)
         for table in self.tables:
             table.flush()
+
+    def keep(self, epoch: int) -> None:
+        """Keep what repeating or continuing this epoch needs, for a checkpoint of the training."""
+        for table in self.tables:
+            table.keep(epoch)
+
+    def restore(self, index: NDArray[np.int64], step: NDArray[np.float32]) -> None:
+        """Continue an epoch in which the examples at `index` (n,) were entered already, with these steps (n,)."""
+        self.reset()
+        self._seen = np.zeros(len(self.step), dtype=bool)
+        self._seen[index] = True
+        self.step[index] = step
+
+    def skip(self, epoch: int) -> None:
+        """Leave an epoch out: what was summed before stays, and the steps of the next epoch are unknown."""
+        if self.total is not None and epoch > 0 and self.total.file(epoch - 1).exists():
+            shutil.copyfile(self.total.file(epoch - 1), self.total.file(epoch))
 
     def reset(self) -> None:
         """Forget the running epoch."""
         self._waiting.clear()
         self._begun = False
+        self._seen = None
         self.step.fill(np.nan)
         for table in self.tables:
             table.close()
@@ -187,8 +260,7 @@ class LogitTables:
         """Delete the tables."""
         self.reset()
         for table in self.tables:
-            for file in table.folder.glob(f"carry.{table.name}.*.npy"):
-                file.unlink()
+            table.drop()
 
     def write_logit_mean(self, epoch: int, file: Path) -> None:
         """Write the mean logits (N, K) over the epochs up to this one; NaN for an example never observed."""
@@ -209,8 +281,8 @@ class LogitTables:
         index, logits = fetched
         inside = (index >= 0) & (index < len(self.step))  # what is outside is reported at the end of the epoch
         # A few rows at a time: ln, exp and differences of all at once are several times the logits.
-        for some, rows in zip(torch.split(index[inside], ENTERED), torch.split(logits[inside], ENTERED), strict=True):
-            self._enter(epoch, some.numpy(), rows)
+        for part, rows in zip(torch.split(index[inside], ENTERED), torch.split(logits[inside], ENTERED), strict=True):
+            self._enter(epoch, part.numpy(), rows)
         for table in self.tables:
             table.flush()
 
@@ -218,17 +290,18 @@ class LogitTables:
         width = logits.shape[1]
         if not self._begun:
             if self.softmax is not None:
-                self.softmax.begin(epoch, width, copy=False)
+                self.softmax.begin(epoch, width, copy=False, seen=self._seen)
             if self.total is not None:
-                self.total.begin(epoch, width + 1, copy=True)
+                self.total.begin(epoch, width + 1, copy=True, seen=self._seen)
             self._begun = True
         # numpy gives a repeated position its last value, in order, as a repeated example should.
         if self.softmax is not None and self.softmax.now is not None:
             prob = torch.softmax(logits, dim=1)
             if self.softmax.before is not None:
                 self.step[index] = kl_step(prob, torch.from_numpy(self.softmax.before[index])).numpy()
-            self.softmax.now[index] = prob.numpy()
+            self.softmax.now[index] = prob.nan_to_num(nan=0.0).numpy()  # zeros: its next step is unknown as well
         if self.total is not None and self.total.now is not None:
-            one = np.ones((len(index), 1), dtype=np.float32)
-            new = np.concatenate([logits.numpy(), one], axis=1)
-            self.total.now[index] = new if self.total.before is None else self.total.before[index] + new
+            new = torch.cat([logits, torch.ones(len(index), 1)], dim=1)
+            new[~(logits < torch.inf).all(dim=1)] = 0  # NaN or overflow: the example counts as not observed
+            before = self.total.before
+            self.total.now[index] = new.numpy() if before is None else before[index] + new.numpy()

@@ -1,11 +1,12 @@
-"""The processes of one training, which record together: each observes its share, and the first alone touches the disk.
+"""The processes of one training, which record together: each observes its share, and rank 0 alone touches the disk.
 
-They are those of `torch.distributed`, when it is initialised before the Recorder is made. They talk once per epoch, in
-a group of their own on the host: it works beside NCCL, and no collective of the training can come between.
+They are those of `torch.distributed`, when it is initialised before the Recorder is made. They communicate once per
+epoch, in a group of their own on the host: it works beside NCCL, and no collective of the training can come between.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from datetime import timedelta
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -17,45 +18,71 @@ from datapare.errors import InputError
 
 T = TypeVar("T")
 END = -1
+JOIN_SECONDS = 30.0  # how long a process waits for the others to make their Recorder
 
 
 class ProcessGroup:
-    """This process and those that record with it; a process alone is the first of one."""
+    """This process and those that record with it; a process alone has rank 0 of one.
+
+    Raises:
+        InputError: When the other processes do not make theirs within 30 seconds.
+    """
+
+    made: ClassVar[int] = 0  # by this process, so that each group has a name of its own
 
     def __init__(self) -> None:
         together = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
         self.rank = dist.get_rank() if together else 0
         self.count = dist.get_world_size() if together else 1
-        self._group = dist.new_group(backend="gloo") if together else None
+        self._group: dist.ProcessGroup | None = None
+        if together:
+            ProcessGroup.made += 1
+            self._meet(f"datapare/group-{ProcessGroup.made}")
+            self._group = dist.new_group(backend="gloo")
 
-    def check_same(self, facts: Mapping[str, Any]) -> None:
-        """Raise InputError, in every process, unless all of them came with the same facts."""
+    def _meet(self, name: str) -> None:
+        """Wait for the others; new_group would wait for as long as the training's own limit, often half an hour."""
+        store = dist.PrefixStore(name, dist.distributed_c10d._get_default_store())  # noqa: SLF001 - no public way
+        store.set(str(self.rank), "here")
+        everyone = [str(rank) for rank in range(self.count)]
+        try:
+            store.wait(everyone, timedelta(seconds=JOIN_SECONDS))
+        except RuntimeError as error:
+            absent = ", ".join(rank for rank in everyone if not store.check([rank]))
+            raise InputError(
+                f"process {self.rank} of {self.count} has waited {JOIN_SECONDS:.0f} seconds for process {absent} to "
+                "make its Recorder or sampler: every process makes it, not rank 0 alone, and only rank 0 writes; where "
+                "some arrive later, call torch.distributed.barrier() before."
+            ) from error
+
+    def check_same(self, identity: Mapping[str, Any]) -> None:
+        """Raise InputError, in every process, unless all of them came with the same identity."""
         if self._group is None:
             return
         everyone: list[Any] = [None] * self.count
-        dist.all_gather_object(everyone, facts, group=self._group)
+        dist.all_gather_object(everyone, identity, group=self._group)
         for rank, other in enumerate(everyone):
-            differing = [name for name in facts if other[name] != everyone[0][name]]
+            differing = [name for name in identity if other[name] != everyone[0][name]]
             if differing:
                 raise InputError(
                     f"process {rank} of {self.count} records with other {' and '.join(differing)} than process 0; give "
                     "every process the same."
                 )
 
-    def first(self, act: Callable[[], T]) -> T:
-        """Have the first process act; everyone returns its result or raises its error."""
+    def on_rank_zero(self, act: Callable[[], T]) -> T:
+        """Call `act` in rank 0; every process returns its result or raises its error."""
         if self._group is None:
             return act()
-        said: list[Any] = [None, None]
+        outcome: list[Any] = [None, None]
         if self.rank == 0:
             try:
-                said[0] = act()
+                outcome[0] = act()
             except Exception as error:  # noqa: BLE001 - raised below, in every process
-                said[1] = error
-        dist.broadcast_object_list(said, src=0, group=self._group)
-        if said[1] is not None:
-            raise said[1]
-        result: T = said[0]
+                outcome[1] = error
+        dist.broadcast_object_list(outcome, src=0, group=self._group)
+        if outcome[1] is not None:
+            raise outcome[1]
+        result: T = outcome[0]
         return result
 
     def total(self, counts: Sequence[int]) -> list[int]:
@@ -66,7 +93,7 @@ class ProcessGroup:
         dist.all_reduce(sums, group=self._group)
         return [int(total) for total in sums]
 
-    def latest(
+    def merge_latest(
         self, turn: NDArray[np.int64], value: NDArray[np.float32]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]]:
         """Return the values (C, N) of each example's last observation anywhere, who was observed, and whose was ours.
@@ -88,7 +115,7 @@ class ProcessGroup:
         return np.where(seen, bits.view(np.float32), np.float32(np.nan)), seen, ours
 
     def collect(self, pieces: Iterable[tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield, in the first process, the pieces (index (B,), logits (B, K)) of all others; they send and get none."""
+        """Yield, in rank 0, the pieces (index (B,), logits (B, K)) of all others; they send theirs and yield none."""
         if self._group is None:
             return
         if self.rank > 0:

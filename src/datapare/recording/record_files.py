@@ -1,12 +1,12 @@
-"""The folder of a record in the making: locked, reserved in full, and never ahead of what is safely on disk.
+"""The folder of an unfinished record: locked, reserved in full, and never ahead of what is safely on disk.
 
 Each channel is one preallocated `.npy` file (T, N). A row is written and flushed first, then `progress.json` is
 replaced to count it, so that a process killed anywhere leaves a folder that the next one continues. `meta.json`, which
-makes the folder an ordinary finished record, comes last.
+makes the folder an ordinary finished record, comes last. A record that was closed before all its epochs were recorded
+is finished with those that are there; reopening it removes `meta.json` and extends the channels again.
 """
 
 import errno
-import hashlib
 import json
 import os
 import shutil
@@ -26,15 +26,22 @@ PROGRESS = "progress.json"
 class RecordFiles:
     """Rows of named channels, epoch by epoch, in a folder that one process at a time may write.
 
-    `facts` are what a continued record must agree with; `arrays` (label, key) are stored once. `coverage` and
-    `seconds` hold one number per finished epoch. Raises InputError when the folder holds something else, belongs to
-    another record or cannot hold this one, and BusyError when another recorder has it open.
+    `coverage` and `seconds` hold one number per finished epoch.
+
+    Args:
+        folder: Where the record is, or will be.
+        identity: What a continued record must agree with.
+        arrays: What is stored once: label and key, (N,).
+
+    Raises:
+        InputError: When the folder holds something else, belongs to another record or cannot hold this one.
+        BusyError: When another recorder has it open.
     """
 
-    def __init__(self, folder: Path, facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    def __init__(self, folder: Path, identity: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
         self.folder = folder
-        self.facts = json.loads(json.dumps(facts, default=_plain))
-        self.shape = (int(facts["epochs"]), int(facts["examples"]))
+        self.identity = json.loads(json.dumps(identity, default=_plain))
+        self.shape = (int(identity["epochs"]), int(identity["examples"]))
         _check_ours(folder)
         self._lock = storage.acquire_lock(folder, "recording")
         try:
@@ -58,22 +65,21 @@ class RecordFiles:
 
     def shorten(self) -> None:
         """Make the epochs counted so far all there are."""
-        self.facts["epochs"] = len(self.coverage)
+        self.identity["epochs"] = len(self.coverage)
         self.shape = (len(self.coverage), self.shape[1])
         self._write_progress(reserved=True)
 
-    def trim(self) -> None:
-        """Cut each channel to the epochs there are, which are fewer after `shorten`."""
-        for file in (self.file(f"channels.{name}") for name in self.facts["channels"]):
+    def resize(self, epochs: int) -> None:
+        """Cut or extend each channel to this many epochs; rows that are added are NaN."""
+        for file in self._channel_files():
             rows = np.load(file, mmap_mode="r", allow_pickle=False)
-            if len(rows) > self.shape[0]:
-                draft = file.with_suffix(".half")
-                with draft.open("wb") as out:
-                    np.save(out, rows[: self.shape[0]], allow_pickle=False)
-                draft.replace(file)
+            if len(rows) != epochs:
+                missing = np.full((max(0, epochs - len(rows)), self.shape[1]), np.nan, dtype=np.float32)
+                with storage.atomic_write(file) as draft, draft.open("wb") as out:
+                    np.save(out, np.concatenate([rows[:epochs], missing]), allow_pickle=False)
 
     def file(self, name: str) -> Path:
-        """Return where the array of this name lies."""
+        """Return the file of the array of this name."""
         return self.folder / f"{name}.npy"
 
     def load(self, name: str) -> NDArray[Any]:
@@ -82,20 +88,23 @@ class RecordFiles:
         return array
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Release the folder."""
         storage.release_lock(self._lock)
 
     def _opened(self, arrays: Mapping[str, NDArray[Any]]) -> tuple[list[float], list[float]]:
         progress = _progress(self.folder)
         if progress is not None:
-            _check_same(self.folder, progress["facts"], self.facts)
+            _check_same(self.folder, progress["facts"], self.identity)
             if progress["reserved"]:
+                if len(progress["coverage"]) < self.shape[0]:  # closed early, and now continued
+                    (self.folder / storage.META).unlink(missing_ok=True)
+                    self.resize(self.shape[0])
                 return list(progress["coverage"]), list(progress["seconds"])
         self._reserve(arrays)
         return [], []
 
     def _reserve(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        channels = [self.file(f"channels.{name}") for name in self.facts["channels"]]
+        channels = self._channel_files()
         try:
             self.coverage, self.seconds = [], []
             self._write_progress(reserved=False)
@@ -117,20 +126,18 @@ class RecordFiles:
                 "choose another folder, or record fewer channels."
             ) from error
 
+    def _channel_files(self) -> list[Path]:
+        return [self.file(f"channels.{name}") for name in self.identity["channels"]]
+
     def _write_progress(self, *, reserved: bool) -> None:
         progress = {
             "datapare": 1,
             "reserved": reserved,
             "coverage": self.coverage,
             "seconds": self.seconds,
-            "facts": self.facts,
+            "facts": self.identity,
         }
         storage.write_json(self.folder / PROGRESS, progress)
-
-
-def digest(array: NDArray[Any]) -> str:
-    """Return the hex digest of an array's bytes."""
-    return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
 def reserve(file: Path, shape: tuple[int, int]) -> None:
@@ -187,11 +194,11 @@ def _progress(folder: Path) -> dict[str, Any] | None:
     return progress
 
 
-def _check_same(folder: Path, begun: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
-    differing = [name for name in asked if begun.get(name) != asked[name]]
+def _check_same(folder: Path, begun: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+    differing = [name for name in identity if begun.get(name) != identity[name]]
     if differing:
         shown = [
-            f"{name} {begun.get(name)} there and {asked[name]} here"
+            f"{name} {begun.get(name)} there and {identity[name]} here"
             for name in differing
             if name in ("epochs", "examples", "channels")
         ]

@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +11,25 @@ from numpy.typing import NDArray
 from datapare import storage
 from datapare.artifacts import Dynamics
 from datapare.errors import BusyError, InputError
-from datapare.recording.arguments import facts
+from datapare.recording.arguments import record_identity
 from datapare.recording.logit_tables import LogitTables
 from datapare.recording.record_files import RecordFiles
 
+Progress = tuple[list[float], list[float]]  # the coverage and the seconds of each finished epoch
+
 
 class RecordWriter:
-    """The journal of a record, the tables it carries from epoch to epoch, and the finished record in the end.
+    """The files of a record, the tables that epochs pass on to each other, and the finished record in the end.
 
-    `plain` is the record without its channels and arrays. Raises what Journal raises.
+    Args:
+        folder: Where the record is, or will be.
+        plain: The record without its channels and arrays.
+        epochs: How many will be recorded.
+        channels: Their names, kl_step included.
+        arrays: Names of the arrays besides.
+
+    Raises:
+        InputError, BusyError: As RecordFiles does.
     """
 
     def __init__(
@@ -29,71 +38,79 @@ class RecordWriter:
         self._plain = plain
         self._channels = channels
         self._arrays = arrays
-        self._journal = _journal(folder, plain, facts(plain, epochs, channels, arrays))
+        self._files = _record_files(folder, plain, epochs, channels, arrays)
         softmax, total = "kl_step" in channels, "logit_mean" in arrays
-        self.carry = LogitTables(folder, len(plain), softmax=softmax, total=total) if softmax or total else None
+        self.tables = LogitTables(folder, len(plain), softmax=softmax, total=total) if softmax or total else None
 
     @property
-    def progress(self) -> tuple[list[float], list[float]]:
+    def progress(self) -> Progress:
         """The coverage and the seconds of each finished epoch."""
-        return self._journal.coverage, self._journal.seconds
+        return self._files.coverage, self._files.seconds
 
-    def write(
-        self, epoch: int, rows: Mapping[str, NDArray[np.float32]], coverage: float, seconds: float
-    ) -> tuple[list[float], list[float]]:
+    def write(self, epoch: int, rows: Mapping[str, NDArray[np.float32]], coverage: float, seconds: float) -> Progress:
         """Write an epoch's rows (N,) and count it; returns the progress."""
         for name in self._channels:
-            row = self.carry.step if name == "kl_step" and self.carry is not None else rows[name]
-            self._journal.write_row(name, epoch, row)
-        self._journal.commit([*self._journal.coverage, coverage], [*self._journal.seconds, seconds])
+            row = self.tables.step if name == "kl_step" and self.tables is not None else rows[name]
+            self._files.write_row(name, epoch, row)
+        self._files.commit([*self._files.coverage, coverage], [*self._files.seconds, seconds])
         return self.progress
 
-    def rewind(self, epoch: int) -> tuple[list[float], list[float]]:
+    def skip(self) -> Progress:
+        """Count an epoch of which nothing is known; returns the progress."""
+        epoch = len(self._files.coverage)
+        unknown = np.full(len(self._plain), np.nan, dtype=np.float32)
+        if self.tables is not None:
+            self.tables.reset()
+            self.tables.skip(epoch)
+        return self.write(epoch, dict.fromkeys(self._channels, unknown), 0.0, 0.0)
+
+    def rewind(self, epoch: int) -> Progress:
         """Count only the epochs before this one; returns the progress. Raises as Recorder.rewind."""
-        now = len(self._journal.coverage)
-        finished = storage.is_finished(self._journal.folder)
+        now = len(self._files.coverage)
+        finished = storage.is_finished(self._files.folder)
         if not 0 <= epoch <= now or finished:
             state = "finished" if finished else f"at epoch {now}"
             raise InputError(f"cannot go back to epoch {epoch}: the record is {state}; record into a new folder.")
-        if self.carry is not None and not self.carry.can_repeat(epoch):
+        if self.tables is not None and not self.tables.can_repeat(epoch):
             raise InputError(
-                f"cannot go back from epoch {now} to {epoch}: kl_step and logit_mean keep one epoch only; go back to 0 "
-                "or record into a new folder."
+                f"cannot go back from epoch {now} to {epoch}: kl_step and logit_mean build on the epoch before, which "
+                "is kept for one epoch only; go back to 0, record into a new folder, or store recorder.state_dict() "
+                "in the checkpoints, which keeps what they need."
             )
-        self._journal.commit(self._journal.coverage[:epoch], self._journal.seconds[:epoch])
+        self._files.commit(self._files.coverage[:epoch], self._files.seconds[:epoch])
         return self.progress
 
     def stop(self) -> None:
         """Make the epochs counted so far all there are."""
-        if not storage.is_finished(self._journal.folder):
-            self._journal.shorten()
+        if not storage.is_finished(self._files.folder):
+            self._files.shorten()
 
     def finish(self) -> None:
-        """Make it an ordinary record, if it is none yet."""
-        if not storage.is_finished(self._journal.folder):
-            coverage, seconds = self.progress
-            if self.carry is not None and "logit_mean" in self._arrays:
-                self.carry.write_logit_mean(len(coverage) - 1, self._journal.file("arrays.logit_mean"))
-            self._journal.trim()
-            channels = {name: self._journal.load(f"channels.{name}") for name in self._channels}
-            arrays = {name: self._journal.load(f"arrays.{name}") for name in self._arrays}
+        """Make the epochs counted so far an ordinary record, if they are none yet."""
+        coverage, seconds = self.progress
+        if not storage.is_finished(self._files.folder):
+            if self.tables is not None and "logit_mean" in self._arrays:
+                self.tables.write_logit_mean(len(coverage) - 1, self._files.file("arrays.logit_mean"))
+            self._files.resize(len(coverage))
+            channels = {name: self._files.load(f"channels.{name}") for name in self._channels}
+            arrays = {name: self._files.load(f"arrays.{name}") for name in self._arrays}
             took = np.asarray(seconds)
-            np.save(self._journal.file("seconds"), took, allow_pickle=False)
-            storage.write_meta(
-                self._journal.folder, replace(self._plain, channels=channels, arrays=arrays, seconds=took)
-            )
-        if self.carry is not None:
-            self.carry.drop()
+            np.save(self._files.file("seconds"), took, allow_pickle=False)
+            storage.write_meta(self._files.folder, replace(self._plain, channels=channels, arrays=arrays, seconds=took))
+        if self.tables is not None and len(coverage) == self._files.shape[0]:
+            self.tables.drop()
 
     def close(self) -> None:
-        """Let go of the folder."""
-        self._journal.close()
+        """Release the folder."""
+        self._files.close()
 
 
-def _journal(folder: Path, plain: Dynamics, described: Mapping[str, Any]) -> RecordFiles:
+def _record_files(
+    folder: Path, plain: Dynamics, epochs: int, channels: Sequence[str], arrays: Sequence[str]
+) -> RecordFiles:
     stored = {"label": plain.label} if plain.key is None else {"label": plain.label, "key": plain.key}
     try:
-        return RecordFiles(folder, described, stored)
+        return RecordFiles(folder, record_identity(plain, epochs, channels, arrays), stored)
     except BusyError as busy:
         count = int(os.environ.get("WORLD_SIZE", "1"))
         if count == 1:

@@ -1,4 +1,4 @@
-"""Record what a model believes about each example while it trains: one line in anyone's training loop.
+"""Record what a model predicts for each example while it trains: one line in any training loop.
 
     with Recorder("run/dynamics", labels=y, epochs=30) as recorder:
         for epoch in range(recorder.epoch, 30):
@@ -9,12 +9,17 @@
             recorder.end_epoch()
 
 No forward pass is added and the host never waits for the device inside an epoch: each batch is measured where its
-logits are and scattered into one number per example and channel, which come to the disk once per epoch.
+logits are and scattered into a few numbers per example, which are written to the disk once per epoch.
 
-Under `torchrun` or `accelerate launch` every process runs these lines; `end_epoch` merges, and the first writes.
+Under `torchrun` or `accelerate launch` every process runs these lines; `end_epoch` merges, and rank 0 writes.
+
+What `track` cannot see: a dataset that returns another example where one is broken, and a collation that re-orders its
+batch in a list of its own. Where that changes the class, `target` shows it at the end of the epoch; within a class
+nothing can. There, carry the index beside the sample and pass it to `observe`.
 """
 
 import time
+import warnings
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,37 +27,51 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from datapare import storage
 from datapare.artifacts import Dynamics, Observed, Provenance
 from datapare.errors import InputError
 from datapare.recording import indexed_loader
-from datapare.recording.arguments import check_names, check_sizes, facts
+from datapare.recording.arguments import check_names, check_sizes, record_identity
 from datapare.recording.epoch_buffer import EpochBuffer
 from datapare.recording.logit_signals import CHANNELS
 from datapare.recording.logit_tables import LogitSpool, LogitTables
 from datapare.recording.process_group import ProcessGroup
-from datapare.recording.record_writer import RecordWriter
+from datapare.recording.record_writer import Progress, RecordWriter
 
 
 class Recorder:
-    """Writes a `Dynamics` to a folder, epoch by epoch, from the logits a training loop computes anyway.
-
-    `labels` (N,) are the true labels, and every channel is about them, also where the loop trains on mixed or smoothed
-    targets. `epochs` is T, how many will be recorded. `channels` are any of target_prob, margin, prob_margin,
-    error_norm, entropy, loss, and kl_step, whose row t is the change from epoch t - 1 to t (row 0 is NaN);
-    `arrays` may ask for logit_mean (N, K). `observed` says which pass the loop hands over: train-pass, eval-pass (after
-    each epoch, nothing augmented) or two-view (nothing augmented, before each update). An example not observed in an
-    epoch is NaN there, one observed twice keeps the last. `key` (N,) uint64 identifies examples independently of their
-    position.
+    """Writes a `Dynamics` to a folder, epoch by epoch, from the logits that a training loop computes anyway.
 
     In a distributed training every process makes its Recorder, after `torch.distributed` is initialised, with the same
-    arguments, and calls the same methods; only the first touches the folder.
+    arguments, and calls the same methods; only rank 0 touches the folder.
 
-    Reopening an unfinished folder with the same arguments continues at `epoch`. Raises InputError when the folder holds
-    something else or another record, cannot be written or has too little space; BusyError when another process records
-    in it.
+    An example not observed in an epoch is NaN there, one observed twice keeps the last. So is one whose logits are NaN
+    or overflow; `end_epoch` warns of them. Classes masked by a logit of -inf have probability 0.
+
+    Reopening an unfinished folder with the same arguments continues at `epoch`. A record that is closed early, without
+    an exception, holds the epochs so far; reopened with the same arguments it continues as well.
+
+    Args:
+        path: The folder of the record.
+        labels: True classes, integers (N,); every channel is about them, also where the loop trains on mixed or
+            smoothed targets. For a task without one class per example, any grouping, such as zeros.
+        epochs: T, how many will be recorded.
+        channels: Any of target_prob, margin, prob_margin, error_norm, entropy, loss, and kl_step, whose row t is the
+            change from epoch t - 1 to t (row 0 is NaN). ("loss",) alone for tasks that `observe` gives a loss.
+        arrays: May name logit_mean, (N, K).
+        classes: Names of the K classes.
+        key: uint64 (N,), identifies examples independently of their position.
+        observed: Which pass the loop observes: train-pass, eval-pass (after each epoch, nothing augmented) or two-view
+            (nothing augmented, before each update).
+        provenance: How the record is made, where that is known.
+
+    Raises:
+        InputError: When the folder holds something else or another record, cannot be written or has too little space,
+            or when other processes make no Recorder.
+        BusyError: When another process records in the folder.
 
     >>> import tempfile, numpy as np
     >>> logits = np.log([[0.1, 0.9], [0.9, 0.1]])
@@ -81,18 +100,18 @@ class Recorder:
         check_sizes(plain, epochs)
         self._plain = plain
         self.epochs = epochs
+        self.channels = tuple(channels)
         self._folder = Path(path)
         self._arrays = tuple(arrays)
-        self._channels = tuple(channels)
-        self._peers = ProcessGroup()
-        self._peers.check_same(facts(plain, epochs, channels, arrays))
-        self._board = EpochBuffer(plain.label, [name for name in channels if name != "kl_step"])
-        self._archive: RecordWriter | None = None  # in the first process
-        self._carry: LogitTables | LogitSpool | None = None  # where there are tables to carry
-        self._coverage, self._seconds = self._peers.first(self._opened)
-        if self._peers.rank > 0 and ("kl_step" in channels or "logit_mean" in arrays):
-            self._carry = LogitSpool()
-        self._twins: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+        self._group = ProcessGroup()
+        self._group.check_same(record_identity(plain, epochs, channels, arrays))
+        self._buffer = EpochBuffer(plain.label, [name for name in channels if name != "kl_step"])
+        self._writer: RecordWriter | None = None  # in rank 0
+        self._tables: LogitTables | LogitSpool | None = None  # where logits are kept from epoch to epoch
+        self._coverage, self._seconds = self._group.on_rank_zero(self._open_writer)
+        if self._group.rank > 0 and ("kl_step" in channels or "logit_mean" in arrays):
+            self._tables = LogitSpool()
+        self._wrapped: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._since = time.perf_counter()
         self._open = True
 
@@ -111,30 +130,48 @@ class Recorder:
 
     @property
     def coverage(self) -> NDArray[np.float64]:
-        """The fraction of the examples that was observed in each finished epoch."""
+        """The fraction of the examples of which each finished epoch has values, (epoch,)."""
         return np.asarray(self._coverage, dtype=np.float64)
 
-    def track(self, loader: Any) -> Any:
-        """Return a torch DataLoader like the given one, with the examples' positions in front of each batch.
+    @property
+    def keeps_loss_alone(self) -> bool:
+        """Whether the loss is all that is recorded, so that `observe` takes one for any task."""
+        return self.channels == ("loss",) and not self._arrays
 
-        It yields (index, *batch) for tuple and list batches, (index, batch) for others; `index` is int64 (B,). The
-        order, the workers and all other settings are the loader's. Iterate over it, or hand it to a trainer. Raises
-        InputError when the loader's examples cannot be matched with the labels.
+    def track(self, loader: Any) -> Any:
+        """Wrap a torch DataLoader so that each batch begins with the positions of its examples.
+
+        Args:
+            loader: Its order, workers, state and all other settings stay as they are.
+
+        Returns:
+            A loader of (index, *batch) for tuple and list batches, of (index, batch) for others; `index` is int64 (B,).
+            Iterate over it, or pass it to a trainer.
+
+        Raises:
+            InputError: When the loader's examples cannot be matched with the labels.
         """
-        if loader not in self._twins:  # kept, so that persistent workers persist
-            self._twins[loader] = indexed_loader.with_indices(loader, len(self._plain))
-        indexed_loader.follow(self._twins[loader], loader)
-        return self._twins[loader]
+        if loader not in self._wrapped:  # kept, so that persistent workers persist
+            self._wrapped[loader] = indexed_loader.with_indices(loader, len(self._plain))
+        indexed_loader.sync_epoch(self._wrapped[loader], loader)
+        return self._wrapped[loader]
 
     def observe(self, index: Any, logits: Any = None, target: Any = None, *, loss: Any = None) -> None:
-        """Note the logits (B, K) of the examples at `index` (B,), before the step that they lead to.
+        """Record the predictions for a batch, before the step that they lead to.
 
-        `target` (B,), where given as class numbers, is compared with the labels, and a difference is reported by
-        `end_epoch`; soft targets are ignored. A task without one class per example (several labels, regression) gives
-        its own `loss` (B,) instead of logits, to a Recorder with channels=("loss",); labels are then any grouping, such
-        as zeros. Tensors on any device, arrays and lists are welcome. Best called outside of what torch.compile
-        compiles, which would break its graph here. Raises InputError when shapes or types cannot be right, or a
-        position is outside the dataset.
+        Tensors on any device, arrays (bfloat16 too) and lists are accepted. Best called outside of what torch.compile
+        compiles, which would break its graph here.
+
+        Args:
+            index: Positions of the examples in the dataset, integers (B,).
+            logits: Float (B, K); (B,) or (B, 1) for two classes is the logit of class 1, so that p_1 = sigmoid(z).
+            target: What the loop trains on, where it is to be checked: class numbers (B,) or (B, 1), as integers or
+                floats, are compared with the labels; floats between them and rows that sum to one are mixed on purpose.
+            loss: Float (B,) in place of logits, to a Recorder with channels=("loss",): for several labels, regression,
+                language modelling or segmentation, as `per_example_loss` gives it.
+
+        Raises:
+            InputError: When shapes or types cannot be right, or a position is outside the dataset.
         """
         if not self._open or self.epoch == self.epochs:
             state = f"all {self.epochs} epochs are recorded" if self._open else "the recorder is closed"
@@ -143,53 +180,110 @@ class Recorder:
             raise InputError("observe takes either logits (B, K) or loss=(B,), one of the two.")
         if logits is None:
             self._check_loss_alone()
-            self._board.post_loss(index, loss)
+            self._buffer.observe_loss(index, loss, target)
             return
-        index, logits = self._board.post(index, logits, target, len(self._plain.classes))
-        if self._carry is not None:
-            self._carry.add(self.epoch, index, logits)
+        index, logits = self._buffer.observe(index, logits, target, len(self._plain.classes))
+        if self._tables is not None:
+            self._tables.add(self.epoch, index, logits)
 
     def end_epoch(self) -> None:
-        """Bring the epoch's rows to the disk, merged over all processes.
+        """Write the epoch's rows to the disk, merged over all processes.
 
-        Raises DivergedError when logits were NaN or infinite, and InputError when nothing was observed, when positions
-        were outside the dataset or targets differ from the labels; the epoch then does not count.
+        Warns where some of the logits or losses were NaN or infinite: those examples are NaN in this epoch.
+
+        Raises:
+            DivergedError: When that is so for more than half of the examples.
+            InputError: When nothing was observed, positions were outside the dataset, or targets differ from the
+                labels. The epoch then does not count.
         """
         epoch = self.epoch
         try:
-            rows, seen, ours = self._board.read(epoch, self._peers)
-            if self._carry is not None:
-                self._carry.settle(epoch, self._peers, ours)
-            self._coverage, self._seconds = self._peers.first(lambda: self._written(epoch, rows, seen))
+            rows, seen, ours, not_finite = self._buffer.read(epoch, self._group)
+            if self._tables is not None:
+                self._tables.flush(epoch, self._group, ours)
+            self._coverage, self._seconds = self._group.on_rank_zero(lambda: self._write(rows, float(seen.mean())))
         finally:
             self._forget()
-            self._since = time.perf_counter()
+        if not_finite and self._group.rank == 0:
+            warnings.warn(
+                f"{not_finite:,} examples observed in epoch {epoch + 1} have NaN or infinite logits or losses; they "
+                "are recorded as missing in this epoch.",
+                stacklevel=2,
+            )
 
     def rewind(self, epoch: int) -> None:
-        """Record again from this epoch on, as a training does whose checkpoint is older than the record.
+        """Record again from this epoch on, as for a training whose checkpoint is older than the record.
 
-        Raises InputError for an epoch not yet reached, a finished record, and, where `kl_step` or `logit_mean` are
-        recorded, more than one epoch back (except to the start), since they build on the epoch before.
+        What the running epoch has observed is forgotten.
+
+        Raises:
+            InputError: For an epoch not yet reached, a finished record, and, where `kl_step` or `logit_mean` are
+                recorded, more than one epoch back, except to the start and to where `state_dict` was called (the last
+                two), since they build on the epoch before.
         """
-        self._coverage, self._seconds = self._peers.first(lambda: self._rewound(epoch))
+        self._coverage, self._seconds = self._group.on_rank_zero(lambda: self._opened_writer.rewind(epoch))
         self._forget()
-        self._since = time.perf_counter()
 
     def resume(self, epoch: int) -> None:
-        """Be where a training stands that is about to train this epoch: back to it where the record is ahead.
+        """Continue where a training does that is about to train this epoch, from its beginning.
 
-        A finished record stays as it is. Raises InputError when epochs before it are missing, and as rewind does.
+        What the running epoch has observed is forgotten, and so are later epochs of the record. An epoch that the
+        training finished and the record did not, because the process was killed in between, is NaN, with a warning. A
+        finished record stays as it is. For a checkpoint inside an epoch see `load_state_dict`.
+
+        Raises:
+            InputError: When more than one epoch before it is missing, and as `rewind` does.
         """
-        if self.epoch < min(epoch, self.epochs):
+        self._forget()
+        missing = min(epoch, self.epochs) - self.epoch
+        if missing > 1:
             raise InputError(
-                f"the training goes on with epoch {epoch + 1}, but {self.epoch} epochs are recorded; go on from the "
+                f"the training resumes with epoch {epoch + 1}, but {self.epoch} epochs are recorded; resume from the "
                 "checkpoint of that epoch, or record a new training into a new folder."
             )
-        if epoch < self.epoch and not self._peers.first(lambda: storage.is_finished(self._folder)):
+        if missing == 1:
+            self._coverage, self._seconds = self._group.on_rank_zero(self._skip)
+            if self._group.rank == 0:
+                warnings.warn(
+                    f"epoch {epoch} was trained, but its observations are lost because the process ended before they "
+                    "were recorded; it is missing from the record.",
+                    stacklevel=2,
+                )
+        elif epoch < self.epoch and not self._group.on_rank_zero(lambda: storage.is_finished(self._folder)):
             self.rewind(epoch)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint of the training has to hold to complete the running epoch after a resume.
+
+        Every process calls it; the state of any of them serves all, also with another number of processes. Small: a few
+        numbers per example observed in this epoch. Where `kl_step` or `logit_mean` are recorded, their tables as of the
+        last two calls are kept in the record's folder.
+
+        Returns:
+            Plain tensors and numbers, for torch.save.
+        """
+        state, ours = self._buffer.state(self._group)
+        if self._tables is not None and len(state["index"]):
+            self._tables.flush(self.epoch, self._group, ours)
+        step = self._group.on_rank_zero(lambda: self._keep_tables(state["index"].numpy()))
+        return {"epoch": self.epoch, **state, "kl_step": torch.from_numpy(step)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue where `state_dict` was called, inside an epoch too; every process calls it with the same state.
+
+        A finished record stays as it is.
+
+        Raises:
+            InputError: As `resume` does.
+        """
+        self.resume(state["epoch"])
+        if self.epoch == state["epoch"] < self.epochs and self._group.rank == 0:
+            self._buffer.restore(state)
+            if isinstance(self._tables, LogitTables):
+                self._tables.restore(state["index"].numpy(), state["kl_step"].numpy())
+
     def stop(self) -> None:
-        """Make the epochs recorded so far the whole record, as a training that stops early needs.
+        """Make the epochs recorded so far the whole record, which then cannot be continued.
 
         What was observed since the last end_epoch does not count. Raises InputError when no epoch is recorded.
         """
@@ -197,31 +291,36 @@ class Recorder:
             raise InputError("no epoch is recorded yet; call end_epoch after each epoch, then stop.")
         self._forget()
         self.epochs = self.epoch
-        if self._archive is not None:
-            self._archive.stop()
+        if self._writer is not None:
+            self._writer.stop()
 
     def dynamics(self) -> Dynamics:
-        """Return the finished record; raises InputError when epochs are missing.
+        """Return the finished record, or, of a recorder that was closed early, the epochs so far.
 
-        In a distributed training the first process may ask at any time, the others after their recorder is closed.
+        In a distributed training rank 0 may ask at any time, the others after their recorder is closed.
+
+        Raises:
+            InputError: When epochs are missing.
         """
-        if self.epoch < self.epochs:
+        if self.epoch < self.epochs and (self._open or not storage.is_finished(self._folder)):
             raise InputError(
                 f"{self.epoch} of {self.epochs} epochs are recorded; record the others first, or call stop() to keep "
                 "these alone."
             )
-        self._finish()
+        if self._open:
+            self._finish()
         return cast("Dynamics", storage.load(self._folder))
 
     def close(self) -> None:
-        """Let go of the folder; a complete record becomes a finished one, an incomplete one can be continued.
+        """Release the folder; it holds a finished record of the epochs so far, if any, that can be continued.
 
-        Raises InputError when there are observations of an epoch that was never ended.
+        Raises:
+            InputError: When there are observations of an epoch that was never ended.
         """
-        pending = self._board.observations
-        if self._open and self.epoch == self.epochs:
-            self._peers.first(self._finish)
-        self._let_go()
+        pending = self._buffer.observations
+        if self._open and self.epoch:
+            self._group.on_rank_zero(self._finish)
+        self._release()
         if pending:
             raise InputError(
                 f"{pending:,} observations of epoch {self.epoch + 1} are not recorded, because end_epoch was not "
@@ -237,43 +336,51 @@ class Recorder:
         if kind is None:
             self.close()
         else:
-            self._let_go()
+            self._release()
 
-    def _opened(self) -> tuple[list[float], list[float]]:
-        self._archive = RecordWriter(self._folder, self._plain, self.epochs, self._channels, self._arrays)
-        self._carry = self._archive.carry
-        return self._archive.progress
+    @property
+    def _opened_writer(self) -> RecordWriter:
+        assert self._writer is not None  # noqa: S101 - asked for in rank 0 only
+        return self._writer
 
-    def _written(
-        self, epoch: int, rows: Mapping[str, NDArray[np.float32]], seen: NDArray[np.bool_]
-    ) -> tuple[list[float], list[float]]:
-        assert self._archive is not None  # noqa: S101
-        return self._archive.write(epoch, rows, float(seen.mean()), time.perf_counter() - self._since)
+    def _open_writer(self) -> Progress:
+        self._writer = RecordWriter(self._folder, self._plain, self.epochs, self.channels, self._arrays)
+        self._tables = self._writer.tables
+        return self._writer.progress
 
-    def _rewound(self, epoch: int) -> tuple[list[float], list[float]]:
-        assert self._archive is not None  # noqa: S101
-        return self._archive.rewind(epoch)
+    def _write(self, rows: Mapping[str, NDArray[np.float32]], coverage: float) -> Progress:
+        return self._opened_writer.write(self.epoch, rows, coverage, time.perf_counter() - self._since)
+
+    def _skip(self) -> Progress:
+        return self._opened_writer.skip()
+
+    def _keep_tables(self, index: NDArray[np.int64]) -> NDArray[np.float32]:
+        if not isinstance(self._tables, LogitTables):
+            return np.zeros(0, dtype=np.float32)
+        self._tables.keep(self.epoch)
+        return self._tables.step[index]
 
     def _finish(self) -> None:
-        if self._archive is not None:
-            self._archive.finish()
+        if self._writer is not None:
+            self._writer.finish()
 
     def _forget(self) -> None:
-        self._board.reset()
-        if self._carry is not None:
-            self._carry.reset()
+        self._buffer.reset()
+        if self._tables is not None:
+            self._tables.reset()
+        self._since = time.perf_counter()
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         self._open = False
         self._forget()
-        self._twins.clear()
-        self._peers.leave()
-        if self._archive is not None:
-            self._archive.close()
+        self._wrapped.clear()
+        self._group.leave()
+        if self._writer is not None:
+            self._writer.close()
 
     def _check_loss_alone(self) -> None:
-        if self._channels != ("loss",) or self._arrays:
-            kept = ", ".join(self._channels + self._arrays)
+        if not self.keeps_loss_alone:
+            kept = ", ".join(self.channels + self._arrays)
             raise InputError(
                 f'a loss fills the channel loss alone, but this recorder keeps {kept}; keep ("loss",) only.'
             )

@@ -1,1 +1,1 @@
-"""Thin hooks that record in trainers of other libraries; each module needs the library it is named after."""
+"""Adapters that record in trainers of other libraries; each module needs the library that it is named after."""

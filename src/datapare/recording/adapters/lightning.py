@@ -1,14 +1,18 @@
-"""Record in the Lightning Trainer: a callback, and a loader that puts the positions in front of each batch.
+"""Record in the Lightning Trainer: a callback, and a loader whose batches begin with the positions of their examples.
 
-    recording = Recording("run/dynamics", labels=y, epochs=30)
+    recording = RecordingCallback("run/dynamics", labels=y, epochs=30)
     trainer = Trainer(callbacks=[recording])
     trainer.fit(module, recording.track(loader))
 
 `training_step` gets (index, *batch) and returns {"loss": ..., "logits": ...}, and "target" to have it compared with the
-labels. Fabric needs no callback: `fabric.setup_dataloaders(recorder.track(loader))` in a loop of one's own.
+labels. For several labels, regression, language modelling or segmentation the record holds a loss per example: return
+"logits" and "target" and name the `problem_type`, or return the losses (B,) as "losses". With several loaders at once
+return the positions of the logits as "index". Fabric needs no callback:
+`fabric.setup_dataloaders(recorder.track(loader))` in a loop of one's own.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback
@@ -16,16 +20,42 @@ from lightning.pytorch import Callback
 from datapare.errors import InputError
 from datapare.recording import Recorder
 from datapare.recording.indexed_loader import with_indices
+from datapare.recording.losses import Criterion, from_criterion, observe_batch
 
 
-class Recording(Callback):  # type: ignore[misc]
-    """Takes the arguments of Recorder and makes it when the processes of the training are there: `recorder`."""
+class RecordingCallback(Callback):  # type: ignore[misc]
+    """Makes a `recorder` when the processes of the training exist, and records every training batch.
+
+    A checkpoint inside an epoch holds what the epoch has observed, so that a resumed training completes its row. A
+    training that stops early leaves a record of the epochs it had.
+
+    Args:
+        path: The folder of the record.
+        labels: True classes, integers (N,), or any grouping where the record holds losses.
+        epochs: How many are recorded; training may be longer.
+        problem_type: One of those of `per_example_loss`, for a record of losses.
+        per_example_loss: A function of (logits, target) that returns losses (B,), or a torch loss module, for a record
+            of losses.
+        **settings: Further arguments of Recorder.
+    """
 
     recorder: Recorder
 
-    def __init__(self, path: Any, labels: Any, epochs: int, **settings: Any) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        labels: Any,  # anything array-like
+        epochs: int,
+        *,
+        problem_type: str | None = None,
+        per_example_loss: Criterion | None = None,
+        **settings: Any,
+    ) -> None:
         self._arguments = (path, labels, epochs)
         self._settings = settings
+        self._problem_type = problem_type
+        self._criterion = None if per_example_loss is None else from_criterion(per_example_loss)
+        self._state: dict[str, Any] | None = None
 
     def track(self, loader: Any) -> Any:
         """Return the loader with the examples' positions in front of each batch, as Recorder.track does."""
@@ -34,14 +64,40 @@ class Recording(Callback):  # type: ignore[misc]
     def on_train_start(self, trainer: Any, _module: Any) -> None:
         """Make the recorder, at the epoch the training is about to train."""
         self.recorder = Recorder(*self._arguments, **self._settings)
-        self.recorder.resume(trainer.current_epoch)
+        if self._state is None:
+            self.recorder.resume(trainer.current_epoch)
+            return
+        self.recorder.load_state_dict(self._state)
+        self._state = None
+        if self.recorder.epoch < min(trainer.current_epoch, self.recorder.epochs):
+            self.recorder.end_epoch()  # the checkpoint was written after the epoch's last batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint holds: the observations of the running epoch."""
+        return self.recorder.state_dict() if hasattr(self, "recorder") else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Keep the state of a checkpoint until the training starts."""
+        self._state = state_dict or None
 
     def on_train_batch_end(self, _trainer: Any, _module: Any, outputs: Any, batch: Any, _batch_idx: int) -> None:
-        """Note the logits that the step returned."""
-        if not isinstance(outputs, Mapping) or "logits" not in outputs:
+        """Record what the step returned."""
+        if self.recorder.epoch == self.recorder.epochs:
+            return
+        if not isinstance(outputs, Mapping) or not ({"logits", "losses"} & set(outputs)):
             raise InputError('training_step returns {"loss": loss, "logits": logits} to be recorded; add the logits.')
-        if self.recorder.epoch < self.recorder.epochs:
-            self.recorder.observe(batch[0], outputs["logits"], outputs.get("target"))
+        index = outputs["index"] if "index" in outputs else _index_of(batch)
+        if "losses" in outputs:
+            self.recorder.observe(index, loss=outputs["losses"], target=outputs.get("target"))
+            return
+        observe_batch(
+            self.recorder,
+            index,
+            outputs["logits"],
+            outputs.get("target"),
+            problem_type=self._problem_type,
+            criterion=self._criterion,
+        )
 
     def on_train_epoch_end(self, _trainer: Any, _module: Any) -> None:
         """End the record's epoch."""
@@ -49,10 +105,19 @@ class Recording(Callback):  # type: ignore[misc]
             self.recorder.end_epoch()
 
     def on_train_end(self, _trainer: Any, _module: Any) -> None:
-        """Finish a complete record; an incomplete one can be continued."""
+        """Finish the record with the epochs that are there; training longer continues it."""
         self.recorder.close()
 
     def on_exception(self, _trainer: Any, _module: Any, exception: BaseException) -> None:
         """Leave a record that can be continued."""
         if hasattr(self, "recorder"):
             self.recorder.__exit__(type(exception), exception, None)
+
+
+def _index_of(batch: Any) -> Any:
+    if isinstance(batch, tuple | list) and len(batch) > 0:
+        return batch[0]
+    raise InputError(
+        f"a batch of several loaders or of another kind ({type(batch).__name__}) does not begin with the positions of "
+        'its examples; return them from training_step as "index", beside "logits".'
+    )

@@ -1,59 +1,174 @@
 """Record in the Hugging Face Trainer: a mixin in front of it.
 
-    class RecordingTrainer(Recording, Trainer): ...
+    class RecordingTrainer(RecordingTrainerMixin, Trainer): ...
     trainer = RecordingTrainer(model, arguments, train_dataset=data, recorder=recorder)
 
 The positions come from the loader, not from a column of the dataset, so `remove_unused_columns` cannot strip them. Make
 the Recorder after the TrainingArguments, which initialise a distributed training.
+
+Several labels, regression, language modelling, token classification and segmentation are recorded as a loss per
+example, by a Recorder with channels=("loss",) and any grouping as labels, such as zeros. Which of them it is follows
+from the model: its `problem_type`, or its class.
 """
 
+import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainerCallback
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, get_last_checkpoint
 
+from datapare.errors import InputError
 from datapare.recording import Recorder
 from datapare.recording.indexed_loader import with_indices
+from datapare.recording.losses import Criterion, from_criterion, observe_batch
 
 POSITION = "datapare_position"
+STATE = "datapare_recorder.pt"  # in a checkpoint
+# What a model's class is named after, and its problem type; "…LMHeadModel" and decoders that generate are causal.
+TASKS = {
+    "ForCausalLM": "causal_lm",
+    "LMHeadModel": "causal_lm",
+    "ForConditionalGeneration": "causal_lm",
+    "ForMaskedLM": "token_classification",
+    "ForTokenClassification": "token_classification",
+    "ForSemanticSegmentation": "semantic_segmentation",
+}
 
 
-class Recording:
-    """Observes the logits of every training batch, at the positions in `train_dataset`, whose labels were given.
+class RecordingTrainerMixin:
+    """Records every training batch, at its positions in `train_dataset`, whose labels the recorder has.
 
-    Training may be longer than the record, and may be resumed from a checkpoint.
+    Training may be longer than the record, and may be resumed from any checkpoint: one inside an epoch holds what the
+    epoch has observed.
+
+    Args:
+        *arguments: Those of the Trainer.
+        recorder: An open Recorder.
+        problem_type: One of those of `per_example_loss`, where it does not follow from the model.
+        per_example_loss: A function of (outputs, labels) that returns losses (B,), for a record of losses; `labels` is
+            a tuple where the model has several. Or a torch loss module, which is given logits and labels.
+        **settings: Those of the Trainer.
     """
 
-    def __init__(self, *arguments: Any, recorder: Recorder, **settings: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        recorder: Recorder,
+        problem_type: str | None = None,
+        per_example_loss: Criterion | None = None,
+        **settings: Any,
+    ) -> None:
         super().__init__(*arguments, **settings)
         self.recorder = recorder
-        self.add_callback(_Epochs(recorder))  # type: ignore[attr-defined]
+        self._problem_type = problem_type
+        self._criterion = None if per_example_loss is None else from_criterion(per_example_loss)
+        self._takes_logits = isinstance(per_example_loss, torch.nn.Module)
+        self._epochs = _Epochs(recorder)
+        self.add_callback(self._epochs)  # type: ignore[attr-defined]
 
     def get_train_dataloader(self) -> Any:
         """Return the Trainer's loader with the position of each example in its batches."""
         return with_indices(super().get_train_dataloader(), len(self.recorder), _beside)  # type: ignore[misc]
 
+    def train(self, resume_from_checkpoint: str | bool | None = None, *arguments: Any, **settings: Any) -> Any:
+        """Train, and continue the record with what a checkpoint has of it."""
+        folder = resume_from_checkpoint
+        if folder is True:
+            folder = get_last_checkpoint(self.args.output_dir)  # type: ignore[attr-defined]
+        self._epochs.state = _load_state(Path(folder)) if folder else None
+        return super().train(resume_from_checkpoint, *arguments, **settings)  # type: ignore[misc]
+
     def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **settings: Any) -> Any:
-        """Return the Trainer's loss, and note the logits it came from."""
-        position, target = inputs.pop(POSITION, None), inputs.get("labels")
+        """Return the Trainer's loss, and record what it came from."""
+        position = inputs.pop(POSITION, None)
+        names = self.label_names or ["labels"]  # type: ignore[attr-defined]
+        target = tuple(inputs.get(name) for name in names) if len(names) > 1 else inputs.get(names[0])
         loss, outputs = super().compute_loss(model, inputs, return_outputs=True, **settings)  # type: ignore[misc]
         if position is not None and self.recorder.epoch < self.recorder.epochs:
-            # a tuple begins with the loss, unless smoothing took the labels away
-            logits = outputs["logits"] if isinstance(outputs, Mapping) else outputs[int("labels" in inputs)]
-            self.recorder.observe(position, logits, target)
+            self._observe(position, outputs, target, with_loss=names[0] in inputs)
         return (loss, outputs) if return_outputs else loss
+
+    def _observe(self, position: Any, outputs: Any, target: Any, *, with_loss: bool) -> None:
+        if self._criterion is not None and not self._takes_logits:
+            observe_batch(self.recorder, position, outputs, target, criterion=self._criterion)
+            return
+        observe_batch(
+            self.recorder,
+            position,
+            _logits_of(outputs, with_loss=with_loss),
+            target,
+            problem_type=self._problem_type or self._problem_of_model(),
+            criterion=self._criterion,
+        )
+
+    def _problem_of_model(self) -> str | None:
+        """Return what the model says of its task; None where shapes have to tell."""
+        model = self.accelerator.unwrap_model(self.model)  # type: ignore[attr-defined]
+        model = model.get_base_model() if hasattr(model, "get_base_model") else model
+        config, name = getattr(model, "config", None), type(model).__name__
+        if "Classification" in name and "ForToken" not in name:
+            problem: str | None = getattr(config, "problem_type", None)
+            return problem
+        task = next((task for end, task in TASKS.items() if end in name), None)
+        return "token_classification" if task == "causal_lm" and getattr(config, "is_encoder_decoder", False) else task
+
+    def _save_checkpoint(self, *arguments: Any, **settings: Any) -> None:
+        super()._save_checkpoint(*arguments, **settings)  # type: ignore[misc]
+        state = self.recorder.state_dict()
+        folder = Path(self._get_output_dir(None))  # type: ignore[attr-defined]
+        folder /= f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"  # type: ignore[attr-defined]
+        if self.args.should_save and folder.is_dir():  # type: ignore[attr-defined]
+            torch.save(state, folder / STATE)
 
 
 class _Epochs(TrainerCallback):  # type: ignore[misc]
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
+        self.state: dict[str, Any] | None = None
 
     def on_train_begin(self, _arguments: Any, state: Any, _control: Any, **_: Any) -> None:
-        self.recorder.resume(int(state.epoch or 0))
+        trained = float(state.epoch or 0) + 1e-6  # as a sum of steps, it may be a little below a whole number
+        epoch = int(trained)
+        if self.state is not None:
+            self.recorder.load_state_dict(self.state)
+            if self.recorder.epoch < min(epoch, self.recorder.epochs):
+                self.recorder.end_epoch()  # killed after the checkpoint of the epoch's last step
+            self.state = None
+            return
+        self.recorder.resume(epoch)
+        if trained - epoch > 1e-5 and self.recorder.epoch == epoch < self.recorder.epochs:
+            warnings.warn(
+                f"the checkpoint lies inside epoch {epoch + 1} and holds nothing of the record; the examples trained "
+                "on before it are missing from the record in this epoch.",
+                stacklevel=2,
+            )
 
     def on_epoch_end(self, _arguments: Any, _state: Any, _control: Any, **_: Any) -> None:
         if self.recorder.epoch < self.recorder.epochs:
             self.recorder.end_epoch()
+
+
+def _logits_of(outputs: Any, *, with_loss: bool) -> Any:
+    if isinstance(outputs, Mapping):
+        if "logits" not in outputs:
+            raise InputError(
+                f"the model returns {', '.join(outputs)} and no logits, so its task is unknown; pass "
+                "per_example_loss=, a function of (outputs, labels) that returns a loss per example, and a Recorder "
+                'with channels=("loss",).'
+            )
+        return outputs["logits"]
+    return outputs[int(with_loss)]  # a tuple begins with the loss, unless smoothing took the labels away
+
+
+def _load_state(folder: Path) -> dict[str, Any] | None:
+    file = folder / STATE
+    if not file.is_file():
+        return None
+    state: dict[str, Any] = torch.load(file, weights_only=True, map_location="cpu")
+    return state
 
 
 def _beside(index: Any, batch: Any) -> Any:

@@ -21,7 +21,7 @@ from datapare.errors import InputError
 from datapare.recording import indexed_loader
 from datapare.recording.epoch_buffer import EpochBuffer
 from datapare.recording.process_group import ProcessGroup
-from datapare.recording.record_files import digest
+from datapare.storage import array_digest
 from datapare.training.online.loss import Lookup
 
 BatchSource = Mapping[str, NDArray[np.float32]]  # channel -> (N,), NaN where not observed in this epoch
@@ -82,12 +82,12 @@ class Sampler(torch.utils.data.Sampler[int]):
                 f"labels and epochs {epochs!r}."
             )
         self.total, self.epochs, self.rule, self.seed = len(label), epochs, rule, seed
-        self._labels = digest(label)
-        self._board = EpochBuffer(label, rule.channels)
-        self._peers = ProcessGroup()
-        self._peers.check_same(self.facts())
+        self._labels = array_digest(label)
+        self._buffer = EpochBuffer(label, rule.channels)
+        self._group = ProcessGroup()
+        self._group.check_same(self.facts())
         self._past: History = {}
-        self._twins: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+        self._wrapped: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._begin(0)
 
     @property
@@ -114,7 +114,7 @@ class Sampler(torch.utils.data.Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         self._check_open()
-        if self._board.observations:
+        if self._buffer.observations:
             raise InputError(f"epoch {self.epoch + 1} was observed but not ended; call end_epoch after each epoch.")
         yield from self._share(self.order()).tolist()
 
@@ -131,9 +131,9 @@ class Sampler(torch.utils.data.Sampler[int]):
                 "DataLoader(data, sampler=sampler), and do not have it divided among processes: the sampler does that."
             )
         self._check_dataset(loader)
-        if loader not in self._twins:  # kept, so that persistent workers persist
-            self._twins[loader] = indexed_loader.with_indices(loader, self.total)
-        return self._twins[loader]
+        if loader not in self._wrapped:  # kept, so that persistent workers persist
+            self._wrapped[loader] = indexed_loader.with_indices(loader, self.total)
+        return self._wrapped[loader]
 
     def revisit(self, loader: Any) -> Any:
         """Return a DataLoader of the hidden examples, batched and collated as `loader`; they are only to be observed.
@@ -162,9 +162,9 @@ class Sampler(torch.utils.data.Sampler[int]):
         if (logits is None) == (loss is None):
             raise InputError("observe takes either logits (B, K) or loss=(B,), one of the two.")
         if logits is not None:
-            self._board.post(index, logits, target, 0)
+            self._buffer.observe(index, logits, target, 0)
         elif self.rule.channels == ("loss",):
-            self._board.post_loss(index, loss)
+            self._buffer.observe_loss(index, loss)
         else:
             read = ", ".join(self.rule.channels)
             raise InputError(f"{self.rule.name} reads {read}, which a loss does not tell; give the logits.")
@@ -181,9 +181,9 @@ class Sampler(torch.utils.data.Sampler[int]):
         """
         self._check_open()
         try:
-            rows, _, _ = self._board.read(self.epoch, self._peers)
+            rows = self._buffer.read(self.epoch, self._group).rows
         finally:
-            self._board.reset()
+            self._buffer.reset()
         self._past = self.rule.remember(self._past, rows)
         self._begin(self.epoch + 1)
 
@@ -203,7 +203,7 @@ class Sampler(torch.utils.data.Sampler[int]):
         differing = sorted(name for name in {*facts, *state["facts"]} if facts.get(name) != state["facts"].get(name))
         if differing:
             raise InputError(f"this state is of a run with other {' and '.join(differing)}; make the sampler as then.")
-        self._board.reset()
+        self._buffer.reset()
         self._past = {name: value.numpy() for name, value in state["past"].items()}
         self._begin(state["epoch"])
 
@@ -216,9 +216,9 @@ class Sampler(torch.utils.data.Sampler[int]):
 
     def _share(self, order: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return this process's part of the positions: equally many for each, the first repeated to fill up."""
-        count = self._peers.count
+        count = self._group.count
         whole = np.resize(order, -(-len(order) // count) * count)
-        return whole[self._peers.rank :: count]
+        return whole[self._group.rank :: count]
 
     def _check_open(self) -> None:
         if self.epoch >= self.epochs:
