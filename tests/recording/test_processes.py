@@ -227,7 +227,7 @@ def test_two_processes_record_as_one(tmp_path):
     for sentence, wanted in zip(
         first,
         [
-            "DivergedError: training diverged in epoch 1: 23 of 46 observed",
+            "DivergedError: training diverged in epoch 1: 23 of 23 observed",
             "InputError: process 1 of 2 records with other epochs than process 0; give every process the same.",
             "InputError: cannot record in",
             "InputError: cannot go back to epoch 1: the record is at epoch 0",

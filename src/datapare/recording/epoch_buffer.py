@@ -138,8 +138,9 @@ class EpochBuffer:
                 "or infinite logits or losses; lower the learning rate, warm it up, clip the gradients, or train in "
                 "float32."
             )
-        kept = np.where(finite, judged.numpy(), np.float32(np.nan)).T if self.channels else []
-        return EpochRows(dict(zip(self.channels, kept, strict=True)), seen & finite.any(axis=1), ours, not_finite)
+        kept = np.where(finite, judged.numpy(), np.float32(np.nan)).T
+        named = dict(zip(self.channels, kept, strict=False))  # none where only kl_step is recorded
+        return EpochRows(named, seen & finite.any(axis=1), ours, not_finite)
 
     def state(self, group: ProcessGroup) -> tuple[dict[str, Tensor], NDArray[np.bool_]]:
         """Return what was observed so far, merged over all processes, for `restore`; and whose last is ours, (N,)."""
@@ -247,11 +248,6 @@ class EpochBuffer:
             more = f"; {WAY_OUT}" if logits.ndim > 2 else ""
             raise InputError(
                 f"logits are floats of shape (B, K), not {logits.dtype} of shape {tuple(logits.shape)}{more}."
-            )
-        if self._loss_alone and self._classes_needed == 1:
-            raise InputError(
-                "the labels are all 0, so logits say nothing about them; give the loss of each example, "
-                "observe(index, loss=per_example_loss(logits, target)), from datapare.recording."
             )
         _check_index(index, len(logits), "rows of logits")
         width = logits.shape[1]

@@ -143,13 +143,13 @@ def from_criterion(criterion: Criterion) -> Criterion:
     >>> from_criterion(nn.MSELoss())(torch.tensor([[1.0, 2.0], [0.0, 0.0]]), torch.zeros(2, 2)).tolist()
     [2.5, 0.0]
     """
-    module = copy.copy(criterion)
+    module: Any = copy.copy(criterion)
     if isinstance(module, nn.Module) and hasattr(module, "reduction"):
-        module.reduction = "none"
+        module.__dict__["reduction"] = "none"
     ignored = getattr(module, "ignore_index", None)
 
     def loss_of(logits: Any, target: Any) -> Tensor:
-        loss = module(logits, target)
+        loss: Tensor = module(logits, target)
         if not isinstance(loss, Tensor) or loss.ndim == 0:
             raise InputError(
                 "per_example_loss returned one number for the whole batch; return a loss per example, shape (B,), as "
@@ -160,7 +160,8 @@ def from_criterion(criterion: Criterion) -> Criterion:
         loss = loss.flatten(1)
         if ignored is None or not isinstance(target, Tensor) or target.numel() != loss.numel():
             return loss.mean(dim=1)
-        return loss.sum(dim=1) / (target.reshape(loss.shape) != ignored).sum(dim=1)
+        counts: Tensor = target.reshape(loss.shape) != ignored
+        return loss.sum(dim=1) / counts.sum(dim=1)
 
     return loss_of
 

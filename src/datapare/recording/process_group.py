@@ -42,7 +42,8 @@ class ProcessGroup:
 
     def _meet(self, name: str) -> None:
         """Wait for the others; new_group would wait for as long as the training's own limit, often half an hour."""
-        store = dist.PrefixStore(name, dist.distributed_c10d._get_default_store())  # noqa: SLF001 - no public way
+        # The store through which the processes found each other has no public name.
+        store = dist.distributed_c10d.PrefixStore(name, dist.distributed_c10d._get_default_store())  # noqa: SLF001
         store.set(str(self.rank), "here")
         everyone = [str(rank) for rank in range(self.count)]
         try:

@@ -182,6 +182,11 @@ class Recorder:
             self._check_loss_alone()
             self._buffer.observe_loss(index, loss, target)
             return
+        if self.keeps_loss_alone and not self._plain.label.any():
+            raise InputError(
+                "the labels are all 0, so logits say nothing about them; give the loss of each example, "
+                "observe(index, loss=per_example_loss(logits, target)), from datapare.recording."
+            )
         index, logits = self._buffer.observe(index, logits, target, len(self._plain.classes))
         if self._tables is not None:
             self._tables.add(self.epoch, index, logits)
