@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from datapare.data import Encoding, Inputs
-from datapare.data.encodings import dispatch
+from datapare.data.encodings import base
 from datapare.errors import InputError
 from datapare.training import autotune
 from datapare.training.autotune import fastest, has_bf16_units, usual
@@ -181,12 +181,12 @@ def test_training_from_a_mapped_file_is_training_from_memory(tmp_path):
 
 
 def test_decoded_examples_beyond_memory_lie_in_a_file_and_a_full_disk_is_one_sentence(monkeypatch):
-    monkeypatch.setattr(dispatch, "_IN_MEMORY", 1000)
-    assert not isinstance(dispatch.group_name((10, 10), np.uint8), np.memmap)
-    group_name = dispatch.group_name((11, 100), np.int32)
-    assert isinstance(group_name, np.memmap)
-    assert group_name.any() == 0
-    group_name[10] = 7
-    assert group_name[10].sum() == 700
-    with pytest.raises(InputError, match=r"take 93132.3 GiB of disk, but .* free: set TMPDIR to a roomier place"):
-        dispatch.group_name((10**14,), np.uint8)
+    monkeypatch.setattr(base, "_IN_MEMORY", 1000)
+    assert not isinstance(base.allocate((10, 10), np.uint8), np.memmap)
+    array = base.allocate((11, 100), np.int32)
+    assert isinstance(array, np.memmap)
+    assert array.any() == 0
+    array[10] = 7
+    assert array[10].sum() == 700
+    with pytest.raises(InputError, match=r"take 93132.3 GiB of disk, but .* free: set TMPDIR to a larger place"):
+        base.allocate((10**14,), np.uint8)

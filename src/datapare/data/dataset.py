@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.artifacts import Kind, Perturbation
+from datapare.data.image_io import Decoding, decode
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Dataset:
     its row in the source before unreadable ones (`bad`) were left out. `array` is what `encode` reads where the
     examples are arrays already: small images of one size (N, H, W, C) uint8, or embeddings (N, F). `files` are the
     files the rows came from, in order; `origin` is the object they came from where there is no file.
-    `perturbation` says what was done to another dataset to make this one.
+    `perturbation` says what was done to another dataset to make this one, `decoding` how encoded images become pixels.
     """
 
     rows: Any = field(repr=False)
@@ -74,6 +75,7 @@ class Dataset:
     origin: Any = field(default=None, repr=False)
     split: str = "train"
     perturbation: Perturbation | None = None
+    decoding: Decoding = Decoding()
 
     def __len__(self) -> int:
         return len(self.label)
@@ -99,12 +101,10 @@ def images(data: Dataset, index: Sequence[int]) -> list[Any]:
     """The examples at `index` as RGB `PIL.Image.Image`s, at their own size."""
     from PIL import Image
 
-    from datapare.data.image_io import decode
-
     if data.array is not None:
         pixels = [data.array[int(i)] for i in index]
         return [Image.fromarray(p[..., 0] if p.shape[-1] == 1 else p).convert("RGB") for p in pixels]
-    return [decode(cell).convert("RGB") for cell in cells(data.rows, data.inputs[0], index)]
+    return [decode(cell, data.decoding).convert("RGB") for cell in cells(data.rows, data.inputs[0], index)]
 
 
 def texts(data: Dataset, index: Sequence[int] | None = None) -> list[str]:

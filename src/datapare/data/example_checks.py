@@ -1,6 +1,7 @@
 """Which examples cannot be used, and why; the others as an array where they are one already."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,27 +9,72 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Kind
 from datapare.data.dataset import BadExample, cells, column
-from datapare.data.image_io import check
+from datapare.data.image_io import MAX_PIXELS, Decoding, sampled_decoding, validate_images
 from datapare.data.source import RawTable
 from datapare.errors import InputError
 
 
-def examine(found: RawTable, kind: Kind, inputs: Sequence[str]) -> tuple[dict[int, str], NDArray[Any] | None]:
-    """{row: reason} of the unusable examples, and the pixels (without those) or vectors (with them) of the others.
+@dataclass(frozen=True)
+class CheckOptions:
+    """How examples are checked.
 
-    Raises InputError when the column holds no such examples at all.
+    Attributes:
+        max_pixels: Images with more pixels are not decoded, and bad.
+        trust_images: Leave images unchecked; one that cannot be decoded stops the run where it is met.
+        progress: Called with (examples checked, how many there are) now and then.
     """
+
+    max_pixels: int = MAX_PIXELS
+    trust_images: bool = False
+    progress: Callable[[int, int], None] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ExampleCheck:
+    """What the check of all examples found.
+
+    Attributes:
+        bad: {row: reason} of the unusable examples.
+        array: Pixels (without those) or vectors (with them) of the examples, where they are arrays.
+        decoding: How encoded images become pixels.
+    """
+
+    bad: dict[int, str]
+    array: NDArray[Any] | None = None
+    decoding: Decoding = Decoding()
+
+
+def check_examples(
+    found: RawTable, kind: Kind, inputs: Sequence[str], options: CheckOptions | None = None
+) -> ExampleCheck:
+    """Find the examples that cannot be used.
+
+    Raises:
+        InputError: For an impossible limit.
+    """
+    options = options or CheckOptions()
+    if options.max_pixels < 1:
+        raise InputError(f"--max-pixels is a number of pixels, not {options.max_pixels}.")
     if found.array is not None:
-        return _not_finite(found.array), found.array
+        return ExampleCheck(_not_finite(found.array), found.array)
     if kind == "image":
-        return check(cells(found.rows, inputs[0]), len(found.rows))
+        return _check_images(found.rows, inputs[0], options)
     if kind == "embedding":
         vectors, reasons = _vectors(found.rows, inputs[0])
-        return _not_finite(vectors) | reasons, vectors
+        return ExampleCheck(_not_finite(vectors) | reasons, vectors)
     if kind == "text":
         absent = [column(found.rows, name).is_null().to_numpy(zero_copy_only=False) for name in inputs]
-        return dict.fromkeys(np.flatnonzero(np.all(absent, axis=0)).tolist(), "there is no text"), None
-    return {}, None
+        return ExampleCheck(dict.fromkeys(np.flatnonzero(np.all(absent, axis=0)).tolist(), "there is no text"))
+    return ExampleCheck({})
+
+
+def _check_images(rows: Any, name: str, options: CheckOptions) -> ExampleCheck:  # a datasets.Dataset, without types
+    if options.trust_images:
+        decoding = sampled_decoding(lambda at: cells(rows, name, at), len(rows), options.max_pixels)
+        return ExampleCheck({}, decoding=decoding)
+    decoding = Decoding(options.max_pixels)
+    checked = validate_images(lambda: cells(rows, name), len(rows), decoding, options.progress)
+    return ExampleCheck(checked.bad, checked.pixels, checked.decoding)
 
 
 def refuse(bad: Sequence[BadExample], total: int, on_bad: str) -> None:

@@ -1,79 +1,209 @@
-"""Encoded images: reading the bytes, proving that they decode, decoding them once."""
+"""Read encoded images: the bytes, a safe decoder, 8-bit pixels on one scale, and the check that all of them decode."""
 
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageFile
 
 SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff"}
     | {".ppm", ".pgm", ".pbm", ".pnm"}
 )
+# the decoders that may see a file, whatever its name says: Pillow would hand PostScript to an interpreter otherwise
+DECODERS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "DIB", "GIF", "TIFF", "PPM")
+MAX_PIXELS = 89_478_485  # where Pillow starts to warn: a quarter of a GiB of RGB
 SMALL = 96
+RANGE_SAMPLE = 256
 _KEPT_BYTES = 1 << 30
 _THREADS = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
-def raw(cell: Any) -> bytes:
-    """The encoded bytes of an image cell: bytes, {bytes, path}, or {path, offset, size} inside an archive."""
+class ImageReference(TypedDict, total=False):
+    """An encoded image: its bytes, or the file it is, or its place (offset, size) in an archive file."""
+
+    bytes: bytes | None
+    path: str | None
+    offset: int | None
+    size: int | None
+
+
+Cell: TypeAlias = bytes | ImageReference | None
+Range: TypeAlias = tuple[float, float]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How encoded images become 8-bit pixels, the same for every image of a dataset.
+
+    Attributes:
+        max_pixels: Images with more pixels are refused before they are decoded.
+        value_range: The values shown as black and as white in images of more than 8 bits per channel; None where no
+            image of the dataset is such a one, or where that is not known yet.
+    """
+
+    max_pixels: int = MAX_PIXELS
+    value_range: Range | None = None
+
+
+def image_bytes(cell: Cell) -> bytes:
+    """Return the encoded bytes of an image cell: bytes, {bytes, path}, or {path, offset, size} inside an archive."""
+    if cell is None:
+        raise ValueError("there is no image")
     if isinstance(cell, bytes):
         return cell
-    if cell.get("bytes") is not None:
-        return bytes(cell["bytes"])
-    if cell.get("offset") is not None:
-        with Path(cell["path"]).open("rb") as file:
-            return os.pread(file.fileno(), cell["size"], cell["offset"])
-    return Path(cell["path"]).read_bytes()
+    if (stored := cell.get("bytes")) is not None:
+        return bytes(stored)
+    if (path := cell.get("path")) is None:
+        raise ValueError("there is no image")
+    if (offset := cell.get("offset")) is not None:
+        with Path(path).open("rb") as file:
+            return os.pread(file.fileno(), cell.get("size") or 0, offset)
+    return Path(path).read_bytes()
 
 
-def decode(cell: Any, smallest: int | None = None) -> Any:
-    """A loaded `PIL.Image.Image`, grey ("L") or "RGB", turned upright; with `smallest` px allowed to come out smaller.
+def decode(cell: Cell, decoding: Decoding | None = None, smallest: int | None = None) -> "Image.Image":
+    """Decode an image to grey ("L") or "RGB", turned upright, transparent parts over white.
 
-    `smallest` lets a JPEG decode at 1/2, 1/4 or 1/8 of its size, its shorter side still at least that many pixels.
+    Args:
+        cell: The encoded image.
+        decoding: Limit and scale; by default those of a dataset without images of more than 8 bits.
+        smallest: Lets a JPEG be decoded at 1/2, 1/4 or 1/8 of its size, its shorter side still at least that many
+            pixels.
+
+    Raises:
+        ValueError: For an image above the limit; a damaged image makes decoders raise anything.
     """
+    decoding = decoding or Decoding()
+    with open_image(cell, decoding.max_pixels) as image:
+        return _loaded(image, decoding.value_range or (0.0, 65535.0), smallest)
+
+
+def open_image(cell: Cell, max_pixels: int = MAX_PIXELS) -> "ImageFile.ImageFile":
+    """Read the header of an encoded image with one of `DECODERS`, and refuse it above `max_pixels`."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(raw(cell))) as image:
-        return _loaded(image, smallest)
+    if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = max_pixels  # the user asked for more; Pillow has one limit per process
+    try:
+        image = Image.open(io.BytesIO(image_bytes(cell)), formats=DECODERS)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ValueError(_too_large("far more", max_pixels)) from None
+    if image.width * image.height > max_pixels:
+        raise ValueError(_too_large(f"{image.width:,} x {image.height:,}", max_pixels))
+    return image
 
 
-def _loaded(image: Any, smallest: int | None) -> Any:
+def _too_large(size: str, max_pixels: int) -> str:
+    return f"it has {size} pixels, and the limit is {max_pixels:,} in all; raise it with --max-pixels if you trust it"
+
+
+def _loaded(image: "ImageFile.ImageFile", value_range: Range, smallest: int | None) -> "Image.Image":
     from PIL import ImageOps
 
     if smallest is not None and min(image.size) >= 2 * smallest:
         scale = smallest / min(image.size)
-        image.draft(None, (round(image.width * scale), round(image.height * scale)))
-    image.load()
-    upright = ImageOps.exif_transpose(image) if "exif" in image.info else image
-    return upright if upright.mode in {"L", "RGB"} else _grey_or_rgb(upright)
+        image.draft(None, (round(image.width * scale), round(image.height * scale)))  # type: ignore[arg-type]
+    values = deep_values(image)
+    shown: Image.Image = image
+    if values is not None:
+        shown = _as_8_bits(values, value_range)
+        shown.info.update({name: image.info[name] for name in ("exif",) if name in image.info})
+    shown.load()
+    upright = ImageOps.exif_transpose(shown) if "exif" in shown.info else shown
+    plain = upright.mode in {"L", "RGB"} and "transparency" not in upright.info
+    return upright if plain else _over_white(upright)
 
 
-def _grey_or_rgb(image: Any) -> Any:
+def _over_white(image: "Image.Image") -> "Image.Image":
+    """The image in grey or RGB; what is transparent shows a white ground."""
     from PIL import Image
 
-    if _is_grey(image.mode) and not image.mode.startswith("I"):
-        return image.convert("L")
-    if image.mode.startswith("I"):  # 16-bit grey
-        values = np.asarray(image).astype(np.int64)
-        return Image.fromarray((values >> 8 if values.max() > 255 else values).clip(0, 255).astype(np.uint8))
-    if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers; save it with 8 bits per channel")
-    see_through = image.mode == "P" and "transparency" in image.info
-    return (image.convert("RGBA") if see_through else image).convert("RGB")
+    mode = "L" if _is_grey(image.mode) else "RGB"
+    if not image.has_transparency_data:
+        return image.convert(mode)
+    ground = Image.new("RGBA", image.size, "white")
+    ground.alpha_composite(image.convert("RGBA"))
+    return ground.convert(mode)
 
 
 def _is_grey(mode: str) -> bool:
-    return mode in {"L", "1", "LA"} or mode.startswith("I")
+    return mode in {"L", "1", "LA", "La", "F"} or mode.startswith("I")
 
 
-def in_threads(work: Callable[[Any], Any], items: Iterable[Any], block: int = 64) -> Iterator[Any]:
-    """`map` in blocks over a thread per core, in order; decoders release the interpreter's lock."""
+def deep_values(image: "ImageFile.ImageFile") -> NDArray[np.float64] | None:
+    """Decode the values of an image of more than 8 bits per channel; None, and nothing decoded, for any other.
+
+    Returns:
+        (H, W) of grey images, (H, W, 3) of RGB, (H, W, 4) with alpha, which runs from 0 to 65535.
+    """
+    if image.mode == "F" or image.mode.startswith("I"):
+        image.load()
+        return np.nan_to_num(np.asarray(image, np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+    raw = _raw_mode(image)
+    if raw.partition(";")[0] != image.mode or ";16" not in raw:
+        return None
+    # Pillow keeps the high bytes of 16-bit colours alone; read in the other byte order, it keeps the low ones
+    swapped = raw[:-1] + ("L" if raw.endswith("B") else "B")
+    with open_image(image.fp.getvalue(), image.width * image.height) as again:  # type: ignore[union-attr]
+        again.tile = [tile._replace(args=_with_raw_mode(tile.args, swapped)) for tile in again.tile]
+        low = np.asarray(again, np.float64)
+    image.load()
+    return np.asarray(image, np.float64) * 256 + low
+
+
+def _raw_mode(image: "ImageFile.ImageFile") -> str:
+    """How the pixels are stored in the file, such as "RGB;16B"; empty where the decoder does not say."""
+    args = image.tile[0].args if image.tile else ""
+    first = args[0] if isinstance(args, tuple) and args else args
+    return first if isinstance(first, str) else ""
+
+
+def _with_raw_mode(args: object, raw: str) -> object:
+    return (raw, *args[1:]) if isinstance(args, tuple) else raw
+
+
+def _as_8_bits(values: NDArray[np.float64], value_range: Range) -> "Image.Image":
+    from PIL import Image
+
+    black, white = value_range
+    colour = values[..., :3] if values.ndim == 3 else values
+    shown = np.rint((colour.clip(black, white) - black) * (255 / (white - black))).astype(np.uint8)
+    if values.ndim == 3 and values.shape[2] == 4:
+        alpha = np.rint(values[..., 3:] * (255 / 65535)).astype(np.uint8)
+        return Image.fromarray(np.concatenate([shown, alpha], axis=2))
+    return Image.fromarray(shown)
+
+
+def display_range(low: float, high: float) -> Range:
+    """The values shown as black and white where a dataset's values run from `low` to `high`: 0, 1 or powers of two.
+
+    Rounding to powers of two gives the splits of a dataset, and its subsets, the same range.
+
+    >>> display_range(0, 2499), display_range(0, 0.7), display_range(-1000, 3000)
+    ((0.0, 4095.0), (0.0, 1.0), (-1024.0, 4095.0))
+    """
+    white = 1.0 if high <= 1 else max(255.0, 2.0 ** np.ceil(np.log2(high + 1)) - 1)
+    black = 0.0 if low >= 0 else -(2.0 ** np.ceil(np.log2(-low)))
+    return float(black), float(white)
+
+
+def in_threads(work: Callable[[Item], Result], items: Iterable[Item], block: int = 64) -> Iterator[Result]:
+    """Yield `work(item)` of each item in order, computed in blocks over a thread per core.
+
+    Decoders release the interpreter's lock, so threads are enough.
+    """
     from PIL import AvifImagePlugin
 
     # otherwise each AVIF starts its own threads: 258 instead of 133 us of processor time for a CIFAR-10 image
@@ -81,36 +211,93 @@ def in_threads(work: Callable[[Any], Any], items: Iterable[Any], block: int = 64
     items = iter(items)
     blocks = iter(lambda: list(islice(items, block)), [])
     with ThreadPoolExecutor(_THREADS) as pool:
-        waiting = [pool.submit(_block, work, one) for one in islice(blocks, 2 * _THREADS)]
+        waiting = [pool.submit(_block, work, batch) for batch in islice(blocks, 2 * _THREADS)]
         while waiting:
             yield from waiting.pop(0).result()
-            waiting += [pool.submit(_block, work, one) for one in islice(blocks, 1)]
+            waiting += [pool.submit(_block, work, batch) for batch in islice(blocks, 1)]
 
 
-def _block(work: Callable[[Any], Any], items: list[Any]) -> list[Any]:
+def _block(work: Callable[[Item], Result], items: list[Item]) -> list[Result]:
     return [work(item) for item in items]
 
 
-def check(items: Iterable[Any], count: int) -> tuple[dict[int, str], NDArray[np.uint8] | None]:
-    """Decode each of `count` images once: {row: reason} of the bad ones, and the pixels if all are small and of a size.
+@dataclass(frozen=True, eq=False)
+class ImageCheck:
+    """What decoding every image of a dataset showed.
 
-    The pixels are (N good, H, W, C), C = 1 if every image is grey, else 3. Larger images are only proven readable: a
-    JPEG by decoding it at an eighth of its size, a PNG by its checksums, any other by decoding it.
+    Attributes:
+        bad: {row: reason} of the images that cannot be decoded.
+        pixels: The decoded images (N good, H, W, C) uint8 where all are small and of one size; C = 1 if all are grey.
+        decoding: How to decode them again.
     """
+
+    bad: dict[int, str]
+    pixels: NDArray[np.uint8] | None
+    decoding: Decoding
+
+
+def validate_images(
+    items: Callable[[], Iterable[Cell]],
+    count: int,
+    decoding: Decoding | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ImageCheck:
+    """Decode each image once, as training does: one that passes here can be trained on.
+
+    A JPEG of more than 96 px is decoded at an eighth of its size, which reads all of its data. Where images of more
+    than 8 bits are among them, all are decoded a second time on the scale that fits the values of all.
+
+    Args:
+        items: Returns the `count` encoded images in order; called once or twice.
+        count: How many there are.
+        decoding: Limit and scale; without a scale it is found.
+        progress: Called with (images checked, `count`) now and then.
+    """
+    decoding = decoding or Decoding()
+    found = _validate(items(), count, decoding, progress)
+    if found.decoding.value_range == decoding.value_range:
+        return found
+    return _validate(items(), count, found.decoding, progress)
+
+
+def _validate(
+    items: Iterable[Cell], count: int, decoding: Decoding, progress: Callable[[int, int], None] | None
+) -> ImageCheck:
     bad: dict[int, str] = {}
+    ranges: list[Range] = []
     pixels: NDArray[np.uint8] | None = None
     alike, good = True, 0
-    for row, found in enumerate(in_threads(_prove, items)):
+    for row, found in enumerate(in_threads(lambda cell: _try_to_decode(cell, decoding), items)):
+        if progress is not None and row % 256 == 0:
+            progress(row, count)
         if isinstance(found, str):
             bad[row] = found
             continue
-        alike = alike and found is not None and (pixels is None or found.shape[:2] == pixels.shape[1:3])
-        if alike and found is not None and 3 * found[..., 0].size * count <= _KEPT_BYTES:
+        if isinstance(found, tuple):
+            ranges.append(found)
+        small = isinstance(found, np.ndarray)
+        alike = alike and small and (pixels is None or found.shape[:2] == pixels.shape[1:3])  # type: ignore[union-attr]
+        if alike and isinstance(found, np.ndarray) and 3 * found[..., 0].size * count <= _KEPT_BYTES:
             pixels = _placed(pixels, found, good, count)
             good += 1
         else:
             alike, pixels = False, None
-    return bad, None if pixels is None else pixels[:good]
+    if progress is not None:
+        progress(count, count)
+    return ImageCheck(bad, None if pixels is None else pixels[:good], _with_range(decoding, ranges))
+
+
+def _with_range(decoding: Decoding, ranges: list[Range]) -> Decoding:
+    if not ranges or decoding.value_range is not None:
+        return decoding
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+    return replace(decoding, value_range=display_range(low, high))
+
+
+def sampled_decoding(items: Callable[[list[int]], Iterable[Cell]], count: int, max_pixels: int = MAX_PIXELS) -> Decoding:
+    """Return limit and scale for images that are not checked: the scale fits up to 256 of them, evenly spaced."""
+    rows = np.unique(np.linspace(0, count - 1, min(count, RANGE_SAMPLE)).astype(int)).tolist() if count else []
+    return _validate(items(rows), len(rows), Decoding(max_pixels), None).decoding
 
 
 def _placed(pixels: NDArray[np.uint8] | None, found: NDArray[np.uint8], at: int, count: int) -> NDArray[np.uint8]:
@@ -123,33 +310,31 @@ def _placed(pixels: NDArray[np.uint8] | None, found: NDArray[np.uint8], at: int,
     return pixels
 
 
-def _prove(cell: Any) -> NDArray[np.uint8] | str | None:
-    """Pixels of a small image, None for a larger one that can be read, the reason for one that cannot."""
-    from PIL import Image
+def _try_to_decode(cell: Cell, decoding: Decoding) -> NDArray[np.uint8] | Range | str | None:
+    """Pixels of a small image, None for a larger one that can be decoded, the reason for one that cannot.
 
-    if cell is None or (isinstance(cell, dict) and cell.get("bytes") is None and cell.get("path") is None):
-        return "there is no image"
+    Of an image of more than 8 bits the least and greatest value, while the scale of the dataset is not known.
+    """
     try:
-        with Image.open(io.BytesIO(raw(cell))) as image:
-            if max(image.size) <= SMALL:
-                pixels = np.asarray(_loaded(image, None))
-                return pixels if pixels.ndim == 3 else pixels[..., None]
-            if image.format == "PNG":
-                image.verify()
-            else:
-                _loaded(image, 1)
-            return None
+        with open_image(cell, decoding.max_pixels) as image:
+            if decoding.value_range is None and (values := deep_values(image)) is not None:
+                colour = values[..., :3] if values.ndim == 3 else values
+                return float(colour.min()), float(colour.max())
+            small = max(image.size) <= SMALL
+            shown = _loaded(image, decoding.value_range or (0.0, 65535.0), None if small else 1)
+            pixels = np.asarray(shown) if small else None
+            return pixels if pixels is None or pixels.ndim == 3 else pixels[..., None]
     except FileNotFoundError:
         return "there is no such file"
     except Exception as error:  # noqa: BLE001 (a damaged file makes decoders raise anything)
-        return "it is empty" if not _size(cell) else _reason(error)
+        return "it is empty" if _is_empty(cell) else _reason(error)
 
 
-def _size(cell: Any) -> int:
+def _is_empty(cell: Cell) -> bool:
     try:
-        return len(raw(cell))
-    except OSError:
-        return -1
+        return not image_bytes(cell)
+    except (OSError, ValueError):
+        return False
 
 
 def _reason(error: Exception) -> str:
@@ -157,12 +342,12 @@ def _reason(error: Exception) -> str:
     return "it is no image that can be read" if "cannot identify" in text else text
 
 
-def headers(items: Iterable[Any]) -> list[tuple[int, int, bool]]:
-    """(width, height, grey) of each image, without decoding it."""
-    from PIL import Image
+def headers(items: Iterable[Cell], decoding: Decoding | None = None) -> Iterator[tuple[int, int, bool]]:
+    """Yield (width, height, grey) of each image, without decoding it."""
+    limit = (decoding or Decoding()).max_pixels
+    return in_threads(lambda cell: _header(cell, limit), items)
 
-    found = []
-    for cell in items:
-        with Image.open(io.BytesIO(raw(cell))) as image:
-            found.append((image.width, image.height, _is_grey(image.mode)))
-    return found
+
+def _header(cell: Cell, max_pixels: int) -> tuple[int, int, bool]:
+    with open_image(cell, max_pixels) as image:
+        return image.width, image.height, _is_grey(image.mode)

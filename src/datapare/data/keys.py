@@ -95,11 +95,11 @@ def _column_keys(rows: Any, name: str) -> NDArray[np.uint64]:
 
 
 def _bytes(cell: Any) -> bytes | str | None:
-    from datapare.data.image_io import raw
+    from datapare.data.image_io import image_bytes
 
     try:
-        return raw(cell) if isinstance(cell, dict | bytes) else None
-    except (OSError, TypeError):  # the file is gone, so its path is all there is to know it by
+        return image_bytes(cell) if isinstance(cell, dict | bytes) else None
+    except (OSError, TypeError, ValueError):  # the file is gone, so its path is all there is to know it by
         return str(cell.get("path"))
 
 

@@ -2,17 +2,17 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Kind, Perturbation
+from datapare.artifacts import Kind, Perturbation, Provenance
 from datapare.data import keys
 from datapare.data.columns import find_id, find_inputs, find_label
 from datapare.data.dataset import BadExample, Dataset, RowNames
-from datapare.data.example_checks import examine, refuse
+from datapare.data.example_checks import check_examples, refuse
 from datapare.data.formats.detect import read
 from datapare.data.labels import check_classes, read_labels
 from datapare.data.source import OpenRequest, RawTable
@@ -56,23 +56,33 @@ def open_dataset(
     if not len(found.rows):
         raise InputError(f"{found.path or 'the dataset'} has no examples.")
     whole = _described(found, ask, id, classes)
-    reasons, array = examine(found, whole.kind, whole.inputs)
-    bad = tuple(_bad(whole, row, reasons[row]) for row in sorted(reasons))
+    checked = check_examples(found, whole.kind, whole.inputs)
+    bad = tuple(_bad(whole, row, checked.bad[row]) for row in sorted(checked.bad))
     refuse(bad, len(whole), on_bad_example)
-    data = _without(replace(whole, array=array), bad)
+    data = _without(replace(whole, array=checked.array, decoding=checked.decoding), bad)
     if classes is None:
         check_classes(data.label, data.classes)
     if found.perturbation is not None:
-        return tried(data, found.perturbation.at(data.row))
+        return with_perturbation(data, found.perturbation.at(data.row))
     return replace(data, digest=keys.digest(data.key, data.label))
 
 
-def tried(data: Dataset, perturbation: Perturbation) -> Dataset:
+def with_perturbation(data: Dataset, perturbation: Perturbation) -> Dataset:
     """The dataset with what was done to it: touched examples are no longer who they were, whatever their id says."""
-    mark = keys.text_keys([json.dumps(asdict(perturbation.provenance), sort_keys=True)])
     key = data.key.copy()
-    key[perturbation.touched] = keys.mix(mark, key[perturbation.touched])
+    key[perturbation.touched] = keys.mix(_provenance_key(perturbation.provenance), key[perturbation.touched])
     return replace(data, key=key, digest=keys.digest(key, data.label), perturbation=perturbation)
+
+
+def _provenance_key(provenance: Provenance) -> NDArray[np.uint64]:
+    """One key of how a dataset was changed, from the names of the first stored format: digests stay what they were."""
+    return keys.text_keys([json.dumps(_format_1(provenance), sort_keys=True)])
+
+
+def _format_1(provenance: Provenance) -> dict[str, Any]:
+    names = {"step": "verb", "params": "knobs"}
+    values = {names.get(one.name, one.name): getattr(provenance, one.name) for one in fields(provenance)}
+    return {**values, "parents": [_format_1(parent) for parent in provenance.parents]}
 
 
 def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Sequence[str] | None) -> Dataset:

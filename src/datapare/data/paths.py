@@ -1,9 +1,11 @@
-"""Files of a source: walking folders, telling splits apart, and never leaving the folder."""
+"""Files of a source: walk folders, tell splits apart, normalise names, and stay inside the folder."""
 
 import os
 import re
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 from datapare.errors import InputError
 
@@ -12,45 +14,124 @@ SPLITS = {
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing", "eval", "evaluation"),
 }
+_WORD = {word: split for split, words in SPLITS.items() for word in words}
+# what may stand beside that word in the name of a split's folder: training_set, train_images, TestData, val2017
+_FILLER = "sets?|split|data|dataset|images?|imgs?|photos?|pictures?|samples?|examples?|files|jpe?gs?|pngs?|folder"
+_SPLIT_FOLDER = re.compile(rf"(?:(?:{_FILLER})[^a-z]*)*({'|'.join(_WORD)})[^a-z]*(?:(?:{_FILLER})[^a-z]*)*")
+_SPLIT_WORD = re.compile(rf"({'|'.join(_WORD)})(?:set|data|images?|imgs?)?")
+# what file managers, archivers and file servers leave behind
+_LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir", "ehthumbs.db"})
+_MOST_PLACES = 16
 
 
-def walk(root: Path) -> tuple[list[str], list[str]]:
-    """Folders and files under `root` as sorted relative POSIX paths, without hidden ones; links are followed once."""
-    folders: list[str] = []
-    files: list[str] = []
-    seen: set[str] = set()
-    for here, below, names in os.walk(root, followlinks=True):
-        real = os.path.realpath(here)
-        below[:] = [] if real in seen else sorted(name for name in below if not name.startswith("."))
-        seen.add(real)
-        prefix = Path(here).relative_to(root).as_posix()
-        prefix = "" if prefix == "." else prefix + "/"
-        folders += [prefix + name for name in below]
-        files += [prefix + name for name in names if not name.startswith(".")]
-    for name in (*folders, *files):
-        if not name.isascii() and name.encode("utf-8", "replace").decode() != name:
-            raise InputError(f"{root} holds a name that is not UTF-8, {os.fsencode(name)!r}; rename it.")
-    return sorted(folders), sorted(files)
+class Tree(NamedTuple):
+    """What a folder holds, as sorted relative POSIX paths; `hidden` are the hidden entries, which are not looked into."""
+
+    folders: list[str]
+    files: list[str]
+    hidden: list[str]
+
+
+def walk(root: Path, *, follow_links: bool = False) -> tuple[list[str], list[str]]:
+    """List the folders and the files under `root` that are not hidden; see `list_tree`."""
+    found = list_tree(root, follow_links=follow_links)
+    return found.folders, found.files
+
+
+def list_tree(root: Path, *, follow_links: bool = False, shown: Collection[str] = ()) -> Tree:
+    """List what lies under `root`.
+
+    Entries with a leading dot are hidden, as are the leavings of file managers. A link is followed, but not to a folder
+    above itself. A split's folder directly under `root` may be a link to anywhere.
+
+    Args:
+        root: The folder.
+        follow_links: Whether other links may lead out of `root` too.
+        shown: Hidden entries to list all the same.
+
+    Raises:
+        InputError: For a link that leads out of `root`, and for a name that is not UTF-8.
+    """
+    tree = Tree([], [], [])
+    home = os.path.realpath(root)
+    places: Counter[str] = Counter()
+    waiting = [("", (home,), home)]  # the folder's name, the real folders above it and itself, where it may lead
+    while waiting:
+        prefix, above, bounds = waiting.pop()
+        for entry in _entries(root / prefix):
+            name = prefix + entry.name
+            if (entry.name.startswith(".") or entry.name.lower() in _LITTER) and name not in shown:
+                tree.hidden.append(name)
+                continue
+            is_folder, real, inside = entry.is_dir(), f"{above[-1]}/{entry.name}", bounds
+            if entry.is_symlink():
+                real = os.path.realpath(entry.path)
+                if not (_is_within(real, home) or _is_within(real, bounds)):
+                    if not follow_links and not (is_folder and not prefix and is_split(entry.name)):
+                        _refuse_link(root, name, real)
+                    inside = real if is_folder else bounds
+            if not is_folder:
+                tree.files.append(name)
+            elif real not in above:
+                tree.folders.append(name)
+                places[real] += 1
+                if places[real] > _MOST_PLACES:
+                    raise InputError(f"{root} holds links that show {real} in more than {_MOST_PLACES} places; remove them.")
+                waiting.append((name + "/", (*above, real), inside))
+    for names in tree:
+        names.sort()
+        for name in names:
+            if not name.isascii() and name.encode("utf-8", "replace").decode() != name:
+                raise InputError(f"{root} holds a name that is not UTF-8, {os.fsencode(name)!r}; rename it.")
+    return tree
+
+
+def _entries(folder: Path) -> list["os.DirEntry[str]"]:
+    with os.scandir(folder) as entries:
+        return list(entries)
+
+
+def _is_within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _refuse_link(root: Path, name: str, real: str) -> None:
+    if os.path.exists(real):  # a link to nothing reads nothing
+        raise InputError(
+            f"{root / name} is a link to {real}, which is not inside {root}; allow such links with --follow-links if you "
+            "trust the dataset."
+        )
 
 
 def split_of(name: str) -> str | None:
     """The split that a relative path names, as Hugging Face does: "train-00000-of-4.parquet" is train; None if none.
 
-    >>> split_of("val/cat/1.jpg"), split_of("train10k.parquet"), split_of("strain.parquet")
-    ('validation', 'train', None)
+    >>> split_of("val/cat/1.jpg"), split_of("train10k.parquet"), split_of("strain.parquet"), split_of("trainset.csv")
+    ('validation', 'train', None, 'train')
     """
-    words = re.split(r"[-._ 0-9/]+", name.lower())
+    words = [found[1] for word in re.split(r"[-._ 0-9/]+", name.lower()) if (found := _SPLIT_WORD.fullmatch(word))]
     return next((split for split, usual in SPLITS.items() if any(word in usual for word in words)), None)
 
 
+def folder_split(name: str) -> str | None:
+    """The split that the whole name of a folder means; None where it means none, or may mean something else.
+
+    >>> folder_split("training_set"), folder_split("Testing"), folder_split("images_val2017"), folder_split("test tube")
+    ('train', 'test', 'validation', None)
+    """
+    found = _SPLIT_FOLDER.fullmatch(name.lower())
+    return _WORD[found[1]] if found else None
+
+
 def is_split(name: str) -> bool:
-    """Whether a folder's whole name is that of a split: "test" is, "test tube" is not."""
-    return any(name.lower() in usual for usual in SPLITS.values())
+    """Whether a folder's whole name is that of a split: "test" and "test_set" are, "test tube" is not."""
+    return folder_split(name) is not None
 
 
 def same_split(name: str, split: str) -> bool:
     """Whether a folder or split name means `split`: "val" means "validation"."""
-    return name == split or name.lower() in SPLITS.get(split_of(split) or split, ())
+    meant = split_of(split) or split
+    return name == split or name.lower() in SPLITS.get(meant, ()) or folder_split(name) == meant
 
 
 def of_split(root: Path, files: Sequence[str], split: str) -> list[str]:
@@ -65,15 +146,38 @@ def of_split(root: Path, files: Sequence[str], split: str) -> list[str]:
     return chosen
 
 
-def inside(root: Path, name: str, where: str) -> Path:
-    """`root/name`, or an InputError when the name is absolute or leads out of `root`.
+def normalise(name: str) -> str:
+    r"""Return the one spelling of a relative path: slashes, no "." parts, no empty ones.
 
-    >>> inside(Path("photos"), "cat/1.jpg", "row 0").as_posix()
+    >>> normalise(r".\\images\\cat//0.png")
+    'images/cat/0.png'
+    """
+    if name.isalnum():
+        return name
+    return "/".join(part for part in name.strip().replace("\\", "/").split("/") if part not in {"", "."})
+
+
+def leads_out(name: str) -> bool:
+    """Whether a path is absolute or leads out of the folder that it is relative to.
+
+    >>> leads_out("cat/1.jpg"), leads_out("../1.jpg"), leads_out("C:/1.jpg"), leads_out("/etc/passwd")
+    (False, True, True, True)
+    """
+    path = name.strip().replace("\\", "/")
+    return path.startswith("/") or "\0" in path or ".." in path.split("/") or re.match(r"[A-Za-z]:", path) is not None
+
+
+def safe_join(root: Path, name: str, where: str) -> Path:
+    """Return `root/name` for a relative path that stays inside of `root`.
+
+    Raises:
+        InputError: When the name is empty, absolute or leads out of `root`; `where` says who names it.
+
+    >>> safe_join(Path("photos"), "cat/1.jpg", "row 0").as_posix()
     'photos/cat/1.jpg'
     """
-    path = PurePosixPath(name.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or "\0" in name or re.match(r"[A-Za-z]:", name) or not path.parts:
+    if leads_out(name) or not normalise(name):
         raise InputError(
             f"{where} names the file {name!r}, which is not inside {root}; write it relative to that folder."
         )
-    return root / name
+    return root / normalise(name)

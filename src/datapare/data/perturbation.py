@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from datapare.artifacts import Perturbation, Provenance
 from datapare.data.dataset import Dataset, cells, column
 from datapare.data.formats.detect import read
-from datapare.data.image_io import decode, raw
-from datapare.data.open import open_dataset, tried
+from datapare.data.image_io import decode, image_bytes
+from datapare.data.open import open_dataset, with_perturbation
 from datapare.data.source import OpenRequest, rows_of
 from datapare.errors import InputError
 from datapare.methods.perturb import PerturbedRows
@@ -68,7 +68,7 @@ def _changed(data: Dataset, change: PerturbedRows, provenance: Provenance) -> Da
     made = open_dataset(
         rows_of(_table(data, change)), label=data.label_column, input=data.inputs, kind=data.kind, split=data.split
     )
-    return tried(made, Perturbation(change.row, change.touched, data.label[change.row], provenance))
+    return with_perturbation(made, Perturbation(change.row, change.touched, data.label[change.row], provenance))
 
 
 def aligned_labels(text: str) -> NDArray[Any]:
@@ -100,7 +100,7 @@ class Pictures(Sequence[NDArray[np.uint8]]):
             return [self[i] for i in range(*index.indices(len(self)))]
         if self.data.array is not None:
             return np.asarray(self.data.array[index])
-        pixels = np.asarray(decode(next(cells(self.data.rows, self.data.inputs[0], [index]))))
+        pixels = np.asarray(decode(next(cells(self.data.rows, self.data.inputs[0], [index])), self.data.decoding))
         return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
@@ -160,7 +160,7 @@ def _encoded(data: Dataset, change: PerturbedRows) -> list[dict[str, Any]]:
     out = []
     for i, cell in enumerate(source):
         pixels = spoiled.get(i, None if stored else cell)
-        out.append({"bytes": raw(cell) if pixels is None else _png(pixels), "path": None})
+        out.append({"bytes": image_bytes(cell) if pixels is None else _png(pixels), "path": None})
     return out
 
 

@@ -1,70 +1,77 @@
 """Images of any size as one array of bytes (N, H, W, C)."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset, cells
-from datapare.data.encodings.dispatch import Encoding, group_name
-from datapare.data.image_io import SMALL, decode, headers, in_threads
+from datapare.data.encodings.base import Encoding, allocate
+from datapare.data.image_io import SMALL, Cell, Decoding, decode, headers, in_threads
 from datapare.errors import InputError
 
 
 def fit(data: Dataset, size: int | None) -> Encoding:
-    """The size and channels that fit the images: their own up to 96 px if it is one, else a square of `size` px."""
+    """Return the size and channels that fit the images: their own up to 96 px if it is one, else a square.
+
+    Args:
+        data: The images.
+        size: Side of the square in pixels; None means 64 where the median shorter side is up to 128 px, else 128.
+
+    Raises:
+        InputError: For a size below one pixel.
+    """
     if size is not None and size < 1:
         raise InputError(f"image_size is a number of pixels, not {size}.")
+    value_range = data.decoding.value_range
     if data.array is not None:
         height, width, channels = data.array.shape[1:]
         if size is None and max(height, width) <= SMALL:
-            return Encoding("image", height, width, channels)
-        side = size or _side([min(height, width)])
-        return Encoding("image", side, side, channels)
-    found = headers(cells(data.rows, data.inputs[0]))
-    side = size or _side([min(width, height) for width, height, _ in found])
-    return Encoding("image", side, side, 1 if all(grey for _, _, grey in found) else 3)
+            return Encoding("image", height, width, channels, value_range=value_range)
+        side = size or _side(np.array([min(height, width)]))
+        return Encoding("image", side, side, channels, value_range=value_range)
+    found = np.array(list(headers(cells(data.rows, data.inputs[0]), data.decoding)), np.int64)  # (N, 3)
+    side = size or _side(found[:, :2].min(axis=1))
+    return Encoding("image", side, side, 1 if found[:, 2].all() else 3, value_range=value_range)
 
 
-def _side(shorter: list[int]) -> int:
+def _side(shorter: NDArray[np.int64]) -> int:
     return 64 if float(np.median(shorter)) <= 128 else 128
 
 
 def apply(data: Dataset, encoding: Encoding) -> NDArray[np.uint8]:
-    """Pixels (N, height, width, channels), decoded by all cores."""
+    """Return pixels (N, height, width, channels), decoded by all cores on the scale of the encoding."""
     shape = (encoding.height, encoding.width, encoding.channels)
-    if data.array is not None and data.array.shape[1:] == shape:
+    decoding = replace(data.decoding, value_range=encoding.value_range)
+    decoded = data.array is not None and (decoding == data.decoding or data.inputs[0] not in data.rows.column_names)
+    if decoded and data.array is not None and data.array.shape[1:] == shape:
         return np.asarray(data.array, np.uint8)
-    out = group_name((len(data), *shape), np.uint8)
+    source: Iterable[Cell | NDArray[np.uint8]] = (
+        data.array if decoded and data.array is not None else cells(data.rows, data.inputs[0])
+    )
+    out = allocate((len(data), *shape), np.uint8)
 
-    def fitted(numbered: tuple[int, Any]) -> NDArray[np.uint8]:
-        i, one = numbered
+    def fitted(numbered: tuple[int, Cell | NDArray[np.uint8]]) -> NDArray[np.uint8]:
+        i, image = numbered
         try:
-            return _fitted(one, encoding)
+            return _fitted(image, encoding, decoding)
         except Exception as error:  # a damaged file makes decoders raise anything
             raise InputError(f"{data.name[i]} cannot be decoded ({error}); repair or remove it.") from error
 
-    for i, pixels in enumerate(in_threads(fitted, enumerate(_pictures(data)))):
+    for i, pixels in enumerate(in_threads(fitted, enumerate(source))):
         out[i] = pixels
     return out
 
 
-def _pictures(data: Dataset) -> Iterator[Any]:
-    if data.array is not None:
-        yield from data.array
-    else:
-        yield from cells(data.rows, data.inputs[0])
-
-
-def _fitted(one: Any, encoding: Encoding) -> NDArray[np.uint8]:
+def _fitted(source: Cell | NDArray[np.uint8], encoding: Encoding, decoding: Decoding) -> NDArray[np.uint8]:
     """One image, resized to cover (height, width) and cropped to it around its centre."""
     from PIL import Image, ImageOps
 
-    if isinstance(one, np.ndarray):
-        image = Image.fromarray(one[..., 0] if one.shape[-1] == 1 else one)
+    if isinstance(source, np.ndarray):
+        image = Image.fromarray(source[..., 0] if source.shape[-1] == 1 else source)
     else:
-        image = decode(one, smallest=max(encoding.height, encoding.width))
+        image = decode(source, decoding, smallest=max(encoding.height, encoding.width))
     image = image.convert("L" if encoding.channels == 1 else "RGB")
     if image.size != (encoding.width, encoding.height):
         image = ImageOps.fit(image, (encoding.width, encoding.height), Image.Resampling.BILINEAR)

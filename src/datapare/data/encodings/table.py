@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset, column
-from datapare.data.encodings.dispatch import Column, Encoding
+from datapare.data.encodings.base import Column, Encoding
 from datapare.errors import InputError
 
 RARE = 5

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset, texts
-from datapare.data.encodings.dispatch import Encoding, group_name
+from datapare.data.encodings.base import Encoding, allocate
 from datapare.errors import InputError, MissingExtraError
 
 WORDS = 30_000
@@ -45,7 +45,7 @@ def apply(data: Dataset, encoding: Encoding) -> NDArray[np.int32]:
     if encoding.tokenizer:
         return _apply_named(data, encoding)
     number = {word: i + 2 for i, word in enumerate(encoding.vocabulary)}
-    out = group_name((len(data), encoding.length), np.int32)
+    out = allocate((len(data), encoding.length), np.int32)
     for i, text in enumerate(texts(data)):
         ids = [number.get(word, 1) for word in words(text)[: encoding.length]] or [1]
         out[i, : len(ids)] = ids

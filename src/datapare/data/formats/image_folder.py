@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset, all_names
 from datapare.data.image_io import SUFFIXES as IMAGE_SUFFIXES
-from datapare.data.paths import inside, is_split, same_split, walk
+from datapare.data.paths import safe_join, is_split, same_split, walk
 from datapare.data.placing import PlaceFile, folder_of
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.errors import InputError
@@ -116,4 +116,4 @@ def write_folder(root: Path, out: Path, examples: Collection[str], kept: Collect
         (out / name).mkdir(parents=True, exist_ok=True)
     for name in files:
         if name in kept or (name not in examples and (root / name).exists()):  # a link to nothing cannot come along
-            place(root / name, inside(out, name, "the dataset"))
+            place(root / name, safe_join(out, name, "the dataset"))

@@ -9,7 +9,7 @@ from datapare.data.dataset import Dataset
 from datapare.data.formats import delimited, image_folder
 from datapare.data.formats.delimited import csv_table, texts_for_nothing
 from datapare.data.formats.image_folder import is_image, write_images
-from datapare.data.paths import inside, same_split, split_of
+from datapare.data.paths import safe_join, same_split, split_of
 from datapare.data.placing import PlaceFile, folder_of, write_files
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 
@@ -88,7 +88,7 @@ def read_listed(path: Path, column: str, root: Path) -> RawTable:
 
     table = texts_for_nothing(csv_table(path))
     files = ["" if value is None else str(value) for value in table[column].to_pylist()]
-    full = [inside(path.parent, name, f"row {row} of {path.name}") for row, name in enumerate(files)]
+    full = [safe_join(path.parent, name, f"row {row} of {path.name}") for row, name in enumerate(files)]
     image = [{"bytes": None, "path": str(one)} for one in full]
     struct = pa.struct({"bytes": pa.binary(), "path": pa.string()})
     shown = table.set_column(table.column_names.index(column), column, pa.array(image, struct))

@@ -9,7 +9,7 @@ from typing import Any
 
 from datapare.data.columns import LABELS
 from datapare.data.formats.image_folder import is_image
-from datapare.data.paths import inside
+from datapare.data.paths import safe_join
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.errors import InputError
 
@@ -55,7 +55,7 @@ def _samples(tar: tarfile.TarFile, file: Path) -> Iterator[tuple[str, list[tarfi
     """(key, members) of each sample; the key is a member's path up to the first dot of its file name."""
     members = (member for member in tar if member.isfile())
     for key, group in groupby(members, key=lambda member: _key(member.name)):
-        inside(file, key, f"a member of {file.name}")
+        safe_join(file, key, f"a member of {file.name}")
         yield key, list(group)
 
 
