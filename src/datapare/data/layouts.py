@@ -1,0 +1,200 @@
+"""Layouts of image folders, as pure functions on relative names: where a split lies, which folders are classes."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from datapare.data.image_io import SUFFIXES
+from datapare.data.paths import folder_split, split_of
+from datapare.errors import InputError
+
+
+class ClassFolders(NamedTuple):
+    """The images of one split and their classes.
+
+    Attributes:
+        base: The folder that holds the class folders; "" is the dataset's own.
+        images: Names of the images relative to `base`, sorted.
+        label: The class of each, as a position in `classes`.
+        classes: The names of the classes, sorted.
+        deepest: The folder that holds each image, where folders lie deeper than the classes; else empty.
+    """
+
+    base: str
+    images: list[str]
+    label: list[int]
+    classes: list[str]
+    deepest: list[str]
+
+
+def is_image(name: str) -> bool:
+    """Whether the name ends like an image.
+
+    >>> is_image("cat/1.JPG"), is_image("labels.csv")
+    (True, False)
+    """
+    dot = name.rfind(".")
+    return dot >= 0 and name[dot:].lower() in SUFFIXES
+
+
+def below(names: Sequence[str], base: str) -> list[str]:
+    """The names below a folder, relative to it.
+
+    >>> below(["a/1.png", "ab/2.png"], "a")
+    ['1.png']
+    """
+    return [name[len(base) + 1 :] for name in names if name.startswith(base + "/")] if base else list(names)
+
+
+def find_base(where: str, images: Sequence[str], split: str) -> str:
+    """The folder that holds the class folders of the split, through folders that hold nothing else.
+
+    Args:
+        where: What the dataset is called in messages.
+        images: Names of all images.
+        split: The split that is read.
+
+    Raises:
+        InputError: Where the split is missing, where two folders could be it, or where its images have no folders.
+
+    >>> find_base("pets", ["pets/train/cat/1.png", "pets/train/dog/1.png", "pets/val/cat/1.png"], "validation")
+    'pets/val'
+    """
+    base, inner = "", list(images)
+    while True:
+        chosen = _split_folder(where, inner, split)
+        if chosen is None:
+            tops = {name.split("/", 1)[0] for name in inner if "/" in name}
+            wrapped = len(tops) == 1 and all(name.count("/") > 1 for name in inner)
+            if not wrapped:
+                return base
+            chosen = tops.pop()
+        base, inner = f"{base}/{chosen}".strip("/"), below(inner, chosen)
+
+
+def _split_folder(where: str, images: Sequence[str], split: str) -> str | None:
+    """The top folder that is the split; None where the top folders are no splits."""
+    parts = [name.split("/", 2) for name in images]
+    flat = {part[0] for part in parts if len(part) == 2}
+    deep = {part[0] for part in parts if len(part) > 2}
+    meant = split_folders(flat | deep)
+    chosen = sorted(name for name in deep - flat if meant.get(name) == (split_of(split) or split) or name == split)
+    if len(chosen) > 1:
+        exact = [name for name in chosen if name.lower() == split.lower()]
+        if len(exact) != 1:
+            raise InputError(f"{where} holds {' and '.join(chosen)}, which could both be {split!r}; name one with --split.")
+        return exact[0]
+    if chosen:
+        return chosen[0]
+    if not meant or len(meant) < len(flat | deep):
+        return None
+    listed = ", ".join(sorted(meant))
+    if flat:
+        raise InputError(
+            f"{where} holds the splits {listed}, but their images have no labels: put them into one folder per class in "
+            "each split, or write a labels.csv with the columns file_name and label beside them."
+        )
+    raise InputError(f"{where} holds the splits {listed}, but no {split!r}; name one with split= (--split).")
+
+
+def split_folders(names: Collection[str]) -> dict[str, str]:
+    """The folders that are splits, {name: split}: by their whole names, or by all that their names do not share.
+
+    >>> split_folders(["training_set", "test_set"])
+    {'test_set': 'test', 'training_set': 'train'}
+    >>> split_folders(["pets_train", "pets_val"]), split_folders(["test tube", "beaker"])
+    ({'pets_train': 'train', 'pets_val': 'validation'}, {})
+    """
+    whole = {name: split for name in sorted(names) if (split := folder_split(name)) is not None}
+    partly = {name: split for name in sorted(names) if (split := split_of(name)) is not None}
+    rests = {_without_split(name) for name in partly}
+    alike = len(partly) > 1 and len(partly) == len(names) and len(rests) == 1 and len(set(partly.values())) > 1
+    return partly if alike and len(partly) > len(whole) else whole
+
+
+def _without_split(name: str) -> str:
+    words = name.lower().replace("-", "_").replace(" ", "_").replace(".", "_").split("_")
+    return "_".join(word for word in words if split_of(word) is None)
+
+
+def read_class_folders(
+    where: str, folders: Sequence[str], files: Sequence[str], split: str
+) -> ClassFolders:
+    """Find the images of a split and the classes that their folders say.
+
+    A class is a folder of the split's folder that holds images, or nothing at all. Where every folder only groups
+    folders that begin with its name (a/alley, a/airfield), those are the classes.
+
+    Raises:
+        InputError: For images outside of class folders, for a folder without any, and for several datasets in one.
+    """
+    images = [name for name in files if is_image(name)]
+    base = find_base(where, images, split)
+    inner = below(images, base)
+    _refuse_loose(f"{where}/{base}" if base else where, inner)
+    _refuse_several(where, inner)
+    level = 1 if _only_groups(inner) else 0
+    occupied = _ancestors(below(files, base))
+    names = {_class_of(name, level) for name in inner}
+    names |= {one for one in below(folders, base) if one.count("/") == level and one not in occupied}
+    paths = sorted(names, key=lambda path: path.rsplit("/", 1)[-1])
+    number = {path: i for i, path in enumerate(paths)}
+    label = [number[_class_of(name, level)] for name in inner]
+    deeper = any(name.count("/") > level + 1 for name in inner)
+    deepest = [name.rsplit("/", 2)[-2] for name in inner] if deeper else []
+    return ClassFolders(base, inner, label, [path.rsplit("/", 1)[-1] for path in paths], deepest)
+
+
+def _class_of(name: str, level: int) -> str:
+    """The folder on a level, 0 or 1, that holds a file.
+
+    >>> _class_of("a/alley/1.png", 0), _class_of("a/alley/1.png", 1)
+    ('a', 'a/alley')
+    """
+    return "/".join(name.split("/", level + 1)[: level + 1])
+
+
+def _ancestors(files: Sequence[str]) -> set[str]:
+    """Every folder that holds a file, at any depth."""
+    found: set[str] = set()
+    for folder in {name.rsplit("/", 1)[0] for name in files if "/" in name}:
+        parts = folder.split("/")
+        found.update("/".join(parts[:i]) for i in range(1, len(parts) + 1))
+    return found
+
+
+def _only_groups(images: Sequence[str]) -> bool:
+    """Whether every class folder lies in one that only groups them, as "a" groups "a/alley" and "a/airfield"."""
+    folders = {tuple(name.split("/")[:2]) for name in images if name.count("/") > 1}
+    flat = any(name.count("/") == 1 for name in images)
+    names = Counter(inner for _, inner in folders)
+    grouped = all(inner.lower().startswith(top.lower()) and inner.lower() != top.lower() for top, inner in folders)
+    return bool(folders) and not flat and grouped and max(names.values()) == 1
+
+
+def _refuse_loose(where: str, images: Sequence[str]) -> None:
+    loose = [name for name in images if "/" not in name]
+    if loose and len(loose) < len(images):
+        raise InputError(
+            f"{where} has a folder per class, but {len(loose):,} images lie outside of them, {loose[0]!r} first; "
+            "move them into a class folder, or away."
+        )
+    if loose:
+        raise InputError(
+            f"{where} holds images but no labels: put them into one folder per class, or write a labels.csv with the "
+            "columns file_name and label beside them."
+        )
+
+
+def _refuse_several(where: str, images: Sequence[str]) -> None:
+    """Raise InputError where each top folder is divided into splits of its own."""
+    second: dict[str, set[str]] = {}
+    for name in images:
+        parts = name.split("/", 2)
+        second.setdefault(parts[0], set()).add(parts[1] if len(parts) > 2 else "")
+    own = [top for top, inner in second.items() if all(folder_split(name) for name in inner)]
+    if len(own) > 1 and len(own) == len(second):
+        raise InputError(
+            f"{where} holds several datasets, each with splits of its own: {', '.join(sorted(own)[:10])}; open one of "
+            f"them ({where}/{min(own)}), or move the splits to the top if these are classes."
+        )
