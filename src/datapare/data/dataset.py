@@ -54,7 +54,8 @@ class Dataset:
     its row in the source before unreadable ones (`bad`) were left out. `array` is what `encode` reads where the
     examples are arrays already: small images of one size (N, H, W, C) uint8, or embeddings (N, F). `files` are the
     files the rows came from, in order; `origin` is the object they came from where there is no file.
-    `perturbation` says what was done to another dataset to make this one, `decoding` how encoded images become pixels.
+    `perturbation` says what was done to another dataset to make this one, `decoding` how encoded images become pixels,
+    and `notes` what is worth saying about how the source was read.
     """
 
     rows: Any = field(repr=False)
@@ -75,7 +76,8 @@ class Dataset:
     origin: Any = field(default=None, repr=False)
     split: str = "train"
     perturbation: Perturbation | None = None
-    decoding: Decoding = Decoding()
+    decoding: Decoding = field(default_factory=Decoding)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.label)

@@ -1,7 +1,7 @@
 """Which examples cannot be used, and why; the others as an array where they are one already."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ class ExampleCheck:
 
     bad: dict[int, str]
     array: NDArray[Any] | None = None
-    decoding: Decoding = Decoding()
+    decoding: Decoding = field(default_factory=Decoding)
 
 
 def check_examples(

@@ -294,7 +294,9 @@ def _with_range(decoding: Decoding, ranges: list[Range]) -> Decoding:
     return replace(decoding, value_range=display_range(low, high))
 
 
-def sampled_decoding(items: Callable[[list[int]], Iterable[Cell]], count: int, max_pixels: int = MAX_PIXELS) -> Decoding:
+def sampled_decoding(
+    items: Callable[[list[int]], Iterable[Cell]], count: int, max_pixels: int = MAX_PIXELS
+) -> Decoding:
     """Return limit and scale for images that are not checked: the scale fits up to 256 of them, evenly spaced."""
     rows = np.unique(np.linspace(0, count - 1, min(count, RANGE_SAMPLE)).astype(int)).tolist() if count else []
     return _validate(items(rows), len(rows), Decoding(max_pixels), None).decoding

@@ -73,7 +73,7 @@ def _datumaro(value: Json) -> list[Entry] | None:
 
 
 def _coco(value: Json) -> list[Entry] | None:
-    """{"images": [{"id", "file_name"}], "annotations": [{"image_id", "category_id"}], "categories": [{"id", "name"}]}."""
+    """{"images": [{"id", "file_name"}], "annotations": [{"image_id", "category_id"}], "categories": [{"id", …}]}."""
     parts = [value.get(part) if isinstance(value, dict) else None for part in ("images", "annotations")]
     if not all(isinstance(part, list) for part in parts):
         return None
@@ -156,7 +156,9 @@ def _goes(value: Json, is_dropped: Callable[[str], bool], gone: Collection[Json]
         return is_dropped(value)
     if isinstance(value, list):  # a pair such as ["0.png", 1]
         return any(isinstance(one, str) and is_dropped(one) for one in value)
-    return _names_dropped(value, is_dropped) or (isinstance(value, dict) and value.get("image_id") in gone if gone else False)
+    return _names_dropped(value, is_dropped) or (
+        isinstance(value, dict) and value.get("image_id") in gone if gone else False
+    )
 
 
 def _names_dropped(value: Json, is_dropped: Callable[[str], bool]) -> bool:
@@ -173,4 +175,7 @@ def dump(value: Json, like: str) -> str:
     second = like.split("\n", 2)[1] if "\n" in like.strip() else ""
     indent = len(second) - len(second.lstrip()) or None
     separators = None if indent or ", " in like or ": " in like else (",", ":")
-    return json.dumps(value, ensure_ascii=like.isascii(), indent=indent, separators=separators) + like[len(like.rstrip()) :]
+    return (
+        json.dumps(value, ensure_ascii=like.isascii(), indent=indent, separators=separators)
+        + like[len(like.rstrip()) :]
+    )

@@ -82,7 +82,9 @@ def _split_folder(where: str, images: Sequence[str], split: str) -> str | None:
     if len(chosen) > 1:
         exact = [name for name in chosen if name.lower() == split.lower()]
         if len(exact) != 1:
-            raise InputError(f"{where} holds {' and '.join(chosen)}, which could both be {split!r}; name one with --split.")
+            raise InputError(
+                f"{where} holds {' and '.join(chosen)}, which could both be {split!r}; name one with --split."
+            )
         return exact[0]
     if chosen:
         return chosen[0]
@@ -91,8 +93,8 @@ def _split_folder(where: str, images: Sequence[str], split: str) -> str | None:
     listed = ", ".join(sorted(meant))
     if flat:
         raise InputError(
-            f"{where} holds the splits {listed}, but their images have no labels: put them into one folder per class in "
-            "each split, or write a labels.csv with the columns file_name and label beside them."
+            f"{where} holds the splits {listed}, but their images have no labels: put them into one folder per class "
+            "in each split, or write a labels.csv with the columns file_name and label beside them."
         )
     raise InputError(f"{where} holds the splits {listed}, but no {split!r}; name one with split= (--split).")
 
@@ -117,9 +119,7 @@ def _without_split(name: str) -> str:
     return "_".join(word for word in words if split_of(word) is None)
 
 
-def read_class_folders(
-    where: str, folders: Sequence[str], files: Sequence[str], split: str
-) -> ClassFolders:
+def read_class_folders(where: str, folders: Sequence[str], files: Sequence[str], split: str) -> ClassFolders:
     """Find the images of a split and the classes that their folders say.
 
     A class is a folder of the split's folder that holds images, or nothing at all. Where every folder only groups

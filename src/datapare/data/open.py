@@ -1,7 +1,7 @@
 """Open any dataset as labelled examples with keys; what cannot be used is refused with one sentence."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import Any, Literal, get_args
 
@@ -12,8 +12,9 @@ from datapare.artifacts import Kind, Perturbation, Provenance
 from datapare.data import keys
 from datapare.data.columns import find_id, find_inputs, find_label
 from datapare.data.dataset import BadExample, Dataset, RowNames
-from datapare.data.example_checks import check_examples, refuse
+from datapare.data.example_checks import CheckOptions, check_examples, refuse
 from datapare.data.formats.detect import read
+from datapare.data.image_io import MAX_PIXELS
 from datapare.data.labels import check_classes, read_labels
 from datapare.data.source import OpenRequest, RawTable
 from datapare.errors import InputError
@@ -31,12 +32,18 @@ def open_dataset(
     split: str = "train",
     on_bad_example: OnBad = "fail",
     classes: Sequence[str] | None = None,
+    follow_links: bool = False,
+    trust_images: bool = False,
+    max_pixels: int = MAX_PIXELS,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """A labelled dataset from a path, a glob, a hub name, a `datasets.Dataset`, a pair (X, y) or a dict of arrays.
 
     Columns are found by their usual names, or named by `label`, `input` (one or several) and `id`. Held-out data is
     opened with the `classes` of the training data: its labels are numbered like those, and it may lack classes. Every
-    image is decoded once, as nothing else proves that it can be read. The source is only read.
+    image is decoded once, as nothing else proves that it can be read, unless `trust_images` says that all can; one of
+    more than `max_pixels` is refused. `follow_links` allows links and paths in the data that lead out of its folder.
+    `progress` is called with (images checked, images). The source is only read.
 
     Raises InputError, in one sentence, for what cannot be found, read or used; with `on_bad_example="skip"` unreadable
     examples are left out and listed in `bad` instead.
@@ -48,7 +55,7 @@ def open_dataset(
     if on_bad_example not in get_args(OnBad) or kind not in (None, *get_args(Kind)):
         raise InputError(f"on_bad_example is fail or skip, and kind one of {', '.join(get_args(Kind))}.")
     named = (input,) if isinstance(input, str) else None if input is None else tuple(input)
-    ask = OpenRequest(split, label, named, kind, id)
+    ask = OpenRequest(split, label, named, kind, id, follow_links)
     try:
         found = read(source, ask)
     except OSError as error:
@@ -56,7 +63,8 @@ def open_dataset(
     if not len(found.rows):
         raise InputError(f"{found.path or 'the dataset'} has no examples.")
     whole = _described(found, ask, id, classes)
-    checked = check_examples(found, whole.kind, whole.inputs)
+    options = CheckOptions(max_pixels, trust_images, progress)
+    checked = check_examples(found, whole.kind, whole.inputs, options)
     bad = tuple(_bad(whole, row, checked.bad[row]) for row in sorted(checked.bad))
     refuse(bad, len(whole), on_bad_example)
     data = _without(replace(whole, array=checked.array, decoding=checked.decoding), bad)
@@ -103,7 +111,7 @@ def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Seq
     name = found.name or ids or RowNames(row)
     key = keys.unique_keys(key)
     place = (found.format, found.path, (), row, None, found.files, found.origin, ask.split)
-    return Dataset(rows, kind, inputs, label, number, classes, key, name, "", *place)
+    return Dataset(rows, kind, inputs, label, number, classes, key, name, "", *place, notes=found.notes)
 
 
 def _inputs(found: RawTable, label: str, ask: OpenRequest) -> tuple[Kind, tuple[str, ...]]:

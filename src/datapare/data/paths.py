@@ -25,7 +25,7 @@ _MOST_PLACES = 16
 
 
 class Tree(NamedTuple):
-    """What a folder holds, as sorted relative POSIX paths; `hidden` are the hidden entries, which are not looked into."""
+    """What a folder holds, as sorted relative POSIX paths; `hidden` entries are named and not looked into."""
 
     folders: list[str]
     files: list[str]
@@ -53,37 +53,35 @@ def list_tree(root: Path, *, follow_links: bool = False, shown: Collection[str] 
         InputError: For a link that leads out of `root`, and for a name that is not UTF-8.
     """
     tree = Tree([], [], [])
-    home = os.path.realpath(root)
     places: Counter[str] = Counter()
-    waiting = [("", (home,), home)]  # the folder's name, the real folders above it and itself, where it may lead
+    home = os.path.realpath(root)
+    waiting = [_Folder("", (home,), (home,))]
     while waiting:
-        prefix, above, bounds = waiting.pop()
-        for entry in _entries(root / prefix):
-            name = prefix + entry.name
+        folder = waiting.pop()
+        for entry in _entries(root / folder.prefix):
+            name = folder.prefix + entry.name
             if (entry.name.startswith(".") or entry.name.lower() in _LITTER) and name not in shown:
                 tree.hidden.append(name)
-                continue
-            is_folder, real, inside = entry.is_dir(), f"{above[-1]}/{entry.name}", bounds
-            if entry.is_symlink():
-                real = os.path.realpath(entry.path)
-                if not (_is_within(real, home) or _is_within(real, bounds)):
-                    if not follow_links and not (is_folder and not prefix and is_split(entry.name)):
-                        _refuse_link(root, name, real)
-                    inside = real if is_folder else bounds
-            if not is_folder:
+            elif not entry.is_dir():
+                if entry.is_symlink():
+                    _check_link(root, name, folder, follow_links=follow_links)
                 tree.files.append(name)
-            elif real not in above:
+            elif (inner := _enter(root, entry, folder, follow_links=follow_links)) is not None:
                 tree.folders.append(name)
-                places[real] += 1
-                if places[real] > _MOST_PLACES:
-                    raise InputError(f"{root} holds links that show {real} in more than {_MOST_PLACES} places; remove them.")
-                waiting.append((name + "/", (*above, real), inside))
+                _count_place(root, inner.above[-1], places)
+                waiting.append(inner)
     for names in tree:
         names.sort()
-        for name in names:
-            if not name.isascii() and name.encode("utf-8", "replace").decode() != name:
-                raise InputError(f"{root} holds a name that is not UTF-8, {os.fsencode(name)!r}; rename it.")
+        _refuse_unreadable(root, names)
     return tree
+
+
+class _Folder(NamedTuple):
+    """A folder on the way: its name with a slash, the real folders from the root to it, and where links may lead."""
+
+    prefix: str
+    above: tuple[str, ...]
+    bounds: tuple[str, ...]
 
 
 def _entries(folder: Path) -> list["os.DirEntry[str]"]:
@@ -91,16 +89,49 @@ def _entries(folder: Path) -> list["os.DirEntry[str]"]:
         return list(entries)
 
 
+def _enter(root: Path, entry: "os.DirEntry[str]", folder: _Folder, *, follow_links: bool) -> _Folder | None:
+    """The folder that an entry is, or is a link to; None for a link to a folder above itself."""
+    real, bounds = f"{folder.above[-1]}/{entry.name}", folder.bounds
+    if entry.is_symlink():
+        split = not folder.prefix and is_split(entry.name)
+        real = _check_link(root, folder.prefix + entry.name, folder, follow_links=follow_links or split)
+        bounds = (*bounds, real)
+    if real in folder.above:
+        return None
+    return _Folder(f"{folder.prefix}{entry.name}/", (*folder.above, real), bounds)
+
+
+def _check_link(root: Path, name: str, folder: _Folder, *, follow_links: bool) -> str:
+    """Where a link leads; raise InputError where that is out of bounds."""
+    real = os.path.realpath(root / name)
+    allowed = follow_links or any(_is_within(real, bound) for bound in folder.bounds)
+    if not allowed and Path(real).exists():  # a link to nothing reads nothing
+        raise leading_out(root, name, real)
+    return real
+
+
+def leading_out(root: Path, name: str, real: str) -> InputError:
+    """The error about a link that leads out of the folder."""
+    return InputError(
+        f"{root / name} is a link to {real}, which is not inside {root}; allow such links with --follow-links if you "
+        "trust the dataset."
+    )
+
+
+def _count_place(root: Path, real: str, places: Counter[str]) -> None:
+    places[real] += 1
+    if places[real] > _MOST_PLACES:
+        raise InputError(f"{root} holds links that show {real} in more than {_MOST_PLACES} places; remove them.")
+
+
+def _refuse_unreadable(root: Path, names: Sequence[str]) -> None:
+    for name in names:
+        if not name.isascii() and name.encode("utf-8", "replace").decode() != name:
+            raise InputError(f"{root} holds a name that is not UTF-8, {os.fsencode(name)!r}; rename it.")
+
+
 def _is_within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
-
-
-def _refuse_link(root: Path, name: str, real: str) -> None:
-    if os.path.exists(real):  # a link to nothing reads nothing
-        raise InputError(
-            f"{root / name} is a link to {real}, which is not inside {root}; allow such links with --follow-links if you "
-            "trust the dataset."
-        )
 
 
 def split_of(name: str) -> str | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Kind, Perturbation
 from datapare.data.cards import split_files
-from datapare.data.paths import of_split, walk
+from datapare.data.paths import Tree, list_tree, of_split
 from datapare.errors import InputError
 
 
@@ -24,6 +24,7 @@ class OpenRequest:
     inputs: tuple[str, ...] | None = None
     kind: Kind | None = None
     id: str | None = None
+    follow_links: bool = False
 
     @property
     def input(self) -> str | None:
@@ -39,21 +40,33 @@ class SourceFiles:
         path: The folder, the file or the pattern.
         chosen: The files to read where not a whole folder was named; else empty.
         configuration: The configuration that was named behind a colon, of those in the card of the folder.
+        follow_links: Whether links in the folder may lead out of it.
     """
 
     path: Path
     chosen: tuple[Path, ...] = field(default=(), repr=False)
     configuration: str | None = None
+    follow_links: bool = False
 
     @property
     def is_folder(self) -> bool:
         """Whether a whole folder was named."""
         return not self.chosen
 
+    @property
+    def root(self) -> Path:
+        """The folder itself, or that of the named files."""
+        return self.path if self.is_folder else self.chosen[0].parent
+
     @cached_property
+    def tree(self) -> Tree:
+        """What the folder holds, or that of the named files."""
+        return list_tree(self.root, follow_links=self.follow_links)
+
+    @property
     def walked(self) -> tuple[list[str], list[str]]:
         """Folders and files of the folder as sorted relative POSIX paths, without hidden ones."""
-        return walk(self.path)
+        return self.tree.folders, self.tree.files
 
     @property
     def names(self) -> list[str]:
@@ -88,6 +101,7 @@ class RawTable:
         array: The inputs, where they are arrays (N, …).
         origin: The object the rows came from, where there is no file.
         perturbation: What was done to another dataset to make this one.
+        notes: What is worth saying about how the source was read, one sentence each.
         format: The file in `data/formats/` that read the rows; set by the registry.
     """
 
@@ -102,6 +116,7 @@ class RawTable:
     array: NDArray[Any] | None = None
     origin: Any = None  # whatever the user opened
     perturbation: Perturbation | None = None
+    notes: tuple[str, ...] = ()
     format: str = ""
 
 

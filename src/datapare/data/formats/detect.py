@@ -80,7 +80,7 @@ def read(source: object, request: OpenRequest) -> RawTable:
     Raises:
         InputError: Where nothing is there, or no format reads it.
     """
-    files = _located(source) if isinstance(source, str | Path) else None
+    files = _located(source, request.follow_links) if isinstance(source, str | Path) else None
     if files is not None:
         return _read_files(files, request)
     for one in formats():
@@ -93,21 +93,21 @@ def read(source: object, request: OpenRequest) -> RawTable:
     )
 
 
-def _located(source: str | Path) -> SourceFiles | None:
+def _located(source: str | Path, follow_links: bool) -> SourceFiles | None:
     """The files that a path or a pattern names; None where it is no path."""
     path = Path(source).expanduser()
     if path.is_dir():
-        return SourceFiles(path)
+        return SourceFiles(path, follow_links=follow_links)
     if path.is_file():
-        return SourceFiles(path, (path,))
+        return SourceFiles(path, (path,), follow_links=follow_links)
     folder, colon, configuration = str(path).rpartition(":")
     if colon and Path(folder).is_dir() and (Path(folder) / CARD).is_file():
-        return SourceFiles(Path(folder), (), configuration)
+        return SourceFiles(Path(folder), (), configuration, follow_links)
     if any(sign in path.name for sign in "*?["):
         found = tuple(sorted(one for one in path.parent.glob(path.name) if one.is_file()))
         if not found:
             raise InputError(f"no file matches {path}.")
-        return SourceFiles(path, found)
+        return SourceFiles(path, found, follow_links=follow_links)
     return None
 
 

@@ -1,119 +1,140 @@
 """Folders of images: one sub-folder per class."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset, all_names
-from datapare.data.image_io import SUFFIXES as IMAGE_SUFFIXES
-from datapare.data.paths import safe_join, is_split, same_split, walk
+from datapare.data.formats.webdataset import is_shard
+from datapare.data.layouts import ClassFolders, below, is_image, read_class_folders
+from datapare.data.paths import Tree, list_tree
 from datapare.data.placing import PlaceFile, folder_of
+from datapare.data.side_lists import beside_dropped, without_dropped
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.errors import InputError
 
 LINKABLE = True
-
-
-def is_image(name: str) -> bool:
-    """Whether the name ends like an image.
-
-    >>> is_image("cat/1.JPG"), is_image("labels.csv")
-    (True, False)
-    """
-    return Path(name).suffix.lower() in IMAGE_SUFFIXES
+# files that lie beside images as a matter of course
+_USUAL = frozenset(
+    {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".md", ".txt", ".yaml", ".yml", ".xml", ".html", ".pdf"}
+)
 
 
 def matches(files: SourceFiles, request: OpenRequest) -> bool:  # noqa: ARG001 (every format is asked alike)
     """Whether the folder holds images, and no files of rows or shards that hold whole examples."""
-    whole = (".parquet", ".tar")
-    return (
-        files.is_folder
-        and any(is_image(name) for name in files.names)
-        and not any(name.lower().endswith(whole) for name in files.names)
-    )
+    if not files.is_folder or not any(map(is_image, files.names)):
+        return False
+    lower = [name.lower() for name in files.names]
+    if any(name.endswith(".parquet") for name in lower):
+        return False
+    return not any(name.endswith(".tar") and is_shard(files.path / name) for name in files.names)
 
 
 def read(files: SourceFiles, request: OpenRequest) -> RawTable:
-    """Every image in the class folders of `root`, or of the split's folder in it; classes are sorted sub-folders."""
+    """Read every image in the class folders, or in those of the split's folder; classes are sorted folders.
+
+    Where folders lie deeper than the classes, a column `folder` names the deepest one of each image: `label="folder"`
+    makes those the classes.
+    """
     import datasets
     import pyarrow as pa
 
-    root, (folders, names) = files.path, files.walked
-    if not any(not folder.startswith(".") for folder in folders):
-        raise InputError(
-            f"{root} holds images but no labels: put them into one folder per class, or write a labels.csv with the "
-            "columns file_name and label beside them."
-        )
-    if request.label or request.inputs:
-        raise InputError(f"{root} has a folder per class and no columns; leave out label= and input=.")
-    base = split_folder(root, names, request.split)
-    prefix = f"{base}/" if base else ""
-    inner = [name[len(prefix) :] for name in folders if name.startswith(prefix)]  # sorted, as `walk` is
-    classes = [name for name in inner if "/" not in name]
-    relative = [name[len(prefix) :] for name in names if name.startswith(prefix) and is_image(name)]
-    loose = [name for name in relative if "/" not in name]
-    if loose:
-        raise InputError(
-            f"{root / base} has a folder per class, but {len(loose):,} images lie outside of them, {loose[0]!r} first; "
-            "move them into a class folder, or away."
-        )
-    number = {one: i for i, one in enumerate(classes)}
-    image = [{"bytes": None, "path": str(root / base / name)} for name in relative]
-    table = pa.table(
-        {
-            "image": pa.array(image, pa.struct({"bytes": pa.binary(), "path": pa.string()})),
-            "label": pa.array([number[name.split("/", 1)[0]] for name in relative], pa.int64()),
-        }
+    root, tree = files.path, files.tree
+    found = read_class_folders(str(root), tree.folders, tree.files, request.split)
+    columns = {"image": image_column(root, found.base, found.images), "label": pa.array(found.label, pa.int64())}
+    features = {"image": datasets.Image(decode=False), "label": datasets.ClassLabel(names=found.classes)}
+    label = request.label or "label"
+    if found.deepest:
+        columns["folder"] = pa.array(found.deepest, pa.string())
+        features["folder"] = datasets.Value("string")
+    if label not in columns or label == "image" or request.inputs:
+        raise InputError(f"{root} has a folder per class and no other columns; leave out label= and input=.")
+    table = pa.table(columns).replace_schema_metadata(datasets.Features(features).arrow_schema.metadata)
+    prefix = f"{found.base}/" if found.base else ""
+    names = [prefix + name for name in found.images]
+    notes = (*left_out(root, tree, found.base), *_deeper(found, label))
+    return RawTable(rows_of(table), root, (), "image", ("image",), label, found.images, names, notes=notes)
+
+
+def image_column(root: Path, base: str, names: Sequence[str]) -> "pa.StructArray":  # type: ignore[name-defined] # noqa: F821
+    """Return a column of images that are files: an Arrow array of {bytes: null, path}."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    start = (root / base).as_posix().rstrip("/") + "/"
+    path = pc.binary_join_element_wise(pa.scalar(start), pa.array(names, pa.string()), "")
+    return pa.StructArray.from_arrays([pa.nulls(len(names), pa.binary()), path], ["bytes", "path"])
+
+
+def left_out(root: Path, tree: Tree, base: str) -> list[str]:
+    """Sentences about files and folders that are not read as images: unknown endings, hidden folders with images."""
+    inner = [name for name in below(tree.files, base) if "/" in name or base]
+    endings = Counter(PurePosixPath(name).suffix.lower() for name in inner if not is_image(name))
+    counted = [
+        f"{count:,} {ending or 'without an ending'}" for ending, count in endings.most_common() if ending not in _USUAL
+    ]
+    number = sum(count for ending, count in endings.items() if ending not in _USUAL)
+    notes = (
+        [f"{number:,} files are not read as images and come along as they are: {', '.join(counted[:6])}"]
+        if counted
+        else []
     )
-    features = datasets.Features(image=datasets.Image(decode=False), label=datasets.ClassLabel(names=classes))
-    rows = rows_of(table.replace_schema_metadata(features.arrow_schema.metadata))
-    full = [prefix + name for name in relative]
-    return RawTable(rows, root, (), "image", ("image",), "label", relative, full)
+    hidden = [name for name in tree.hidden if (root / name).is_dir() and _holds_images(root / name)]
+    if hidden:
+        shown = ", ".join(hidden[:5]) + (", …" if len(hidden) > 5 else "")
+        notes.append(f"hidden folders that hold images were left out: {shown}; rename them to have them read")
+    return notes
 
 
-def split_folder(root: Path, files: Sequence[str], split: str) -> str:
-    """The sub-folder that holds the split, such as "train"; "" where the folder is not divided into splits."""
-    parts = [name.split("/") for name in files if is_image(name)]
-    flat = {part[0] for part in parts if len(part) == 2}
-    deep = {part[0] for part in parts if len(part) > 2}
-    splits = sorted(name for name in flat | deep if is_split(name))
-    chosen = [name for name in splits if same_split(name, split) and name not in flat]
-    if chosen:
-        return chosen[0]
-    if not splits or set(splits) < flat | deep:
-        return ""
-    if flat:
-        raise InputError(
-            f"{root} holds the splits {', '.join(splits)}, but their images have no labels: put them into one folder "
-            "per class in each split, or write a labels.csv with the columns file_name and label beside them."
-        )
-    raise InputError(f"{root} holds the splits {', '.join(splits)}, but no {split!r}; name one with split= (--split).")
+def _holds_images(folder: Path) -> bool:
+    return any(is_image(entry.name) for entry in folder.iterdir())
+
+
+def _deeper(found: ClassFolders, label: str) -> list[str]:
+    if not found.deepest:
+        return []
+    deepest = sorted(set(found.deepest))
+    some = ", ".join(deepest[:3]) + (", …" if len(deepest) > 3 else "")
+    if label == "folder":
+        return [f"the {len(deepest):,} deepest folders are the classes ({some})"]
+    there = f"folders lie deeper than the {len(found.classes):,} class folders ({some}); "
+    return [there + f"to have the {len(deepest):,} deepest ones as classes, pass --label folder"]
 
 
 def write_all(data: Dataset, keep: NDArray[np.int64], out: Path, place: PlaceFile) -> int:
-    """The same tree with the kept images, and what is no example; the number of images the source had."""
-    return write_images(data, keep, out, place, set())
+    """Write the same tree with the kept images, and what is no example; the number of images the source had."""
+    return write_images(data, keep, out, place)
 
 
-def write_images(data: Dataset, keep: NDArray[np.int64], out: Path, place: PlaceFile, lists: Collection[str]) -> int:
-    """Place the kept images and all other files but the `lists` of examples."""
+def write_images(
+    data: Dataset, keep: NDArray[np.int64], out: Path, place: PlaceFile, lists: Collection[str] = ()
+) -> int:
+    """Place the kept images and all other files but the `lists` of examples, which are written elsewhere.
+
+    Lists of images among the other files lose what they say of dropped images; a dropped image that the list of another
+    split names stays.
+    """
     out.mkdir(exist_ok=True)
     root, names = folder_of(data), all_names(data)
+    hidden = {
+        "/".join(name.split("/")[: i + 1]) for name in names if "/." in f"/{name}" for i in range(name.count("/") + 1)
+    }
+    tree = list_tree(root, follow_links=True, shown=hidden)  # what opening allowed
     kept = {names[i] for i in keep}
-    write_folder(root, out, set(names) | set(lists), kept, place)
+    images = [name for name in tree.files if is_image(name)]
+    dropped, rewritten = without_dropped(root, tree.files, images, set(names) - kept, data.split, set(lists))
+    for name in tree.folders:
+        (out / name).mkdir(parents=True, exist_ok=True)
+    gone = dropped | beside_dropped(tree.files, dropped, set(images) - dropped) | set(lists)
+    for name in tree.files:
+        if name in rewritten:
+            (out / name).write_bytes(rewritten[name])
+        elif name not in gone and (root / name).exists():  # a link to nothing cannot come along
+            place(root / name, out / name)
     missing = [name for name in kept if not (out / name).is_file()]
     if missing:
         raise InputError(f"{root / missing[0]} was there when the dataset was opened and is gone; open it again.")
     return len(names)
-
-
-def write_folder(root: Path, out: Path, examples: Collection[str], kept: Collection[str], place: PlaceFile) -> None:
-    """The same tree: every folder, the kept images, and what is no example; `place` copies or links one file."""
-    folders, files = walk(root)
-    for name in folders:
-        (out / name).mkdir(parents=True, exist_ok=True)
-    for name in files:
-        if name in kept or (name not in examples and (root / name).exists()):  # a link to nothing cannot come along
-            place(root / name, safe_join(out, name, "the dataset"))

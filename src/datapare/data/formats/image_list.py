@@ -1,103 +1,306 @@
-"""Images that a list names: a CSV beside them, or beside those of the split, with their labels."""
+"""Images that a list names, with their labels: CSV, TSV, JSON lines, JSON or plain lines, wherever the images lie."""
 
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.data.dataset import Dataset
-from datapare.data.formats import delimited, image_folder
-from datapare.data.formats.delimited import csv_table, texts_for_nothing
-from datapare.data.formats.image_folder import is_image, write_images
-from datapare.data.paths import safe_join, same_split, split_of
-from datapare.data.placing import PlaceFile, folder_of, write_files
+from datapare.data.columns import LABELS
+from datapare.data.dataset import Dataset, all_names
+from datapare.data.formats import delimited, image_folder, json_lines
+from datapare.data.formats.image_folder import image_column, left_out, write_images
+from datapare.data.image_names import ImageNames
+from datapare.data.layouts import is_image
+from datapare.data.list_files import Fields, entries_table, json_entries, read_records
+from datapare.data.paths import leading_out, leads_out, normalise, split_of
+from datapare.data.placing import PlaceFile, file_in, folder_of
+from datapare.data.side_lists import filtered_json, name_column
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
+from datapare.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LINKABLE = True
 PRIORITY = 1
-FILES = (
-    "file_name",
-    "filename",
-    "file",
-    "image",
-    "image_path",
-    "path",
-    "img",
-    "image_file",
-    "image_name",
-    "name",
-    "id",
+NAMES = (
+    *("file_name", "filename", "file", "image", "image_path", "img_path", "path", "filepath", "file_path", "img"),
+    *("image_file", "image_name", "image_id", "id_code", "imageid", "img_id", "img_name", "name", "id"),
 )
+_LISTS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".txt", ".lst")
+_FIRST = ("metadata", "labels")
+_HEAD = 1 << 18
+
+
+@dataclass(frozen=True)
+class ImageList:
+    """A file that names images: its column of names, and that of labels where it is clear."""
+
+    path: Path
+    column: str
+    label: str | None
+    labelled: bool
+
+
+@dataclass(frozen=True, eq=False)
+class ListedRows:
+    """Which records of a list are the rows (N,) of a dataset, and how many records it has."""
+
+    row: NDArray[np.int64]
+    total: int
 
 
 def matches(files: SourceFiles, request: OpenRequest) -> bool:
-    """Whether a CSV lists image files."""
+    """Whether a list names image files and says their labels, or nothing else does."""
     return find_list(files, request) is not None
 
 
 def read(files: SourceFiles, request: OpenRequest) -> RawTable:
-    """Every image that the list names."""
+    """Read every image of the split that the list names; further columns stay as they are.
+
+    Raises:
+        InputError: For a name that leads out of the folder, and one that repeats.
+    """
     found = find_list(files, request)
     assert found is not None  # noqa: S101 (`matches` found it)
-    return read_listed(*found, files.path if files.is_folder else files.path.parent)
+    root = files.root
+    table, names = _table(found, request), _texts(found)
+    lookup = _lookup(files, found.path, names, request)
+    resolved = _resolve(found, names, lookup, root)
+    row = np.flatnonzero(_of_split(table, resolved, request.split))
+    resolved = [resolved[i] for i in row.tolist()]
+    _refuse_repeated(found.path, resolved)
+    shown = table.take(row)
+    at = shown.column_names.index(found.column) if found.column in shown.column_names else None
+    image = image_column(root, "", resolved)
+    shown = shown.append_column("image", image) if at is None else shown.set_column(at, found.column, image)
+    column = "image" if at is None else found.column
+    prefix = found.path.parent.relative_to(root).as_posix()
+    identity = [name.removeprefix(f"{prefix}/") for name in resolved] if prefix != "." else resolved
+    notes = [f"labels are read from {found.path.relative_to(root).as_posix()}"]
+    notes += left_out(root, files.tree, "") if files.is_folder else []
+    return RawTable(
+        rows_of(shown), root if files.is_folder else files.path, (found.path,), "image", (column,), found.label,
+        identity, resolved, origin=ListedRows(row, len(names)), notes=tuple(notes),
+    )  # fmt: skip
 
 
-def find_list(files: SourceFiles, request: OpenRequest) -> tuple[Path, str] | None:
-    """The CSV that lists the images of the split, and its column of file names."""
-    if files.is_folder:
-        bases = _bases(files, request)
-        listed = [one for base in bases for one in label_files(base, request.split)]
-    else:
-        usable = len(files.chosen) == 1 and files.path.suffix.lower() in delimited.SUFFIXES
-        listed = [files.path] if usable and request.kind in {None, "image"} else []
-    found = ((one, image_column(one, request.input)) for one in listed)
-    return next(((one, column) for one, column in found if column is not None), None)
+def find_list(files: SourceFiles, request: OpenRequest) -> ImageList | None:
+    """The list of the split's images, or None where folders say their classes, or nothing names them.
 
-
-def _bases(files: SourceFiles, request: OpenRequest) -> list[Path]:
-    """The folder itself and those of the split in it, where they hold images."""
+    Raises:
+        InputError: Where two lists could be it.
+    """
+    if not files.is_folder:
+        usable = len(files.chosen) == 1 and files.path.suffix.lower() in _LISTS and request.kind in {None, "image"}
+        return _as_list(files, files.path, request, alone=True) if usable else None
     if not image_folder.matches(files, request):
-        return []
-    below = [one for one in sorted(files.path.iterdir()) if one.is_dir() and not one.name.startswith(".")]
-    return [files.path, *(one for one in below if same_split(one.name, request.split))]
-
-
-def label_files(folder: Path, split: str) -> list[Path]:
-    """The CSV files beside the images that may list their labels: metadata.csv and labels.csv first."""
-    found = sorted(path for path in folder.glob("*.csv") if not path.name.startswith("."))
-    other = {path for path in found if split_of(path.name) not in {None, split_of(split) or split}}
-    return sorted(set(found) - other, key=lambda path: (path.name not in {"metadata.csv", "labels.csv"}, path.name))
-
-
-def image_column(path: Path, named: str | None) -> str | None:
-    """The column of a CSV whose values are image files: the named one, or one with a usual name; None if none is."""
-    table = csv_table(path)
-    if named is not None and named not in table.column_names:
         return None
-    by_name = {name.lower(): name for name in reversed(table.column_names)}
-    for name in [named] if named else [by_name[usual] for usual in FILES if usual in by_name]:
-        first = [str(value) for value in table[name].slice(0, 20).to_pylist()]
-        if any(is_image(value) for value in first):
+    lists = (_as_list(files, files.path / name, request) for name in _candidates(files.names, request.split))
+    found = [one for one in lists if one is not None]
+    labelled = [one for one in found if one.labelled] or ([] if _has_class_folders(files.names) else found)
+    if not labelled:
+        return None
+    rank = _rank(labelled[0].path.relative_to(files.path).as_posix(), request.split)
+    equal = [one.path.relative_to(files.path).as_posix() for one in labelled]
+    equal = [name for name in equal if _rank(name, request.split)[:3] == rank[:3]]
+    if len(equal) > 1:
+        raise InputError(
+            f"{files.path}: {' and '.join(equal[:5])} all list labels of images; open one of them by its path."
+        )
+    return labelled[0]
+
+
+def _candidates(names: Iterable[str], split: str) -> list[str]:
+    """The files that may list images of the split, the likeliest first."""
+    ours = {None, split_of(split) or split}
+    lists = [name for name in names if name.lower().endswith(_LISTS) and name.count("/") < 3 and split_of(name) in ours]
+    lists = [name for name in lists if not name.rpartition("/")[2].lower().startswith("readme")]
+    return sorted(lists, key=lambda name: _rank(name, split))[:1000]
+
+
+def _rank(name: str, split: str) -> tuple[bool, int, bool, str]:
+    stem = name.rpartition("/")[2].partition(".")[0].lower()
+    return split_of(name) != (split_of(split) or split), name.count("/"), stem not in _FIRST, name
+
+
+def _has_class_folders(names: Iterable[str]) -> bool:
+    """Whether images lie in several folders that are no splits."""
+    folders = {name.rpartition("/")[0] for name in names if is_image(name)}
+    return len({one.rpartition("/")[2] for one in folders if one and split_of(one.rpartition("/")[2]) is None}) > 1
+
+
+def _as_list(files: SourceFiles, path: Path, request: OpenRequest, *, alone: bool = False) -> ImageList | None:
+    """The file as a list of images; None where it is none."""
+    try:
+        sample: Sequence[Fields] = (
+            [{k: str(v) for k, v in entry.items()} for entry in json_entries(path)]
+            if path.suffix.lower() == ".json"
+            else read_records(path, _HEAD).fields
+        )
+    except (InputError, OSError):
+        return None
+    columns = list(dict.fromkeys(name for fields in sample for name in fields))
+    if not sample or (request.label is not None and request.label not in columns and not alone):
+        return None
+    column = _image_column(files, path, sample, columns, request, alone=alone)
+    if column is None:
+        return None
+    return _with_label(path, column, [name for name in columns if name != column], request)
+
+
+def _image_column(
+    files: SourceFiles,
+    path: Path,
+    sample: Sequence[Fields],
+    columns: Sequence[str],
+    request: OpenRequest,
+    *,
+    alone: bool,
+) -> str | None:
+    """The column that names images: the named one, one with a usual name, or the one whose values are such names."""
+    if request.input is not None:
+        named = request.input if request.input in columns else None
+        return named if named and any(is_image(fields.get(named, "")) for fields in sample[:20]) else None
+    by_name = {name.lower(): name for name in reversed(columns)}
+    usual = [by_name[name] for name in NAMES if name in by_name]
+    for name in usual:
+        values = [fields.get(name, "") for fields in sample[:20]]
+        if any(map(is_image, values)):
             return name
-    return None
+    if alone and not usual:
+        return None
+    texts = [fields.get(name, "") for name in (usual or columns) for fields in sample]
+    lookup = _lookup(files, path, texts, request)
+    return name_column([{name: fields.get(name, "") for name in columns} for fields in sample], lookup)
 
 
-def read_listed(path: Path, column: str, root: Path) -> RawTable:
-    """Every image that a CSV lists, by its path relative to the CSV; further columns stay as they are."""
-    import pyarrow as pa
+def _with_label(path: Path, column: str, others: Sequence[str], request: OpenRequest) -> ImageList | None:
+    if path.suffix.lower() in {".txt", ".lst"}:
+        return ImageList(path, "file_name", "label", labelled=True) if column == "file_name" else None
+    if request.label is not None:
+        return ImageList(path, column, request.label, labelled=request.label in others)
+    usual = [name for name in others if name.lower() in LABELS]
+    sure = usual[0] if len(usual) == 1 else others[0] if len(others) == 1 else None
+    return ImageList(path, column, None if usual else sure, labelled=bool(usual))
 
-    table = texts_for_nothing(csv_table(path))
-    files = ["" if value is None else str(value) for value in table[column].to_pylist()]
-    full = [safe_join(path.parent, name, f"row {row} of {path.name}") for row, name in enumerate(files)]
-    image = [{"bytes": None, "path": str(one)} for one in full]
-    struct = pa.struct({"bytes": pa.binary(), "path": pa.string()})
-    shown = table.set_column(table.column_names.index(column), column, pa.array(image, struct))
-    prefix = path.parent.relative_to(root).as_posix()
-    names = files if prefix == "." else [f"{prefix}/{name}" for name in files]
-    return RawTable(rows_of(shown), root, (path,), "image", (column,), None, files, names)
+
+def _lookup(files: SourceFiles, path: Path, names: Iterable[str], request: OpenRequest) -> ImageNames:
+    """The images that names in the list may mean: of a whole folder, or near a file that was named."""
+    root = files.root
+    images = [name for name in files.names if is_image(name)] if files.is_folder else _nearby(root)
+    lookup = ImageNames(images, path.parent.relative_to(root).as_posix().removeprefix("."), request.split)
+    # names of hidden folders, and of folders far from a file that was named
+    missing = {normalise(name) for name in names if not leads_out(name) and lookup.find(name) is None}
+    base = path.parent.relative_to(root)
+    direct = {(base / name).as_posix() for name in missing if name and (path.parent / name).is_file()}
+    if not direct:
+        return lookup
+    if not request.follow_links:
+        _refuse_links(root, direct)
+    return ImageNames([*images, *direct], path.parent.relative_to(root).as_posix().removeprefix("."), request.split)
+
+
+def _nearby(root: Path) -> list[str]:
+    """The images in a folder and in the folders directly below it."""
+    folders = ["", *(f"{one.name}/" for one in os.scandir(root) if one.is_dir() and not one.name.startswith("."))]
+    found = []
+    for prefix in folders:
+        try:
+            found += [
+                prefix + one.name for one in os.scandir(root / prefix) if is_image(one.name) and not one.is_symlink()
+            ]
+        except OSError:
+            continue
+    return found
+
+
+def _refuse_links(root: Path, names: Iterable[str]) -> None:
+    """Raise InputError where a listed file is a link, or lies in a linked folder, that leads out of `root`."""
+    home = os.path.realpath(root)
+    for name in names:
+        real = os.path.realpath(root / name)
+        if not real.startswith(home.rstrip("/") + "/"):
+            raise leading_out(root, name, real)
+
+
+def _texts(found: ImageList) -> list[str]:
+    """The names in the list, as they stand."""
+    if found.path.suffix.lower() == ".json":
+        return [str(entry.get(found.column, "")) for entry in json_entries(found.path)]
+    return [fields.get(found.column, "") for fields in read_records(found.path).fields]
+
+
+def _table(found: ImageList, request: OpenRequest) -> "pa.Table":
+    """The columns of the list."""
+    suffix, files = found.path.suffix.lower(), SourceFiles(found.path, (found.path,))
+    if suffix == ".json":
+        return entries_table(json_entries(found.path))
+    whole = read_records(found.path) if suffix in {".csv", ".tsv", ".txt", ".lst"} else None
+    if whole is not None and not whole.header:
+        return entries_table([{name: fields.get(name) for name in (found.column, "label")} for fields in whole.fields])
+    reader = delimited if whole is not None else json_lines
+    return reader.read(files, request).rows.with_format("arrow")[:]
+
+
+def _resolve(found: ImageList, names: Sequence[str], lookup: ImageNames, root: Path) -> list[str]:
+    """The relative path of each named image; a file that is not there keeps the path that the list gives it."""
+    base = found.path.parent.relative_to(root).as_posix()
+    resolved = []
+    for row, name in enumerate(names):
+        if leads_out(name) or not name.strip():
+            raise InputError(
+                f"row {row} of {found.path.name} names the file {name!r}, which is not inside {root}; write it "
+                "relative to that folder."
+            )
+        path = lookup.find(name)
+        resolved.append(path if path is not None else normalise(name if base == "." else f"{base}/{name}"))
+    return resolved
+
+
+def _of_split(table: "pa.Table", images: Sequence[str], split: str) -> NDArray[np.bool_]:
+    """Which rows are of the split (N,): all, unless a column `split` or the images' folders say otherwise."""
+    wanted = split_of(split) or split
+    by_name = {name.lower(): name for name in table.column_names}
+    if "split" in by_name:
+        said = [None if value is None else split_of(str(value)) for value in table[by_name["split"]].to_pylist()]
+        if None not in said and wanted in said:
+            return np.array([one == wanted for one in said], bool)
+    folders = [split_of(name.rpartition("/")[0]) for name in images]
+    if wanted not in folders:
+        return np.ones(len(images), bool)
+    return np.array([one in {None, wanted} for one in folders], bool)
+
+
+def _refuse_repeated(path: Path, names: Sequence[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InputError(f"{path} names {name!r} more than once; an image is one example: leave one of the lines.")
+        seen.add(name)
 
 
 def write_all(data: Dataset, keep: NDArray[np.int64], out: Path, place: PlaceFile) -> int:
-    """The kept images, the list of only those, and what is no example."""
-    write_images(data, keep, out, place, {file.relative_to(folder_of(data)).as_posix() for file in data.files})
-    return write_files(data, keep, out, delimited.write)
+    """Write the kept images, the list of only those, and what is no example."""
+    path, listed = data.files[0], data.origin
+    assert isinstance(listed, ListedRows)  # noqa: S101 (`read` made it)
+    root = folder_of(data) if folder_of(data).is_dir() else path.parent
+    names, kept = all_names(data), set(keep.tolist())
+    gone = {int(row) for i, row in enumerate(listed.row.tolist()) if i not in kept}
+    target = file_in(out, path) if root != folder_of(data) else out / path.relative_to(root)
+    if root == folder_of(data):
+        write_images(data, keep, out, place, {path.relative_to(root).as_posix()})
+        target.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix.lower() == ".json":
+        dropped = {name for i, name in enumerate(names) if i not in kept}
+        lookup = ImageNames(names, path.parent.relative_to(root).as_posix().removeprefix("."), data.split)
+        content = filtered_json(path, lookup, dropped)
+        target.write_bytes(path.read_bytes() if content is None else content)
+        return len(listed.row) + len(json_entries(path)) - listed.total
+    found = read_records(path)
+    delimited.write_lines(target, found.header, found.records, [i for i in range(len(found.records)) if i not in gone])
+    return len(listed.row) + len(found.records) - listed.total

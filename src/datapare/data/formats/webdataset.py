@@ -3,12 +3,12 @@
 import json
 import tarfile
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from datapare.data.columns import LABELS
-from datapare.data.formats.image_folder import is_image
+from datapare.data.layouts import is_image
 from datapare.data.paths import safe_join
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.errors import InputError
@@ -108,3 +108,13 @@ def write(source: Path, keep: Sequence[int], out: Path) -> int:
                 for member in members:
                     smaller.addfile(member, tar.extractfile(member))
     return count
+
+
+def is_shard(path: Path) -> bool:
+    """Whether the first members of a tar file are those of a sample with a label, not just any files."""
+    try:
+        with tarfile.open(path, "r:") as tar:
+            endings = {member.name.rsplit(".", 1)[-1].lower() for member in islice(tar, 8)}
+    except (tarfile.TarError, OSError):
+        return True  # said to be damaged when it is read
+    return bool(endings & {"cls", "json"})

@@ -1,0 +1,136 @@
+"""Files that list images: each record as it stands in the file, and its fields as a table."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from datapare.data import json_annotations
+from datapare.data.layouts import is_image
+from datapare.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".jsonl", ".ndjson", ".json")
+Fields = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Records:
+    """A list as it stands: what comes before the records, each record's bytes, and the texts of its fields."""
+
+    header: bytes
+    records: Sequence[bytes]
+    fields: Sequence[Fields]
+
+
+def read_records(path: Path, limit: int = -1) -> Records:
+    """Cut a list into records; of its first `limit` bytes where that is not negative.
+
+    CSV and TSV have a header unless their first line names an image. Anything else has a record per line: an object of
+    JSON lines, or words.
+
+    Raises:
+        InputError: Where the file is no text.
+    """
+    content = _text_of(path, limit)
+    suffix = path.suffix.lower()
+    if suffix in {".csv", ".tsv"}:
+        return _csv(path, content)
+    lines = content.splitlines(keepends=True)
+    parse = _json_fields if suffix in {".jsonl", ".ndjson"} else _line_fields
+    kept = [line for line in lines if line.strip()]
+    return Records(b"", [line.encode("utf-8", "surrogateescape") for line in kept], [parse(line) for line in kept])
+
+
+def _text_of(path: Path, limit: int) -> str:
+    with path.open("rb") as file:
+        content = file.read(limit)
+    if limit >= 0 and len(content) == limit:
+        content = content[: content.rfind(b"\n") + 1]
+    if b"\0" in content[:4096]:
+        raise InputError(f"{path} holds no text.")
+    return content.decode("utf-8", "surrogateescape")
+
+
+def _csv(path: Path, content: str) -> Records:
+    lines = content.splitlines(keepends=True)
+    first = lines[0].removeprefix("\ufeff") if lines else ""
+    separator = max(",\t;|", key=first.count)
+    rows: list[list[str]] = []
+    records: list[bytes] = []
+    start = 0
+    reader = csv.reader(iter([first, *lines[1:]]), delimiter=separator)
+    try:
+        for row in reader:
+            if row:
+                rows.append(row)
+                records.append("".join(lines[start : reader.line_num]).encode("utf-8", "surrogateescape"))
+            start = reader.line_num
+    except csv.Error as error:
+        raise InputError(f"{path} is no table that can be read, line {start + 1}: {error}.") from None
+    if not rows:
+        return Records(b"", [], [])
+    if any(map(is_image, rows[0])):
+        columns = (
+            ["file_name", "label"]
+            if len(rows[0]) == 2 and is_image(rows[0][0])
+            else list(map(str, range(len(rows[0]))))
+        )
+        return Records(b"", records, [dict(zip(columns, row, strict=False)) for row in rows])
+    return Records(records[0], records[1:], [dict(zip(rows[0], row, strict=False)) for row in rows[1:]])
+
+
+def _line_fields(line: str) -> Fields:
+    """What may be a name in a line: all of it, all but the last word, which may be the label, or one of its words.
+
+    >>> _line_fields("cat/0 a.png 3")["file_name"]
+    'cat/0 a.png'
+    """
+    whole = line.strip()
+    name, _, last = whole.replace("\t", " ").rpartition(" ")
+    words = whole.replace(",", " ").replace(";", " ").split()
+    return {"file_name": name.strip() or whole, "label": last, "line": whole} | {
+        f"word {i}": w for i, w in enumerate(words[:4])
+    }
+
+
+def _json_fields(line: str) -> Fields:
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    if not isinstance(value, dict):
+        return {}
+    inner = {f"{a}.{b}": v for a, one in value.items() if isinstance(one, dict) for b, v in one.items()}
+    return {name: str(one) for name, one in {**value, **inner}.items() if isinstance(one, str | int)}
+
+
+def json_entries(path: Path) -> list[json_annotations.Entry]:
+    """The labelled images of a JSON file; empty where it has no known form or cannot be read."""
+    try:
+        return json_annotations.entries(json_annotations.load(path)) or []
+    except InputError:
+        return []
+
+
+def entries_table(entries: Sequence[Mapping[str, json_annotations.Json]]) -> "pa.Table":
+    """Return the entries as a table, a column per field; fields of mixed types become texts."""
+    import pyarrow as pa
+
+    names = dict.fromkeys(name for entry in entries for name in entry)
+    columns = {}
+    for name in names:
+        values = [entry.get(name) for entry in entries]
+        try:
+            columns[name] = pa.array(values)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+            columns[name] = pa.array([None if value is None else _as_text(value) for value in values], pa.string())
+    return pa.table(columns)
+
+
+def _as_text(value: json_annotations.Json) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
