@@ -25,12 +25,14 @@ _USUAL = frozenset(
 
 def matches(files: SourceFiles, request: OpenRequest) -> bool:  # noqa: ARG001 (every format is asked alike)
     """Whether the folder holds images, and no files of rows or shards that hold whole examples."""
-    if not files.is_folder or not any(map(is_image, files.names)):
-        return False
-    lower = [name.lower() for name in files.names]
-    if any(name.endswith(".parquet") for name in lower):
-        return False
-    return not any(name.endswith(".tar") and is_shard(files.path / name) for name in files.names)
+    return files.is_folder and any(map(is_image, files.names)) and not holds_rows(files)
+
+
+def holds_rows(files: SourceFiles) -> bool:
+    """Whether there are Parquet files, or tar files of labelled samples, which hold whole examples."""
+    if any(name.lower().endswith(".parquet") for name in files.names):
+        return True
+    return any(name.lower().endswith(".tar") and is_shard(files.root / name) for name in files.names)
 
 
 def read(files: SourceFiles, request: OpenRequest) -> RawTable:
@@ -69,8 +71,11 @@ def image_column(root: Path, base: str, names: Sequence[str]) -> "pa.StructArray
     return pa.StructArray.from_arrays([pa.nulls(len(names), pa.binary()), path], ["bytes", "path"])
 
 
-def left_out(root: Path, tree: Tree, base: str) -> list[str]:
-    """Sentences about files and folders that are not read as images: unknown endings, hidden folders with images."""
+def left_out(root: Path, tree: Tree, base: str, read: Collection[str] = ()) -> list[str]:
+    """Sentences about files and folders that are not read as images: unknown endings, hidden folders with images.
+
+    `read` are names of images that were read, from hidden folders too.
+    """
     inner = [name for name in below(tree.files, base) if "/" in name or base]
     endings = Counter(PurePosixPath(name).suffix.lower() for name in inner if not is_image(name))
     counted = [
@@ -82,7 +87,10 @@ def left_out(root: Path, tree: Tree, base: str) -> list[str]:
         if counted
         else []
     )
-    hidden = [name for name in tree.hidden if (root / name).is_dir() and _holds_images(root / name)]
+    used = {name.split("/.", 1)[0] if "/." in name else name.split("/", 1)[0] for name in read if "/." in f"/{name}"}
+    hidden = [
+        name for name in tree.hidden if name not in used and (root / name).is_dir() and _holds_images(root / name)
+    ]
     if hidden:
         shown = ", ".join(hidden[:5]) + (", …" if len(hidden) > 5 else "")
         notes.append(f"hidden folders that hold images were left out: {shown}; rename them to have them read")

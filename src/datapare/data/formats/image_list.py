@@ -82,7 +82,7 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     prefix = found.path.parent.relative_to(root).as_posix()
     identity = [name.removeprefix(f"{prefix}/") for name in resolved] if prefix != "." else resolved
     notes = [f"labels are read from {found.path.relative_to(root).as_posix()}"]
-    notes += left_out(root, files.tree, "") if files.is_folder else []
+    notes += left_out(root, files.tree, "", resolved) if files.is_folder else []
     return RawTable(
         rows_of(shown), root if files.is_folder else files.path, (found.path,), "image", (column,), found.label,
         identity, resolved, origin=ListedRows(row, len(names)), notes=tuple(notes),
@@ -98,7 +98,7 @@ def find_list(files: SourceFiles, request: OpenRequest) -> ImageList | None:
     if not files.is_folder:
         usable = len(files.chosen) == 1 and files.path.suffix.lower() in _LISTS and request.kind in {None, "image"}
         return _as_list(files, files.path, request, alone=True) if usable else None
-    if not image_folder.matches(files, request):
+    if image_folder.holds_rows(files):
         return None
     lists = (_as_list(files, files.path / name, request) for name in _candidates(files.names, request.split))
     found = [one for one in lists if one is not None]
@@ -172,7 +172,7 @@ def _image_column(
         values = [fields.get(name, "") for fields in sample[:20]]
         if any(map(is_image, values)):
             return name
-    if alone and not usual:
+    if not usual and (alone or not any(map(is_image, files.names))):
         return None
     texts = [fields.get(name, "") for name in (usual or columns) for fields in sample]
     lookup = _lookup(files, path, texts, request)
@@ -195,9 +195,9 @@ def _lookup(files: SourceFiles, path: Path, names: Iterable[str], request: OpenR
     images = [name for name in files.names if is_image(name)] if files.is_folder else _nearby(root)
     lookup = ImageNames(images, path.parent.relative_to(root).as_posix().removeprefix("."), request.split)
     # names of hidden folders, and of folders far from a file that was named
-    missing = {normalise(name) for name in names if not leads_out(name) and lookup.find(name) is None}
+    missing = {normalise(name) for name in names if is_image(name) and not leads_out(name) and not lookup.find(name)}
     base = path.parent.relative_to(root)
-    direct = {(base / name).as_posix() for name in missing if name and (path.parent / name).is_file()}
+    direct = {(base / name).as_posix() for name in missing if (path.parent / name).is_file()}
     if not direct:
         return lookup
     if not request.follow_links:

@@ -1,11 +1,12 @@
 """WebDataset: tar files whose members 0001.jpg, 0001.cls, … of one sample stand together."""
 
 import json
+import os
 import tarfile
 from collections.abc import Iterator, Sequence
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import NamedTuple
 
 from datapare.data.columns import LABELS
 from datapare.data.layouts import is_image
@@ -15,40 +16,68 @@ from datapare.errors import InputError
 
 SUFFIXES = (".tar",)
 PRIORITY = 2
+MANY_SHARDS = 16  # from here on processes index them side by side
+
+
+class Sample(NamedTuple):
+    """One sample of a shard: its key, where its image lies in the tar file, and its label as it stands."""
+
+    key: str
+    offset: int | None
+    size: int | None
+    label: object
 
 
 def read(source: SourceFiles, request: OpenRequest) -> RawTable:
-    """One row per sample of the tar files: its image (where it lies in the tar), its label and its `__key__`.
+    """Read one row per sample of the tar files: its image (where it lies in the tar), its label and its `__key__`.
 
-    The label is the .cls member, or `label` (or a usual name) in the .json member.
+    The label is the .cls member, or `label` (or a usual name) in the .json member. Labels are numbers where all are
+    plain ones, else texts.
     """
     import pyarrow as pa
 
-    files, path, label = source.with_suffix(SUFFIXES, request.split), source.path, request.label
-    rows: list[dict[str, Any]] = []
-    for file in files:
-        try:
-            with tarfile.open(file, "r:") as tar:
-                rows += [_row(file, tar, key, members, label) for key, members in _samples(tar, file)]
-        except tarfile.TarError as error:
-            raise InputError(
-                f"{file} is no plain tar file that can be read ({error}); unpack a compressed one first."
-            ) from None
-    if not rows:
+    files, path = source.with_suffix(SUFFIXES, request.split), source.path
+    shards = index_shards(files, request.label)
+    samples = list(chain.from_iterable(shards))
+    if not samples:
         raise InputError(f"{path} holds no samples; expected members such as 0001.jpg and 0001.cls.")
-    image = pa.struct({"bytes": pa.binary(), "path": pa.string(), "offset": pa.int64(), "size": pa.int64()})
-    columns = {
-        "__key__": pa.array([row["key"] for row in rows]),
-        "image": pa.array([row["image"] for row in rows], image),
-    }
+    file = pa.array([str(one) for one in files], pa.string()).take(
+        pa.array([i for i, shard in enumerate(shards) for _ in shard], pa.int64())
+    )
+    offset = pa.array([one.offset for one in samples], pa.int64())
+    image = pa.StructArray.from_arrays(
+        [pa.nulls(len(samples), pa.binary()), file, offset, pa.array([one.size for one in samples], pa.int64())],
+        ["bytes", "path", "offset", "size"],
+        mask=offset.is_null(),
+    )
+    names = [one.key for one in samples]
+    table = pa.table({"__key__": pa.array(names, pa.string()), "image": image, "label": _labels(samples)})
+    return RawTable(rows_of(table), path, files, "image", ("image",), "label", names, names)
+
+
+def index_shards(files: Sequence[Path], label: str | None) -> list[list[Sample]]:
+    """The samples of each tar file; many files are read by a process per core."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if len(files) < MANY_SHARDS or cores < 2:
+        return [index_shard(file, label) for file in files]
+    from joblib import Parallel, delayed
+
+    return list(Parallel(n_jobs=cores)(delayed(index_shard)(file, label) for file in files))
+
+
+def index_shard(file: Path, label: str | None) -> list[Sample]:
+    """The samples of one tar file, in order.
+
+    Raises:
+        InputError: For a file that is no plain tar, a name that leads out of it, and a sample without a label.
+    """
     try:
-        columns["label"] = pa.array([row["label"] for row in rows])
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        with tarfile.open(file, "r:") as tar:
+            return [_sample(file, tar, key, members, label) for key, members in _samples(tar, file)]
+    except tarfile.TarError as error:
         raise InputError(
-            f"{path} mixes labels of different types, such as numbers and names; make them alike."
+            f"{file} is no plain tar file that can be read ({error}); unpack a compressed one first."
         ) from None
-    names = [row["key"] for row in rows]
-    return RawTable(rows_of(pa.table(columns)), path, files, "image", ("image",), "label", names, names)
 
 
 def _samples(tar: tarfile.TarFile, file: Path) -> Iterator[tuple[str, list[tarfile.TarInfo]]]:
@@ -64,30 +93,28 @@ def _key(name: str) -> str:
     return (path.parent / path.name.split(".", 1)[0]).as_posix() if not path.name.startswith(".") else path.as_posix()
 
 
-def _row(
-    file: Path, tar: tarfile.TarFile, key: str, members: list[tarfile.TarInfo], label: str | None
-) -> dict[str, Any]:
+def _sample(file: Path, tar: tarfile.TarFile, key: str, members: list[tarfile.TarInfo], label: str | None) -> Sample:
     found = [member for member in members if is_image(member.name)]
+    where = f"the sample {key!r} of {file.name}"
     if len(found) > 1:
-        raise InputError(f"the sample {key!r} of {file.name} has {len(found)} images; expected one.")
-    image = {"path": str(file), "offset": found[0].offset_data, "size": found[0].size} if found else None
-    return {"key": key, "image": image, "label": _label(tar, members, label, f"the sample {key!r} of {file.name}")}
+        raise InputError(f"{where} has {len(found)} images; expected one.")
+    place = (found[0].offset_data, found[0].size) if found else (None, None)
+    return Sample(key, *place, _label(tar, members, label, where))
 
 
-def _label(tar: tarfile.TarFile, members: list[tarfile.TarInfo], label: str | None, where: str) -> int | str | None:
+def _label(tar: tarfile.TarFile, members: list[tarfile.TarInfo], label: str | None, where: str) -> object:
     by_ending = {member.name.rsplit(".", 1)[-1].lower(): member for member in members}
     if "cls" in by_ending and label in {None, "cls"}:
-        text = _read(tar, by_ending["cls"]).decode("utf-8", "replace").strip()
-        return int(text) if text.lstrip("-").isdigit() else text
+        return _read(tar, by_ending["cls"]).decode("utf-8", "replace").strip()
     if "json" not in by_ending:
         raise InputError(f"{where} has no label; expected a .cls member, or a .json member that holds one.")
     try:
         fields = json.loads(_read(tar, by_ending["json"]))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{where} has a .json member that cannot be read: {error}.") from None
     for name in (label,) if label else LABELS:
         if isinstance(fields, dict) and name in fields:
-            return fields[name]  # type: ignore[no-any-return]
+            return fields[name]
     listed = ", ".join(fields) if isinstance(fields, dict) else type(fields).__name__
     raise InputError(f"{where} has no label in its .json member ({listed}); name it with label= (--label).")
 
@@ -97,8 +124,34 @@ def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return content.read() if content else b""
 
 
+def _labels(samples: Sequence[Sample]) -> "pa.Array":  # type: ignore[name-defined] # noqa: F821
+    """The labels as whole numbers where all are plain ones, else as texts."""
+    import pyarrow as pa
+
+    values = [one.label for one in samples]
+    if all(value is None or _is_plain_number(value) for value in values):
+        return pa.array([None if value is None else int(str(value)) for value in values], pa.int64())
+    nested = next((one for one in samples if isinstance(one.label, dict | list)), None)
+    if nested is not None:
+        raise InputError(f"the label of the sample {nested.key!r} is {nested.label!r}; expected one class per sample.")
+    if all(isinstance(value, float | int | None) for value in values):
+        return pa.array(values)
+    return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _is_plain_number(value: object) -> bool:
+    """Whether a label is a whole number in its one usual spelling.
+
+    >>> [_is_plain_number(value) for value in ("7", 7, "-1", "07", "²", "911a", True)]
+    [True, True, True, False, False, False, False]
+    """
+    text = value if isinstance(value, str) else str(value) if type(value) is int else ""
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdecimal() and len(digits) < 19 and (digits == "0" or digits[0] != "0")
+
+
 def write(source: Path, keep: Sequence[int], out: Path) -> int:
-    """One tar file with all members of the samples at `keep`; the number of samples there were."""
+    """Write one tar file with all members of the samples at `keep`; the number of samples there were."""
     chosen = {int(i) for i in keep}
     count = 0
     with tarfile.open(source, "r:") as tar, tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as smaller:
