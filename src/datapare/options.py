@@ -58,6 +58,11 @@ class OpenOptions(TypedDict, total=False):
         OnBadExample, Option("What to do about unreadable examples; skipped ones are listed.", "fail")
     ]
     classes: Annotated[Sequence[str] | None, Option("Class names of the training data, for held-out data.", flag="")]
+    follow_links: Annotated[
+        bool, Option("Follow links and paths that lead out of the dataset's folder.", default=False)
+    ]
+    trust_images: Annotated[bool, Option("Open images without decoding each of them once as a check.", default=False)]
+    max_pixels: Annotated[int, Option("Images with more pixels are not decoded.", 89_478_485, least=1)]
 
 
 class RecordOptions(TypedDict, total=False):

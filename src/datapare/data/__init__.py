@@ -1,7 +1,8 @@
 """Datasets of people: opened, encoded for a network, and written back smaller in their own format."""
 
 from datapare.data.dataset import BadExample, Dataset, images, records, texts
-from datapare.data.encodings.dispatch import Encoding, Inputs, encode, encoding_from
+from datapare.data.encodings.base import Encoding, Inputs
+from datapare.data.encodings.dispatch import encode, encoding_from
 from datapare.data.example_table import example_table, write_examples
 from datapare.data.exporting import check_outside, export
 from datapare.data.open import open_dataset

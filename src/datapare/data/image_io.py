@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +114,7 @@ def _loaded(image: "ImageFile.ImageFile", value_range: Range, smallest: int | No
 
     if smallest is not None and min(image.size) >= 2 * smallest:
         scale = smallest / min(image.size)
-        image.draft(None, (round(image.width * scale), round(image.height * scale)))  # type: ignore[arg-type]
+        image.draft(None, (round(image.width * scale), round(image.height * scale)))
     values = deep_values(image)
     shown: Image.Image = image
     if values is not None:
@@ -170,7 +170,7 @@ def _raw_mode(image: "ImageFile.ImageFile") -> str:
     return first if isinstance(first, str) else ""
 
 
-def _with_raw_mode(args: object, raw: str) -> object:
+def _with_raw_mode(args: tuple[Any, ...] | str | None, raw: str) -> tuple[Any, ...] | str:  # Any: as Pillow types it
     return (raw, *args[1:]) if isinstance(args, tuple) else raw
 
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import cells, column
+
+if TYPE_CHECKING:
+    from datapare.data.image_io import Cell
 
 _MISSING = np.uint64(0x9E3779B97F4A7C15)
 
@@ -98,7 +101,7 @@ def _bytes(cell: Any) -> bytes | str | None:
     from datapare.data.image_io import image_bytes
 
     try:
-        return image_bytes(cell) if isinstance(cell, dict | bytes) else None
+        return image_bytes(cast("Cell", cell)) if isinstance(cell, dict | bytes) else None
     except (OSError, TypeError, ValueError):  # the file is gone, so its path is all there is to know it by
         return str(cell.get("path"))
 

@@ -98,8 +98,8 @@ def _sample(file: Path, tar: tarfile.TarFile, key: str, members: list[tarfile.Ta
     where = f"the sample {key!r} of {file.name}"
     if len(found) > 1:
         raise InputError(f"{where} has {len(found)} images; expected one.")
-    place = (found[0].offset_data, found[0].size) if found else (None, None)
-    return Sample(key, *place, _label(tar, members, label, where))
+    offset, size = (found[0].offset_data, found[0].size) if found else (None, None)
+    return Sample(key, offset, size, _label(tar, members, label, where))
 
 
 def _label(tar: tarfile.TarFile, members: list[tarfile.TarInfo], label: str | None, where: str) -> object:
