@@ -14,7 +14,7 @@ from datapare.reporting.context import ReportContext
 from datapare.reporting.text import visible
 
 BYTES = 4_000_000  # of thumbnails and texts beside those of the galleries
-CONTENTS = 3_000  # examples with something to look at, decoded at a few ms each
+IMAGES = 3_000  # beside those of the galleries, decoded at a few ms each
 EPOCHS = 40  # of a curve; more are thinned out evenly
 NEIGHBOURS = 6
 NOT_OBSERVED = 255  # in a curve, whose probabilities are 0..200
@@ -101,14 +101,19 @@ def near(context: ReportContext, at: NDArray[np.int64]) -> list[list[int]] | Non
 
 
 def looks(context: ReportContext) -> dict[str, object]:
-    """Return what there is to look at, by position, until the page has enough; galleries show theirs themselves."""
+    """Return what there is to look at, by position: that of the galleries, then of others until the page is full.
+
+    Images of the galleries are left out: the script takes them from there.
+    """
     if context.data is None:
         return {}
-    there = [np.empty(0, np.int64), *(gallery.index for gallery in context.galleries)]
-    others = np.random.default_rng(0).permutation(np.setdiff1d(context.shown, np.concatenate(there)))[:CONTENTS]
+    in_galleries = np.unique(np.concatenate([np.empty(0, np.int64), *(gallery.index for gallery in context.galleries)]))
+    others = np.random.default_rng(0).permutation(np.setdiff1d(context.shown, in_galleries))
+    if context.data.kind == "image":
+        in_galleries, others = in_galleries[:0], others[:IMAGES]
     found: dict[str, object] = {}
     size = 0
-    for i, content in contents(context.data, others.tolist()):
+    for i, content in contents(context.data, [*in_galleries.tolist(), *others.tolist()]):
         size += content.size
         if size > BYTES:
             break
