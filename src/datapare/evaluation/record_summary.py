@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Dynamics, Provenance
+from datapare.artifacts import Dynamics
 
 Floats = NDArray[np.float64]
 LEARNED = 0.1  # of the way from chance to always right: below, a model has hardly learned
@@ -117,31 +117,6 @@ def class_counts(label: NDArray[np.int64], mask: NDArray[np.bool_], n_classes: i
     whole = np.bincount(label[known], minlength=size)
     kept = np.bincount(label[known & mask], minlength=size)
     return np.stack([whole, kept], axis=1).astype(np.int64)  # (K, 2)
-
-
-def lineage(provenance: Provenance) -> list[Provenance]:
-    """The recipes that led to an artefact, oldest first, each once.
-
-    >>> [r.method for r in lineage(Provenance(method="beta", parents=(Provenance(method="dual"),)))]
-    ['dual', 'beta']
-    """
-    steps: list[Provenance] = []
-    for parent in provenance.parents:
-        steps += [step for step in lineage(parent) if step not in steps]
-    return [*steps, provenance]
-
-
-def percent(fraction: float) -> str:
-    """A fraction as "30 %": three digits, more where rounding would claim all or nothing.
-
-    >>> percent(0.3), percent(1 / 3), percent(0.99999), percent(1)
-    ('30 %', '33.3 %', '99.999 %', '100 %')
-    """
-    for digits in range(3, 9):
-        text = f"{100 * fraction:.{digits}g}"
-        if float(text) < 100 or fraction >= 1:
-            break
-    return f"{text} %"
 
 
 def names_of(count: int, names: Sequence[str]) -> list[str]:

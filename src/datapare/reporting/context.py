@@ -12,6 +12,7 @@ from datapare.artifacts import Comparison, Dynamics, Scores, Subset
 from datapare.evaluation.arms import Arm, arms, find_arm
 from datapare.evaluation.costs import Cost, scoring_cost
 from datapare.evaluation.record_summary import Floats, moments
+from datapare.evaluation.verdicts import NOT_COMPARED, Verdict, verdict
 from datapare.reporting.gallery import ExampleStatistics, Gallery, galleries, sample
 from datapare.reporting.projection import principal_components
 
@@ -110,6 +111,14 @@ class ReportContext:
     def arm(self) -> int | None:
         """The position of the arm that was trained on this subset, found by its digest; None where there is none."""
         return None if self.comparison is None else find_arm(self.comparison, self.subset)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """What the comparison shows about this subset."""
+        if self.comparison is None:
+            return NOT_COMPARED
+        margin = self.within / 100
+        return verdict(self.comparison, self.subset, margin=margin, dynamics=self.dynamics, scores=self.scores)
 
     @cached_property
     def scoring_cost(self) -> Cost:

@@ -35,6 +35,27 @@ def accuracy(rows: Sequence[Arm]) -> Markup:
     return svg.strips(marks, x, label="Accuracy of each arm with its 95 % interval; the table above has the numbers")
 
 
+def frontier(rows: Sequence[Arm], scoring: float, shortened: float) -> Markup:
+    """Chart the accuracy of each arm against the epochs of one full training, `scoring` epochs included for subsets."""
+    spent = [
+        row.epochs / shortened + (scoring if row.role == "subset" and np.isfinite(scoring) else 0.0) for row in rows
+    ]
+    shown = [(cost, row) for cost, row in zip(spent, rows, strict=True) if np.isfinite([cost, row.accuracy.mean]).all()]
+    costs = np.array([cost for cost, _ in shown])
+    ends = 100 * np.array([row.accuracy for _, row in shown]).reshape(-1, 3)  # mean, low, high
+    x = Axis(0, 1.15 * float(costs.max(initial=1.0)), "full-dataset epochs of one training with the full schedule")
+    y = _around(ends.ravel(), "accuracy on held-out examples, %")
+    best = [i for i in np.argsort(costs, kind="stable") if not (ends[(costs < costs[i]), 0] >= ends[i, 0]).any()]
+    marks = [svg.line(x.place(costs[best]), y.place(ends[best, 0]), "quiet dotted")]
+    labels = []
+    for (cost, row), (mean, low, high) in zip(shown, ends, strict=True):
+        css, at = "kept" if row.role == "subset" else "quiet", x.place([cost, cost])
+        marks += [svg.line(at, y.place([low, high]), f"{css} thin")] if np.isfinite([low, high]).all() else []
+        marks += svg.points(at[:1], y.place([mean]), f"{css} mean")
+        labels.append((at[0], y.place([mean])[0], row.name))
+    return svg.plot(marks, x, y, label="Accuracy of each arm against its cost", height=260, labels=labels)
+
+
 def data_map(mean: Floats, deviation: Floats, mask: Mask, reach: float | None = None) -> Markup:
     """Chart examples as points: x is the standard deviation, y the mean of the label's probability over epochs."""
     x, y = map_axes(deviation if reach is None else np.array([reach]))

@@ -12,13 +12,13 @@ from markupsafe import Markup, escape
 from datapare.artifacts import Comparison, Dynamics, Scores, Subset, check_same_dataset
 from datapare.errors import MismatchError
 from datapare.evaluation.arms import points
-from datapare.evaluation.verdicts import NOT_COMPARED, verdict
+from datapare.evaluation.costs import duration
 from datapare.reporting.context import ReportContext
 from datapare.reporting.document import Report
 from datapare.reporting.explorer import explorer
 from datapare.reporting.glossary import glossary
 from datapare.reporting.sections import build_sections, folders
-from datapare.reporting.text import duration, lineage, percent, visible
+from datapare.reporting.text import lineage, percent, visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -85,9 +85,7 @@ def headline(context: ReportContext) -> dict[str, object]:
     return {
         "sentence": f"Kept {len(subset):,} of {subset.total:,} examples ({percent(subset.keep)})",
         "facts": {name: fact for name, fact in facts.items() if fact},
-        "verdict": NOT_COMPARED
-        if context.comparison is None
-        else verdict(context.comparison, subset, dynamics=context.dynamics, scores=context.scores),
+        "verdict": context.verdict,
     }
 
 

@@ -61,6 +61,7 @@ def round_ticks(low: float, high: float, count: int = 6) -> tuple[tuple[float, s
 def plot(
     marks: Iterable[str], x: Axis, y: Axis, *, label: str, height: int = 320, legend: Sequence[tuple[str, str]] = (),
     interactive: str = "",
+    labels: Sequence[tuple[float, float, str]] = (),
 ) -> Markup:  # fmt: skip
     """Return a chart of `marks` over two axes.
 
@@ -71,12 +72,14 @@ def plot(
         label: What the chart shows, for screen readers.
         height: Height of the plot area in CSS pixels.
         legend: Pairs of (class, name).
+        labels: Texts beside placed coordinates (x, y, text).
         interactive: Name of the map that the page's script attaches to, if any.
     """
     grid = [f'<path class="grid" d="M{p:.1f} 0V{SIZE}"/>' for p in x.place([v for v, _ in x.labels])]
     grid += [f'<path class="grid" d="M0 {SIZE - p:.1f}H{SIZE}"/>' for p in y.place([v for v, _ in y.labels])]
     ticks = [_span("tick x", "left", x.place([v])[0], text) for v, text in x.labels]
     ticks += [_span("tick y", "top", SIZE - y.place([v])[0], text) for v, text in y.labels]
+    ticks += [_beside(*place) for place in labels]
     keys = "".join(f'<li class="{css}">{_text(name)}</li>' for css, name in legend)
     legend_list = f'<ul class="legend">{keys}</ul>' if keys else ""
     name = f' data-map="{_text(interactive)}"' if interactive else ""
@@ -148,6 +151,11 @@ def cell(x: float, y: float, width: float, height: float, style: str, title: str
 
 def _span(css: str, side: str, place: float, text: str) -> str:
     return f'<span class="{css}" style="{side}:{place / 10:.2f}%">{_text(text)}</span>'
+
+
+def _beside(x: float, y: float, text: str) -> str:
+    side = f"right:{100 - x / 10:.2f}%" if x > SIZE / 2 else f"left:{x / 10:.2f}%"
+    return f'<span class="beside name" style="{side};top:{100 - y / 10:.2f}%">{_text(text)}</span>'
 
 
 def _text(text: str) -> str:

@@ -1,6 +1,5 @@
-"""Numbers and names as text: percentages, durations, the steps of a provenance, names with nothing hidden in them."""
+"""Numbers and names as text: percentages, the steps of a provenance, names with nothing hidden in them."""
 
-import math
 import unicodedata
 
 from datapare.artifacts import Provenance
@@ -19,19 +18,6 @@ def percent(fraction: float) -> str:
         if float(text) < 100 or fraction >= 1:
             break
     return f"{text} %"
-
-
-def duration(seconds: float) -> str:
-    """Format seconds in a readable unit.
-
-    >>> duration(0.31), duration(43), duration(-150), duration(9_000)
-    ('0.3 s', '43 s', '−2.5 min', '2.5 h')
-    """
-    if not math.isfinite(seconds):
-        return "–"
-    sign, size = "−" if seconds < 0 else "", abs(seconds)
-    value, unit = (size, "s") if size < 90 else (size / 60, "min") if size < 5400 else (size / 3600, "h")
-    return f"{sign}{value:,.{1 if value < 10 else 0}f} {unit}"
 
 
 def lineage(provenance: Provenance) -> list[Provenance]:

@@ -1,5 +1,7 @@
 """Whether the subset is better than as many random examples: the arms of a comparison."""
 
+import math
+
 from datapare.evaluation.arms import worst_class
 from datapare.reporting import figures, tables
 from datapare.reporting.context import ReportContext
@@ -11,6 +13,7 @@ def build(context: ReportContext) -> Section | None:
     compared = context.comparison
     if compared is None:
         return None
+    once = context.scoring_cost.epochs
     return Section(
         "Comparison with random",
         {
@@ -21,8 +24,12 @@ def build(context: ReportContext) -> Section | None:
             "budget": compared.budget,
             "shortened": compared.shortened,
             "classes": any(arm.worst_class for arm in context.arms),
+            "scored": math.isfinite(once),
             "groups": tables.groups(compared),
         },
-        {"accuracy": figures.accuracy(context.arms)},
+        {
+            "accuracy": figures.accuracy(context.arms),
+            "frontier": figures.frontier(context.arms, once, compared.shortened),
+        },
         ("arm", "random", "95 % interval", "epoch", f"equal {compared.budget}"),
     )

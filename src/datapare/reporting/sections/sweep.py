@@ -14,10 +14,12 @@ def build(context: ReportContext) -> Section | None:
     if sweep is None or place is None or not (tried := sizes(sweep, context.scoring_cost)):
         return None
     full = arms(sweep)[place].accuracy
+    advice = advise(sweep, margin=context.within / 100, dynamics=context.dynamics, scores=context.scores)
     return Section(
         "Sweep over keep fractions",
         {
-            "advice": advise(sweep, margin=context.within / 100, dynamics=context.dynamics, scores=context.scores),
+            "outcome": advice.outcome,
+            "advice": advice.text.removesuffix(context.verdict.note),  # said once, at the top
             "sizes": tried,
             "full": full,
             "seeds": sweep.seeds,
