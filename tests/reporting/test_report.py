@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import unicodedata
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,7 +22,7 @@ from datapare.data import open_dataset
 from datapare.errors import MismatchError
 from datapare.evaluation.record_summary import moments
 from datapare.evaluation.statistics import mean_interval, paired_interval
-from datapare.evaluation.verdicts import verdict
+from datapare.evaluation.verdicts import SPLIT, verdict
 from datapare.methods.select.beta import beta_parameters
 from datapare.reporting import sections
 from datapare.reporting.context import ReportContext
@@ -340,9 +341,14 @@ def test_the_comparison_table_holds_the_intervals():
     first, second, third = table_in(page, 'id="arms"')
     assert first[:3] == ["dual+top keep 20", "20", f"{100 * own.mean:.2f} ± {100 * (own.high - own.mean):.2f}"]
     assert first[3] == f"+{100 * mean:.2f} (+{100 * low:.2f} to +{100 * high:.2f})"
-    assert first[4:] == ["10.0", "10 min"]
-    assert (second[3], third[3]) == ("–", "–")
-    (chart,) = charts_in(page, "comparison")
+    mean, low, high = paired_interval(method, (0.9, 0.9, 0.9))
+    assert first[4] == f"{100 * mean:.2f} ({100 * low:.2f} to {100 * high:.2f})".replace("-", "−")
+    assert first[5:] == ["10.0", "10 min"]
+    assert (second[3], third[3], third[4]) == ("–", "–", "–")
+    chart, frontier = charts_in(page, "comparison")
+    np.testing.assert_allclose(frontier.dots("kept mean"), [[10 + 6, 81]], atol=0.02)  # 6 epochs of scoring
+    np.testing.assert_allclose(frontier.dots("quiet mean"), [[10, 71], [30, 90]], atol=0.02)
+    np.testing.assert_allclose(frontier.line("quiet dotted"), [[10, 71], [16, 81], [30, 90]], atol=0.02)
     assert chart.dots("kept seed")[:, 0].round(2).tolist() == [80, 82, 81]
     assert chart.dots("quiet seed")[:, 0].round(2).tolist() == [70, 71, 72, 90, 90, 90]
     assert chart.dots("kept mean")[:, 0].round(2).tolist() == [81]
@@ -368,6 +374,20 @@ def test_the_verdict_is_honest(method, random, outcome, words):
     assert words in said.text
     page = report(Subset(np.arange(20), 60), comparison=compared)
     assert words in text_of(re.search(r'<div class="verdict.*?</div>', page, re.DOTALL)[0])
+
+
+def test_the_verdict_comes_first_in_three_sentences_and_a_split_is_mentioned_once():
+    made = everything() | {"within": 12.0}
+    made["comparison"] = replace(made["comparison"], held_out="split")
+    page = page_of(**made, sweep=made["comparison"])
+    first = re.findall(r"<p>(.*?)</p>", re.search(r'id="verdict">(.*?)</div>', page, re.DOTALL)[1])
+    assert [sentence.split(" (")[0] for sentence in first[:2]] == [
+        "Better than as many random examples", "As good as training on everything, within 12 points"
+    ]  # fmt: skip
+    assert first[2].startswith("Scoring and selection have paid for themselves")
+    assert first[3:] == [SPLIT]
+    assert page.count(SPLIT) == 1
+    assert "do not prune" not in page
 
 
 def test_without_a_comparison_the_page_says_that_nothing_is_proven():
@@ -414,7 +434,7 @@ def test_two_seeds_show_no_interval():
     page = report(Subset(np.arange(20), 60), comparison=comparison((0.8, 0.9), (0.7, 0.7)))
     first = table_in(page, 'id="arms"')[0]
     assert first[2:4] == ["85.00", "+15.00 (no interval)"]
-    assert 'class="line' not in section_in(page, "comparison")
+    assert 'class="line' not in charts_in(page, "comparison")[0].html
 
 
 def test_the_class_that_loses_most_is_named():

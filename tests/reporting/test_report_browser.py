@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datapare.artifacts import Comparison, Dynamics, Provenance, Scores, Subset
+from datapare.artifacts import Comparison, Dynamics, Provenance, Scores, Subset, subset_digest
 from datapare.data import open_dataset
 from datapare.reporting import report
 
@@ -46,31 +46,32 @@ def browser(tmp_path_factory):
     started.quit()
 
 
-def hostile_nouns(folder):
-    """Artefacts whose every name is an attack."""
+def hostile_nouns(folder, attack=ATTACK):
+    """Artifacts whose every name is an attack."""
     path = folder / "people.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["id", f"age{ATTACK}", "colour", "label"])
-        writer.writerows([f"{i}{ATTACK}", 20 + i, ATTACK, f"{i % 2}{ATTACK}"] for i in range(N))
+        writer.writerow(["id", f"age{attack}", "colour", "label"])
+        writer.writerows([f"{i}{attack}", 20 + i, attack, f"{i % 2}{attack}"] for i in range(N))
     data = open_dataset(path, id="id", kind="table")
     rng = np.random.default_rng(0)
     p = rng.uniform(0.05, 0.95, (5, N)).astype(np.float32)
     p[1, :6] = np.nan
-    provenance = Provenance("record", ATTACK, {ATTACK: ATTACK, "epochs": 5}, 0, ATTACK, {ATTACK: ATTACK})
+    provenance = Provenance("record", attack, {attack: attack, "epochs": 5}, 0, attack, {attack: attack})
     channels = {"target_prob": p, "margin": np.log(p / (1 - p))}
     arrays = {"embedding": rng.normal(size=(N, 4)), "logit_mean": rng.normal(size=(N, 2))}
     d = Dynamics(channels, data.label, arrays, classes=data.classes, provenance=provenance)
-    s = Scores(rng.uniform(size=N), provenance=Provenance("score", ATTACK, parents=(provenance,)))
+    s = Scores(rng.uniform(size=N), provenance=Provenance("score", attack, parents=(provenance,)))
     chosen = Subset(
         np.arange(0, N, 3), N, provenance=Provenance("select", "beta", {"c_d": 4.0}, 0, parents=(s.provenance,))
     )
     accuracy = np.array([[0.8, 0.82, 0.81], [0.7, 0.71, 0.69], [0.9, 0.9, 0.91]])
-    names = (f"dual+beta {ATTACK}", "random", "full")
+    names = (f"dual+beta {attack}", "random", "full")
     compared = Comparison(
-        names, (0, 1, 2), accuracy, [20, 20, 60], 30 * accuracy, 60 * accuracy, ("subset", "random", "full")
-    )
-    return chosen, {"scores": s, "dynamics": d, "data": data, "comparison": compared, "title": ATTACK}
+        names, (0, 1, 2), accuracy, [20, 20, 60], 30 * accuracy, 60 * accuracy, ("subset", "random", "full"),
+        subset_digest=(subset_digest(chosen), "", ""),
+    )  # fmt: skip
+    return chosen, {"scores": s, "dynamics": d, "data": data, "comparison": compared, "title": attack}
 
 
 @pytest.fixture(scope="module")
@@ -156,16 +157,15 @@ def test_the_console_stays_silent(opened):
 
 
 def test_every_figure_is_drawn(opened):
-    assert [count(opened, f"#{name} .chart") for name in ("comparison", "data_map", "embedding_map", "scores")] == [
-        1
-    ] * 4
+    drawn = [count(opened, f"#{name} .chart") for name in ("comparison", "data_map", "embedding_map", "scores")]
+    assert drawn == [2, 1, 1, 1]
     drawn = opened.execute_script("""
         return [...document.querySelectorAll(".chart svg")].map((svg) => {
             const {width, height} = svg.getBoundingClientRect();
             return width > 100 && height > 20 && svg.querySelectorAll("path, rect").length > 0;
         });
     """)
-    assert len(drawn) == 3 + 2 + 2 + 3  # a strip an arm; each map has a layer above it
+    assert len(drawn) == 3 + 1 + 2 + 2 + 3  # a strip an arm; each map has a layer above it
     assert all(drawn)
 
 
@@ -200,7 +200,13 @@ def test_pointing_at_an_example_shows_it(page):
 def test_a_click_opens_the_card_of_the_example(page, name):
     from selenium.webdriver import ActionChains, Keys
 
-    x, y = at_point(page, name, 7)
+    i = page.execute_script("""
+        const points = document.querySelector(`[data-map="${arguments[0]}"]`).points;
+        const apart = (a, b) => Math.hypot(points[a][0] - points[b][0], points[a][1] - points[b][1]);
+        const room = (a) => Math.min(...known.filter((b) => b !== a).map((b) => apart(a, b)));
+        return known.filter((a) => !data.kept[a]).sort((a, b) => room(b) - room(a))[0];
+    """, name)  # fmt: skip
+    x, y = at_point(page, name, i)
     ActionChains(page).move_to_element_with_offset(plot_of(page, name), x, y).click().perform()
     card = page.find_element("id", "card")
     assert card.is_displayed()
@@ -211,9 +217,9 @@ def test_a_click_opens_the_card_of_the_example(page, name):
         )
     )
     held = page.execute_script(
-        "return {score: data.score[7], rank: data.rank[7], predicted: data.predicted[7], mean: data.mean[7]}"
+        "return Object.fromEntries(['score', 'rank', 'predicted', 'mean'].map(k => [k, data[k][arguments[0]]]))", i
     )
-    assert facts["label"] == f"1{ATTACK}"
+    assert facts["label"] == f"{i % 2}{ATTACK}"
     assert facts["predicted"] == f"{held['predicted']}{ATTACK}"
     assert facts["subset"] == f"dropped, not chosen by beta: score rank {held['rank']} of {N}"
     assert float(facts["score"]) == pytest.approx(held["score"], rel=0.01)
@@ -357,10 +363,13 @@ def test_the_picture_is_not_blank(opened, scheme):
         assert (np.abs(pixels - np.array(colour)).sum(axis=2) < 40).sum() > 50
 
 
-def test_a_printed_report_leaves_no_page_half_empty(opened):
+def test_a_printed_report_leaves_no_page_half_empty(browser, tmp_path):
     from pypdfium2 import PdfDocument
 
-    printed = opened.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
+    chosen, artifacts = hostile_nouns(tmp_path, attack="")
+    browser.get(report(chosen, **artifacts).save(tmp_path / "report.html").as_uri())
+    wait_until_live(browser)
+    printed = browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
     pages = [page.render(scale=0.5).to_numpy().min(axis=2) for page in PdfDocument(base64.b64decode(printed["data"]))]
     assert len(pages) >= 2
     for page in pages[:-1]:
