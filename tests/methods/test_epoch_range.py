@@ -20,5 +20,5 @@ def test_epochs_first_and_count_choose_rows():
 @pytest.mark.parametrize(("first", "count"), [(5, None), (4, 2), (-6, None), (-1, 2), (0, 0), (2, -1)])
 def test_epochs_that_were_not_recorded_are_refused(first, count):
     wanted = "all epochs" if count is None else f"{count} epochs"
-    with pytest.raises(InputError, match=f"^{wanted} from epoch {first} on were asked for, but epochs 0 to 4 were"):
+    with pytest.raises(InputError, match=f"^{wanted} from epoch {first} on were requested, but epochs 0 to 4 were"):
         chosen_epochs(np.zeros((5, 1)), first, count)

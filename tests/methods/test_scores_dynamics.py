@@ -157,7 +157,7 @@ def test_el2n_variants_of_released_codes(params, rows):
 
 
 def test_el2n_says_what_to_do_when_the_record_is_too_short():
-    with pytest.raises(InputError, match="1 epochs from epoch 20 on were asked for, but epochs 0 to 4 were recorded"):
+    with pytest.raises(InputError, match="1 epochs from epoch 20 on were requested, but epochs 0 to 4 were recorded"):
         score("el2n", ERROR, first=20, count=1)
 
 

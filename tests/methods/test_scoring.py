@@ -64,7 +64,7 @@ def test_what_has_no_common_mean_is_refused():
     record = make_record()
     one = dp.score(record, "el2n")
     for other in (dp.score(record, "el2n", count=3), dp.score(record, "dual")):
-        with pytest.raises(dp.InputError, match="different methods or knobs"):
+        with pytest.raises(dp.InputError, match="different methods or parameters"):
             dp.average_scores([one, other])
     with pytest.raises(MismatchError, match="different datasets"):
         dp.average_scores([one, dp.score(make_record(count=50), "el2n")])

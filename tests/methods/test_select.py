@@ -176,7 +176,8 @@ DEFAULTS = {
 
 @pytest.mark.parametrize("name", names("select"))
 def test_default_knobs(name):
-    assert check_params(find("select", name), {}) == DEFAULTS[name]
+    epochs = {"first": 0, "count": None} if find("select", name).reads_epochs else {}
+    assert check_params(find("select", name), {}) == {**epochs, **DEFAULTS[name]}
 
 
 def test_beta_parameters_default_to_total_15_and_c_d_4():
@@ -469,6 +470,6 @@ def test_a_record_of_augmented_inputs_has_the_published_c_d(augment, observed, p
     score, prob = uneven(3000)
     provenance = dp.Provenance("record", "resnet8", {"augment": augment})
     dynamics = dp.Dynamics({"target_prob": prob[None]}, np.zeros(3000, int), observed=observed, provenance=provenance)
-    c_d = dp.select(dp.Scores(score), "beta", keep=0.5, dynamics=dynamics).provenance.params["c_d"]
+    c_d = dp.select(dp.Scores(score), "beta", keep=0.5, dynamics=dynamics, balance=None).provenance.params["c_d"]
     assert (c_d == 4) == published
     assert 0 < c_d <= 4

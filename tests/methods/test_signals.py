@@ -6,7 +6,7 @@ import pytest
 import datapare as dp
 from datapare.cli import app
 from datapare.errors import InputError
-from datapare.methods.signals import recorded_pass_note
+from datapare.methods.binding import recorded_pass_note
 
 
 def record_of(observed):

@@ -153,6 +153,26 @@ def test_infobatch_keeps_what_it_never_saw():
     assert weight.tolist() == [1, 2, 2, 1]
 
 
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 99), drop=st.floats(0, 0.95))
+def test_the_released_count_of_infobatch_is_exact(seed, drop):
+    loss = np.random.default_rng(seed).random(101)
+    below = loss < loss.mean() - 1e-6
+    index, weight = thin(loss, np.random.default_rng(seed), drop=drop, exact=True)
+    kept = np.isin(np.arange(101), index)
+    assert kept[~below].all()
+    assert kept[below].sum() == int((1 - drop) * below.sum() + 1e-9)
+    np.testing.assert_allclose(weight, np.where(below, 1 / (1 - drop), 1), rtol=1e-6)
+
+
+def test_the_floor_of_infobatch_bounds_what_is_dropped():
+    sampler = dp.online.infobatch(range(1000), epochs=8, drop=0.99, floor=0.1, exact=True)
+    sampler.observe(range(1000), np.zeros((1000, 1000), dtype=np.float32) + np.diag(np.arange(1000) < 900) * 5.0)
+    sampler.end_epoch()
+    assert len(sampler.index) == 90 + 100
+    assert sampler.weight([0]).item() == pytest.approx(10)
+
+
 def test_infobatch_ends_on_everything():
     sampler = dp.online.infobatch(range(4), epochs=16, drop=0.9)
     sizes = []
@@ -182,7 +202,7 @@ def test_dual_switch_chooses_what_the_offline_line_chooses_from_the_same_record(
             recorder.end_epoch()
         dynamics = recorder.dynamics()
     scores = dp.score(dynamics, "dual", window=4)
-    subset = dp.select(scores, "beta", keep=0.3, seed=7, dynamics=dynamics, **{"c_d": 4.0, **params})
+    subset = dp.select(scores, "beta", keep=0.3, seed=7, dynamics=dynamics, **{"c_d": 4.0, "balance": None, **params})
     for _ in range(6, 9):
         assert sampler.index.tolist() == subset.index.tolist()
         sampler.observe(sampler.index, rng.normal(size=(24, 4)))

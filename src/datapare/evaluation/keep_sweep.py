@@ -30,9 +30,9 @@ from datapare.evaluation.comparison import (
 )
 from datapare.evaluation.experiment import ExperimentSetup, groups_of, holdout, prepare_experiment
 from datapare.methods.registry import check_params, find
-from datapare.methods.selection import Balance, select
+from datapare.methods.selection import select
 from datapare.methods.signals import source_of
-from datapare.options import RetrainOptions, resolve
+from datapare.options import Balance, RetrainOptions, resolve
 
 ParamValues = tuple[str, tuple[float, ...]]  # name of a parameter of the rule and the values to try
 

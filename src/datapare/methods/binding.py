@@ -1,7 +1,7 @@
 """Binding: the array of a record that each parameter of a method names."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Dynamics, Scores
 from datapare.errors import InputError, MissingChannelError
-from datapare.methods.registry import Method
+from datapare.methods.epoch_range import epoch_bounds
+from datapare.methods.registry import Method, find
 from datapare.methods.signals import SIGNALS, Signal, how_to_provide
-from datapare.numerics.missing import last_observed
+from datapare.numerics.missing import epoch_mean, last_observed
 
 
 @dataclass(frozen=True)
@@ -21,25 +22,26 @@ class Bound:
     Attributes:
         array: A channel (T, N), or an array (N, …).
         columns: Whether examples are its columns.
+        first: The first epoch that is read; earlier ones only fill missing ones.
         derive: What turns the recorded values into those that the method reads.
         means: Means over epochs (N,), which stand in every epoch for examples that were predicted, not observed.
     """
 
     array: NDArray[Any]
     columns: bool = False
+    first: int = 0
     derive: Callable[[NDArray[Any]], NDArray[Any]] = np.asarray
     means: NDArray[Any] | None = None
 
     def raw(self, start: int, stop: int) -> NDArray[Any]:
         """Return examples start..stop as recorded."""
-        return np.asarray(self.array[:, start:stop] if self.columns else self.array[start:stop])
+        return np.asarray(self.array[self.first :, start:stop] if self.columns else self.array[start:stop])
 
     def part(self, start: int, stop: int) -> NDArray[Any]:
         """Return examples start..stop with missing epochs filled, not yet derived."""
-        raw = self.raw(start, stop)
         if not self.columns:
-            return raw
-        filled = last_observed(raw)
+            return self.raw(start, stop)
+        filled = last_observed(np.asarray(self.array[:, start:stop]))[self.first :]
         return filled if self.means is None else np.where(np.isnan(filled), self.means[start:stop], filled)
 
     def whole(self) -> NDArray[Any]:
@@ -58,8 +60,21 @@ class Bound:
         return self.derive(part)
 
 
-def bind(name: str, method: Method, dynamics: Dynamics | None, scores: Scores | None = None) -> Bound:
+def bind(
+    name: str,
+    method: Method,
+    dynamics: Dynamics | None,
+    scores: Scores | None = None,
+    params: Mapping[str, Any] | None = None,
+) -> Bound:
     """Find the array that a method's parameter names: the scores, the labels, a signal, or one derived from another.
+
+    Args:
+        name: The parameter's name.
+        method: The method.
+        dynamics: The record; None where only scores are there.
+        scores: The scores, for selection rules.
+        params: Parameters of the method, whose `first` and `count` are the epochs that are read of a channel.
 
     Raises:
         MissingChannelError: If there is none; the message says how to provide it.
@@ -81,7 +96,15 @@ def bind(name: str, method: Method, dynamics: Dynamics | None, scores: Scores | 
             f"{method.name} reads {name!r}, which was not recorded (the record holds: {holdings(dynamics)}); "
             f"{how_to_provide(name)}"
         )
-    return found
+    return found if params is None or not method.reads_epochs else _epochs(found, params)
+
+
+def _epochs(bound: Bound, params: Mapping[str, Any]) -> Bound:
+    """The epochs that `first` and `count` name; later ones are not looked at, as if they had not been recorded."""
+    if not bound.columns:
+        return bound
+    first, stop = epoch_bounds(len(bound.array), params["first"], params["count"])
+    return replace(bound, array=bound.array[:stop], first=first)
 
 
 def _channel(name: str, dynamics: Dynamics, scores: Scores | None) -> Bound | None:
@@ -101,6 +124,34 @@ def _derived(signal: Signal, dynamics: Dynamics, scores: Scores | None) -> Bound
     return Bound(array, columns=True, derive=later, means=found.means)
 
 
+def channel_mean(
+    name: str, dynamics: Dynamics, scores: Scores | None = None, *, first: int = 0, count: int | None = None
+) -> NDArray[np.float64] | None:
+    """Return the mean of a channel over epochs (N,), by the rule of all methods: missing epochs are filled.
+
+    Args:
+        name: The channel, such as target_prob.
+        dynamics: The record.
+        scores: Scores that extrapolate completed; their means stand for examples never observed.
+        first: The first epoch that is read.
+        count: How many epochs from there on; None means all.
+
+    Returns:
+        The means, NaN where an example was neither observed nor predicted; None without the channel.
+
+    >>> d = Dynamics({"target_prob": [[0.2, 0.5], [float("nan"), 0.7]]}, [0, 1])
+    >>> channel_mean("target_prob", d).round(2).tolist()
+    [0.2, 0.6]
+    """
+    bound = _channel(name, dynamics, None)
+    if bound is None:
+        return None
+    bound = _epochs(bound, {"first": first, "count": count})
+    mean = epoch_mean(bound.array, first=bound.first)
+    predicted = None if scores is None else scores.means.get(name)
+    return mean if predicted is None else np.where(np.isnan(mean), predicted, mean)
+
+
 def holdings(dynamics: Dynamics) -> str:
     """List the channels and arrays that a record holds, by name.
 
@@ -108,3 +159,31 @@ def holdings(dynamics: Dynamics) -> str:
     'loss'
     """
     return ", ".join([*dynamics.channels, *dynamics.arrays]) or "nothing"
+
+
+def reads_passes_only(method: Method) -> bool:
+    """Return whether all that a method reads are channels of a forward pass over the examples.
+
+    >>> reads_passes_only(find("score", "dual")), reads_passes_only(find("score", "rmd"))
+    (True, False)
+    """
+    return all(name in SIGNALS and SIGNALS[name].depends_on_pass for name in method.reads)
+
+
+def recorded_pass_note(dynamics: Dynamics, method: str) -> str | None:
+    """Return a sentence where the authors of a score recorded another pass than this record holds, else None.
+
+    Raises:
+        InputError: For an unknown method.
+
+    >>> d = Dynamics(channels={"loss": [[0.0, 1.0]]}, label=[0, 1], observed="eval-pass")
+    >>> recorded_pass_note(d, "loss")
+    'note: the authors of loss recorded a train-pass, and this is an eval-pass; the numbers differ.'
+    """
+    found = find("score", method)
+    depends = any(name in SIGNALS and SIGNALS[name].depends_on_pass for name in found.reads)
+    if dynamics.observed == found.spec.observed or not depends:
+        return None
+    names = (found.spec.observed, dynamics.observed)
+    theirs, ours = (f"{'an' if name[0] == 'e' else 'a'} {name}" for name in names)
+    return f"note: the authors of {method} recorded {theirs}, and this is {ours}; the numbers differ."

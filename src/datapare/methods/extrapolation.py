@@ -16,9 +16,10 @@ from datapare.methods.binding import bind
 from datapare.methods.extrapolate.knn import average, nearest
 from datapare.methods.registry import Method, check_params, find
 from datapare.numerics.embeddings import check_finite
-from datapare.numerics.missing import last_observed
+from datapare.numerics.missing import epoch_mean
 from datapare.numerics.neighbors import neighbours
 from datapare.numerics.sampling import draw_fraction, top_positions
+from datapare.options import checked
 
 HELD = 5  # a fifth of the scored examples is held out at a time …
 ENOUGH = 200  # … until so many, or all, have been
@@ -64,6 +65,7 @@ def extrapolate(scores: Scores, dynamics: Dynamics, method: str = "knn", *, seed
     check_same_dataset(scores, dynamics)
     found = find("extrapolate", method)
     values = check_params(found, params)
+    seed = checked("seed", seed, int, least=0)
     score = np.array(scores.score, dtype=np.float64)
     arrays = {name: bind(name, found, dynamics).whole() for name in found.reads if name != "score"}
     _check(score, dynamics, arrays["embedding"])
@@ -179,7 +181,7 @@ def channel_means(
     means: dict[str, NDArray[np.float64]] = {}
     for name, channel in dynamics.channels.items():
         mean = np.full(len(known), np.nan)
-        mean[known] = last_observed(np.asarray(channel[:, known])).mean(axis=0, dtype=np.float64)
+        mean[known] = epoch_mean(np.asarray(channel[:, known]))
         if np.isfinite(mean[known]).all():
             means[name] = mean
     values = np.column_stack(list(means.values())) if means else np.empty((len(known), 0))

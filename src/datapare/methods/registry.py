@@ -14,10 +14,14 @@ from functools import cache
 from importlib import import_module
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from datapare.errors import InputError
-from datapare.methods.spec import MethodSpec
+from datapare.methods.epoch_range import MEANING, PARAMS
+from datapare.methods.signals import SIGNALS
+from datapare.methods.spec import MethodSpec, Range
+from datapare.options import checked
 
 MethodGroup = Literal["score", "select", "extrapolate", "metric", "perturb"]
 METHOD_GROUPS: tuple[MethodGroup, ...] = get_args(MethodGroup)
@@ -26,13 +30,18 @@ NOT_ARRAYS = {"n", "rng"}  # positional parameters that are no arrays
 
 @dataclass(frozen=True)
 class Method:
-    """A method: its function, the arrays it reads, its parameters with defaults, its documentation and its spec."""
+    """A method: its function, the arrays it reads, its parameters with defaults, its documentation and its spec.
+
+    `reads_epochs`: whether it reads channels epoch by epoch; its parameters then include `first` and `count`.
+    """
 
     name: str
     group_name: MethodGroup
     function: Callable[..., Any]
     reads: tuple[str, ...]
     params: Mapping[str, inspect.Parameter]
+    ranges: Mapping[str, Range]
+    reads_epochs: bool
     title: str
     doc: str
     spec: MethodSpec
@@ -53,7 +62,7 @@ class Method:
         'Epochs in each sliding window, at least 2.'
         """
         parts = re.split(r"; (?=\w+: )", self.section("Parameters").rstrip("."))
-        meaning = dict(part.split(": ", 1) for part in parts if part)[param]
+        meaning = {**MEANING, **dict(part.split(": ", 1) for part in parts if part)}[param]
         return f"{meaning[0].upper()}{meaning[1:]}."
 
 
@@ -84,13 +93,20 @@ def find(group_name: MethodGroup, name: str) -> Method:
     module = import_module(f"datapare.methods.{group_name}.{name}")
     function = getattr(module, name)
     parameters = inspect.signature(function).parameters.values()
+    reads = tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in NOT_ARRAYS)
+    epochs = group_name in {"score", "select"} and any(SIGNALS[r].per_epoch for r in reads if r in SIGNALS)
+    own = {p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY}
+    typed = {name: _split(p.annotation) for name, p in own.items()}
+    params = {name: p.replace(annotation=typed[name][0]) for name, p in own.items()}
     doc = inspect.getdoc(module) or ""
     return Method(
         name=name,
         group_name=group_name,
         function=function,
-        reads=tuple(p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD and p.name not in NOT_ARRAYS),
-        params={p.name: p for p in parameters if p.kind is p.KEYWORD_ONLY},
+        reads=reads,
+        params={**params, **{word: p for word, p in PARAMS.items() if epochs and word not in params}},
+        ranges={name: bounds for name, (_, bounds) in typed.items() if bounds is not None},
+        reads_epochs=epochs,
         title=doc.splitlines()[0].partition(": ")[2],
         doc=doc,
         spec=getattr(module, "SPEC", MethodSpec()),
@@ -101,10 +117,10 @@ def check_params(method: Method, params: Mapping[str, Any]) -> dict[str, Any]:
     """Return all parameters of a method: those given, and the defaults of the others.
 
     Raises:
-        InputError: For parameters that are unknown, missing or of another type.
+        InputError: For parameters that are unknown, missing, of another type or out of their range.
 
     >>> check_params(find("score", "dual"), {})
-    {'window': 10}
+    {'window': 10, 'first': 0, 'count': None}
     """
     unknown = sorted(set(params) - set(method.params))
     if unknown:
@@ -117,21 +133,39 @@ def check_params(method: Method, params: Mapping[str, Any]) -> dict[str, Any]:
             raise InputError(
                 f"{method.name} needs the parameter {name}, for which nothing is published: give --{name}."
             )
-        values[name] = _checked(method.name, name, value, parameter.annotation)
+        values[name] = _checked(method, name, value, parameter.annotation)
     return values
 
 
-def _checked(method: str, name: str, value: Any, annotation: Any) -> Any:
-    if get_origin(annotation) is Literal:
-        if value not in get_args(annotation):
-            raise InputError(f"{method}: {name} is one of {', '.join(map(str, get_args(annotation)))}, not {value!r}.")
-        return value
-    wanted = get_args(annotation) or (annotation,)
-    if float in wanted and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, tuple(w for w in wanted if isinstance(w, type))) or (
-        isinstance(value, bool) and bool not in wanted
-    ):
-        kinds = " or ".join(getattr(w, "__name__", str(w)) for w in wanted)
-        raise InputError(f"{method}: {name} is of type {kinds}, not {value!r}.")
-    return value
+def call_params(method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters for the method's function, which gets only the epochs that `first` and `count` name.
+
+    >>> call_params(find("score", "dual"), {"window": 10, "first": 0, "count": 30})
+    {'window': 10}
+    >>> call_params(find("score", "loss"), {"first": -1, "count": None})
+    {'first': 0, 'count': None}
+    """
+    if not method.reads_epochs:
+        return dict(values)
+    own = inspect.signature(method.function).parameters
+    every = {name: parameter.default for name, parameter in PARAMS.items()}
+    return {name: every.get(name, value) for name, value in values.items() if name in own}
+
+
+def _checked(method: Method, name: str, value: Any, annotation: Any) -> Any:
+    plain = checked(f"{name} of {method.name}", value, annotation)
+    bounds = method.ranges.get(name, Range())
+    if isinstance(plain, int | float) and not bounds.holds(plain):
+        raise InputError(f"expected {name} of {method.name} {bounds}, got {value!r}.")
+    return plain
+
+
+def _split(annotation: Any) -> tuple[Any, Range | None]:
+    """A parameter's type without its range, and the range."""
+    if get_origin(annotation) is Annotated:
+        plain, bounds = get_args(annotation)
+        return plain, bounds
+    if get_origin(annotation) not in {Union, UnionType}:
+        return annotation, None
+    parts = [_split(one) for one in get_args(annotation)]
+    return Union[tuple(plain for plain, _ in parts)], next((b for _, b in parts if b is not None), None)  # noqa: UP007

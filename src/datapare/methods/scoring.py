@@ -13,17 +13,28 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Dynamics, Provenance, Scores, check_same_dataset, library_versions
 from datapare.errors import InputError
-from datapare.methods.binding import Bound, bind
-from datapare.methods.registry import check_params, find, names
+from datapare.methods.binding import Bound, bind, reads_passes_only
+from datapare.methods.registry import call_params, check_params, find, names
+from datapare.methods.signals import source_of
 
 BLOCK = 57_344  # columns at a time: below, threads wait for each other; above, windows leave the core's cache
 
 
 def score(dynamics: Dynamics, method: str = "dual", **params: Any) -> Scores:
-    """Turn a record into one score per example, larger = keep first; examples never observed score NaN.
+    """Turn a record into one score per example, larger = keep first.
 
-    Missing epochs take the example's last observed value (numerics.last_observed). Raises MissingChannelError when
-    the record lacks what the method reads, InputError for unknown methods and parameters.
+    Args:
+        dynamics: The record.
+        method: Name of the score.
+        **params: Parameters of the score. Of those that read epochs, `first` is the first that is read (a negative one
+            counts from the end) and `count` how many from there on: count=30 scores a longer record as one of 30.
+
+    Returns:
+        Scores (N,), NaN for examples never observed. Missing epochs take the example's last observed value.
+
+    Raises:
+        MissingChannelError: If the record lacks what the method reads.
+        InputError: For unknown methods, and parameters that are unknown or out of range.
 
     >>> d = Dynamics(channels={"target_prob": [[0.0, 1.0], [1.0, 1.0]]}, label=[0, 1])
     >>> score(d, "dual", window=2).score.round(4).tolist()
@@ -32,8 +43,8 @@ def score(dynamics: Dynamics, method: str = "dual", **params: Any) -> Scores:
     found = find("score", method)
     values = check_params(found, params)
     start = time.perf_counter()
-    bound = [bind(name, found, dynamics) for name in found.reads]
-    result = _run_blocks(partial(found.function, **values), bound, len(dynamics))
+    bound = [bind(name, found, dynamics, params=values) for name in found.reads]
+    result = _run_blocks(partial(found.function, **call_params(found, values)), bound, len(dynamics))
     provenance = Provenance(
         "score", method, values, None, dynamics.provenance.dataset, library_versions(), (dynamics.provenance,)
     )
@@ -59,6 +70,30 @@ def score_all(dynamics: Dynamics, **params: Any) -> tuple[dict[str, Scores], dic
         except InputError as error:
             refused[name] = str(error)
     return scored, refused
+
+
+def check_epochs(method: str, epochs: int, params: Mapping[str, Any]) -> None:
+    """Raise InputError when a score needs more epochs than a record will have, before they are trained.
+
+    >>> check_epochs("dual", 12, {"window": 3})
+    """
+    found = find("score", method)
+    values = check_params(found, params)
+    window = values.get("window")
+    if window is not None and window >= 2 and window > epochs:
+        smaller = f", or pass --window {max(2, epochs // 2)}" if epochs >= 2 else ""
+        raise InputError(
+            f"{method} reads windows of {window} epochs, but {epochs} make the record; "
+            f"record at least {window}{smaller}."
+        )
+    if not reads_passes_only(found):
+        return
+    blank = np.zeros((epochs, 1))
+    dynamics = Dynamics({source_of(name): blank for name in found.reads}, np.zeros(1, dtype=np.int64))
+    try:
+        score(dynamics, method, **values)
+    except InputError as error:
+        raise InputError(f"a record of {epochs} epochs is too short for {method}: {error}") from None
 
 
 def rank_correlation(scored: Mapping[str, Scores]) -> tuple[list[str], NDArray[np.float64]]:

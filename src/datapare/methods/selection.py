@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from datapare.artifacts import Dynamics, Provenance, Scores, Subset, check_same_dataset, library_versions
 from datapare.errors import InputError
 from datapare.methods.binding import bind
-from datapare.methods.registry import Method, check_params, find
-from datapare.numerics.sampling import allot, budget
+from datapare.methods.registry import Method, call_params, check_params, find
+from datapare.numerics.sampling import allot, budget, check_keep
+from datapare.options import Balance, checked
 
-Balance = Literal["proportional", "uniform"]
 Arrays = Mapping[str, NDArray[Any]]
 Chosen = tuple[NDArray[np.int64], NDArray[np.float64] | None]  # sorted positions, and weights where the rule has them
 
@@ -27,7 +27,7 @@ def select(
     keep: float,
     seed: int = 0,
     dynamics: Dynamics | None = None,
-    balance: Balance | None = None,
+    balance: Balance | Literal["auto"] | None = "auto",
     exclude: Sequence[int] | NDArray[np.int64] = (),
     **params: Any,  # of any method: check_params has their types
 ) -> Subset:
@@ -36,10 +36,12 @@ def select(
     Args:
         scores: Scores (N,) of the examples, none of them NaN.
         method: Name of the rule.
-        keep: A fraction in (0, 1], or a count above 1.
+        keep: A float in (0, 1] is a fraction, a whole number a count.
         seed: Seed of the rule's draws.
         dynamics: The record, for rules that read channels, arrays or labels, and for `balance`.
-        balance: Apply the rule inside each class, with budgets proportional to class sizes or as uniform as they allow.
+        balance: Apply the rule inside each class, with budgets proportional to class sizes or as uniform as they allow;
+            None applies it to all examples at once. "auto" is proportional where `dynamics` brings the labels, and None
+            where only scores are given.
         exclude: Positions that are never kept and that the rule does not see; the budget stays that of all examples.
         **params: Parameters of the rule.
 
@@ -57,17 +59,21 @@ def select(
     check_same_dataset(scores, dynamics)
     found = find("select", method)
     values = check_params(found, params)
+    seed = checked("seed", seed, int, least=0)
+    balance = _resolve_balance(balance, dynamics)
     total = len(scores)
+    keep = check_keep(keep)
     count = budget(total, keep)
     _refuse_unscored(scores)
     start = time.perf_counter()
     left = _remaining(total, exclude, count)
-    arrays, columns = _bind_all(found, dynamics, scores)
+    arrays, columns = _bind_all(found, dynamics, scores, values)
     if len(exclude):
         arrays = _take(arrays, columns, left)
     if found.spec.fit_params is not None:
-        values |= found.spec.fit_params(**arrays, n=count, augmented=_augmented(dynamics), **values)
-    run = partial(apply_rule, found, values, rng=np.random.default_rng(seed))
+        given = call_params(found, values)
+        values |= found.spec.fit_params(**arrays, n=count, augmented=_augmented(dynamics), **given)
+    run = partial(apply_rule, found, call_params(found, values), rng=np.random.default_rng(seed))
     if balance is None:
         index, weight = run(arrays, count)
     else:
@@ -133,9 +139,18 @@ def apply_per_class(
     return together[order], np.concatenate(given)[order] if given else None
 
 
-def _bind_all(method: Method, dynamics: Dynamics | None, scores: Scores) -> tuple[Arrays, set[str]]:
+def _resolve_balance(balance: str | None, dynamics: Dynamics | None) -> Balance | None:
+    if balance == "auto":
+        return None if dynamics is None else "proportional"
+    resolved: Balance | None = checked("balance", balance, Balance | None)
+    return resolved
+
+
+def _bind_all(
+    method: Method, dynamics: Dynamics | None, scores: Scores, params: Mapping[str, Any]
+) -> tuple[Arrays, set[str]]:
     """The arrays that a rule reads, and the names of those whose columns are examples."""
-    bound = {name: bind(name, method, dynamics, scores) for name in method.reads}
+    bound = {name: bind(name, method, dynamics, scores, params) for name in method.reads}
     return {name: b.whole() for name, b in bound.items()}, {name for name, b in bound.items() if b.columns}
 
 
@@ -149,7 +164,11 @@ def _remaining(total: int, exclude: Sequence[int] | NDArray[np.int64], count: in
     >>> _remaining(4, [1], 2).tolist()
     [0, 2, 3]
     """
-    left = np.setdiff1d(np.arange(total), np.asarray(exclude, dtype=np.int64))
+    positions = np.asarray(exclude)
+    whole = len(positions) == 0 or np.issubdtype(positions.dtype, np.integer)
+    if positions.ndim != 1 or not whole or (len(positions) and (positions.min() < 0 or positions.max() >= total)):
+        raise InputError(f"exclude lists positions, whole numbers from 0 to {total - 1}, not {exclude!r}.")
+    left = np.setdiff1d(np.arange(total), positions.astype(np.int64))
     if len(left) < count:
         raise InputError(
             f"{count:,} examples are to be kept, but {total - len(left):,} of {total:,} are excluded; keep fewer."

@@ -10,9 +10,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Dynamics
-from datapare.methods.registry import Method, find
-
 Array = NDArray[Any]
 
 
@@ -48,6 +45,11 @@ class Signal:
     def is_channel(self) -> bool:
         """Whether a record holds it epoch by epoch, (T, N)."""
         return self.shape == "T N"
+
+    @property
+    def per_epoch(self) -> bool:
+        """Whether every epoch is observed, so that a method may read some of them."""
+        return self.is_channel and self.origin != "final network"
 
     @property
     def recordable(self) -> bool:
@@ -132,31 +134,3 @@ def how_to_provide(name: str) -> str:
         return f"record it with: datapare record PATH --channel {signal.name}"
     given = signal.how_to_provide if signal else f"Dynamics(…, arrays={{{name!r}: …}})"
     return f"datapare record does not make it: give your own with {given}"
-
-
-def reads_passes_only(method: Method) -> bool:
-    """Return whether all that a method reads are channels of a forward pass over the examples.
-
-    >>> reads_passes_only(find("score", "dual")), reads_passes_only(find("score", "rmd"))
-    (True, False)
-    """
-    return all(name in SIGNALS and SIGNALS[name].depends_on_pass for name in method.reads)
-
-
-def recorded_pass_note(dynamics: Dynamics, method: str) -> str | None:
-    """Return a sentence where the authors of a score recorded another pass than this record holds, else None.
-
-    Raises:
-        InputError: For an unknown method.
-
-    >>> d = Dynamics(channels={"loss": [[0.0, 1.0]]}, label=[0, 1], observed="eval-pass")
-    >>> recorded_pass_note(d, "loss")
-    'note: the authors of loss recorded a train-pass, and this is an eval-pass; the numbers differ.'
-    """
-    found = find("score", method)
-    depends = any(name in SIGNALS and SIGNALS[name].depends_on_pass for name in found.reads)
-    if dynamics.observed == found.spec.observed or not depends:
-        return None
-    names = (found.spec.observed, dynamics.observed)
-    theirs, ours = (f"{'an' if name[0] == 'e' else 'a'} {name}" for name in names)
-    return f"note: the authors of {method} recorded {theirs}, and this is {ours}; the numbers differ."

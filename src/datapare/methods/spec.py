@@ -1,11 +1,48 @@
 """What a method file may declare beside its function."""
 
+import math
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from datapare.artifacts import Observed
+
+
+@dataclass(frozen=True)
+class Range:
+    """The values that a number may have: at least, at most, above; infinity only where it is declared."""
+
+    least: float | None = None
+    most: float | None = None
+    above: float | None = None
+    infinite: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Return whether the value is inside.
+
+        >>> Range(above=0, most=1).holds(1), Range(least=0).holds(-1)
+        (True, False)
+        """
+        return (
+            (self.infinite or math.isfinite(value))
+            and (self.least is None or value >= self.least)
+            and (self.most is None or value <= self.most)
+            and (self.above is None or value > self.above)
+        )
+
+    def __str__(self) -> str:
+        words = {"at least": self.least, "above": self.above, "at most": self.most}
+        return " and ".join(f"{word} {bound:g}" for word, bound in words.items() if bound is not None) or "finite"
+
+
+Count = Annotated[int, Range(least=1)]
+Seed = Annotated[int, Range(least=0)]
+Fraction = Annotated[float, Range(least=0, most=1)]
+Positive = Annotated[float, Range(above=0)]
+NonNegative = Annotated[float, Range(least=0)]
+NonNegativeOrInfinite = Annotated[float, Range(least=0, infinite=True)]
+Ddof = Annotated[int, Range(least=0, most=1)]  # a deviation divides by epochs - ddof
 
 # Parameter values by dataset: for every fraction kept, or by fraction (a float key).
 Presets = Mapping[str, Mapping[Any, Any]]

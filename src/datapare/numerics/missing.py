@@ -3,6 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 
+BLOCK = 65_536  # columns at a time: a copy of the whole record may not fit
+
 
 def last_observed(values: Float[np.ndarray, "T N"]) -> Float[np.ndarray, "T N"]:
     """Fill missing epochs: each NaN takes the example's last observed value, leading ones the first observed.
@@ -21,3 +23,19 @@ def last_observed(values: Float[np.ndarray, "T N"]) -> Float[np.ndarray, "T N"]:
     for row in range(len(filled) - 2, -1, -1):
         np.copyto(filled[row], filled[row + 1], where=np.isnan(filled[row]))
     return filled
+
+
+def epoch_mean(values: Float[np.ndarray, "T N"], *, first: int = 0) -> Float[np.ndarray, " N"]:
+    """Return the mean over epochs in float64, missing epochs filled by last_observed; NaN where never observed.
+
+    Epochs before `first` only fill missing ones.
+
+    >>> epoch_mean(np.array([[0.2, np.nan], [np.nan, np.nan], [0.5, np.nan]])).round(4).tolist()
+    [0.3, nan]
+    """
+    count = values.shape[1]
+    mean = np.empty(count)
+    for start in range(0, count, BLOCK):
+        part = slice(start, start + BLOCK)
+        mean[part] = last_observed(np.asarray(values[:, part]))[first:].mean(axis=0, dtype=np.float64)
+    return mean

@@ -1,5 +1,7 @@
 """Budgets, strata and draws: which positions are taken, and how many."""
 
+import numbers
+
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
@@ -9,25 +11,57 @@ from datapare.errors import InputError
 FRACTION_STREAM = 5  # keeps the draw of a fraction apart from other draws with the same seed
 
 
-def budget(total: int, keep: float) -> int:
-    """Number of examples to keep: a fraction (0, 1] of `total` or a count above 1; the only place that rounds.
+def check_keep(keep: object) -> int | float:
+    """Return how much to keep: a whole number is a count of examples, a float in (0, 1] a fraction of them.
 
-    Fractions are floored after adding 1e-9, so that 0.1 of 50,000 is 5,000 and not 4,999. Raises InputError outside
-    that range, when a fraction keeps nothing, or when a count exceeds the dataset.
+    Raises:
+        InputError: For anything else, such as 30.0, True, NaN or text.
 
-    >>> budget(50_000, 0.1), budget(45_000, 0.7), budget(100, 1.0), budget(100, 30)
-    (5000, 31500, 100, 30)
+    >>> check_keep(1), check_keep(1.0), check_keep(np.float32(0.5))
+    (1, 1.0, 0.5)
     """
-    if isinstance(keep, bool) or not np.isfinite(keep) or keep <= 0:
-        raise InputError(f"keep is a fraction in (0, 1] or a number of examples, not {keep}.")
-    if keep <= 1:
-        count = int(np.floor(keep * total + 1e-9))
-        if count == 0:
-            raise InputError(f"keep {keep:g} of {total:,} examples keeps none; choose at least {1 / total:.2g}.")
-        return count
-    if keep != int(keep) or keep > total:
-        raise InputError(f"keep {keep:g} is neither a fraction in (0, 1] nor a count up to the {total:,} examples.")
-    return int(keep)
+    if isinstance(keep, numbers.Integral) and not isinstance(keep, bool) and keep > 0:
+        return int(keep)
+    if isinstance(keep, numbers.Real) and not isinstance(keep, numbers.Integral) and 0 < float(keep) <= 1:
+        return float(keep)
+    raise InputError(
+        f"keep is a fraction, a float in (0, 1] such as 0.3, or a count, a whole number such as 15000, not {keep!r}."
+    )
+
+
+def parse_keep(text: str) -> int | float:
+    """Return how much to keep from text: digits alone are a count, a number with a point is a fraction.
+
+    Raises:
+        InputError: For anything else.
+
+    >>> parse_keep("0.3"), parse_keep("15000"), parse_keep("1"), parse_keep("1.0")
+    (0.3, 15000, 1, 1.0)
+    """
+    try:
+        return check_keep(int(text) if text.strip().isdecimal() else float(text))
+    except ValueError:
+        return check_keep(text)
+
+
+def budget(total: int, keep: float) -> int:
+    """Return the number of examples to keep, the only place that rounds; `keep` as in check_keep.
+
+    Fractions are floored after adding 1e-9, so that 0.1 of 50,000 is 5,000 and not 4,999.
+
+    Raises:
+        InputError: For a `keep` that is neither, a fraction that keeps nothing, or a count that exceeds the dataset.
+
+    >>> budget(50_000, 0.1), budget(45_000, 0.7), budget(100, 1.0), budget(100, 30), budget(100, 1)
+    (5000, 31500, 100, 30, 1)
+    """
+    keep = check_keep(keep)
+    count = keep if isinstance(keep, int) else int(np.floor(keep * total + 1e-9))
+    if count == 0:
+        raise InputError(f"keep {keep:g} of {total:,} examples keeps none; choose at least {1 / total:.2g}.")
+    if count > total:
+        raise InputError(f"keep {count:,} is more than the {total:,} examples; choose a smaller count or a fraction.")
+    return count
 
 
 def weighted_draw(log_weight: Float[np.ndarray, " N"], n: int, rng: np.random.Generator) -> Int[np.ndarray, " n"]:

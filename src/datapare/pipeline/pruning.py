@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from datapare import storage
-from datapare.artifacts import Dynamics, Scores, Subset
+from datapare.artifacts import Scores, Subset
 from datapare.errors import InputError
 from datapare.methods import extrapolation
-from datapare.methods.registry import check_params, find
+from datapare.methods.binding import channel_mean, recorded_pass_note
+from datapare.methods.registry import find
+from datapare.methods.scoring import check_epochs
 from datapare.methods.selection import select
-from datapare.methods.signals import SIGNALS, reads_passes_only, recorded_pass_note, source_of
+from datapare.methods.signals import SIGNALS, source_of
 from datapare.numerics.sampling import budget
 from datapare.options import Balance, ExportMode, OpenOptions, RecordOptions
 from datapare.pipeline.run_folder import RunFolder, check_free
@@ -116,14 +117,14 @@ def prune(
     folder = Path(out) if out is not None else default_folder(data)
     check_outside(data, folder)
     if not storage.is_finished(folder / "dynamics"):
-        check_enough_epochs(options, planned(data, **recording))
+        check_epochs(options.score, planned(data, **recording), options.score_params)
     report(f"keep {count:,}, drop {len(data) - count:,} of {len(data):,} examples")
     check_free(folder)
     with storage.folder_lock(folder, "working"):
         run = RunFolder.begin(folder, data, open_options or {})
         recorded: RecordOptions = {"seed": seed, "fraction": score_fraction, **recording}
         dynamics = record_into(run, report, progress, **recorded)
-        check_enough_epochs(options, dynamics.epochs)
+        check_epochs(options.score, dynamics.epochs, options.score_params)
         scores = score_into(run, options)
         if note := recorded_pass_note(dynamics, options.score):
             report(note)
@@ -143,7 +144,7 @@ def check_possible(
         )
     options.check()
     if (planned := recording.get("epochs")) is not None:
-        check_enough_epochs(options, planned)
+        check_epochs(options.score, planned, options.score_params)
     return with_needed(options, recording)
 
 
@@ -180,27 +181,6 @@ def default_folder(data: "Dataset") -> Path:
     return Path(f"{Path(data.path).resolve().name.removesuffix('.tar')}.datapare")
 
 
-def check_enough_epochs(options: PruneOptions, epochs: int) -> None:
-    """Raise InputError when the score reads more epochs than the record will have, before they are trained."""
-    method = find("score", options.score)
-    params = check_params(method, options.score_params)
-    window = params.get("window")
-    if window is not None and window < 2:
-        raise InputError(f"{options.score} looks at windows of 2 epochs or more, not {window}.")
-    if window is not None and window > epochs:
-        smaller = f", or pass --window {max(2, epochs // 2)}" if epochs >= 2 else ""
-        raise InputError(
-            f"{options.score} looks at windows of {window} epochs, but {epochs} make the record; "
-            f"record at least {window}{smaller}."
-        )
-    if reads_passes_only(method):
-        blank = np.zeros((epochs, 1))
-        try:
-            method.function(*(blank > 0 if name == "correct" else blank for name in method.reads), **params)
-        except InputError as error:
-            raise InputError(f"a record of {epochs} epochs is too short for {options.score}: {error}") from None
-
-
 def finish(
     run: RunFolder, scores: Scores, options: PruneOptions, keep: float, as_: ExportMode, on_message: Report
 ) -> PruneResult:
@@ -224,27 +204,13 @@ def finish(
         on_message(f"writing the {len(subset):,} kept examples")
         export(data, subset, result.dataset, as_=as_)
     if not result.examples.exists():
-        table = example_table(
-            data, subset, scores=scores, mean_prob=mean_prob(dynamics, scores), why=reasons(scores, subset)
-        )
+        epochs = {word: subset.provenance.params.get(word, usual) for word, usual in (("first", 0), ("count", None))}
+        mean_prob = channel_mean("target_prob", dynamics, scores, **epochs)
+        table = example_table(data, subset, scores=scores, mean_prob=mean_prob, why=reasons(scores, subset))
         write_examples(table, result.examples)
     if not result.report.exists():
         report(subset, scores=scores, dynamics=dynamics, data=data).save(result.report)
     return result
-
-
-def mean_prob(dynamics: Dynamics, scores: Scores) -> NDArray[np.float64] | None:
-    """Return the mean probability of the label over the observed epochs (N,), or the predicted mean where there is one.
-
-    None when it was not recorded.
-    """
-    if "target_prob" not in dynamics.channels:
-        return None
-    channel = np.asarray(dynamics.channels["target_prob"])
-    seen = ~np.isnan(channel)
-    count = seen.sum(axis=0)
-    own = np.where(seen, channel, 0).sum(axis=0, dtype=np.float64) / np.where(count, count, np.nan)
-    return np.where(count > 0, own, scores.means.get("target_prob", np.nan))
 
 
 def reasons(scores: Scores, subset: Subset) -> list[str]:

@@ -13,6 +13,7 @@ from datapare.evaluation.arms import Arm, arms, find_arm
 from datapare.evaluation.costs import Cost, scoring_cost
 from datapare.evaluation.record_summary import Floats, moments
 from datapare.evaluation.verdicts import NOT_COMPARED, Verdict, verdict
+from datapare.methods.binding import channel_mean
 from datapare.reporting.gallery import ExampleStatistics, Gallery, galleries, sample
 from datapare.reporting.projection import principal_components
 
@@ -51,12 +52,12 @@ class ReportContext:
 
     @cached_property
     def mean_prob(self) -> Floats | None:
-        """Mean probability of the label (N,); the predicted one of an example that was never observed."""
-        if self.moments is None:
+        """Mean probability of the label (N,), over the epochs that the rule read and by its rule for missing ones."""
+        if self.dynamics is None:
             return None
-        predicted = {} if self.scores is None else self.scores.means
-        own = self.moments[0]
-        return np.where(np.isnan(own), predicted["target_prob"], own) if "target_prob" in predicted else own
+        params = self.subset.provenance.params
+        first, count = params.get("first", 0), params.get("count")
+        return channel_mean("target_prob", self.dynamics, self.scores, first=first, count=count)
 
     @cached_property
     def margin(self) -> Floats | None:

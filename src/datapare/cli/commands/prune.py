@@ -43,7 +43,8 @@ def prune(
     extrapolate_params: Mapping[str, Any],
 ) -> None:
     """Make a dataset smaller: train briefly, score, select, export and report, in one go."""
-    from datapare.pipeline.pruning import check_enough_epochs, check_possible, prune
+    from datapare.methods.scoring import check_epochs
+    from datapare.pipeline.pruning import check_possible, prune
     from datapare.pipeline.steps import PruneOptions
 
     fraction = parse_keep(keep)
@@ -58,7 +59,7 @@ def prune(
         estimate = estimate_cost(
             path, keep=fraction, score_fraction=score_fraction, seed=seed, open_options=opening, record_options=needed
         )
-        check_enough_epochs(options, estimate.training.epochs)
+        check_epochs(score, estimate.training.epochs, score_params)
         for line in estimate.describe():
             typer.echo(line)
         return

@@ -27,9 +27,8 @@ def score(
     """Turn the record into one score per example; larger is kept first."""
     from datapare import storage
     from datapare.methods import scoring
-    from datapare.methods.binding import holdings
+    from datapare.methods.binding import holdings, recorded_pass_note
     from datapare.methods.registry import find
-    from datapare.methods.signals import recorded_pass_note
     from datapare.pipeline.run_folder import RunFolder, write_score_table
 
     folder = RunFolder.open(run)

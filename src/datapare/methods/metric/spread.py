@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from datapare.errors import InputError
+from datapare.methods.spec import Seed
 from datapare.numerics.embeddings import check_finite, unit_rows
 from datapare.numerics.neighbors import neighbours
 from datapare.numerics.sampling import draw_within
@@ -37,7 +38,7 @@ def spread(
     shots: int = 16,
     aggregate: Literal["mean", "tail"] = "mean",
     metric: Literal["euclidean", "cosine"] = "euclidean",
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> float:
     """Minus the distance of the other examples to a few of each class, aggregated.
 

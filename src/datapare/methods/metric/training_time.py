@@ -29,6 +29,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError
+from datapare.methods.spec import Seed
 from datapare.numerics.embeddings import prediction_error
 
 CURVATURE = {"cross_entropy": 0.5, "squared": 1.0}  # largest second derivative of an example's loss in its logits
@@ -45,7 +46,7 @@ def training_time(
     batch: int = 0,
     objective: Literal["cross_entropy", "squared"] = "cross_entropy",
     at_most: int = 100_000,
-    seed: int = 0,
+    seed: Seed = 0,
 ) -> float:
     """Updates until the linearised network has this training loss; infinity when `at_most` do not suffice.
 

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float
 
 from datapare.errors import InputError
-from datapare.methods.spec import MethodSpec
+from datapare.methods.spec import Ddof, MethodSpec
 from datapare.numerics.windows import windows as each_window
 
 WINDOWS = {"official": (0, 1), "all": (0, 0), "skip-two": (2, 0)}  # windows left out at the start and at the end
@@ -31,7 +31,7 @@ def dyn_unc(
     *,
     window: int = 10,
     windows: Literal["official", "all", "skip-two"] = "all",
-    ddof: int = 1,
+    ddof: Ddof = 1,
 ) -> Float[np.ndarray, " N"]:
     """Deviation of the true-label probability, averaged over sliding windows of epochs.
 

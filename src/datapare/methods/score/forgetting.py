@@ -15,8 +15,12 @@ Released    Data Diet: never_learned=inf. Dataset cartography: 1000. CCS, DUAL a
 import numpy as np
 from jaxtyping import Bool, Float
 
+from datapare.methods.spec import NonNegativeOrInfinite
 
-def forgetting(correct: Bool[np.ndarray, "T N"], *, never_learned: float | None = None) -> Float[np.ndarray, " N"]:
+
+def forgetting(
+    correct: Bool[np.ndarray, "T N"], *, never_learned: NonNegativeOrInfinite | None = None
+) -> Float[np.ndarray, " N"]:
     """Count how often an example turns from right to wrong.
 
     Returns float64 (N,) of whole numbers (unless never_learned is none), larger = forgotten more often = keep first.

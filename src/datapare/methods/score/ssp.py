@@ -18,13 +18,14 @@ import numpy as np
 from jaxtyping import Float
 
 from datapare.errors import InputError
+from datapare.methods.spec import Seed
 from datapare.numerics.embeddings import unit_rows
 
 BLOCK = 8192  # rows at a time: all cosines of 1.28 million examples with 1,000 centroids would take 10 GB
 
 
 def ssp(
-    embedding: Float[np.ndarray, "N d"], *, clusters: int, prefer: Literal["far", "near"] = "far", seed: int = 0
+    embedding: Float[np.ndarray, "N d"], *, clusters: int, prefer: Literal["far", "near"] = "far", seed: Seed = 0
 ) -> Float[np.ndarray, " N"]:
     """Cosine distance to the nearest cluster centroid.
 

@@ -23,7 +23,7 @@ from jaxtyping import Float
 
 from datapare.errors import InputError
 from datapare.methods.epoch_range import chosen_epochs
-from datapare.methods.spec import MethodSpec
+from datapare.methods.spec import Fraction, MethodSpec
 from datapare.numerics.windows import windows
 
 # Fraction kept -> parameters. Unverified ones are the DUAL authors' settings: the fraction of each is inferred
@@ -54,7 +54,7 @@ def tdds(
     kl_step: Float[np.ndarray, "T N"],
     *,
     window: int = 10,
-    decay: float = 0.9,
+    decay: Fraction = 0.9,
     first: int = 0,
     count: int | None = None,
 ) -> Float[np.ndarray, " N"]:

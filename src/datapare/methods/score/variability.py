@@ -15,10 +15,11 @@ import numpy as np
 from jaxtyping import Float
 
 from datapare.errors import InputError
+from datapare.methods.spec import Ddof
 
 
 def variability(
-    target_prob: Float[np.ndarray, "T N"], *, ddof: int = 0, corrected: bool = False
+    target_prob: Float[np.ndarray, "T N"], *, ddof: Ddof = 0, corrected: bool = False
 ) -> Float[np.ndarray, " N"]:
     """Standard deviation of the true-label probability over epochs.
 

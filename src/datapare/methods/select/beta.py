@@ -27,7 +27,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from datapare.errors import InputError
-from datapare.methods.spec import MethodSpec
+from datapare.methods.spec import Count, MethodSpec, NonNegative, Positive
+from datapare.numerics.missing import epoch_mean
 from datapare.numerics.sampling import top_positions, weighted_draw
 
 Column = Float[np.ndarray, " N"]
@@ -52,9 +53,9 @@ def beta(
     n: int,
     rng: np.random.Generator,
     *,
-    c_d: float | None = None,
-    total: float = 15.0,
-    anchor: int = 1,
+    c_d: NonNegative | None = None,
+    total: Positive = 15.0,
+    anchor: Count = 1,
 ) -> Int[np.ndarray, " n"]:
     """Draw n examples by score times a Beta density over mean true-label probability that moves with the ratio.
 
@@ -127,7 +128,7 @@ def fitted_c_d(score: Column, mean_prob: Column, mu: float, n: int, *, total: fl
 
 
 def _start(score: Column, target_prob: Float[np.ndarray, "T N"], anchor: int) -> tuple[Column, float]:
-    mean_prob: Column = np.clip(target_prob.mean(axis=0, dtype=np.float64), CLIP, 1 - CLIP)
+    mean_prob: Column = np.clip(epoch_mean(target_prob), CLIP, 1 - CLIP)
     return mean_prob, float(mean_prob[top_positions(score, anchor)].mean())
 
 

@@ -14,11 +14,12 @@ Ours        The similarity is linear in unit vectors, so both sums are one inner
 import numpy as np
 from jaxtyping import Float, Int
 
+from datapare.methods.spec import NonNegative
 from datapare.numerics.embeddings import unit_rows
 from datapare.numerics.greedy import BatchSource, Values, falling_greedy
 
 
-def graph_cut(embedding: Float[np.ndarray, "N d"], n: int, *, lam: float = 1.0) -> Int[np.ndarray, " n"]:
+def graph_cut(embedding: Float[np.ndarray, "N d"], n: int, *, lam: NonNegative = 1.0) -> Int[np.ndarray, " n"]:
     """Add, n times, the example most similar to all and least similar to the kept, `lam` weighing the first.
 
     Gains only fall, which lets exact picks be made in a small pool. Ties go to the earlier example. Returns sorted

@@ -14,10 +14,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from datapare.errors import InputError
+from datapare.methods.spec import Fraction
 from datapare.numerics.sampling import top_positions
 
 
-def window(score: Float[np.ndarray, " N"], n: int, *, skip: float = 0.05) -> Int[np.ndarray, " n"]:
+def window(score: Float[np.ndarray, " N"], n: int, *, skip: Fraction = 0.05) -> Int[np.ndarray, " n"]:
     """Keep the n highest scores after the first `skip`: a share of the dataset below 1, or a count from 1 up.
 
     The skipped are the hardest, where wrong labels gather. Equal scores: the earlier ranks first. Returns sorted
