@@ -18,7 +18,7 @@ RULES = [
 
 def chosen(name, record, **more):
     scores = dp.Scores(np.ones(COUNT))
-    return dp.select(scores, name, keep=0.2, dynamics=record, balance=None, **more)
+    return dp.select(scores, name, keep=0.2, dynamics=record, **{"balance": None, **more})
 
 
 def test_the_rules_with_weights_are_found_by_their_files():

@@ -1,7 +1,5 @@
 """Budgets, strata and draws: which positions are taken, and how many."""
 
-import numbers
-
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
@@ -20,9 +18,9 @@ def check_keep(keep: object) -> int | float:
     >>> check_keep(1), check_keep(1.0), check_keep(np.float32(0.5))
     (1, 1.0, 0.5)
     """
-    if isinstance(keep, numbers.Integral) and not isinstance(keep, bool) and keep > 0:
+    if isinstance(keep, int | np.integer) and not isinstance(keep, bool) and int(keep) > 0:
         return int(keep)
-    if isinstance(keep, numbers.Real) and not isinstance(keep, numbers.Integral) and 0 < float(keep) <= 1:
+    if isinstance(keep, float | np.floating) and 0 < float(keep) <= 1:
         return float(keep)
     raise InputError(
         f"keep is a fraction, a float in (0, 1] such as 0.3, or a count, a whole number such as 15000, not {keep!r}."
