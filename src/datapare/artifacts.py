@@ -6,16 +6,22 @@ of the dataset, always; a larger score is kept first, always; NaN means *not obs
 
 import hashlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from html import escape
 from importlib.metadata import version
 from itertools import pairwise
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from datapare.errors import InputError, MismatchError
+from datapare.errors import InputError, MismatchError, MissingExtraError
+from datapare.numerics.pictures import histogram_svg, scatter_svg
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
 
 # Which forward pass was recorded: of the update (augmented, train mode); of an evaluation after each epoch; or of the
 # example as it is, through the network as it was before the update.
@@ -61,8 +67,43 @@ class _Recorded:
         warnings.warn("recipe is called provenance since 0.2; the old name goes in 0.3", DeprecationWarning, 2)
         return self.provenance
 
+    def to_pandas(self) -> "pd.DataFrame":
+        """Return one row per example as a data frame; per arm and seed for a comparison."""
+        import pandas as pd
 
-@dataclass(frozen=True, eq=False)
+        return pd.DataFrame(self._columns())
+
+    def to_polars(self) -> "pl.DataFrame":
+        """Return the same rows as `to_pandas` as a polars data frame.
+
+        Raises:
+            MissingExtraError: If polars is not installed.
+        """
+        try:
+            import polars as pl
+        except ImportError as error:
+            raise MissingExtraError("polars", "polars", "to_polars") from error
+
+        return pl.DataFrame({name: np.asarray(values) for name, values in self._columns().items()})
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        raise NotImplementedError
+
+    def _summary(self) -> str:
+        raise NotImplementedError
+
+    def _picture(self) -> str:
+        return ""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._summary()})"
+
+    def _repr_html_(self) -> str:
+        heading = f"<b>{type(self).__name__}</b> {escape(self._summary())}"
+        return f"<div>{heading}<br>{self._picture()}</div>"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Dynamics(_Recorded):
     """What a model predicted for each example, epoch by epoch.
 
@@ -110,8 +151,32 @@ class Dynamics(_Recorded):
         """Number of recorded epochs, T."""
         return next((values.shape[0] for values in self.channels.values()), 0)
 
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """Return a channel (T, N) or an array (N, …) by its name."""
+        try:
+            return self.channels[name] if name in self.channels else self.arrays[name]
+        except KeyError:
+            known = ", ".join([*self.channels, *self.arrays])
+            raise InputError(f"this record has no {name!r}; it has {known}.") from None
 
-@dataclass(frozen=True, eq=False)
+    __iter__ = None  # of what? its examples, its epochs or its channels: say which
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        means = {f"{name}_mean": _over_epochs(values)[0] for name, values in self.channels.items()}
+        return {**_key_column(self.key), "label": self.label, **means}
+
+    def _summary(self) -> str:
+        classes = f", {len(self.classes):,} classes" if self.classes else ""
+        return f"{self.epochs:,} epochs of {len(self):,} examples{classes}: {', '.join([*self.channels, *self.arrays])}"
+
+    def _picture(self) -> str:
+        if "target_prob" not in self.channels:
+            return ""
+        mean, deviation = _over_epochs(self.channels["target_prob"])
+        return scatter_svg(deviation, mean)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Scores(_Recorded):
     """One number per example, larger = keep first; NaN = not scored.
 
@@ -139,8 +204,31 @@ class Scores(_Recorded):
     def __len__(self) -> int:
         return len(self.score)
 
+    def __getitem__(self, i: "int | slice | NDArray[Any]") -> Any:
+        return self.score[i]
 
-@dataclass(frozen=True, eq=False)
+    def __iter__(self) -> Iterator[float]:
+        return iter(self.score.tolist())
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.score, dtype=dtype, copy=copy)
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        predicted = {} if self.predicted is None else {"predicted": self.predicted}
+        return {**_key_column(self.key), "score": self.score, **predicted}
+
+    def _summary(self) -> str:
+        finite = self.score[np.isfinite(self.score)]
+        ends = f", {finite.min():.3g} to {finite.max():.3g}" if len(finite) else ""
+        missing = int(np.isnan(self.score).sum())
+        unscored = f", {missing:,} of them not scored" if missing else ""
+        return f"{len(self):,} examples{unscored}{_by(self.provenance)}{ends}"
+
+    def _picture(self) -> str:
+        return histogram_svg(self.score)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Subset(_Recorded):
     """Which examples stay: sorted unique positions into a dataset of `total` examples.
 
@@ -189,8 +277,34 @@ class Subset(_Recorded):
         mask[self.index] = True
         return mask
 
+    @overload
+    def __getitem__(self, i: int) -> int: ...
+    @overload
+    def __getitem__(self, i: "slice | NDArray[Any]") -> NDArray[np.int64]: ...
+    def __getitem__(self, i: "int | slice | NDArray[Any]") -> "int | NDArray[np.int64]":
+        found = self.index[i]
+        return int(found) if np.ndim(found) == 0 else found
 
-@dataclass(frozen=True, eq=False)
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.index.tolist())
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        return np.array(self.index, dtype=dtype, copy=copy)
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        weight = {} if self.weight is None else {"weight": np.zeros(self.total)}
+        for values in weight.values():
+            values[self.index] = self.weight
+        return {**_key_column(self.key), "kept": self.mask, **weight}
+
+    def _summary(self) -> str:
+        return f"{len(self):,} of {self.total:,} examples{_by(self.provenance)}"
+
+    def _picture(self) -> str:
+        return histogram_svg(self.index)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Comparison(_Recorded):
     """Held-out accuracy of A arms over S seeds, and what each training cost.
 
@@ -276,6 +390,19 @@ class Comparison(_Recorded):
             return None
         return np.unpackbits(self.outcomes[arm], axis=-1, count=self.held_out_count).astype(bool)
 
+    def __len__(self) -> int:
+        return len(self.arms)
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        each = len(self.seeds)
+        wide = {name: getattr(self, name).ravel() for name in ("accuracy", "epochs", "seconds")}
+        long = {"arm": np.repeat(self.arms, each), "role": np.repeat(self.roles, each)}
+        return {**long, "seed": np.tile(self.seeds, len(self.arms)), "examples": np.repeat(self.count, each), **wide}
+
+    def _summary(self) -> str:
+        mean = (f"{name} {100 * values.mean():.2f} %" for name, values in zip(self.arms, self.accuracy, strict=True))
+        return f"{len(self.arms)} arms, {len(self.seeds)} seeds: {', '.join(mean)}"
+
 
 def _baselines(roles: tuple[Role, ...], count: NDArray[np.int64]) -> tuple[int | None, ...]:
     """Return for each subset arm the first random arm with as many examples."""
@@ -283,7 +410,7 @@ def _baselines(roles: tuple[Role, ...], count: NDArray[np.int64]) -> tuple[int |
     return tuple(random.get(int(n)) if role == "subset" else None for role, n in zip(roles, count, strict=True))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Perturbation(_Recorded):
     """What was done to a dataset to make this one of M examples: noise, corruption, a long tail, copies.
 
@@ -307,6 +434,14 @@ class Perturbation(_Recorded):
 
     def __len__(self) -> int:
         return len(self.source)
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        touched = np.zeros(len(self), dtype=bool)
+        touched[self.touched] = True
+        return {"source": self.source, "label": self.label, "touched": touched}
+
+    def _summary(self) -> str:
+        return f"{len(self.touched):,} of {len(self):,} examples touched{_by(self.provenance)}"
 
     def at(self, index: NDArray[np.int64]) -> "Perturbation":
         """Return what was done to the rows at the sorted positions `index`."""
@@ -347,6 +482,20 @@ def check_same_dataset(*artifacts: "Dynamics | Scores | Subset | None") -> None:
                 f"the {_name(one)} and the {_name(other)} describe different examples, or the same in another order; "
                 "make both from the same dataset."
             )
+
+
+def _by(provenance: Provenance) -> str:
+    return f" by {provenance.method}" if provenance.method else ""
+
+
+def _key_column(key: NDArray[np.uint64] | None) -> dict[str, NDArray[Any]]:
+    return {} if key is None else {"key": key}
+
+
+def _over_epochs(channel: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and standard deviation over the observed epochs of a channel (T, N)."""
+    values = np.ma.masked_invalid(np.asarray(channel, dtype=np.float64))
+    return values.mean(axis=0).filled(np.nan), values.std(axis=0, ddof=1).filled(np.nan)
 
 
 def _name(artifact: Dynamics | Scores | Subset) -> str:
