@@ -21,6 +21,9 @@ MAKERS = {
     "infobatch": lambda **given: dp.online.infobatch(LABEL, 8, **given),
     "kakurenbo": lambda **given: dp.online.kakurenbo(LABEL, 8, fraction=0.5, **given),
     "dual_switch": lambda **given: dp.online.dual_switch(LABEL, 8, keep=0.5, after=3, window=3, **given),
+    "orderdp": lambda **given: dp.online.orderdp(LABEL, 8, delta=1.0, **given),
+    "seta": lambda **given: dp.online.seta(LABEL, 8, drop=0.2, **given),
+    "dual_redraw": lambda **given: dp.online.dual_redraw(LABEL, 8, keep=0.5, after=3, window=3, **given),
 }
 each_method = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 
