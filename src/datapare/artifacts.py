@@ -48,6 +48,13 @@ class Provenance:
     parents: tuple["Provenance", ...] = ()
 
 
+def dataset_digest(key: NDArray[np.uint64], label: NDArray[np.int64]) -> str:
+    """Return 32 hex digits that change when any example's key (N,), its label (N,) or the order does."""
+    content = hashlib.blake2b(key.astype("<u8").tobytes(), digest_size=16)
+    content.update(label.astype("<i8").tobytes())
+    return content.hexdigest()
+
+
 def library_versions() -> dict[str, str]:
     """Return the versions of what an artifact's numbers depend on."""
     return {name: version(name) for name in ("datapare", "numpy")}

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sources import CLASSES, FORMATS, LABEL, N, encoded, pixels, put
 
+from datapare.artifacts import dataset_digest
 from datapare.data import open_dataset
-from datapare.data.keys import array_keys, digest, text_keys, unique_keys
+from datapare.data.keys import array_keys, text_keys, unique_keys
 
 
 def shuffled_table(at, columns, order):
@@ -117,7 +118,9 @@ def test_keys_stay_the_same_from_release_to_release(tmp_path):
     assert data.digest == "487efd1eea35561f3cd1a4fe59850285"
     assert f"{array_keys(np.arange(6, dtype=np.float32).reshape(2, 3))[1]:016x}" == "62c7f3782b26ffc1"
     assert f"{text_keys(['ä'])[0]:016x}" == "39a02b5ee2bb4df0"
-    assert digest(np.array([1], np.uint64), np.array([0])) != digest(np.array([1], np.uint64), np.array([1]))
+    assert dataset_digest(np.array([1], np.uint64), np.array([0])) != dataset_digest(
+        np.array([1], np.uint64), np.array([1])
+    )
 
 
 GOLDEN = ["e7a9694d74f58c46", "6d67a85175d7cc26", "cfb5afab45f28d28", "f894d9392edba74e"]

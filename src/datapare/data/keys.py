@@ -68,13 +68,6 @@ def unique_keys(key: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return np.where(occurrence == 0, key, mix(key, occurrence))
 
 
-def digest(key: NDArray[np.uint64], label: NDArray[np.int64]) -> str:
-    """32 hex digits that change when any example, its label or the order does."""
-    content = blake2b(key.astype("<u8").tobytes(), digest_size=16)
-    content.update(label.astype("<i8").tobytes())
-    return content.hexdigest()
-
-
 def mix(one: Any, other: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Hash of two 64-bit numbers, elementwise: the finaliser of SplitMix64 (Steele, Lea, Flood, 2014) on their sum."""
     with np.errstate(over="ignore"):

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Kind, Perturbation, Provenance
+from datapare.artifacts import Kind, Perturbation, Provenance, dataset_digest
 from datapare.data import keys
 from datapare.data.columns import find_id, find_inputs, find_label
 from datapare.data.dataset import BadExample, Dataset, RowNames
@@ -72,14 +72,14 @@ def open_dataset(
         check_classes(data.label, data.classes)
     if found.perturbation is not None:
         return with_perturbation(data, found.perturbation.at(data.row))
-    return replace(data, digest=keys.digest(data.key, data.label))
+    return replace(data, digest=dataset_digest(data.key, data.label))
 
 
 def with_perturbation(data: Dataset, perturbation: Perturbation) -> Dataset:
     """The dataset with what was done to it: touched examples are no longer who they were, whatever their id says."""
     key = data.key.copy()
     key[perturbation.touched] = keys.mix(_provenance_key(perturbation.provenance), key[perturbation.touched])
-    return replace(data, key=key, digest=keys.digest(key, data.label), perturbation=perturbation)
+    return replace(data, key=key, digest=dataset_digest(key, data.label), perturbation=perturbation)
 
 
 def _provenance_key(provenance: Provenance) -> NDArray[np.uint64]:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare.artifacts import dataset_digest
 from datapare.data.dataset import Dataset, RowNames
-from datapare.data.keys import digest
 
 
 def take(data: Dataset, index: NDArray[np.int64]) -> Dataset:
@@ -21,5 +21,5 @@ def take(data: Dataset, index: NDArray[np.int64]) -> Dataset:
     key, label = data.key[index], data.label[index]
     return replace(
         data, rows=data.rows.select(index), label=label, key=key, name=name, row=data.row[index],
-        array=None if data.array is None else data.array[index], bad=(), digest=digest(key, label),
+        array=None if data.array is None else data.array[index], bad=(), digest=dataset_digest(key, label),
     )  # fmt: skip

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Budget
+from datapare.artifacts import Budget, dataset_digest
 from datapare.data import Dataset, Inputs, encode, take
 from datapare.data.dataset import column
-from datapare.data.keys import digest
 from datapare.errors import InputError
 from datapare.evaluation.jobs import Trainer, one_thread, train_builtin, train_user
 from datapare.evaluation.user_training import check_training, code_digest, training_name
@@ -146,7 +145,7 @@ def match_classes(test: Dataset, data: Dataset) -> Dataset:
         )
     renumbered = np.array([number.get(name, -1) for name in test.classes], dtype=np.int64)
     label = renumbered[test.label]
-    return replace(test, label=label, classes=data.classes, digest=digest(test.key, label))
+    return replace(test, label=label, classes=data.classes, digest=dataset_digest(test.key, label))
 
 
 def _split(data: Dataset) -> tuple[NDArray[np.int64], Dataset]:

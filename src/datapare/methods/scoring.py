@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Dynamics, Provenance, Scores, check_same_dataset, library_versions
+from datapare.artifacts import Dynamics, Provenance, Scores, check_same_dataset, dataset_digest, library_versions
 from datapare.errors import InputError
 from datapare.methods.binding import Bound, bind, reads_passes_only
 from datapare.methods.registry import call_params, check_params, find, names
@@ -144,6 +144,8 @@ def average_scores(scores: Sequence[Scores]) -> Scores:
 def reorder(artifact: Dynamics | Scores, key: NDArray[np.uint64]) -> Any:
     """Put a record or scores in the order of another arrangement of the same examples, matched by key.
 
+    Examples that the new arrangement lacks are left out. The record then belongs to the dataset of those keys.
+
     Raises InputError when some examples of the new arrangement are not in the record.
     """
     if artifact.key is None:
@@ -160,13 +162,19 @@ def reorder(artifact: Dynamics | Scores, key: NDArray[np.uint64]) -> Any:
     if isinstance(artifact, Scores):
         predicted = None if artifact.predicted is None else artifact.predicted[position]
         means = {name: values[position] for name, values in artifact.means.items()}
-        return replace(artifact, score=artifact.score[position], predicted=predicted, means=means, key=key)
+        provenance = replace(artifact.provenance, dataset="")  # scores do not hold the labels that a digest needs
+        return replace(
+            artifact, score=artifact.score[position], predicted=predicted, means=means, key=key, provenance=provenance
+        )
+    label = artifact.label[position]
+    provenance = replace(artifact.provenance, dataset=dataset_digest(key, label) if artifact.provenance.dataset else "")
     return replace(
         artifact,
         channels={name: values[:, position] for name, values in artifact.channels.items()},
         arrays={name: values[position] for name, values in artifact.arrays.items()},
-        label=artifact.label[position],
+        label=label,
         key=key,
+        provenance=provenance,
     )
 
 

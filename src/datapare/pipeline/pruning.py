@@ -22,6 +22,7 @@ from datapare.methods.selection import select
 from datapare.methods.signals import SIGNALS, source_of
 from datapare.numerics.sampling import budget
 from datapare.options import Balance, ExportMode, OpenOptions, RecordOptions
+from datapare.pipeline.reuse import NewExamples, adapt, is_reused
 from datapare.pipeline.run_folder import RunFolder, check_free
 from datapare.pipeline.steps import (
     PruneOptions,
@@ -65,6 +66,7 @@ def prune(
     extrapolate_params: Mapping[str, Any] | None = None,
     seed: int = 0,
     as_: ExportMode = "copy",
+    new_examples: NewExamples = "ask",
     open_options: OpenOptions | None = None,
     record_options: RecordOptions | None = None,
     on_message: Report | None = None,
@@ -89,6 +91,8 @@ def prune(
         extrapolate_params: Parameters of that method.
         seed: Seed of the training and of the selection.
         as_: How image files get into the smaller dataset; index writes only lists of what to keep and drop.
+        new_examples: Where the dataset has grown since it was recorded: predict the scores of the new examples, record
+            all again, or refuse and ask which.
         open_options: Options of `open_dataset`.
         record_options: Options of `record`.
         on_message: Receives one line before each step.
@@ -121,6 +125,7 @@ def prune(
     report(f"keep {count:,}, drop {len(data) - count:,} of {len(data):,} examples")
     check_free(folder)
     with storage.folder_lock(folder, "working"):
+        adapt(folder, data, new_examples, report, seed=seed)
         run = RunFolder.begin(folder, data, open_options or {})
         recorded: RecordOptions = {"seed": seed, "fraction": score_fraction, **recording}
         dynamics = record_into(run, report, progress, **recorded)
@@ -128,7 +133,7 @@ def prune(
         scores = score_into(run, options)
         if note := recorded_pass_note(dynamics, options.score):
             report(note)
-        if score_fraction is not None:
+        if score_fraction is not None or (is_reused(dynamics) and np.isnan(scores.score).any()):
             scores = extrapolate_into(run, scores, options, report)
             report(extrapolation.describe_reliability(scores.provenance, count / len(data)))
         return finish(run, scores, options, keep, as_, report)

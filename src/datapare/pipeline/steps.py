@@ -15,6 +15,7 @@ from datapare.evaluation.record_summary import class_counts, learning_curve, nam
 from datapare.methods import extrapolation, scoring
 from datapare.methods.registry import check_params, find
 from datapare.options import Balance, RecordOptions
+from datapare.pipeline.reuse import check_options, is_reused
 from datapare.pipeline.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -66,7 +67,11 @@ def record_into(
         on_message("recording: training briefly")
         for sentence in costly(options.get("channels") or (), len(data.classes)):
             on_message(sentence)
-    dynamics: Dynamics = record(data, out=run.dynamics_path, progress=progress, **options)
+    if finished and is_reused(run.dynamics):
+        check_options(run.dynamics, options)
+        dynamics = run.dynamics
+    else:
+        dynamics = record(data, out=run.dynamics_path, progress=progress, **options)
     if finished:
         on_message("the record is finished; not training again")
     elif options.get("until_stable"):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -32,6 +32,10 @@ def prune(
     extrapolate: Annotated[str | None, Flag(help="What predicts them: knn or gnn.  [default: knn]")] = None,
     as_: As = "copy",
     seed: Annotated[int, Flag(help="Seed of the training and of the selection.", min=0)] = 0,
+    new_examples: Annotated[
+        Literal["ask", "predict", "record"],
+        Flag(help="Examples that were added since the record: predict their scores, or record all again."),
+    ] = "ask",
     dry_run: Annotated[
         bool, Flag("--dry-run", help="Estimate what it would cost, from a few real steps, and stop.")
     ] = False,
@@ -67,7 +71,7 @@ def prune(
         result = prune(
             path, keep=fraction, out=out, score=score, rule=rule, score_params=score_params,
             rule_params=rule_params, **resolve(SelectOptions, selection), score_fraction=score_fraction,
-            extrapolate=extrapolate, extrapolate_params=extrapolate_params, seed=seed, as_=as_, open_options=opening,
+            extrapolate=extrapolate, extrapolate_params=extrapolate_params, seed=seed, as_=as_, new_examples=new_examples, open_options=opening,
             record_options=recording, on_message=typer.echo, progress=progress,
         )  # fmt: skip
     if not result.fresh:

@@ -1,7 +1,7 @@
 """`datapare record`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,6 +19,10 @@ def record(
     fraction: Annotated[
         float | None, Flag(help="Train on so much of every class only; the other scores are to be extrapolated.")
     ] = None,
+    new_examples: Annotated[
+        Literal["ask", "predict", "record"],
+        Flag(help="Examples that were added since the record: predict their scores, or record all again."),
+    ] = "ask",
     seed: Annotated[int, Flag(help="Seed of the training, and of the draw of the fraction.", min=0)] = 0,
     opening: OpenOptions,
     recording: RecordOptions,
@@ -27,6 +31,7 @@ def record(
     from datapare.data import check_outside, open_dataset
     from datapare.methods.extrapolation import check_possible
     from datapare.pipeline.pruning import default_folder
+    from datapare.pipeline.reuse import adapt
     from datapare.pipeline.run_folder import RunFolder, check_free
     from datapare.pipeline.steps import record_into
     from datapare.storage import folder_lock
@@ -38,6 +43,7 @@ def record(
     if fraction is not None:
         check_possible(data.label, fraction, seed)
     with folder_lock(place, "working"), TrainingProgress() as progress:
+        adapt(place, data, new_examples, typer.echo, seed=seed)
         folder = RunFolder.begin(place, data, opening)
         options: RecordOptions = {**recording, "seed": seed, "fraction": fraction}
         dynamics = record_into(folder, typer.echo, progress, **options)

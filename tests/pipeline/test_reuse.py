@@ -1,0 +1,155 @@
+"""A dataset that changed after it was recorded: what is known is used again, what is new is predicted or recorded."""
+
+import shutil
+
+import numpy as np
+import pytest
+from sources import put
+
+import datapare as dp
+from datapare import storage
+from datapare.artifacts import Dynamics
+from datapare.data import open_dataset
+from datapare.errors import InputError, MismatchError
+from datapare.pipeline import pruning, reuse
+
+N = 60
+RNG = np.random.default_rng(0)
+LABEL = np.arange(N) % 2
+X = (RNG.normal(size=(N, 4)) + 2 * LABEL[:, None]).round(3)
+
+
+def rows(order):
+    lines = [",".join(map(str, [f"w{i}", *X[i], LABEL[i]])) for i in order]
+    return "\n".join(["id,a,b,c,d,label", *lines]).encode()
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    """A run folder on 60 rows in order, with its dataset."""
+    place = tmp_path_factory.mktemp("reuse")
+    put(place / "d.csv", rows(range(N)))
+    prune(place)
+    return place
+
+
+@pytest.fixture
+def place(recorded, tmp_path):
+    shutil.copytree(recorded, tmp_path / "copy")
+    run = tmp_path / "copy" / "run"
+    described = storage.read_json(run / "run.json")
+    storage.write_json(run / "run.json", {**described, "path": str(tmp_path / "copy" / "d.csv")})
+    return tmp_path / "copy"
+
+
+def prune(place, **options):
+    said = []
+    result = pruning.prune(
+        place / "d.csv", keep=0.5, out=place / "run", score_params={"window": 2}, record_options={"epochs": 3},
+        open_options={"id": "id"}, on_message=said.append, **options,
+    )  # fmt: skip
+    return result, said
+
+
+def record_of(place):
+    return storage.load(place / "run" / "dynamics")
+
+
+def by_id(dynamics, data):
+    return dict(zip(data.name, np.asarray(dynamics.channels["target_prob"]).T.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("change", ["shuffled", "shrunk"])
+def test_what_is_known_is_not_trained_again(place, change, monkeypatch):
+    before = by_id(record_of(place), open_dataset(place / "d.csv", id="id"))
+    order = RNG.permutation(N) if change == "shuffled" else np.arange(N)[7:]
+    put(place / "d.csv", rows(order))
+    monkeypatch.setattr("datapare.training.record", lambda *_, **__: pytest.fail("trained again"))
+    result, said = prune(place)
+    data = open_dataset(place / "d.csv", id="id")
+    after = by_id(record_of(place), data)
+    assert after == {name: before[name] for name in data.name}
+    assert any("is used again" in line for line in said)
+    kept = (
+        (result.dataset if result.dataset.is_file() else next(result.dataset.rglob("*.csv"))).read_text().splitlines()
+    )
+    assert [line.split(",")[0] for line in kept[1:]] == [data.name[i] for i in result.subset.index]
+    assert storage.is_finished(next((place / "run" / reuse.PREVIOUS).iterdir()) / "dynamics")
+    assert not prune(place)[0].fresh, "the same call finds everything there"
+
+
+def test_new_examples_are_asked_about_then_predicted_or_recorded(place):
+    more = rows(range(N)) + b"\nnew1,0.1,0.2,0.3,0.4,0\nnew2,2.1,2.2,2.3,2.4,1\n"
+    put(place / "d.csv", more)
+    with pytest.raises(InputError, match=r"2 of 62 examples .* --new-examples predict"):
+        prune(place)
+    shutil.copytree(place, place.with_name("other"))
+    result, said = prune(place, new_examples="predict")
+    record = record_of(place)
+    assert np.isnan(record.channels["target_prob"][:, -2:]).all()
+    assert not np.isnan(record.channels["target_prob"][:, :-2]).any()
+    assert result.subset.total == N + 2
+    assert any("predicting 2 of 62 scores" in line for line in said)
+    again, said = prune(place.with_name("other"), new_examples="record")
+    assert any("recording: training" in line for line in said)
+    assert not np.isnan(record_of(place.with_name("other")).channels["target_prob"]).any()
+    assert again.subset.total == N + 2
+
+
+def test_another_dataset_is_still_refused(place):
+    put(place / "d.csv", rows(range(N)).replace(b"w", b"v"))
+    with pytest.raises(MismatchError, match="is another or has changed"):
+        prune(place)
+
+
+def test_a_label_that_changed_is_not_known(place):
+    put(place / "d.csv", rows(range(N)).replace(b",0\n", b",1\n", 1))
+    with pytest.raises(InputError, match="1 of 60 examples"):
+        prune(place)
+
+
+def test_other_settings_are_refused_on_a_reused_record(place):
+    put(place / "d.csv", rows(range(7, N)))
+    prune(place)
+    with pytest.raises(InputError, match="epochs 3 there, 5 here"):
+        pruning.prune(
+            place / "d.csv", keep=0.4, out=place / "run", score_params={"window": 2}, record_options={"epochs": 5},
+            open_options={"id": "id"},
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("killed_at", range(4))
+def test_a_kill_between_any_two_steps_loses_nothing(place, killed_at, monkeypatch):
+    put(place / "d.csv", rows(np.arange(N)[::-1]))
+    calls = iter(range(100))
+
+    def dying(work):
+        def step(*arguments):
+            if next(calls) == killed_at:
+                raise KeyboardInterrupt
+            return work(*arguments)
+
+        return step
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reuse.storage, "save", dying(storage.save))
+        patch.setattr(reuse.storage, "write_json", dying(storage.write_json))
+        with pytest.raises(KeyboardInterrupt):
+            prune(place)
+    prune(place)
+    data = open_dataset(place / "d.csv", id="id")
+    record = record_of(place)
+    assert isinstance(record, Dynamics)
+    np.testing.assert_array_equal(record.key, data.key)
+
+
+def test_a_reordered_record_belongs_to_the_reordered_dataset(place, tmp_path):
+    record = record_of(place)
+    put(place / "new.csv", rows(RNG.permutation(N)))
+    new = open_dataset(place / "new.csv", id="id")
+    moved = dp.reorder(record, new.key)
+    assert moved.provenance.dataset == new.digest
+    subset = dp.select(dp.score(moved, "dual", window=2), "beta", keep=0.3, dynamics=moved)
+    dp.export(new, subset, tmp_path / "small.csv")
+    lines = (tmp_path / "small.csv").read_text().splitlines()[1:]
+    assert [line.split(",")[0] for line in lines] == [new.name[i] for i in subset.index]
