@@ -93,7 +93,7 @@ def _line_fields(line: str) -> Fields:
     whole = line.strip()
     name, _, last = whole.replace("\t", " ").rpartition(" ")
     words = whole.replace(",", " ").replace(";", " ").split()
-    return {"file_name": name.strip() or whole, "label": last, "line": whole} | {
+    return {"file_name": name.strip() or whole, "label": last if name else "", "line": whole} | {
         f"word {i}": w for i, w in enumerate(words[:4])
     }
 

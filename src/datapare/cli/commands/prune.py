@@ -71,7 +71,8 @@ def prune(
         result = prune(
             path, keep=fraction, out=out, score=score, rule=rule, score_params=score_params,
             rule_params=rule_params, **resolve(SelectOptions, selection), score_fraction=score_fraction,
-            extrapolate=extrapolate, extrapolate_params=extrapolate_params, seed=seed, as_=as_, new_examples=new_examples, open_options=opening,
+            extrapolate=extrapolate, extrapolate_params=extrapolate_params, seed=seed, as_=as_,
+            new_examples=new_examples, open_options=opening,
             record_options=recording, on_message=typer.echo, progress=progress,
         )  # fmt: skip
     if not result.fresh:
