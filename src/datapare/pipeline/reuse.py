@@ -86,7 +86,7 @@ def carried_over(record: Dynamics, found: Match, data: Dataset) -> Dynamics:
 
 
 def adapt(
-    folder: Path, data: Dataset, new_examples: NewExamples, on_message: Callable[[str], None], *, seed: int = 0
+    folder: Path, data: Dataset, new_examples: NewExamples, on_message: Callable[[str], object], *, seed: int = 0
 ) -> None:
     """Make a run folder one of the changed dataset, with what its record knows; the lock of the folder is held.
 
@@ -183,7 +183,8 @@ def plain_features(data: Dataset, seed: int, width: int = 128) -> NDArray[np.flo
         vectors = rng.standard_normal((inputs.encoding.tokens, width), np.float32)
         vectors[0] = 0.0  # padding
         used = np.maximum((inputs.array > 0).sum(axis=1, keepdims=True), 1)
-        return np.stack([vectors[row].sum(axis=0) for row in inputs.array]) / used.astype(np.float32)
+        total: NDArray[np.float32] = np.stack([vectors[row].sum(axis=0) for row in inputs.array])
+        return np.divide(total, used, dtype=np.float32)
     flat = inputs.array.reshape(len(data), -1)  # (N, F)
     if flat.shape[1] <= width:
         return np.ascontiguousarray(flat, np.float32)

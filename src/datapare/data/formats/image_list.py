@@ -148,7 +148,9 @@ def _as_list(files: SourceFiles, path: Path, request: OpenRequest, *, alone: boo
     if not sample or (request.label is not None and request.label not in columns and not alone):
         return None
     column = _image_column(files, path, sample, columns, request, alone=alone)
-    if column is None or (path.suffix.lower() in {".txt", ".lst"} and not all(fields.get("label") for fields in sample)):
+    if column is None or (
+        path.suffix.lower() in {".txt", ".lst"} and not all(fields.get("label") for fields in sample)
+    ):
         return None
     return _with_label(path, column, [name for name in columns if name != column], request)
 
