@@ -14,7 +14,7 @@ from importlib import import_module
 _EXPORTS = {
     "artifacts": ("Comparison", "Dynamics", "Perturbation", "Provenance", "Recipe", "Scores", "Subset"),
     "cli.environment": ("doctor",),
-    "data": ("Dataset", "export", "open_dataset", "perturb"),
+    "data": ("Dataset", "Inspection", "export", "inspect", "open_dataset", "perturb"),
     "errors": ("DatapareError", "InputError"),
     "evaluation.advice": ("advise",),
     "evaluation.comparison": ("compare",),

@@ -10,7 +10,9 @@ from datapare.artifacts import Scores as Scores
 from datapare.artifacts import Subset as Subset
 from datapare.cli.environment import doctor as doctor
 from datapare.data import Dataset as Dataset
+from datapare.data import Inspection as Inspection
 from datapare.data import export as export
+from datapare.data import inspect as inspect
 from datapare.data import open_dataset as open_dataset
 from datapare.data import perturb as perturb
 from datapare.errors import DatapareError as DatapareError
@@ -46,6 +48,7 @@ __all__ = [
     "Dataset",
     "Dynamics",
     "InputError",
+    "Inspection",
     "Perturbation",
     "Provenance",
     "Recipe",
@@ -61,6 +64,7 @@ __all__ = [
     "estimate_cost",
     "export",
     "extrapolate",
+    "inspect",
     "label_issues",
     "load",
     "measure",

@@ -18,8 +18,8 @@ INTERRUPTED = 130
 
 
 ORDER = (
-    "prune", "record", "embed", "score", "extrapolate", "select", "export", "compare", "sweep", "label-issues",
-    "report", "measure", "perturb", "methods", "show", "doctor",
+    "inspect", "prune", "record", "embed", "score", "extrapolate", "select", "export", "compare", "sweep",
+    "label-issues", "report", "measure", "perturb", "methods", "show", "doctor",
 )  # fmt: skip
 
 

@@ -4,11 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 from inspect import Parameter
 from textwrap import fill
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from datapare.methods.registry import METHOD_GROUPS, find, names
+
+if TYPE_CHECKING:
+    from datapare.data import Dataset
 
 TITLES = {
     "score": "Scores: one number per example, larger = keep first",
@@ -17,6 +20,14 @@ TITLES = {
     "metric": "Metrics: one number about a dataset",
     "perturb": "Perturbations: change a dataset on purpose to test how robust a method is",
 }
+
+
+def show_dataset(data: "Dataset") -> None:
+    """Print what was read of a dataset, and what was left out."""
+    from datapare.data import inspect
+
+    for line in inspect(data).summary():
+        typer.echo(line)
 
 
 def list_methods() -> None:

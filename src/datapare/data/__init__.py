@@ -5,6 +5,7 @@ from datapare.data.encodings.base import Encoding, Inputs
 from datapare.data.encodings.dispatch import encode, encoding_from
 from datapare.data.example_table import example_table, write_examples
 from datapare.data.exporting import check_outside, export
+from datapare.data.inspection import Inspection, inspect
 from datapare.data.open import open_dataset
 from datapare.data.perturbation import aligned_labels, perturb, relabelled
 from datapare.data.subsetting import take
@@ -14,6 +15,7 @@ __all__ = [
     "Dataset",
     "Encoding",
     "Inputs",
+    "Inspection",
     "aligned_labels",
     "check_outside",
     "encode",
@@ -21,6 +23,7 @@ __all__ = [
     "example_table",
     "export",
     "images",
+    "inspect",
     "open_dataset",
     "perturb",
     "records",

@@ -18,7 +18,20 @@ PAIRS = (
 BESIDE_TEXTS = ("title", "headline", "answer", "context", "passage", "description")  # texts beside one of TEXTS
 IMAGES = ("image", "img", "jpg", "png", "jpeg", "picture", "photo")
 EMBEDDINGS = ("embedding", "embeddings", "features", "feature", "vector", "x")
-IDS = ("id", "__key__", "key", "uid", "uuid", "guid", "file_name", "filename", "file", "path", "image_id")
+IDS = (
+    "id",
+    "__key__",
+    "key",
+    "uid",
+    "uuid",
+    "guid",
+    "file_name",
+    "filename",
+    "file",
+    "path",
+    "image_id",
+    "__index_level_0__",
+)
 ROW_NUMBERS = ("", "index", "idx", "row", "row_id", "row_number", "rownum", "row_nr", "level_0", "unnamed", "#", "no")
 FILES = re.compile(
     r"(?i)[^\n\t]*[^\s/\\]\.(jpe?g|png|webp|avif|bmp|gif|tiff?|heic|heif|svg|dcm|wav|mp3|flac|ogg|mp4|avi|mov|npy|pdf)"

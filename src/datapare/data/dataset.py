@@ -54,8 +54,9 @@ class Dataset:
     its row in the source before unreadable ones (`bad`) were left out. `array` is what `encode` reads where the
     examples are arrays already: small images of one size (N, H, W, C) uint8, or embeddings (N, F). `files` are the
     files the rows came from, in order; `origin` is the object they came from where there is no file.
-    `perturbation` says what was done to another dataset to make this one, `decoding` how encoded images become pixels,
-    and `notes` what is worth saying about how the source was read.
+    `perturbation` says what was done to another dataset to make this one, `decoding` how encoded images become pixels.
+    `id_column` is the column that identifies an example, if any; `address` opens the source again, and is None for
+    objects in memory; `notes` are what is worth saying about how the source was read.
     """
 
     rows: Any = field(repr=False)
@@ -77,6 +78,8 @@ class Dataset:
     split: str = "train"
     perturbation: Perturbation | None = None
     decoding: Decoding = field(default_factory=Decoding)
+    id_column: str | None = None
+    address: str | None = None
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:

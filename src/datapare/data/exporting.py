@@ -1,7 +1,8 @@
 """Write the examples that stay as the same kind of dataset they came from, and never half of it."""
 
+import tempfile
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,22 +12,30 @@ from datapare.data.cards import with_split_size
 from datapare.data.dataset import Dataset
 from datapare.data.formats.detect import find
 from datapare.data.placing import carry, folder_of, placing, write_files
+from datapare.data.remote import check_free, is_url, upload
 from datapare.errors import InputError, MismatchError
 from datapare.storage import atomic_write, write_error
 
 How = Literal["copy", "hardlink", "symlink", "index"]
 
 
-def export(data: Dataset, subset: Subset, out: Path | str, *, as_: How = "copy") -> Path:
+@overload
+def export(data: Dataset, subset: Subset, out: Path, *, as_: How = "copy") -> Path: ...
+@overload
+def export(data: Dataset, subset: Subset, out: Path | str, *, as_: How = "copy") -> Path | str: ...
+def export(data: Dataset, subset: Subset, out: Path | str, *, as_: How = "copy") -> Path | str:
     """Write the kept examples to `out` as the dataset they came from: same format, files, columns and class names.
 
     Folders of images can be linked instead of copied; `as_="index"` writes only keep.txt and drop.txt, one name per
     line. What is no example of the split (other splits, a README) comes along. A dataset of one file becomes that file
-    in `out`, or `out` itself where that ends alike. Returns `out`, which appears when it is complete.
+    in `out`, or `out` itself where that ends alike. `out` may be a URL that fsspec knows. Returns `out`, which appears
+    when it is complete.
 
     Raises MismatchError when the subset is of another dataset, InputError when `out` is in use, inside the source or
     cannot be written.
     """
+    if is_url(out):
+        return _export_to_url(data, subset, str(out), as_)
     target = Path(out).expanduser()
     try:
         _refuse(data, subset, target, as_)
@@ -46,6 +55,13 @@ def export(data: Dataset, subset: Subset, out: Path | str, *, as_: How = "copy")
             if data.path is not None and data.path.is_dir() and stage.is_dir():
                 with_split_size(data.path, stage, data.files, data.split, len(keep))
     return target
+
+
+def _export_to_url(data: Dataset, subset: Subset, url: str, how: How) -> str:
+    check_free(url)
+    with tempfile.TemporaryDirectory() as folder:
+        upload(Path(export(data, subset, Path(folder) / url.rstrip("/").rsplit("/", 1)[-1], as_=how)), url.rstrip("/"))
+    return url
 
 
 def _refuse(data: Dataset, subset: Subset, out: Path, how: str) -> None:

@@ -111,7 +111,10 @@ def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Seq
     name = found.name or ids or RowNames(row)
     key = keys.unique_keys(key)
     place = (found.format, found.path, (), row, None, found.files, found.origin, ask.split)
-    return Dataset(rows, kind, inputs, label, number, classes, key, name, "", *place, notes=found.notes)
+    return Dataset(
+        rows, kind, inputs, label, number, classes, key, name, "", *place,
+        id_column=id_column, address=found.address, notes=found.notes,
+    )  # fmt: skip
 
 
 def _inputs(found: RawTable, label: str, ask: OpenRequest) -> tuple[Kind, tuple[str, ...]]:

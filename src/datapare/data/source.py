@@ -102,6 +102,7 @@ class RawTable:
         origin: The object the rows came from, where there is no file.
         perturbation: What was done to another dataset to make this one.
         notes: What is worth saying about how the source was read, one sentence each.
+        address: What opens the source again: an absolute path, a URL or a name on the hub; None for objects in memory.
         format: The file in `data/formats/` that read the rows; set by the registry.
     """
 
@@ -117,6 +118,7 @@ class RawTable:
     origin: Any = None  # whatever the user opened
     perturbation: Perturbation | None = None
     notes: tuple[str, ...] = ()
+    address: str | None = None
     format: str = ""
 
 

@@ -105,7 +105,7 @@ def prune(
         InputError: For bad input, before anything costly begins.
         BusyError: When another process works in the same folder.
     """
-    from datapare.data import Dataset, check_outside, open_dataset
+    from datapare.data import Dataset, check_outside, inspect, open_dataset
     from datapare.training.scoring_run import planned
 
     options = PruneOptions(
@@ -115,6 +115,8 @@ def prune(
     recording = check_possible(options, record_options or {}, extrapolate, score_fraction)
     report = on_message or (lambda _: None)
     data = source if isinstance(source, Dataset) else open_dataset(source, **(open_options or {}))
+    for line in inspect(data).summary():
+        report(line)
     count = budget(len(data), keep)
     if score_fraction is not None:
         extrapolation.check_possible(data.label, score_fraction, seed)

@@ -80,9 +80,8 @@ class RunFolder:
         """
         check_free(path)
         if not (path / RUN).is_file():
-            source = None if data.path is None else str(Path(data.path).resolve())
             described = {
-                "datapare": FORMAT, "path": source, "open_options": open_options, "digest": data.digest,
+                "datapare": FORMAT, "path": data.address, "open_options": open_options, "digest": data.digest,
                 "examples": len(data),
             }  # fmt: skip
             storage.write_json(path / RUN, described)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from datapare.cli.console import show_comparison, show_cost
+from datapare.cli.console import show_comparison, show_cost, show_dataset
 from datapare.cli.flags import Flag, Gate, Run, parse_keep
 from datapare.cli.progress import JobProgress
 from datapare.options import OpenOptions, RetrainOptions
@@ -38,7 +38,10 @@ def compare(
     data, dynamics = folder.dataset, folder.dynamics
     subsets = {arm_name(subset): subset for subset in (folder.subset(parse_keep(text)) for text in keep)}
     opened: OpenOptions = {**folder.open_options, "classes": data.classes, "split": "test"}
+    show_dataset(data)
     held_out = None if test is None else open_dataset(test, **opened)
+    if held_out is not None:
+        show_dataset(held_out)
     if held_out is None:
         typer.echo(
             "no --test: accuracy is measured on a fifth of the training data, which the scoring run has seen; "

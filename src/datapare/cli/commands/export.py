@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from datapare.cli.console import show_dataset
 from datapare.cli.flags import As, Flag, Keep, Run, parse_keep
 
 
@@ -12,7 +13,7 @@ def export(
     run: Run,
     keep: Keep,
     *,
-    out: Annotated[Path | None, Flag(help="Folder for the smaller dataset.  [default: inside RUN]")] = None,
+    out: Annotated[str | None, Flag(help="Folder or URL for the smaller dataset.  [default: inside RUN]")] = None,
     as_: As = "copy",
     decisions: Annotated[
         Path | None, Flag(help="Edited file of datapare label-issues: its new labels, as a save_to_disk folder.")
@@ -25,6 +26,7 @@ def export(
 
     folder, fraction = RunFolder.open(run), parse_keep(keep)
     data, subset = folder.dataset, folder.subset(fraction)
+    show_dataset(data)
     if decisions is not None:
         data, subset, message = apply_decisions(data, subset, read_decisions(decisions, data))
         typer.echo(message)

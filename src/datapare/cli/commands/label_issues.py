@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from datapare.cli.console import show_checked
+from datapare.cli.console import show_checked, show_dataset
 from datapare.cli.flags import Flag, Run
 from datapare.cli.progress import TrainingProgress
 from datapare.methods.label_issues import Detector
@@ -33,6 +33,7 @@ def label_issues(
 
     folder, cut = RunFolder.open(run), None
     data, dynamics = folder.dataset, folder.dynamics
+    show_dataset(data)
     label_issues(dynamics, method)
     cost = describe_training(dynamics)
     if check:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from datapare.cli.console import show_dataset
 from datapare.cli.flags import Data, Flag
 from datapare.cli.method_flags import MethodParams
 from datapare.options import OpenOptions
@@ -34,6 +35,7 @@ def perturb(
 
     human = None if human_label is None else data_package.aligned_labels(human_label)
     data = data_package.open_dataset(path, **opening)
+    show_dataset(data)
     made = data_package.perturb(data, method, seed=seed, human_label=human, **perturb_params)
     assert made.perturbation is not None  # noqa: S101 - perturb sets it
     data_package.export(made, Subset(np.arange(len(made)), len(made)), out)

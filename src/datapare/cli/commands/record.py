@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from datapare.cli.console import show_dataset
 from datapare.cli.flags import Data, Flag
 from datapare.cli.progress import TrainingProgress
 from datapare.options import OpenOptions, RecordOptions
@@ -37,6 +38,7 @@ def record(
     from datapare.storage import folder_lock
 
     data = open_dataset(path, **opening)
+    show_dataset(data)
     place = out or default_folder(data)
     check_outside(data, place)
     check_free(place)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from datapare.cli.console import show_comparison, show_sizes
+from datapare.cli.console import show_comparison, show_dataset, show_sizes
 from datapare.cli.flags import Flag, Rule, Run, parse_keep
 from datapare.cli.method_flags import MethodParams
 from datapare.cli.progress import JobProgress
@@ -38,6 +38,7 @@ def sweep(
 
     folder = RunFolder.open(run)
     data, dynamics, scores = folder.dataset, folder.dynamics, folder.scores(score)
+    show_dataset(data)
     with storage.folder_lock(run, "working"), JobProgress("retraining") as progress:
         options: RetrainOptions = {
             **retraining, "training": folder.training_config, "image_size": folder.image_size,

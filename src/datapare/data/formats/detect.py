@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from datapare.data.cards import CARD
 from datapare.data.dataset import Dataset
 from datapare.data.placing import PlaceFile, WriteFile
+from datapare.data.remote import fetch, is_url
 from datapare.data.source import OpenRequest, RawTable, SourceFiles
 from datapare.errors import InputError
 
@@ -80,12 +81,15 @@ def read(source: object, request: OpenRequest) -> RawTable:
     Raises:
         InputError: Where nothing is there, or no format reads it.
     """
+    if is_url(source):
+        return replace(read(fetch(str(source)), request), address=str(source))
     files = _located(source, request.follow_links) if isinstance(source, str | Path) else None
     if files is not None:
-        return _read_files(files, request)
+        return replace(_read_files(files, request), address=_address(files))
     for one in formats():
         if one.accepts is not None and one.read_object is not None and one.accepts(source):
-            return replace(one.read_object(source, request), format=one.name)
+            found = replace(one.read_object(source, request), format=one.name)
+            return replace(found, address=source) if isinstance(source, str) else found
     if isinstance(source, str | Path):
         raise InputError(f"there is no file or folder {Path(source).expanduser()}; expected {EXPECTED}.")
     raise InputError(
@@ -109,6 +113,12 @@ def _located(source: str | Path, follow_links: bool) -> SourceFiles | None:
             raise InputError(f"no file matches {path}.")
         return SourceFiles(path, found, follow_links=follow_links)
     return None
+
+
+def _address(files: SourceFiles) -> str:
+    """What opens the same files again from any working directory."""
+    path = str(files.path.parent.resolve() / files.path.name) if files.path.name else str(files.path.resolve())
+    return f"{path}:{files.configuration}" if files.configuration else path
 
 
 def _read_files(files: SourceFiles, request: OpenRequest) -> RawTable:

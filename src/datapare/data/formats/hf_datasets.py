@@ -1,6 +1,7 @@
 """What `datasets` itself made: a folder of save_to_disk, a Dataset in memory, a name on the hub."""
 
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,13 +67,37 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
 
 
 def _from_memory(data: Any, split: str) -> RawTable:
-    """The rows of a `datasets.Dataset`, or of one split of a `DatasetDict`."""
+    """The rows of a `datasets.Dataset`, of one split of a `DatasetDict`, or of a stream until its end."""
     rows = _split(data, split, "the DatasetDict")
     if not hasattr(rows, "__len__"):
-        raise InputError(
-            "a streamed dataset cannot be pruned, as its examples have no places; load it without streaming."
-        )
+        rows = data = _materialised(rows)
     return RawTable(undecoded(rows), origin=data)
+
+
+def _materialised(stream: Any) -> Any:
+    """All rows of an `IterableDataset` in a memory-mapped Arrow file, which is gone with them."""
+    import datasets
+    import pyarrow as pa
+
+    features = stream.features
+    for name, feature in (features or {}).items():
+        if isinstance(feature, datasets.Image):
+            stream = stream.cast_column(name, datasets.Image(decode=False))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "stream.arrow"
+        writer = schema = None
+        for block in stream.with_format("arrow").iter(1000):
+            schema = schema or block.schema
+            writer = writer or pa.ipc.new_stream(str(file), schema)
+            writer.write_table(block if block.schema == schema else block.cast(schema))
+        if writer is None:
+            raise InputError("the streamed dataset has no examples.")
+        writer.close()
+        rows = datasets.Dataset.from_file(str(file))
+    if features is None:
+        return rows
+    with quiet():
+        return rows.cast(datasets.Features({name: features[name] for name in rows.features}))
 
 
 def _from_hub(name: str, split: str) -> RawTable:

@@ -75,9 +75,19 @@ def _by_arrow(content: bytes) -> Any:
             return None
         dates = {field.name for field in table.schema if pa.types.is_timestamp(field.type)}
         if not dates:
-            return None if any("timestamp" in str(field.type) for field in table.schema) else table
+            return None if _may_have_lost(table) else table
         texts |= dates
     return None
+
+
+def _may_have_lost(table: Any) -> bool:
+    """Whether pyarrow may have changed a value: a text inside of others into a date, a long number into a float."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    nested = any("timestamp" in str(kind) for kind in table.schema.types)
+    floats = (column for column in table.columns if pa.types.is_floating(column.type))
+    return nested or any(pc.any(pc.greater_equal(pc.abs(column), 2.0**53)).as_py() for column in floats)
 
 
 def _by_line(content: bytes, bounds: NDArray[np.int64], path: Path) -> Any:

@@ -1,0 +1,59 @@
+"""DataFrames of pandas and polars, as they are in memory."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datapare.data.dataset import Dataset
+from datapare.data.placing import PlaceFile, file_in
+from datapare.data.source import OpenRequest, RawTable, rows_of
+from datapare.errors import InputError
+
+
+def accepts(source: object) -> bool:
+    """Whether this is a DataFrame of pandas or polars, or a LazyFrame."""
+    package = type(source).__module__.partition(".")[0]
+    return package in {"pandas", "polars"} and type(source).__name__ in {"DataFrame", "LazyFrame"}
+
+
+def read_object(source: Any, request: OpenRequest) -> RawTable:  # noqa: ARG001 (every format is asked alike)
+    """Read one row per row of the frame; an index of pandas that is more than row numbers is a column too."""
+    table = _table(source)
+    return RawTable(rows_of(table), origin=table)
+
+
+def _table(frame: Any) -> Any:
+    import pyarrow as pa
+
+    if type(frame).__module__.startswith("polars"):
+        return (frame.collect() if type(frame).__name__ == "LazyFrame" else frame).to_arrow()
+    if not all(isinstance(name, str) for name in frame.columns):
+        frame = frame.rename(columns=str)
+    if len(set(frame.columns)) < len(frame.columns):
+        raise InputError(f"two columns have the same name ({', '.join(frame.columns)}); rename one.")
+    try:
+        return pa.Table.from_pandas(frame)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # objects of several types in one column
+        mixed = [name for name in frame.columns if frame[name].dtype == object and not _fits(frame[name])]
+        texts = {name: frame[name].map(str, na_action="ignore") for name in mixed}
+        return pa.Table.from_pandas(frame.assign(**texts))
+
+
+def _fits(column: Any) -> bool:
+    import pyarrow as pa
+
+    try:
+        pa.Array.from_pandas(column)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return False
+    return True
+
+
+def write_all(data: Dataset, keep: NDArray[np.int64], out: Path, place: PlaceFile) -> int:  # noqa: ARG001
+    """Write the rows at `keep` as a Parquet file, which both libraries read with the same types."""
+    import pyarrow.parquet as pq
+
+    pq.write_table(data.origin.take(keep), file_in(out, Path("data.parquet")))
+    return int(data.origin.num_rows)
