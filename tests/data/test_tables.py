@@ -389,3 +389,24 @@ def test_any_json_comes_back_as_it_was(rows, form, data, tmp_path_factory):
     out = export(opened, Subset(np.array(index), len(rows), key=opened.key), at / f"out{file.suffix}").read_text()
     back = [json.loads(line) for line in out.splitlines()] if form == "lines" else json.loads(out)
     assert json.dumps(back) == json.dumps([rows[i] for i in index])
+
+
+def test_figures_beside_rows_are_no_dataset(tmp_path):
+    from sources import encoded
+
+    for i, place in enumerate(["assets/0.png", "assets/1.png", "figures/0.png", "plot.png"]):
+        put(tmp_path / "csv" / place, encoded(i))
+        put(tmp_path / "jsonl" / place, encoded(i))
+        put(tmp_path / "images" / f"{'ab'[i % 2]}/{i}.png", encoded(i))
+    lines(tmp_path / "csv" / "data", "text,label", *(f"a b {i},{i % 2}" for i in range(9)), name="train.csv")
+    records(tmp_path / "jsonl", *({"text": f"a b {i}", "label": i % 2} for i in range(9)), name="all.jsonl")
+    lines(tmp_path / "images", "label,colour", "a,red", "b,blue", name="legend.csv")
+    for name in ("csv", "jsonl"):
+        data = open_dataset(tmp_path / name)
+        assert (data.kind, len(data)) == ("text", 9)
+        out = export(data, half(data), tmp_path / f"{name}-out")
+        assert sorted(path.name for path in out.rglob("*.png")) == ["0.png", "0.png", "1.png", "plot.png"]
+    assert open_dataset(tmp_path / "images").classes == ("a", "b")
+    lines(tmp_path / "images", "label,colour", *(f"{'ab'[i % 2]},shade {i}" for i in range(4)), name="legend.csv")
+    assert "say which of them is the dataset" in refused(tmp_path / "images")
+    assert open_dataset(tmp_path / "images", kind="image").kind == "image"

@@ -43,7 +43,7 @@ def test_one_call_makes_the_smaller_dataset_the_table_and_the_report(points, tmp
     before = points.read_bytes()
     said = []
     made = prune(points, tmp_path / "run", on_message=said.append)
-    assert said[0] == "keep 36, drop 84 of 120 examples"
+    assert said[1] == "keep 36, drop 84 of 120 examples"
     assert points.read_bytes() == before
     full = np.load(points)
     small = np.load(made.dataset / "points.npz")

@@ -38,7 +38,9 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
 
 def accepts(source: object) -> bool:
     """Whether this is a dict of arrays or a pair (X, y)."""
-    return isinstance(source, Mapping) or (isinstance(source, tuple) and len(source) == 2)
+    if isinstance(source, Mapping):
+        return not any(hasattr(value, "column_names") for value in source.values())
+    return isinstance(source, tuple) and len(source) == 2
 
 
 def read_object(source: Any, request: OpenRequest) -> RawTable:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.columns import text_columns
+from datapare.data.mixed_folders import rows_are_the_dataset
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.data.tables import concatenated, numbers_with_commas, types_of_texts
 from datapare.errors import InputError
@@ -19,6 +20,17 @@ SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 PRIORITY = 1
 _LONGEST = 1 << 30
 _SEPARATORS = ",\t;|"
+
+
+def matches(files: SourceFiles, request: OpenRequest) -> bool:
+    """Whether the files are the dataset of a folder that holds images too."""
+    return rows_are_the_dataset(files, request, SUFFIXES, _peek)
+
+
+def _peek(path: Path) -> tuple[list[str], int]:
+    content = content_of(path)
+    separator, names = _header(content)
+    return names, len(record_bounds(content, separator, path)) - 1
 
 
 def read(files: SourceFiles, request: OpenRequest) -> RawTable:

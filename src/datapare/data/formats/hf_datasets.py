@@ -2,7 +2,7 @@
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -47,6 +47,8 @@ def accepts(source: object) -> bool:
     """Whether this is a `datasets.Dataset`, a `DatasetDict`, or may be the name of a dataset on the hub."""
     if isinstance(source, str | Path):
         return bool(HUB_NAME.fullmatch(str(source))) and format_of(str(source)) is None
+    if isinstance(source, Mapping):
+        return any(hasattr(rows, "column_names") for rows in source.values())
     return hasattr(source, "column_names")
 
 

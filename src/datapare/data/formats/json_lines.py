@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.formats.delimited import content_of, first_line, write_records
+from datapare.data.mixed_folders import rows_are_the_dataset
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.data.tables import concatenated
 from datapare.errors import InputError
@@ -22,6 +23,21 @@ _BLOCK = 1 << 24
 _DECODER = json.JSONDecoder(strict=False)
 _SPACE = re.compile(r"[ \t\r\n]*")
 _HALF = re.compile("[\ud800-\udfff]")
+
+
+def matches(files: SourceFiles, request: OpenRequest) -> bool:
+    """Whether files of JSON lines are the dataset of a folder that holds images too."""
+    return rows_are_the_dataset(files, request, _LINES, _peek)
+
+
+def _peek(path: Path) -> tuple[list[str], int]:
+    content = content_of(path)
+    bounds = object_bounds(content, path)
+    try:
+        first = json.loads(content[slice(*bounds[0].tolist())].lstrip(b"\xef\xbb\xbf")) if len(bounds) else {}
+    except ValueError:
+        first = {}
+    return (list(first) if isinstance(first, dict) else []), len(bounds)
 
 
 def read(files: SourceFiles, request: OpenRequest) -> RawTable:

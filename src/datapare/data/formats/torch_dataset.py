@@ -59,6 +59,8 @@ def _plain(value: Any) -> Any:
     """Tensors and images as arrays; anything else as it is."""
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
+        if value.ndim == 3 and value.shape[0] in {1, 3, 4}:
+            value = value.transpose(1, 2, 0)  # (C, H, W), as torch has images -> (H, W, C)
     elif hasattr(value, "convert") and hasattr(value, "getexif"):  # an image of Pillow
         value = np.asarray(value if value.mode in {"L", "RGB"} else value.convert("RGB"))
     return value.item() if isinstance(value, np.ndarray | np.generic) and value.ndim == 0 else value

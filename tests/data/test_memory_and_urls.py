@@ -1,0 +1,186 @@
+"""DataFrames, torch datasets, streams and URLs are opened and exported as files are."""
+
+import socket
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+import torch
+from PIL import Image
+from sources import encoded, pixels
+
+from datapare.artifacts import Subset
+from datapare.data import export, images, open_dataset
+from datapare.errors import InputError
+
+N = 12
+
+
+def kept(data, index=(0, 1, 5)):
+    return Subset(np.array(index), len(data), key=data.key)
+
+
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {"a": rng.random(N), "b": rng.random(N), "kind": pd.Categorical(["x", "y"] * 6), "label": ["p", "q", "r"] * 4}
+    )
+
+
+@pytest.mark.parametrize("form", ["pandas", "polars", "lazy"])
+def test_a_dataframe_is_its_columns(form, tmp_path):
+    source = frame() if form == "pandas" else pl.from_pandas(frame())
+    data = open_dataset(source.lazy() if form == "lazy" else source)
+    assert (data.kind, data.inputs, data.classes, data.format) == (
+        "table",
+        ("a", "b", "kind"),
+        ("p", "q", "r"),
+        "dataframe",
+    )
+    same = open_dataset(frame())
+    np.testing.assert_array_equal(data.key, same.key)
+    out = export(data, kept(data), tmp_path / "smaller.parquet")
+    if form == "pandas":
+        pd.testing.assert_frame_equal(pd.read_parquet(out), frame().iloc[[0, 1, 5]].reset_index(drop=True))
+    else:
+        assert pl.read_parquet(out).equals(source[[0, 1, 5]])
+
+
+def test_an_index_of_names_identifies_the_rows():
+    named = open_dataset(frame().set_index(pd.Index([f"u{i}" for i in range(N)])))
+    assert (named.name[3], named.inputs) == ("u3", ("a", "b", "kind"))
+    shuffled = open_dataset(frame().set_index(pd.Index([f"u{i}" for i in range(N)])).iloc[::-1])
+    np.testing.assert_array_equal(shuffled.key, named.key[::-1])
+    filtered = open_dataset(frame().iloc[np.random.default_rng(0).permutation(N)])
+    assert filtered.inputs == ("a", "b", "kind")
+
+
+def test_a_dataframe_with_objects_of_several_types_opens():
+    odd = pd.DataFrame({"text": ["a", "b"] * 3, "odd": [1, "x", [2]] * 2, 7: 0, "label": [0, 1] * 3})
+    assert open_dataset(odd).inputs == ("text",)
+    twice = pd.DataFrame([[1, 2, 0]] * 4, columns=["a", "a", "label"])
+    with pytest.raises(InputError, match="two columns have the same name"):
+        open_dataset(twice)
+
+
+class Items(torch.utils.data.Dataset):
+    """Items as a user makes them."""
+
+    def __init__(self, make, n=N, **more):
+        self.make, self.n = make, n
+        self.__dict__.update(more)
+
+    def __len__(self):
+        return self.n
+
+    def __getitem__(self, i):
+        return self.make(i)
+
+
+def test_a_torch_dataset_is_its_items(tmp_path):
+    x = torch.arange(N * 3 * 4 * 4, dtype=torch.uint8).reshape(N, 3, 4, 4)
+    data = open_dataset(torch.utils.data.TensorDataset(x, torch.arange(N) % 3))
+    np.testing.assert_array_equal(data.array, x.permute(0, 2, 3, 1).numpy())
+    assert (data.kind, data.label.tolist(), data.format) == ("image", [i % 3 for i in range(N)], "torch_dataset")
+    with np.load(export(data, kept(data), tmp_path / "out.npz")) as smaller:
+        np.testing.assert_array_equal(smaller["x"], x[[0, 1, 5]].permute(0, 2, 3, 1))
+    part = torch.utils.data.Subset(torch.utils.data.TensorDataset(x, torch.arange(N) % 3), range(6))
+    np.testing.assert_array_equal(open_dataset(part).key, data.key[:6])
+
+
+def test_a_torch_dataset_of_images_keeps_pixels_sizes_and_class_names(tmp_path):
+    made = Items(lambda i: (Image.fromarray(pixels(i, (10 + i, 9))), i % 2), classes=["cat", "dog"])
+    data = open_dataset(made)
+    assert (data.kind, data.classes) == ("image", ("cat", "dog"))
+    np.testing.assert_array_equal(np.asarray(images(data, [3])[0]), pixels(3, (10 + 3, 9)))
+    again = open_dataset(export(data, kept(data), tmp_path / "out"))
+    np.testing.assert_array_equal(again.key, data.key[[0, 1, 5]])
+
+
+def test_a_torch_dataset_of_mappings_has_named_columns():
+    data = open_dataset(Items(lambda i: {"text": f"word {i}", "label": i % 2, "n": torch.tensor(i)}))
+    assert (data.kind, data.inputs, data.label.tolist()) == ("text", ("text",), [i % 2 for i in range(N)])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda i: torch.zeros(3), "expected a pair"),
+        (lambda i: 1 / 0, "item 0 of Items cannot be read: ZeroDivisionError"),
+        (lambda i: (torch.randn(3, 4, 4), i % 2), "expected 0 to 255, or 0.0 to 1.0"),
+    ],
+)
+def test_items_that_cannot_be_read_are_refused(make, message):
+    with pytest.raises(InputError, match=message):
+        open_dataset(Items(make))
+
+
+def test_a_stream_is_read_to_its_end(tmp_path):
+    import datasets
+
+    features = datasets.Features(text=datasets.Value("string"), label=datasets.ClassLabel(names=["n", "p"]))
+    whole = datasets.Dataset.from_dict(
+        {"text": [f"t {i}" for i in range(N)], "label": [i % 2 for i in range(N)]}, features=features
+    )
+    data, same = open_dataset(whole.to_iterable_dataset(num_shards=2)), open_dataset(whole)
+    assert data.classes == ("n", "p")
+    assert data.digest == same.digest
+    again = open_dataset(export(data, kept(data), tmp_path / "out"))
+    np.testing.assert_array_equal(again.key, data.key[[0, 1, 5]])
+    generated = datasets.IterableDataset.from_generator(
+        lambda: iter([{"text": f"t {i}", "label": i % 2} for i in range(N)])
+    )
+    assert len(open_dataset(datasets.IterableDatasetDict(train=generated))) == N
+
+
+def filled(system, root: str) -> None:
+    for i in range(8):
+        system.pipe_file(f"{root}/photos/{'ab'[i % 2]}/{i}.png", encoded(i))
+    system.pipe_file(f"{root}/t.csv", b"text,label\n" + b"".join(b"word %d,%d\n" % (i, i % 2) for i in range(N)))
+
+
+def check_urls(system, root: str, url: str) -> None:
+    folder = open_dataset(f"{url}/photos")
+    assert (len(folder), folder.classes, folder.address) == (8, ("a", "b"), f"{url}/photos")
+    assert export(folder, kept(folder), f"{url}/fewer") == f"{url}/fewer"
+    left = sorted(path.split("/fewer/")[1] for path in system.find(f"{root}/fewer"))
+    assert left == sorted(folder.name[i] for i in (0, 1, 5))
+    with pytest.raises(InputError, match="exists and is not empty"):
+        export(folder, kept(folder), f"{url}/fewer")
+    table = open_dataset(f"{url}/t.csv")
+    export(table, kept(table), f"{url}/small.csv")
+    assert system.cat_file(f"{root}/small.csv") == b"text,label\nword 0,0\nword 1,1\nword 5,1\n"
+    with pytest.raises(InputError, match="there is nothing at"):
+        open_dataset(f"{url}/nothing.csv")
+
+
+def test_sources_and_exports_may_be_urls():
+    import fsspec
+
+    system = fsspec.filesystem("memory")
+    filled(system, "/here")
+    check_urls(system, "/here", "memory://here")
+    with pytest.raises(InputError, match="cannot be reached"):
+        open_dataset("nowhere://a/b")
+
+
+@pytest.mark.filterwarnings("ignore")  # of the server and its client
+def test_a_bucket_is_a_folder(monkeypatch):
+    server = pytest.importorskip("moto.server")
+    fsspec = pytest.importorskip("s3fs")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    running = server.ThreadedMotoServer("127.0.0.1", port, verbose=False)
+    running.start()
+    try:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "test")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        system = fsspec.S3FileSystem()
+        system.mkdir("bucket")
+        filled(system, "bucket")
+        check_urls(system, "bucket", "s3://bucket")
+    finally:
+        running.stop()
