@@ -14,6 +14,7 @@ from PIL import Image
 
 from datapare.artifacts import Comparison, Dynamics, Provenance, Scores, Subset, subset_digest
 from datapare.data import open_dataset
+from datapare.pipeline.label_decisions import read_examples
 from datapare.reporting import report
 
 BREAKOUT = '</script><img src=x onerror="window.hacked=1">'
@@ -75,10 +76,15 @@ def hostile_nouns(folder, attack=ATTACK):
 
 
 @pytest.fixture(scope="module")
-def opened(browser, tmp_path_factory):
+def hostile(tmp_path_factory):
+    return hostile_nouns(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def opened(browser, hostile, tmp_path_factory):
     """The browser with the hostile page open and drawn, and what it logged on the way."""
     folder = tmp_path_factory.mktemp("page")
-    chosen, artifacts = hostile_nouns(folder)
+    chosen, artifacts = hostile
     page = report(chosen, **artifacts).save(folder / "report.html")
     browser.get_log("performance")
     browser.get(page.as_uri())
@@ -283,7 +289,7 @@ def test_filters_narrow_the_examples(page):
     assert count(page, "#matches li") == sum(predicted[i] != 1 for i in shown)
 
 
-def test_picked_examples_are_a_list(page):
+def test_picked_examples_are_a_list_that_select_reads(page, hostile, tmp_path):
     page.execute_script("document.querySelector('#matches button').click()")
     set_field(page, "by-class", "0")
     set_field(page, "by-fate", "0")
@@ -292,7 +298,10 @@ def test_picked_examples_are_a_list(page):
     wanted = sorted({first, *(i for i in range(N) if i % 2 == 0 and i % 3)})
     link = page.execute_script("return document.querySelector('#picks a').href")
     assert page.execute_script("return document.querySelector('#picks a').download") == "picked.csv"
-    rows = list(csv.DictReader(io.StringIO(unquote(link.split(",", 1)[1]))))
+    picked = tmp_path / "picked.csv"
+    picked.write_text(unquote(link.split(",", 1)[1]), encoding="utf-8")
+    assert read_examples(picked, hostile[1]["data"]) == wanted
+    rows = list(csv.DictReader(io.StringIO(picked.read_text(encoding="utf-8"))))
     assert [int(row["position"]) for row in rows] == wanted
     assert [row["name"] for row in rows] == [f"{i}{ATTACK}" for i in wanted]
     keys = page.execute_script("return data.key")

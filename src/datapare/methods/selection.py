@@ -29,6 +29,7 @@ def select(
     dynamics: Dynamics | None = None,
     balance: Balance | Literal["auto"] | None = "auto",
     exclude: Sequence[int] | NDArray[np.int64] = (),
+    include: Sequence[int] | NDArray[np.int64] = (),
     **params: Any,  # of any method: check_params has their types
 ) -> Subset:
     """Choose exactly `budget(N, keep)` examples by a selection rule; the same seed gives the same subset.
@@ -43,6 +44,7 @@ def select(
             None applies it to all examples at once. "auto" is proportional where `dynamics` brings the labels, and None
             where only scores are given.
         exclude: Positions that are never kept and that the rule does not see; the budget stays that of all examples.
+        include: Positions that are always kept, with weight 1; the rule chooses the rest of the budget without them.
         **params: Parameters of the rule.
 
     Returns:
@@ -66,9 +68,11 @@ def select(
     count = budget(total, keep)
     _refuse_unscored(scores)
     start = time.perf_counter()
-    left = _remaining(total, exclude, count)
+    kept = _positions("include", include, total)
+    left = _remaining(total, _positions("exclude", exclude, total), kept, count)
+    count -= len(kept)
     arrays, columns = _bind_all(found, dynamics, scores, values)
-    if len(exclude):
+    if len(left) < total:
         arrays = _take(arrays, columns, left)
     if found.spec.fit_params is not None:
         given = call_params(found, values)
@@ -81,11 +85,14 @@ def select(
         index, weight = apply_per_class(run, arrays, columns, label, count, uniform=balance == "uniform")
     stamped = {**values, "keep": keep, "balance": balance}
     if len(exclude):
-        stamped["excluded"] = total - len(left)
+        stamped["excluded"] = total - len(left) - len(kept)
+    if len(kept):
+        stamped["included"] = len(kept)
     provenance = Provenance(
         "select", method, stamped, seed, scores.provenance.dataset, library_versions(), _parents(scores, dynamics)
     )
-    return Subset(left[index], total, weight, scores.key, provenance, time.perf_counter() - start)
+    index, weight = _with(kept, left[index], weight)
+    return Subset(index, total, weight, scores.key, provenance, time.perf_counter() - start)
 
 
 def apply_rule(
@@ -158,22 +165,42 @@ def _take(arrays: Arrays, columns: set[str], index: NDArray[np.int64]) -> Arrays
     return {name: a[:, index] if name in columns else a[index] for name, a in arrays.items()}
 
 
-def _remaining(total: int, exclude: Sequence[int] | NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Positions that may be kept.
-
-    >>> _remaining(4, [1], 2).tolist()
-    [0, 2, 3]
-    """
-    positions = np.asarray(exclude)
+def _positions(name: str, given: Sequence[int] | NDArray[np.int64], total: int) -> NDArray[np.int64]:
+    """Check a list of positions, and return them sorted, each once."""
+    positions = np.asarray(given)
     whole = len(positions) == 0 or np.issubdtype(positions.dtype, np.integer)
     if positions.ndim != 1 or not whole or (len(positions) and (positions.min() < 0 or positions.max() >= total)):
-        raise InputError(f"exclude lists positions, whole numbers from 0 to {total - 1}, not {exclude!r}.")
-    left = np.setdiff1d(np.arange(total), positions.astype(np.int64))
-    if len(left) < count:
+        raise InputError(f"{name} lists positions, whole numbers from 0 to {total - 1}, not {given!r}.")
+    return np.unique(positions.astype(np.int64))
+
+
+def _remaining(total: int, exclude: NDArray[np.int64], include: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Positions that the rule chooses from, where `count` examples are to be kept.
+
+    >>> _remaining(4, np.array([1]), np.array([3]), 2).tolist()
+    [0, 2]
+    """
+    both = np.intersect1d(exclude, include)
+    if len(both):
+        raise InputError(f"position {both[0]} is both included and excluded; choose one.")
+    if len(include) > count:
+        raise InputError(f"{len(include):,} examples are included, but only {count:,} are to be kept; keep more.")
+    if total - len(exclude) < count:
         raise InputError(
-            f"{count:,} examples are to be kept, but {total - len(left):,} of {total:,} are excluded; keep fewer."
+            f"{count:,} examples are to be kept, but {len(exclude):,} of {total:,} are excluded; keep fewer."
         )
-    return left
+    return np.setdiff1d(np.arange(total), np.concatenate([exclude, include]))
+
+
+def _with(
+    kept: NDArray[np.int64], index: NDArray[np.int64], weight: NDArray[np.float64] | None
+) -> tuple[NDArray[np.int64], NDArray[np.float64] | None]:
+    """Add the examples that are kept in any case to those that a rule chose, at weight 1."""
+    if not len(kept):
+        return index, weight
+    both = np.concatenate([index, kept])
+    order = np.argsort(both)
+    return both[order], None if weight is None else np.concatenate([weight, np.ones(len(kept))])[order]
 
 
 def _augmented(dynamics: Dynamics | None) -> bool:

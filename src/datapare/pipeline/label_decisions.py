@@ -7,7 +7,9 @@ key, name, label, suggested, doubt, reason, decision     one label issue per lin
 """
 
 import csv
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,6 +83,34 @@ def read_decisions(path: Path, data: "Dataset") -> Decisions:
     return Decisions(np.array(dropped, dtype=np.int64), changed)
 
 
+def read_examples(path: Path, data: "Dataset") -> list[int]:
+    """Read a list of examples, such as one picked in a report.
+
+    Args:
+        path: A CSV file with a column `key` or `name`; other columns are not read.
+        data: The dataset that the examples are in.
+
+    Returns:
+        Their positions, in the order of the file.
+
+    Raises:
+        InputError: The file cannot be read, or names an example that is not, or not once, in the dataset.
+    """
+    rows = list(_cells(path, "write a CSV file with a column key or name"))
+    columns = set().union(*(row for _, row in rows))
+    by = next((name for name in ("key", "name") if name in columns and all(row[name] for _, row in rows)), None)
+    if by is None:
+        raise InputError(f"{path} has no column key or name that is filled in every line; it has {sorted(columns)}.")
+    known = [_written(key) for key in data.key] if by == "key" else [str(name) for name in data.name]
+    place = {value: i for i, value in enumerate(known)}
+    twice = Counter(known)
+    for line, row in rows:
+        if twice[row[by]] != 1:
+            found = "no example" if row[by] not in twice else f"{twice[row[by]]:,} examples"
+            raise InputError(f"{path}, line {line}: {row[by]!r} is the {by} of {found} of this dataset; expected one.")
+    return [place[row[by]] for _, row in rows]
+
+
 def apply_decisions(data: "Dataset", subset: Subset, decisions: Decisions) -> tuple["Dataset", Subset, str]:
     """The dataset with its new labels, the same subset of it, and what was done in words.
 
@@ -103,7 +133,14 @@ def apply_decisions(data: "Dataset", subset: Subset, decisions: Decisions) -> tu
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Each row with its line number, stripped of what editing may have put around its cells.
+    """Yield each row of decisions with its line number."""
+    wanted = {"key", "suggested", "decision"}
+    for line, row in _cells(path, "write it with datapare label-issues RUN", wanted):
+        yield line, {**{name: row[name] for name in wanted}, "decision": row["decision"].lower()}
+
+
+def _cells(path: Path, advice: str, wanted: AbstractSet[str] = frozenset()) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield each row with its line number, stripped of what editing may have put around its cells.
 
     Spreadsheets save with semicolons or tabs where the comma is a decimal point, and capitalise words.
     """
@@ -112,16 +149,13 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             header = file.readline()
             file.seek(0)
             reader = csv.DictReader(file, delimiter=max(",;\t", key=header.count))
-            missing = {"key", "suggested", "decision"} - set(reader.fieldnames or ())
+            missing = wanted - set(reader.fieldnames or ())
             if missing:
-                raise InputError(f"{path} has no column {min(missing)!r}; write it with datapare label-issues RUN.")
+                raise InputError(f"{path} has no column {min(missing)!r}; {advice}.")
             for row in reader:
-                cell = {name: (row[name] or "").strip() for name in ("key", "suggested", "decision")}
-                yield reader.line_num, {**cell, "decision": cell["decision"].lower()}
+                yield reader.line_num, {name: (row[name] or "").strip() for name in reader.fieldnames or ()}
     except OSError as error:
-        raise InputError(
-            f"{path} cannot be read ({error.strerror}); write it with datapare label-issues RUN."
-        ) from error
+        raise InputError(f"{path} cannot be read ({error.strerror}); {advice}.") from error
     except csv.Error as error:
         raise InputError(f"{path} is no CSV that can be read: {error}.") from error
 

@@ -24,22 +24,28 @@ def select(
     decisions: Annotated[
         Path | None, Flag(help="Edited file of datapare label-issues: what it drops is never kept.")
     ] = None,
+    include: Annotated[Path | None, Flag(help="List of examples to keep, such as one picked in a report.")] = None,
+    exclude: Annotated[
+        Path | None, Flag(help="List of examples never to keep, such as one picked in a report.")
+    ] = None,
     preset: Preset = None,  # noqa: ARG001 - becomes the parameters' defaults
     selection: SelectOptions,
     rule_params: Mapping[str, Any],
 ) -> None:
     """Choose which examples stay."""
     from datapare.methods import selection as rules
-    from datapare.pipeline.label_decisions import read_decisions
+    from datapare.pipeline.label_decisions import read_decisions, read_examples
     from datapare.pipeline.run_folder import RunFolder
     from datapare.pipeline.steps import describe_emptied_classes, save_or_verify_subset
 
     folder, fraction = RunFolder.open(run), parse_keep(keep)
     dynamics = folder.dynamics
-    dropped = () if decisions is None else read_decisions(decisions, folder.dataset).drop
+    dropped = [] if decisions is None else read_decisions(decisions, folder.dataset).drop.tolist()
+    dropped += [] if exclude is None else read_examples(exclude, folder.dataset)
+    kept = [] if include is None else read_examples(include, folder.dataset)
     subset = rules.select(
         folder.scores(score), rule, keep=fraction, seed=seed, **resolve(SelectOptions, selection),
-        dynamics=dynamics, exclude=dropped, **rule_params,
+        dynamics=dynamics, exclude=dropped, include=kept, **rule_params,
     )  # fmt: skip
     typer.echo(f"keep {len(subset):,}, drop {subset.total - len(subset):,} of {subset.total:,} examples")
     if subset.weight is not None:
