@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 OnBadExample = Literal["fail", "skip"]
 Precision = Literal["auto", "fp32", "bf16"]
-Balance = Literal["proportional", "uniform"]
+Balance = Literal["proportional", "uniform", "drop"]
 ExportMode = Literal["copy", "hardlink", "symlink", "index"]
 
 

@@ -111,3 +111,16 @@ def test_classes_share_the_budget_where_labels_are_known():
     )
     assert balanced.provenance.params["balance"] == "proportional"
     assert dp.select(SCORES_OF_IT, "top", keep=0.5).provenance.params["balance"] is None
+
+
+def test_drop_keeps_more_of_the_classes_that_were_wrong_more_often():
+    label = np.repeat([0, 1, 2], 40)
+    margin = np.ones((4, 120), dtype=np.float32)
+    margin[:, 40:80] = [[-1.0], [-1.0], [1.0], [1.0]]
+    margin[0, 80:] = -1.0
+    record = dp.Dynamics({"margin": margin}, label)
+    scores = dp.Scores(np.random.default_rng(0).random(120))
+    subset = dp.select(scores, "random", keep=30, dynamics=record, balance="drop")
+    assert np.bincount(label[subset.index], minlength=3).tolist() == [0, 20, 10]  # recall 1, 1/2, 3/4
+    with pytest.raises(dp.InputError, match="--channel margin"):
+        dp.select(scores, "random", keep=30, dynamics=dp.Dynamics({}, label), balance="drop")

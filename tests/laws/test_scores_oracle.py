@@ -124,6 +124,10 @@ def fatb(loss, mean, *, first=0, count=None):
     return sum(before and not after for before, after in pairwise(above))
 
 
+def tov(loss):
+    return (loss[0] - loss[-1]) / loss[0] if loss[0] > 0 else 0.0
+
+
 def puma(distance):
     return -distance
 
@@ -171,6 +175,7 @@ ORACLES = [
     (fatb, {}),
     (fatb, {"first": 1, "count": 2}),
     (puma, {}),
+    (tov, {}),
     (dlc, {}),
 ]
 # The running sums of rolling windows: numerics promises 1e-8 for values in [0, 1]; changes of belief reach 12.

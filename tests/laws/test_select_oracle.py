@@ -21,6 +21,7 @@ from datapare.methods.select.graph_cut import graph_cut
 from datapare.methods.select.herding import herding
 from datapare.methods.select.k_center import k_center
 from datapare.methods.select.moderate import moderate
+from datapare.methods.select.s2l import _clustered, s2l
 from datapare.methods.select.semdedup import semdedup
 from datapare.methods.select.two_ended import two_ended
 from datapare.methods.select.window import window
@@ -366,3 +367,23 @@ def test_both_ends_are_the_two_ends_of_the_order(seed, total, hard):
         highest = sorted(range(total), key=lambda i: (-score[i], i))[:high]
         lowest = sorted(set(range(total)) - set(highest), key=lambda i: (score[i], i))[: n - high]
         assert both_ends(score, n, hard=hard).tolist() == sorted(highest + lowest)
+
+
+@few
+@given(seed=seeds, data=st.data())
+def test_s2l_shares_are_those_of_the_plain_loop(seed, data):
+    size = data.draw(st.lists(st.integers(1, 9), min_size=1, max_size=5))
+    group = np.repeat(np.arange(len(size)), size)
+    trajectory = (50.0 * group + np.random.default_rng(seed).random((3, len(group)))).astype(np.float32)
+    n = data.draw(st.integers(1, len(group)))
+    cluster = _clustered(trajectory.T.astype(np.float64), len(size), 100, np.random.default_rng(seed))
+    index = s2l(trajectory, n, np.random.default_rng(seed), clusters=len(size), iterations=100)
+    assert len(set(index.tolist())) == n
+    member = [np.flatnonzero(cluster == c).tolist() for c in range(cluster.max() + 1)]
+    real = sorted((m for m in member if len(m) > 2), key=len)
+    left = n
+    for visited, own in enumerate(real):
+        share = min(len(own), left // (len(real) - visited))
+        assert len(set(own) & set(index.tolist())) == share
+        left -= share
+    assert len(set(index.tolist()) - {i for own in real for i in own}) == left

@@ -61,6 +61,7 @@ DEFAULTS = {
     "soft_label": {},
     "tdds": {"window": 10, "decay": 0.9, **WINDOWED},
     "threshold_closeness": {},
+    "tov": {},
     "variability": {"ddof": 0, "corrected": False},
 }
 

@@ -167,6 +167,7 @@ DEFAULTS = {
     "k_center": {"random_first": False},
     "moderate": {},
     "random": {},
+    "s2l": {"clusters": 100, "iterations": 20},
     "semdedup": {"clusters": None, "order": "farthest"},
     "top": {},
     "two_ended": {"cut": None},

@@ -80,3 +80,31 @@ def test_strata_have_inclusive_edges_and_take_any_sign():
     assert sampling.stratify(np.array([-3.0, -1.0]), 50).tolist() == [0, 49]
     assert sampling.stratify(np.array([2.0, 2.0]), 50).tolist() == [0, 0]
     assert sampling.stratify(np.linspace(-1, 0, 101), 50).max() == 49
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.lists(st.integers(0, 30), min_size=1, max_size=6).filter(lambda sizes: sum(sizes) > 0),
+    data=st.data(),
+)
+def test_budgets_by_recall_are_those_of_the_plain_algorithm(size, data):
+    recall = data.draw(st.lists(st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0]), min_size=len(size), max_size=len(size)))
+    n = data.draw(st.integers(1, sum(size)))
+    share = sampling.allot_by_recall(np.array(size), n, np.array(recall))
+    assert share.sum() == n
+    assert np.all((share >= 0) & (share <= size))
+    density, left, open_ = [0.0] * len(size), float(n), [g for g in range(len(size)) if size[g] and recall[g] < 1]
+    while open_:
+        scale = left / sum((1 - recall[g]) * size[g] for g in open_)
+        full = [g for g in open_ if (1 - recall[g]) * scale >= 1 - 1e-12]
+        for g in full or open_:
+            density[g] = 1.0 if full else (1 - recall[g]) * scale
+        left -= sum(size[g] for g in full)
+        open_ = [g for g in open_ if g not in full] if full else []
+    for g in range(len(size)):
+        if recall[g] < 1:
+            assert abs(share[g] - density[g] * size[g]) < 1 + 1e-9
+
+
+def test_recall_one_everywhere_is_proportional():
+    assert sampling.allot_by_recall(np.array([6, 3, 1]), 5, np.ones(3)).tolist() == [3, 2, 0]

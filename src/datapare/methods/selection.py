@@ -13,7 +13,7 @@ from datapare.artifacts import Dynamics, Provenance, Scores, Subset, check_same_
 from datapare.errors import InputError
 from datapare.methods.binding import bind
 from datapare.methods.registry import Method, call_params, check_params, find
-from datapare.numerics.sampling import allot, budget, check_keep
+from datapare.numerics.sampling import allot, allot_by_recall, budget, check_keep
 from datapare.options import Balance, checked
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -40,9 +40,11 @@ def select(
         keep: A float in (0, 1] is a fraction, a whole number a count.
         seed: Seed of the rule's draws.
         dynamics: The record, for rules that read channels, arrays or labels, and for `balance`.
-        balance: Apply the rule inside each class, with budgets proportional to class sizes or as uniform as they allow;
-            None applies it to all examples at once. "auto" is proportional where `dynamics` brings the labels, and None
-            where only scores are given.
+        balance: Apply the rule inside each class, with budgets proportional to class sizes or as uniform as they allow.
+            "drop" gives classes that the record's network got wrong more often a larger part of theirs, in proportion
+            to 1 - recall over the epochs (DRoP, arXiv:2404.05579, which takes recall on validation data: record an
+            eval-pass of examples that the network does not overfit). None applies the rule to all examples at once.
+            "auto" is proportional where `dynamics` brings the labels, and None where only scores are given.
         exclude: Positions that are never kept and that the rule does not see; the budget stays that of all examples.
         include: Positions that are always kept, with weight 1; the rule chooses the rest of the budget without them.
         **params: Parameters of the rule.
@@ -82,7 +84,8 @@ def select(
         index, weight = run(arrays, count)
     else:
         label = _label(dynamics, balance)[left]
-        index, weight = apply_per_class(run, arrays, columns, label, count, uniform=balance == "uniform")
+        share = _class_budgets(balance, label, count, dynamics, left)
+        index, weight = apply_per_class(run, arrays, columns, label, share)
     stamped = {**values, "keep": keep, "balance": balance}
     if len(exclude):
         stamped["excluded"] = total - len(left) - len(kept)
@@ -123,17 +126,13 @@ def apply_per_class(
     arrays: Arrays,
     columns: set[str],
     label: NDArray[np.int64],
-    n: int,
-    *,
-    uniform: bool,
+    share: NDArray[np.int64],
 ) -> Chosen:
-    """Return what the rule keeps inside each class, n in all.
+    """Return what the rule keeps inside each class, share (K,) of them.
 
-    Budgets are proportional to class sizes, or as uniform as the sizes allow. `columns` names the arrays whose columns
-    are examples.
+    `columns` names the arrays whose columns are examples.
     """
     size = np.bincount(label)
-    share = allot(size, n, uniform=uniform)
     of_class = np.split(np.argsort(label, kind="stable"), np.cumsum(size)[:-1])
     chosen, weights = [], []
     for number in np.flatnonzero(share):
@@ -151,6 +150,18 @@ def _resolve_balance(balance: str | None, dynamics: Dynamics | None) -> Balance 
         return None if dynamics is None else "proportional"
     resolved: Balance | None = checked("balance", balance, Balance | None)
     return resolved
+
+
+def _class_budgets(
+    balance: Balance, label: NDArray[np.int64], n: int, dynamics: Dynamics | None, left: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """The budgets of the classes (K,), n in all."""
+    size = np.bincount(label)
+    if balance != "drop":
+        return allot(size, n, uniform=balance == "uniform")
+    correct = bind("correct", find("score", "correctness"), dynamics).whole()[:, left]
+    recall = np.bincount(label, correct.mean(axis=0), len(size)) / np.maximum(size, 1)
+    return allot_by_recall(size, n, recall)
 
 
 def _bind_all(
