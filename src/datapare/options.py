@@ -6,14 +6,28 @@ defaults and refuses unknown names and values outside the declared type. Command
     an option of recordings, in one line:   epochs: Annotated[int | None, Option("Epochs to train.", least=1)]
 """
 
+import inspect
 import math
 import numbers
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import wraps
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, ForwardRef, Literal, TypedDict, Union, get_args, get_origin
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    ForwardRef,
+    Literal,
+    ParamSpec,
+    TypedDict,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+)
 
 from datapare.artifacts import Budget, Kind, Observed
 from datapare.errors import InputError
@@ -148,6 +162,9 @@ class RetrainOptions(TypedDict, total=False):
     ]
 
 
+LEAST: Mapping[str, float] = {"seed": 0}  # smallest values of arguments that are in no table
+P = ParamSpec("P")
+R = TypeVar("R")
 CallableType = get_origin(Callable[[], None])
 OptionTable = type[OpenOptions] | type[RecordOptions] | type[SelectOptions] | type[RetrainOptions]
 
@@ -190,6 +207,59 @@ def resolve(table: OptionTable, given: Mapping[str, Any]) -> dict[str, Any]:
         name: checked(name, given[name], type_, least=option.least) if name in given else option.default
         for name, (type_, option) in known.items()
     }
+
+
+def validated(*tables: OptionTable) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Return a decorator that checks the arguments of a public function before it runs.
+
+    Arguments named in one of the tables are checked as those declare, others by their annotation where that is built
+    of numbers, text, choices and None; a seed is at least 0. Other types are left to the function.
+
+    >>> import numpy as np
+    >>> @validated(SelectOptions)
+    ... def draw(*, balance: Balance | None = None, seed: int = 0) -> int:
+    ...     return seed
+    >>> draw(seed=np.int64(3))
+    3
+    >>> draw(seeds=3)
+    Traceback (most recent call last):
+    datapare.errors.InputError: draw has no argument 'seeds'; did you mean seed?
+    >>> draw(seed=-1)
+    Traceback (most recent call last):
+    datapare.errors.InputError: expected seed as a whole number of at least 0, got -1.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        signature = inspect.signature(function)
+        parameters = signature.parameters
+        declared = {name: (p.annotation, LEAST.get(name)) for name, p in parameters.items() if _is_plain(p.annotation)}
+        for table in tables:
+            declared |= {name: (type_, option.least) for name, (type_, option) in described(table).items()}
+        extra = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+        @wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            for name in kwargs:
+                if name not in parameters and not extra:
+                    raise InputError(f"{function.__name__} has no argument {name!r}; {suggest(name, list(parameters))}")
+            for name, value in zip(parameters, args, strict=False):
+                if name in declared:
+                    checked(name, value, declared[name][0], least=declared[name][1])
+            given: dict[str, Any] = kwargs
+            for name in given.keys() & declared.keys():
+                given[name] = checked(name, given[name], declared[name][0], least=declared[name][1])
+            return function(*args, **kwargs)
+
+        return run
+
+    return decorate
+
+
+def _is_plain(type_: Any) -> bool:
+    """Whether a type is built of numbers, text, choices, lists of them and None."""
+    if get_origin(type_) in {Union, UnionType, Sequence}:
+        return all(map(_is_plain, get_args(type_)))
+    return get_origin(type_) is Literal or type_ in (int, float, bool, str, NoneType)
 
 
 def suggest(name: str, known: Sequence[str]) -> str:
@@ -245,7 +315,7 @@ def _fits(value: Any, type_: Any, least: float | None) -> tuple[bool, Any]:
 def _fits_number(value: Any, type_: type[int] | type[float], least: float | None) -> tuple[bool, Any]:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral if type_ is int else numbers.Real):
         return False, value
-    plain: float = type_(value)  # type: ignore[call-overload] # every Integral and Real has one
+    plain = int(value) if isinstance(value, numbers.Integral) else float(value)
     return not math.isnan(plain) and (least is None or plain >= least), plain
 
 

@@ -202,7 +202,7 @@ def atomic_write(path: Path, *, replace: bool = True) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         recover(path)
         _remove_drafts(path)
-        _remove(draft)
+        remove(draft)
         yield draft
         _flush(draft)
         if draft.is_dir():
@@ -213,7 +213,7 @@ def atomic_write(path: Path, *, replace: bool = True) -> Iterator[Path]:
     except OSError as error:
         raise write_error(error, path) from error
     finally:
-        _remove(draft)
+        remove(draft)
         _drafts.discard(draft)
 
 
@@ -276,7 +276,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, OSError, RecursionError) as error:
         raise InputError(f"{path} cannot be read ({error}); make it again.") from error
@@ -362,7 +362,7 @@ def _is_abandoned(draft: Path) -> bool:
 def _remove_drafts(path: Path) -> None:
     for draft in _drafts_of(path):
         if _is_abandoned(draft):
-            _remove(draft)
+            remove(draft)
 
 
 def _drafts_of(path: Path) -> list[Path]:
@@ -380,7 +380,7 @@ def _place_folder(draft: Path, path: Path, *, replace: bool) -> None:
     if path.is_dir() and not path.is_symlink() and (not replace or not any(path.iterdir())):
         path.rmdir()  # fails when it is not empty
     aside = draft.with_name(f".{path.name}{ASIDE}{_host()}.{os.getpid()}.draft")
-    _remove(aside)
+    remove(aside)
     if replace and os.path.lexists(path):
         path.rename(aside)
     try:
@@ -389,7 +389,7 @@ def _place_folder(draft: Path, path: Path, *, replace: bool) -> None:
         if aside.exists():
             aside.rename(path)
         raise
-    _remove(aside)
+    remove(aside)
 
 
 def _place_file(draft: Path, path: Path, *, replace: bool) -> None:
@@ -404,7 +404,8 @@ def _place_file(draft: Path, path: Path, *, replace: bool) -> None:
         draft.rename(path)  # a file system without links
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file or folder, if there is one."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -94,7 +94,7 @@ def test_prune_says_what_it_keeps_and_where_things_are(points, capsys):
     [
         (["prune", "nowhere/", "--keep", "0.3"], "nowhere"),
         (["prune", "points.npz", "--keep", "30"], "ambiguous: write 0.3 for 30 %"),
-        (["prune", "points.npz", "--keep", "0"], "fraction in (0, 1]"),
+        (["prune", "points.npz", "--keep", "0"], "in (0, 1]"),
         (["prune", "points.npz", "--keep", "1.5"], "fraction in (0, 1]"),
         (["prune", "points.npz", "--keep", "lots"], "'lots'"),
         (["prune", "points.npz", "--keep", "-0.3"], "fraction in (0, 1]"),
@@ -108,7 +108,7 @@ def test_prune_says_what_it_keeps_and_where_things_are(points, capsys):
         (["score", "nowhere"], "expected a run folder"),
         (["select", ".", "--keep", "0.3"], "expected a run folder"),
         (["embed", "nowhere"], "expected a run folder"),
-        (["prune", "points.npz", "--keep", "0.3", "--epochs", "4", "--window", "1"], "windows of 2 epochs or more"),
+        (["prune", "points.npz", "--keep", "0.3", "--epochs", "4", "--window", "1"], "2 epochs or more"),
         (["methods", "betta"], "did you mean beta"),
         (["show", "."], "meta.json"),
         (["methods", "duel"], "did you mean dual"),

@@ -248,7 +248,7 @@ def test_a_comparison_refuses_what_does_not_fit(points, tmp_path):
         dp.compare(data, {}, test=data)
     three = tmp_path / "three.npz"
     np.savez(three, x=np.zeros((6, 6), dtype=np.float32), y=np.arange(6) % 3)
-    with pytest.raises(dp.InputError, match="number them alike"):
+    with pytest.raises(dp.InputError, match="training data lack"):
         dp.compare(data, dp.Subset([0, 1], 120), test=dp.open_dataset(three))
 
 
@@ -354,7 +354,7 @@ def child(out, told):
         os._exit(0)
     return os.waitstatus_to_exitcode(os.wait()[1])
 print("calm", child("calm", "calm.txt"))
-for k in (16, 48, 64, 96, 256, 2048):
+for k in (16, 64, 96, 256):
     os.system(f"mount -o remount,size={k}k small")
     print(k, child("small/run", f"{k}.txt"))
 os.system("mount -o remount,size=64m small")
@@ -389,8 +389,8 @@ def test_two_subsets_of_one_rule_are_told_apart_by_their_scores(points, tmp_path
         prune(points, tmp_path / "run", score_params={"window": 2}, seed=0)
 
 
-def test_whether_the_ranking_settled_is_said(points, tmp_path):
+def test_whether_the_ranking_converged_is_said(points, tmp_path):
     said = []
     record_options = {**SHORT, "until_stable": True}  # four epochs are too few to know
     prune(points, tmp_path / "run", record_options=record_options, on_message=said.append)
-    assert "the ranking did not settle in 4 epochs" in said
+    assert "the ranking did not converge in 4 epochs" in said

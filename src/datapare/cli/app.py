@@ -1,8 +1,15 @@
-"""The command line: one command per public function, flags from signatures, no arithmetic."""
+"""The command line: one command per public function, flags from signatures, no arithmetic.
 
+Only the command that is called is imported; of the others, the help needs their first sentence, which is read from the
+file.
+"""
+
+import ast
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Annotated
@@ -10,46 +17,76 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from datapare.cli import commands as package
-from datapare.cli.method_flags import command
 from datapare.errors import DatapareError
 
 INTERRUPTED = 130
-
-
+COMMANDS = Path(__file__).parent / "commands"
 ORDER = (
     "inspect", "prune", "record", "embed", "score", "extrapolate", "select", "export", "compare", "sweep",
     "label-issues", "report", "measure", "perturb", "methods", "show", "doctor",
 )  # fmt: skip
 
 
+def names() -> list[str]:
+    """Return the names of all commands, in the order that help shows them.
+
+    >>> names()[:2]
+    ['inspect', 'prune']
+    """
+    found = [module.name.replace("_", "-") for module in iter_modules([str(COMMANDS)])]
+    return sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+
+
 def commands() -> dict[str, ModuleType]:
-    """Return the module of every command, in the order that help shows them."""
-    found = [module.name.replace("_", "-") for module in iter_modules(package.__path__)]
-    ranked = sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
-    return {name: import_module(f"datapare.cli.commands.{name.replace('-', '_')}") for name in ranked}
+    """Return the module of every command."""
+    return {name: _module(name) for name in names()}
 
 
 def flagged(name: str, module: ModuleType, argv: Sequence[str]) -> Callable[..., None]:
     """Return a command with all its flags: its own, its option tables', and the parameters of the methods it names."""
+    from datapare.cli.method_flags import command
+
     function = getattr(module, name.replace("-", "_"))
     return command(function, getattr(module, "OPTIONS", {}), getattr(module, "METHOD_PARAMS", {}), argv)
 
 
 def build(argv: Sequence[str]) -> typer.Typer:
-    """Return the application, with the parameters of the methods that `argv` names as flags."""
+    """Return the application, with all flags of the command that `argv` calls."""
     app = typer.Typer(
-        help="Pare a labelled dataset down to the examples worth training on, from the first few epochs of training.",
+        help="Prune a labelled dataset to the examples worth training on, from the first few epochs of training.",
         no_args_is_help=True,
-        add_completion=False,
-        rich_markup_mode="markdown",  # "rich" would take [default: …] for markup and swallow it
+        add_completion=True,
+        rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for name, module in commands().items():
-        app.command(name)(flagged(name, module, argv))
+    for name in names():
+        app.command(name)(flagged(name, _module(name), argv) if name in argv else _named(name))
     app.callback()(top)
     return app
+
+
+def _completed() -> list[str]:
+    """The words that a shell wants to be completed, when it asks for that."""
+    line = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS") or ""
+    return line.split()[1:] if "_DATAPARE_COMPLETE" in os.environ else []
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"datapare.cli.commands.{name.replace('-', '_')}")
+
+
+def _named(name: str) -> Callable[[], None]:
+    """A command with its documentation alone, which is not called."""
+    function = name.replace("-", "_")
+    tree = ast.parse((COMMANDS / f"{function}.py").read_text(encoding="utf-8"))
+    (found,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function)
+
+    def run() -> None:
+        raise AssertionError(name)
+
+    run.__doc__ = ast.get_docstring(found)
+    return run
 
 
 def print_version(*, requested: bool) -> None:
@@ -73,16 +110,22 @@ def top(
         ),
     ] = False,
 ) -> None:
-    """Pare a labelled dataset down to the examples worth training on, from the first few epochs of training."""
+    """Prune a labelled dataset to the examples worth training on, from the first few epochs of training."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command line; exits 0 done, 1 failed, 2 wrong call or input, 3 gate not met, 130 interrupted."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    words = _completed() or argv
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # where the locale lacks a letter
     try:
-        build(argv)(argv, prog_name="datapare")
+        build(words)(argv, prog_name="datapare")
     except DatapareError as error:
-        typer.echo(f"datapare: {error}", err=True)
+        from datapare.cli.console import printable
+
+        typer.echo(f"datapare: {printable(str(error))}", err=True)
         raise SystemExit(error.exit_code) from None
     except SystemExit as stop:
         if stop.code == INTERRUPTED:

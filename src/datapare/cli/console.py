@@ -1,6 +1,7 @@
 """What the terminal shows: method lists and tables."""
 
 import math
+import unicodedata
 from collections.abc import Mapping, Sequence
 from inspect import Parameter
 from textwrap import fill
@@ -13,6 +14,8 @@ from datapare.methods.registry import METHOD_GROUPS, find, names
 if TYPE_CHECKING:
     from datapare.data import Dataset
 
+quiet = False  # whether only errors are printed
+
 TITLES = {
     "score": "Scores: one number per example, larger = keep first",
     "select": "Selection rules: exactly so many examples",
@@ -22,26 +25,40 @@ TITLES = {
 }
 
 
+def say(text: object) -> None:
+    """Print lines of text, unless --quiet; control characters in names of the user's data are escaped."""
+    if not quiet:
+        typer.echo(printable(str(text)))
+
+
+def printable(text: str) -> str:
+    r"""Return text with its control characters escaped, but for ends of lines.
+
+    >>> printable("a\x1b[2Jb")
+    'a\\x1b[2Jb'
+    """
+    return "".join(c if c in "\n\t" or unicodedata.category(c) != "Cc" else f"\\x{ord(c):02x}" for c in text)
+
+
 def show_dataset(data: "Dataset") -> None:
     """Print what was read of a dataset, and what was left out."""
     from datapare.data import inspect
 
     for line in inspect(data).summary():
-        typer.echo(line)
+        say(line)
 
 
 def list_methods() -> None:
     """Print every method: its name, what it does, what it reads, its parameters, its cost and its source."""
     for group_name in METHOD_GROUPS:
-        typer.secho(f"\n{group_name}", bold=True, nl=False)
-        typer.echo(f" · {TITLES[group_name]}")
+        say(f"\n{group_name} · {TITLES[group_name]}")
         for name in names(group_name):
             found = find(group_name, name)
             cost = found.section("Cost").rstrip(".")
             notes = [f"reads {', '.join(found.reads)}", param_line(found.params), found.section("Source")]
             notes.insert(2, cost and f"costs {cost[0].lower()}{cost[1:]}")
-            typer.echo(fill(f"{name:20} {found.title}", 100, subsequent_indent=" " * 21))
-            typer.echo(fill(" · ".join(filter(None, notes)), 100, initial_indent=" " * 21, subsequent_indent=" " * 21))
+            say(fill(f"{name:20} {found.title}", 100, subsequent_indent=" " * 21))
+            say(fill(" · ".join(filter(None, notes)), 100, initial_indent=" " * 21, subsequent_indent=" " * 21))
 
 
 def param_line(params: Mapping[str, Parameter]) -> str:
@@ -54,14 +71,12 @@ def param_line(params: Mapping[str, Parameter]) -> str:
 
 def show_comparison(comparison: Any) -> None:
     """Print the arms with their intervals as a table, and the accuracy of named groups as another."""
-    from rich.console import Console
     from rich.table import Table
 
     from datapare.evaluation.arms import arms
     from datapare.evaluation.costs import duration
     from datapare.reporting.tables import groups
 
-    console = Console()
     table = Table(
         "arm", "examples", "accuracy %", "minus random, points (95 % interval)", "worst class %", "epochs", "time"
     )
@@ -71,12 +86,12 @@ def show_comparison(comparison: Any) -> None:
             escaped(arm.name), f"{arm.count:,}", f"{100 * arm.accuracy.mean:.2f}", format_interval(arm.difference),
             escaped(least), f"{arm.epochs:.1f}", duration(60 * arm.minutes),
         )  # fmt: skip
-    console.print(table)
+    _show(table)
     if comparison.groups:
         table = Table("group", "held out", *(f"{escaped(name)} %" for name in comparison.arms))
         for row in groups(comparison):
             table.add_row(escaped(row.name), f"{row.count:,}", *(f"{100 * value:.2f}" for value in row.accuracy))
-        console.print(table)
+        _show(table)
 
 
 def show_cost(dynamics: Any, scores: Any, comparison: Any, names: Sequence[str]) -> None:
@@ -84,16 +99,15 @@ def show_cost(dynamics: Any, scores: Any, comparison: Any, names: Sequence[str])
     from datapare.evaluation.costs import cost_model, describe_break_even, duration, scoring_cost
 
     once = scoring_cost(dynamics, scores)
-    typer.echo(f"scoring took {once.epochs:.3g} epochs, {duration(once.seconds)}")
+    say(f"scoring took {once.epochs:.3g} epochs, {duration(once.seconds)}")
     for name in names:
         model = cost_model(comparison, comparison.arms.index(name), once)
         if model is not None:
-            typer.echo(f"{name}: {describe_break_even(model)}")
+            say(f"{name}: {describe_break_even(model)}")
 
 
 def show_sizes(tried: Sequence[Any]) -> None:
     """Print the sizes of a curve with their intervals and savings as a table."""
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(
@@ -103,7 +117,14 @@ def show_sizes(tried: Sequence[Any]) -> None:
         saved = [f"{one.saved.epochs:+.1f}".replace("-", "−") for one in size.savings]
         lost, apart = format_interval(size.lost), format_interval(size.arm.difference)
         table.add_row(escaped(size.arm.name), f"{100 * size.arm.accuracy.mean:.2f}", lost, apart, *saved)
-    Console().print(table)
+    _show(table)
+
+
+def _show(table: Any) -> None:
+    from rich.console import Console
+
+    if not quiet:
+        Console().print(table)
 
 
 def format_interval(difference: Any) -> str:
@@ -126,15 +147,15 @@ def escaped(name: str) -> str:
 def show_checked(checked: Mapping[str, Any]) -> None:
     """Print how well each detector found the labels that were flipped on purpose."""
     for name, one in checked.items():
-        typer.echo(
+        say(
             f"{name:12} found {one.found:,} of {one.flipped:,} flipped labels (recall {one.recall:.0%}); "
             f"{one.precision:.0%} of the {one.flagged:,} it flagged were flipped"
         )
-    typer.echo("mistakes of annotators are harder to see than flips drawn by chance, and may be fewer: expect less")
+    say("mistakes of annotators are harder to see than flips drawn by chance, and may be fewer: expect less")
 
 
 def show_correlation(methods: list[str], correlation: Any) -> None:
     """Print how far each method's order agrees with DUAL's, or with the first method's."""
     against = methods.index("dual") if "dual" in methods else 0
     for name, value in sorted(zip(methods, correlation[against], strict=True), key=lambda pair: -pair[1]):
-        typer.echo(f"{name:24} {value:+.2f} rank correlation with {methods[against]}")
+        say(f"{name:24} {value:+.2f} rank correlation with {methods[against]}")

@@ -1,5 +1,6 @@
 """Flags that several commands share: those of the option tables, and a few of the command line alone."""
 
+import re
 from collections.abc import Sequence
 from inspect import Parameter
 from pathlib import Path
@@ -24,6 +25,8 @@ Preset = Annotated[str | None, Flag(help="Use the parameters published for a dat
 As = Annotated[
     ExportMode, Flag("--as", help="How image files get there; index writes only lists of what to keep and drop.")
 ]
+Force = Annotated[bool, Flag("--force", help="Replace what is there.")]
+Name = Annotated[str | None, Flag(help="Name of the subset, to keep several of one size.  [default: its fraction]")]
 Gate = Annotated[bool, Flag("--gate", help="Exit with code 3 unless pruning is shown to be worth it.")]
 
 
@@ -47,6 +50,18 @@ def parse_keep(text: str) -> float:
     return keep
 
 
+def subset_name(keep: str, name: str | None) -> float | str:
+    """Return what names a subset in a run folder: its own name, or the fraction that it keeps.
+
+    >>> subset_name("0.3", None), subset_name("0.3", "el2n-top")
+    (0.3, 'el2n-top')
+    """
+    fraction = parse_keep(keep)
+    if name is not None and not re.fullmatch(r"[A-Za-z][\w.+-]*", name):
+        raise InputError(f"a name of a subset is letters, digits, - and _, and starts with a letter, not {name!r}.")
+    return fraction if name is None else name
+
+
 def option_flags(table: OptionTable) -> list[Parameter]:
     """Return the options of a table as parameters that typer makes flags of; those of Python alone are left out."""
     return [_flag(name, type_, option) for name, (type_, option) in described(table).items() if option.flag != ""]
@@ -60,11 +75,11 @@ def given_options(table: OptionTable, values: dict[str, Any]) -> dict[str, Any]:
     {'label': 'y'}
     """
     known = described(table)
-    plain = {name: _plain(name, value) for name, value in values.items()}
+    plain = {name: _plain(name, value, known[name][0]) for name, value in values.items()}
     return {name: value for name, value in plain.items() if value != known[name][1].default}
 
 
-def _plain(name: str, value: Any) -> Any:
+def _plain(name: str, value: Any, type_: Any) -> Any:
     """The value of a flag as its option takes it: `none` stands for None, added channels come after the usual ones."""
     if name == "channels" and value:
         from datapare.recording.logit_signals import CHANNELS
@@ -72,7 +87,8 @@ def _plain(name: str, value: Any) -> Any:
         return tuple(dict.fromkeys([*CHANNELS, *value]))
     if name == "seeds" and str(value).isdigit():
         return int(value)
-    return None if value == "none" else value
+    choices = [one for one in get_args(type_) if get_origin(one) is Literal]
+    return None if value == "none" and choices and NoneType in get_args(type_) else value
 
 
 def _flag(name: str, type_: Any, option: Option) -> Parameter:
@@ -89,9 +105,8 @@ def _flag_type(type_: Any, default: Any) -> Any:
 
     A choice that may be None without that being its default can be given as `none`.
 
-    >>> from datapare.options import Balance
-    >>> _flag_type(str | Sequence[str] | None, None), _flag_type(Balance | None, "proportional")
-    (list[str] | None, typing.Literal['proportional', 'uniform', 'none'])
+    >>> _flag_type(str | Sequence[str] | None, None), _flag_type(Literal["a", "b"] | None, "a")
+    (list[str] | None, typing.Literal['a', 'b', 'none'])
     """
     members = [one for one in get_args(type_) if one is not NoneType] if get_origin(type_) in _UNIONS else [type_]
     lists = [one for one in members if get_origin(one) is Sequence and int not in members]

@@ -1,19 +1,26 @@
 """The flags of a command: its own, those of its option tables, and the parameters of the methods that a call names."""
 
+import errno
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
 
+from datapare.cli import console
 from datapare.cli.flags import Preset, given_options, option_flags, parse_keep
-from datapare.errors import InputError
+from datapare.errors import DatapareError, InputError
 from datapare.methods.published_params import datasets_published, published
 from datapare.methods.registry import MethodGroup, find
 from datapare.options import OptionTable
 
 HELP = {"-h", "--help"}
 Parameter = inspect.Parameter
+QUIET = Parameter(
+    "quiet", Parameter.KEYWORD_ONLY, default=False,
+    annotation=Annotated[bool, typer.Option("--quiet", help="Print errors alone.")],
+)  # fmt: skip
 MethodParams = tuple[MethodGroup, str, str]  # the group, the flag that names a method of it, and the default
 
 
@@ -46,18 +53,50 @@ def command(
             parts[name] = {p.name: p.replace(name=f"{group}_{p.name}") if p.name in taken else p for p in params}
 
     def run(**values: Any) -> None:
+        console.quiet = values.pop("quiet")
         for note in notes:
             typer.echo(note, err=True)
         for name in {**options, **method_params}:
             given = {param: values.pop(p.name) for param, p in parts.get(name, {}).items()}
             values[name] = given_options(options[name], given) if name in options else given
-        function(**values)
+        with environment_errors():
+            function(**values)
 
-    flat = own + [p for part in parts.values() for p in part.values()]
+    flat = [*own, *(p for part in parts.values() for p in part.values()), QUIET]
     run.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in flat}
     run.__doc__ = function.__doc__
     return run
+
+
+@contextmanager
+def environment_errors() -> Iterator[None]:
+    """Turn what the machine refuses into one sentence: files, memory, damaged input."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # the reader of our output has seen enough
+    except OSError as error:
+        raise _environment_error(error) from error
+    except EOFError as error:
+        raise InputError(f"a file ends too early ({error}); it is damaged: make it again.") from error
+    except MemoryError as error:
+        raise DatapareError(
+            "there is not enough memory; close other programs, or take fewer channels or a smaller --image-size."
+        ) from error
+
+
+def _environment_error(error: OSError) -> InputError:
+    place = error.filename or ""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return InputError(
+            f"the disk is full{f' at {place}' if place else ''}; free some space or choose another place."
+        )
+    if error.errno == errno.ENOENT and not place:
+        return InputError("the working directory does not exist any more; change to one that does.")
+    if error.errno in {errno.EMFILE, errno.ENFILE}:
+        return InputError("too many files are open; raise the limit with: ulimit -n 4096")
+    return InputError(f"{place or 'a file'} cannot be used: {error.strerror or error}.")
 
 
 def _parameters(function: Callable[..., Any]) -> list[Parameter]:
@@ -73,10 +112,9 @@ def _method_flags(group: MethodGroup, name: str, argv: Sequence[str]) -> list[Pa
     method = find(group, name)
     usual, verified = _published(group, name, argv)
     note = "" if verified else f" ({_value_of('--preset', argv)}: unverified)"
-    panel = f"Parameters of {name}{note}"
     return [
         p.replace(
-            annotation=Annotated[p.annotation, typer.Option(help=method.describe_param(p.name), rich_help_panel=panel)],
+            annotation=Annotated[p.annotation, typer.Option(help=f"{name}{note}: {method.describe_param(p.name)}")],
             default=usual.get(p.name, p.default),
         )
         for p in method.params.values()

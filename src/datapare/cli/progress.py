@@ -1,37 +1,44 @@
 """Progress on standard error: a bar in a terminal, one line per epoch or training elsewhere."""
 
+import math
+import sys
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
+
+import typer
+
+from datapare.cli import console
+from datapare.evaluation.costs import duration
 
 if TYPE_CHECKING:
     from datapare.training.epoch import Progress
 
 
 class TrainingProgress(AbstractContextManager["Callable[[Progress], None]"]):
-    """A progress bar for the recorded training, drawn on standard error."""
+    """The state of the recorded training: epoch, loss, speed, time left."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self.bar = Progress(
-            TextColumn("{task.fields[stage]}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[speed]}"), TimeRemainingColumn(), console=Console(stderr=True),
-        )  # fmt: skip
         self.tasks: dict[str, Any] = {}
+        self.bar: Any = _bar() if _in_terminal() else None
+        self.reported = 0
+        self.last: Progress | None = None
 
-    def __enter__(self) -> Callable[[Any], None]:
-        return self.step
+    def __enter__(self) -> "Callable[[Progress], None]":
+        return self.step if self.bar is not None else self.report
 
-    def __exit__(self, *_: object) -> None:
-        self.bar.stop()
+    def __exit__(self, *failure: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+        elif self.last is not None and failure[0] is None and self.reported < self.last.epochs:
+            _print(f"epoch {self.last.epochs}/{self.last.epochs}: {self.last.per_second:,.0f} examples/s, done")
 
-    def step(self, p: Any) -> None:
-        """Draw where the training stands."""
-        fields: dict[str, Any] = {
+    def step(self, p: "Progress") -> None:
+        """Draw the bar."""
+        fields = {
             "stage": p.making or f"epoch {p.epoch + 1}/{p.epochs}",
-            "speed": f"{p.per_second:,.0f} examples/s, loss {p.loss:.3f}",
+            "speed": f"{p.per_second:,.0f} examples/s, loss {format_loss(p.loss)}",
         }
         done = p.examples_done if p.making else p.epoch * p.examples_total + p.examples_done
         self.bar.start()  # not before there is something to draw, or it leaves an empty line above an error
@@ -40,24 +47,74 @@ class TrainingProgress(AbstractContextManager["Callable[[Progress], None]"]):
             self.tasks[p.making] = self.bar.add_task("", total=total, **fields)
         self.bar.update(self.tasks[p.making], completed=done, **fields)
 
+    def report(self, p: "Progress") -> None:
+        """Print one line for each epoch that is complete, and for each signal of the trained network."""
+        if p.making and p.making not in self.tasks:
+            self.tasks[p.making] = None
+            _print(f"{p.making} of {p.examples_total:,} examples")
+        if not p.making and p.epoch > self.reported:
+            self.reported = p.epoch
+            left = (p.epochs - p.epoch) * p.examples_total / p.per_second if p.per_second else math.nan
+            _print(
+                f"epoch {p.epoch}/{p.epochs}: loss {format_loss(p.loss)}, {p.per_second:,.0f} examples/s, "
+                f"{duration(left)} left"
+            )
+        self.last = p
+
 
 class JobProgress(AbstractContextManager[Callable[[int, int, str], None]]):
-    """A progress bar for many trainings."""
+    """How many trainings of a comparison are done."""
 
-    def __init__(self, what: str) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self.bar = Progress(console=Console(stderr=True))
-        self.task = self.bar.add_task(what, total=None)
-
-    def step(self, done: int, total: int, arm: str) -> None:
-        """Draw how many trainings are done."""
-        self.bar.start()
-        self.bar.update(self.task, completed=done, total=total, description=arm)
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.start = time.monotonic()
+        self.bar: Any = _bar() if _in_terminal() else None
+        self.task: Any = None
 
     def __enter__(self) -> Callable[[int, int, str], None]:
-        return self.step
+        return self.step if self.bar is not None else self.report
 
     def __exit__(self, *_: object) -> None:
-        self.bar.stop()
+        if self.bar is not None:
+            self.bar.stop()
+
+    def step(self, done: int, total: int, arm: str) -> None:
+        """Draw the bar."""
+        fields = {"stage": self.title, "speed": arm}
+        self.bar.start()
+        if self.task is None:
+            self.task = self.bar.add_task("", total=total, **fields)
+        self.bar.update(self.task, completed=done, **fields)
+
+    def report(self, done: int, total: int, arm: str) -> None:
+        """Print one line for each training."""
+        left = (time.monotonic() - self.start) / done * (total - done) if done else math.nan
+        _print(f"training {done}/{total}: {arm}, {duration(left)} left")
+
+
+def format_loss(loss: float) -> str:
+    """Return a loss as text, a dash before the first epoch is complete.
+
+    >>> format_loss(0.12345), format_loss(float("nan"))
+    ('0.123', '–')
+    """
+    return "–" if math.isnan(loss) else f"{loss:.3f}"
+
+
+def _bar() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.fields[stage]}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[speed]}"), TimeRemainingColumn(), console=Console(stderr=True),
+    )  # fmt: skip
+
+
+def _in_terminal() -> bool:
+    return sys.stderr.isatty() and not console.quiet
+
+
+def _print(line: str) -> None:
+    if not console.quiet:
+        typer.echo(line, err=True)

@@ -4,7 +4,7 @@ from datapare.data.dataset import BadExample, Dataset, images, records, texts
 from datapare.data.encodings.base import Encoding, Inputs
 from datapare.data.encodings.dispatch import encode, encoding_from
 from datapare.data.example_table import example_table, write_examples
-from datapare.data.exporting import check_outside, export
+from datapare.data.exporting import check_mode, check_outside, export
 from datapare.data.inspection import Inspection, inspect
 from datapare.data.open import open_dataset
 from datapare.data.perturbation import aligned_labels, perturb, relabelled
@@ -17,6 +17,7 @@ __all__ = [
     "Inputs",
     "Inspection",
     "aligned_labels",
+    "check_mode",
     "check_outside",
     "encode",
     "encoding_from",

@@ -74,11 +74,23 @@ def _refuse(data: Dataset, subset: Subset, out: Path, how: str) -> None:
         )
     if subset.provenance.dataset and subset.provenance.dataset != data.digest:
         raise MismatchError("the subset belongs to another dataset: some labels or examples differ; choose it anew.")
-    if how in {"hardlink", "symlink"} and not find(data.format).LINKABLE:
-        raise InputError(f"only folders of images can be linked, and this dataset is {data.format}; use copy or index.")
+    check_mode(data, how, out)
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise InputError(f"{out} exists and is not empty; choose another place for the smaller dataset.")
     check_outside(data, out)
+
+
+def check_mode(data: Dataset, how: str, out: Path) -> None:
+    """Raise InputError when examples of this dataset cannot get to `out` in this way, before anything is written."""
+    if how not in {"hardlink", "symlink"}:
+        return
+    if not find(data.format).LINKABLE:
+        raise InputError(f"only folders of images can be linked, and this dataset is {data.format}; use copy or index.")
+    there = next(place for place in (out.absolute(), *out.absolute().parents) if place.exists())
+    if how == "hardlink" and there.stat().st_dev != folder_of(data).stat().st_dev:
+        raise InputError(
+            f"{out} is on another disk than the source, where hard links cannot lead; use copy or symlink."
+        )
 
 
 def check_outside(data: Dataset, out: Path) -> None:

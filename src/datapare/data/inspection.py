@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from datapare.data.columns import left_out
 from datapare.data.dataset import Dataset
 from datapare.data.formats.detect import find, suffix_of
 from datapare.data.paths import walk
+from datapare.options import OpenOptions
 
 SHOWN_CLASSES = 5
 SHOWN_FILES = 3
@@ -93,7 +94,7 @@ class Inspection:
         return lines + list(self.notes)
 
 
-def inspect(source: Any, **options: Any) -> Inspection:
+def inspect(source: Any, **options: Unpack[OpenOptions]) -> Inspection:
     """Open a source and return what was read of it, and how.
 
     Args:
@@ -118,7 +119,8 @@ def inspect(source: Any, **options: Any) -> Inspection:
     """
     from datapare.data.open import open_dataset
 
-    data = source if isinstance(source, Dataset) else open_dataset(source, **{"on_bad_example": "skip", **options})
+    opened: OpenOptions = {"on_bad_example": "skip", **options}
+    data = source if isinstance(source, Dataset) else open_dataset(source, **opened)
     count = np.bincount(data.label, minlength=len(data.classes)).tolist()
     return Inspection(
         source=data.address or (f"{data.format} in memory" if data.path is None else str(data.path)),

@@ -18,10 +18,12 @@ from datapare.data.image_io import MAX_PIXELS
 from datapare.data.labels import check_classes, read_labels
 from datapare.data.source import OpenRequest, RawTable
 from datapare.errors import InputError
+from datapare.options import OpenOptions, validated
 
 OnBad = Literal["fail", "skip"]
 
 
+@validated(OpenOptions)
 def open_dataset(
     source: Any,
     *,

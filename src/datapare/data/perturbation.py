@@ -16,8 +16,10 @@ from datapare.data.source import OpenRequest, rows_of
 from datapare.errors import InputError
 from datapare.methods.perturb import PerturbedRows
 from datapare.methods.registry import check_params, find
+from datapare.options import validated
 
 
+@validated()
 def perturb(
     data: Dataset, method: str, *, seed: int = 0, human_label: Sequence[Any] | NDArray[Any] | None = None, **params: Any
 ) -> Dataset:

@@ -15,6 +15,7 @@ from datapare.errors import InputError
 from datapare.methods.score.soft_label import soft_label
 from datapare.methods.scoring import score
 from datapare.numerics.embeddings import softmax
+from datapare.options import validated
 
 Detector = Literal["aum", "soft_label", "confidence"]
 
@@ -36,6 +37,7 @@ class LabelIssues:
     cut: float
 
 
+@validated()
 def label_issues(dynamics: Dynamics, method: Detector = "aum", *, cut: float | None = None) -> LabelIssues:
     """Rank the labels that a recorded training contradicts.
 

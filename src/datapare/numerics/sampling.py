@@ -144,7 +144,8 @@ def allot_by_recall(size: Int[np.ndarray, " G"], n: int, recall: Float[np.ndarra
     share = np.where(whole, size, 0)
     rest = n - int(share.sum())
     if mass == 0:
-        return share + allot(np.where(whole, 0, size), rest)
+        spread: Int[np.ndarray, " G"] = share + allot(np.where(whole, 0, size), rest)
+        return spread
     exact = np.where(open_, density * size, 0.0)
     part = np.floor(exact + 1e-9).astype(np.int64)
     order = np.argsort(-(exact - part), kind="stable")

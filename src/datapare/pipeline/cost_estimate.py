@@ -10,7 +10,7 @@ import numpy as np
 from datapare.evaluation.costs import duration
 from datapare.methods.signals import SIGNALS
 from datapare.numerics.sampling import budget, draw_fraction
-from datapare.options import OpenOptions, RecordOptions
+from datapare.options import OpenOptions, RecordOptions, validated
 
 WARM_UP, TIMED = 2, 6  # steps: the first compile and allocate
 NETWORKS = 50  # thinned networks of distorted_loss
@@ -74,6 +74,7 @@ class CostEstimate:
         ]
 
 
+@validated()
 def estimate_cost(
     source: Any,
     *,

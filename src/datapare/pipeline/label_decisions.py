@@ -42,9 +42,9 @@ class Decisions:
     relabel: Mapping[int, int] = field(default_factory=dict)
 
 
-def write_decisions(path: Path, data: "Dataset", found: LabelIssues, method: str) -> Path:
+def write_decisions(path: Path, data: "Dataset", found: LabelIssues, method: str, *, force: bool = False) -> Path:
     """Write the label issues as a file to edit; raises InputError rather than replace decisions already made."""
-    if path.exists() and any(row["decision"] != KEEP for _, row in _rows(path)):
+    if path.exists() and not force and any(row["decision"] != KEEP for _, row in _rows(path)):
         raise InputError(f"{path} holds decisions already made; give another file with --out, or remove it.")
     with atomic_write(path) as draft, draft.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         writer = csv.writer(file)

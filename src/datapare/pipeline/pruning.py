@@ -5,7 +5,8 @@ bit for bit.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +22,9 @@ from datapare.methods.scoring import check_epochs
 from datapare.methods.selection import select
 from datapare.methods.signals import SIGNALS, source_of
 from datapare.numerics.sampling import budget
-from datapare.options import Balance, ExportMode, OpenOptions, RecordOptions
+from datapare.options import Balance, ExportMode, OpenOptions, RecordOptions, SelectOptions, resolve, validated
 from datapare.pipeline.reuse import NewExamples, adapt, is_reused
-from datapare.pipeline.run_folder import RunFolder, check_free
+from datapare.pipeline.run_folder import RunFolder, check_dataset_path, check_free, open_or_begin
 from datapare.pipeline.steps import (
     PruneOptions,
     Report,
@@ -51,6 +52,7 @@ class PruneResult:
     fresh: bool
 
 
+@validated(SelectOptions)
 def prune(
     source: Any,  # whatever open_dataset reads
     *,
@@ -105,13 +107,17 @@ def prune(
         InputError: For bad input, before anything costly begins.
         BusyError: When another process works in the same folder.
     """
-    from datapare.data import Dataset, check_outside, inspect, open_dataset
+    from datapare.data import Dataset, check_mode, check_outside, inspect, open_dataset
     from datapare.training.scoring_run import planned
 
     options = PruneOptions(
         score, rule, score_params or {}, rule_params or {}, balance, seed, extrapolate or "knn",
         extrapolate_params or {},
     )  # fmt: skip
+    resolve(OpenOptions, open_options or {})
+    resolve(RecordOptions, record_options or {})
+    if isinstance(source, str | Path):
+        check_dataset_path(source)
     recording = check_possible(options, record_options or {}, extrapolate, score_fraction)
     report = on_message or (lambda _: None)
     data = source if isinstance(source, Dataset) else open_dataset(source, **(open_options or {}))
@@ -122,15 +128,18 @@ def prune(
         extrapolation.check_possible(data.label, score_fraction, seed)
     folder = Path(out) if out is not None else default_folder(data)
     check_outside(data, folder)
+    check_mode(data, as_, folder)
     if not storage.is_finished(folder / "dynamics"):
-        check_epochs(options.score, planned(data, **recording), options.score_params)
+        epochs = planned(data, **recording)
+        options = fit_window(options, recording, epochs, report)
+        check_epochs(options.score, epochs, options.score_params)
     report(f"keep {count:,}, drop {len(data) - count:,} of {len(data):,} examples")
     check_free(folder)
-    with storage.folder_lock(folder, "working"):
-        adapt(folder, data, new_examples, report, seed=seed)
-        run = RunFolder.begin(folder, data, open_options or {})
+    prepare = partial(adapt, folder, data, new_examples, report, seed=seed)
+    with open_or_begin(folder, data, open_options or {}, prepare=prepare) as run:
         recorded: RecordOptions = {"seed": seed, "fraction": score_fraction, **recording}
         dynamics = record_into(run, report, progress, **recorded)
+        options = fit_window(options, recording, dynamics.epochs, lambda _: None)
         check_epochs(options.score, dynamics.epochs, options.score_params)
         scores = score_into(run, options)
         if note := recorded_pass_note(dynamics, options.score):
@@ -188,6 +197,21 @@ def default_folder(data: "Dataset") -> Path:
     return Path(f"{Path(data.path).resolve().name.removesuffix('.tar')}.datapare")
 
 
+def fit_window(options: PruneOptions, recording: RecordOptions, epochs: int, on_message: Report) -> PruneOptions:
+    """Shorten the default window of a score to the half of a preset that is shorter than the window.
+
+    A window or a number of epochs that the user gave stays as it is.
+    """
+    params = find("score", options.score).params
+    usual = params["window"].default if "window" in params else None
+    given = options.score_params.get("window", usual)
+    if not isinstance(usual, int) or given != usual or usual <= epochs or "epochs" in recording or epochs < 2:
+        return options
+    window = max(2, epochs // 2)
+    on_message(f"the preset trains {epochs} epochs, so {options.score} looks at windows of {window} instead of {usual}")
+    return replace(options, score_params={**options.score_params, "window": window})
+
+
 def finish(
     run: RunFolder, scores: Scores, options: PruneOptions, keep: float, as_: ExportMode, on_message: Report
 ) -> PruneResult:
@@ -207,6 +231,7 @@ def finish(
     save_or_verify_subset(subset, result.folder)
     if lost := describe_emptied_classes(data.label, subset, data.classes):
         on_message(lost)
+    check_export(result.folder, as_, made=result.dataset.exists())
     if not result.dataset.exists():
         on_message(f"writing the {len(subset):,} kept examples")
         export(data, subset, result.dataset, as_=as_)
@@ -218,6 +243,18 @@ def finish(
     if not result.report.exists():
         report(subset, scores=scores, dynamics=dynamics, data=data).save(result.report)
     return result
+
+
+def check_export(folder: Path, as_: ExportMode, *, made: bool) -> None:
+    """Note how the smaller dataset is written; raise InputError when the one that exists was written in another way."""
+    note = folder / "export.json"
+    before = storage.read_json(note)
+    if not made or before is None:
+        storage.write_json(note, {"as": as_})
+    elif before != {"as": as_}:
+        raise InputError(
+            f"{folder / 'dataset'} was written with --as {before.get('as')}; delete it to write it with --as {as_}."
+        )
 
 
 def reasons(scores: Scores, subset: Subset) -> list[str]:

@@ -184,7 +184,8 @@ def plain_features(data: Dataset, seed: int, width: int = 128) -> NDArray[np.flo
         vectors[0] = 0.0  # padding
         used = np.maximum((inputs.array > 0).sum(axis=1, keepdims=True), 1)
         total: NDArray[np.float32] = np.stack([vectors[row].sum(axis=0) for row in inputs.array])
-        return np.divide(total, used, dtype=np.float32)
+        mean: NDArray[np.float32] = np.divide(total, used, dtype=np.float32)
+        return mean
     flat = inputs.array.reshape(len(data), -1)  # (N, F)
     if flat.shape[1] <= width:
         return np.ascontiguousarray(flat, np.float32)

@@ -10,7 +10,8 @@ photos.datapare/
   comparison/  sweep/    the last of each
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -160,32 +161,32 @@ class RunFolder:
         """Where the table of all scores lies."""
         return self.path / "scores.parquet"
 
-    def keep_path(self, keep: float) -> Path:
-        """Where the subset of one keep fraction (or count) and all made from it lie."""
-        return self.path / f"keep-{keep:.12g}"
+    def keep_path(self, keep: float | str) -> Path:
+        """Where a subset and all made from it lie: by its keep fraction or count, or by its name."""
+        return self.path / f"keep-{keep if isinstance(keep, str) else f'{keep:.12g}'}"
 
-    def subset_path(self, keep: float) -> Path:
-        """Where the subset of one keep fraction (or count) lies."""
+    def subset_path(self, keep: float | str) -> Path:
+        """Where a subset lies."""
         return self.keep_path(keep) / "subset"
 
-    def subset(self, keep: float) -> Subset:
-        """The subset of one keep fraction (or count); the message says how to make it when it is missing."""
+    def subset(self, keep: float | str) -> Subset:
+        """The subset of one keep fraction or count, or of one name; the message says how to make a missing one."""
         if not storage.is_finished(self.subset_path(keep)):
+            flags = f"--keep 0.3 --name {keep}" if isinstance(keep, str) else f"--keep {keep:.12g}"
             raise InputError(
-                f"nothing is selected in {self.keep_path(keep)} yet; "
-                f"select with: datapare select {self.path} --keep {keep:.12g}"
+                f"nothing is selected in {self.keep_path(keep)} yet; select with: datapare select {self.path} {flags}"
             )
         return _load(self.subset_path(keep), Subset, "select again")
 
-    def dataset_path(self, keep: float) -> Path:
+    def dataset_path(self, keep: float | str) -> Path:
         """Where the smaller dataset lies."""
         return self.keep_path(keep) / "dataset"
 
-    def examples_path(self, keep: float) -> Path:
+    def examples_path(self, keep: float | str) -> Path:
         """Where the table of all examples lies: which are kept, and why."""
         return self.keep_path(keep) / "examples.parquet"
 
-    def report_path(self, keep: float) -> Path:
+    def report_path(self, keep: float | str) -> Path:
         """Where the report lies."""
         return self.keep_path(keep) / "report.html"
 
@@ -226,6 +227,36 @@ class RunFolder:
             if storage.is_finished(place):
                 return _load(place, Comparison, "sweep again")
         return None
+
+
+@contextmanager
+def open_or_begin(
+    path: Path, data: "Dataset", open_options: OpenOptions, *, prepare: Callable[[], object] = lambda: None
+) -> Iterator[RunFolder]:
+    """Lock a run folder, prepare it and give its handle; a new one in which nothing could be begun is removed again.
+
+    Raises:
+        InputError: As `RunFolder.begin`.
+        BusyError: When another process works in the folder.
+    """
+    new = not path.exists()
+    with storage.folder_lock(path, "working"):
+        try:
+            prepare()
+            yield RunFolder.begin(path, data, open_options)
+        except InputError:
+            if new and {entry.name for entry in path.iterdir()} <= {RUN, storage.LOCK}:
+                storage.remove(path)
+            raise
+
+
+def check_dataset_path(path: str | Path) -> None:
+    """Raise InputError when a run folder was given where a dataset is expected."""
+    if (Path(path) / RUN).is_file():
+        raise InputError(
+            f"{path} is a run folder, not a dataset; work on with it by: datapare select {path} --keep 0.3, "
+            f"or give its dataset: {RunFolder.open(path).source}."
+        )
 
 
 def check_free(path: Path) -> None:

@@ -14,6 +14,7 @@ from datapare.errors import InputError
 from datapare.evaluation.record_summary import class_counts, learning_curve, names_of
 from datapare.methods import extrapolation, scoring
 from datapare.methods.registry import check_params, find
+from datapare.methods.selection import select
 from datapare.options import Balance, RecordOptions
 from datapare.pipeline.reuse import check_options, is_reused
 from datapare.pipeline.run_folder import RunFolder
@@ -179,12 +180,29 @@ def read_array(file: Path) -> NDArray[Any]:
     return array
 
 
-def save_or_verify_subset(subset: Subset, place: Path) -> bool:
+def select_into(run: RunFolder, keep: float | str, on_message: Report) -> Subset:
+    """Return a subset of a run folder; a missing one of a keep fraction is selected by the defaults of `prune`."""
+    if isinstance(keep, str) or storage.is_finished(run.subset_path(keep)):
+        return run.subset(keep)
+    options = PruneOptions()
+    scored = storage.is_finished(run.scores_path(options.score))
+    scores = run.scores(options.score) if scored else score_into(run, options)
+    subset = select(
+        scores, options.rule, keep=keep, seed=options.seed, dynamics=run.dynamics,
+        balance=options.balance,
+    )  # fmt: skip
+    save_or_verify_subset(subset, run.keep_path(keep))
+    on_message(f"selected {len(subset):,} of {subset.total:,} examples by {options.score} and {options.rule}")
+    return subset
+
+
+def save_or_verify_subset(subset: Subset, place: Path, *, force: bool = False) -> bool:
     """Save a subset in a keep folder, or verify that the one there was chosen in the same way.
 
     Args:
         subset: The subset.
         place: The folder `keep-…` of a run.
+        force: Replace another subset, with the dataset and report that were made from it.
 
     Returns:
         Whether it was saved: False when the same subset was there already.
@@ -197,10 +215,14 @@ def save_or_verify_subset(subset: Subset, place: Path) -> bool:
         return True
     before = storage.load(place / "subset")
     same = isinstance(before, Subset) and np.array_equal(before.index, subset.index)
+    if force and not same:
+        storage.remove(place)
+        storage.save(subset, place / "subset")
+        return True
     if not same or describe_choice(before.provenance) != describe_choice(subset.provenance):
         raise InputError(
-            f"{place} holds a subset made with {describe_choice(before.provenance)}; delete that folder to put there "
-            f"what {describe_choice(subset.provenance)} choose: the record stays."
+            f"{place} holds a subset made with {describe_choice(before.provenance)}; give this one a --name, pass "
+            f"--force, or delete that folder to put there what {describe_choice(subset.provenance)} choose."
         )
     return False
 

@@ -19,6 +19,7 @@ from datapare.data import Dataset, Inputs, encode, open_dataset
 from datapare.data.encodings.dispatch import outline
 from datapare.errors import InputError
 from datapare.numerics.sampling import draw_fraction
+from datapare.options import RecordOptions, validated
 from datapare.recording import ARRAYS, Recorder
 from datapare.recording.logit_signals import CHANNELS
 from datapare.recording.record_files import PROGRESS
@@ -28,13 +29,14 @@ from datapare.training.config import OPEN, PRESETS, Precision, TrainingConfig, c
 from datapare.training.config import preset as named
 from datapare.training.embeddings import EMBEDDING
 from datapare.training.epoch import Progress
-from datapare.training.loop import Trained, settle, train
+from datapare.training.loop import Trained, initial, settle, train
 from datapare.training.networks.factory import backbone
 from datapare.training.ranking_stability import RULE, ranking_converged
 from datapare.training.scoring_provenance import begun_in, check_same, recipe_of
 from datapare.training.signals.final import FINISHED
 
 
+@validated(RecordOptions)
 def record(
     data: Dataset | str | Path,
     *,
@@ -43,7 +45,7 @@ def record(
     epochs: int | None = None,
     schedule_epochs: int | None = None,
     precision: Precision | None = None,
-    channels: Sequence[str] = tuple(CHANNELS),
+    channels: Sequence[str] | None = None,
     observed: Observed = "train-pass",
     image_size: int | None = None,
     fraction: float | None = None,
@@ -77,7 +79,7 @@ def record(
     training = settings(inputs, len(data.classes), preset, model, epochs, schedule_epochs, precision)
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="datapare-")) / "dynamics"
     try:
-        rule, asked = (RULE if until_stable else None), needed(channels, fraction)
+        rule, asked = (RULE if until_stable else None), needed(channels or tuple(CHANNELS), fraction)
         dynamics = _recorded(data, inputs, training, asked, observed, fraction, rule, seed, folder, progress)
     except BaseException:
         if out is None:
@@ -149,6 +151,7 @@ def _recorded(
         training = usual(replace(training, **there))  # older records do not know of all
     if not storage.is_finished(folder):
         training = settle(inputs, data.label, len(data.classes), training, seed)
+        initial(inputs, len(data.classes), training, seed)  # refuses a model that cannot be built before it writes
         provenance = recipe_of(training, inputs, channels, observed, fraction, rule, seed, data)
         with _recorder(data, training, channels, observed, folder, provenance) as recorder:
             trained = train(

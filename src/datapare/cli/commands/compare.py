@@ -2,9 +2,7 @@
 
 from typing import Annotated
 
-import typer
-
-from datapare.cli.console import show_comparison, show_cost, show_dataset
+from datapare.cli.console import say, show_comparison, show_cost, show_dataset
 from datapare.cli.flags import Flag, Gate, Run, parse_keep
 from datapare.cli.progress import JobProgress
 from datapare.options import OpenOptions, RetrainOptions
@@ -14,12 +12,13 @@ OPTIONS = {"retraining": RetrainOptions}
 
 def compare(
     run: Run,
-    keep: Annotated[list[str], Flag(help="Kept fraction that was selected; repeat for several.")],
     *,
+    keep: Annotated[list[str] | None, Flag(help="Kept fraction; repeat for several.")] = None,
     test: Annotated[
         str | None,
         Flag(help="Held-out dataset that chose nothing.  [default: a split of the training data]", metavar="PATH"),
     ] = None,
+    name: Annotated[list[str] | None, Flag(help="Name of a subset given to select; repeat for several.")] = None,
     gate: Gate = False,
     retraining: RetrainOptions,
 ) -> None:
@@ -31,19 +30,23 @@ def compare(
     from datapare.evaluation.record_summary import least_coverage
     from datapare.evaluation.verdicts import check_gate, verdict
     from datapare.pipeline.run_folder import RunFolder
+    from datapare.pipeline.steps import select_into
 
     if gate and test is None:
         raise InputError("--gate asks for proof, which needs data that chose nothing: give them with --test.")
     folder = RunFolder.open(run)
     data, dynamics = folder.dataset, folder.dynamics
-    subsets = {arm_name(subset): subset for subset in (folder.subset(parse_keep(text)) for text in keep)}
+    named = [*map(parse_keep, keep or ()), *(name or ())]
+    if not named:
+        raise InputError("name at least one subset, with --keep or --name.")
+    subsets = {arm_name(subset): subset for subset in (select_into(folder, one, say) for one in named)}
     opened: OpenOptions = {**folder.open_options, "classes": data.classes, "split": "test"}
     show_dataset(data)
     held_out = None if test is None else open_dataset(test, **opened)
     if held_out is not None:
         show_dataset(held_out)
     if held_out is None:
-        typer.echo(
+        say(
             "no --test: accuracy is measured on a fifth of the training data, which the scoring run has seen; "
             "this proves nothing"
         )
@@ -57,9 +60,9 @@ def compare(
     show_comparison(comparison)
     show_cost(dynamics, None, comparison, list(subsets))
     verdicts = [verdict(comparison, name, dynamics=dynamics) for name in subsets]
-    typer.echo(f"equal {comparison.budget}; {folder.comparison_path}")
+    say(f"equal {comparison.budget}; {folder.comparison_path}")
     if gate:
         check_gate(verdicts, least_coverage(dynamics))
     for found in verdicts:
-        typer.echo(found.text)
-    typer.echo(f"next: datapare report {run} --keep {keep[0]}")
+        say(found.text)
+    say(f"next: datapare report {run} --keep {keep[0] if keep else f'0.3 --name {named[0]}'}")

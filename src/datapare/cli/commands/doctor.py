@@ -1,6 +1,6 @@
 """`datapare doctor`."""
 
-import typer
+from datapare.cli.console import say
 
 
 def doctor() -> None:
@@ -8,4 +8,4 @@ def doctor() -> None:
     from datapare.cli.environment import doctor
 
     for name, value in doctor().items():
-        typer.echo(f"{name:22} {value}")
+        say(f"{name:22} {value}")

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
+from datapare.cli.console import say
 from datapare.cli.flags import Flag, Run
 
 
@@ -21,4 +20,4 @@ def embed(
     folder = RunFolder.open(run)
     dynamics = set_embedding(folder, model=model, array=array)
     width = dynamics.arrays["embedding"].shape[1]
-    typer.echo(f"{len(dynamics):,} examples, {width} features: {folder.dynamics_path}")
+    say(f"{len(dynamics):,} examples, {width} features: {folder.dynamics_path}")

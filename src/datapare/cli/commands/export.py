@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from datapare.cli.console import show_dataset
-from datapare.cli.flags import As, Flag, Keep, Run, parse_keep
+from datapare.cli.console import say, show_dataset
+from datapare.cli.flags import As, Flag, Keep, Name, Run, subset_name
 
 
 def export(
@@ -15,6 +13,7 @@ def export(
     *,
     out: Annotated[str | None, Flag(help="Folder or URL for the smaller dataset.  [default: inside RUN]")] = None,
     as_: As = "copy",
+    name: Name = None,
     decisions: Annotated[
         Path | None, Flag(help="Edited file of datapare label-issues: its new labels, as a save_to_disk folder.")
     ] = None,
@@ -24,10 +23,10 @@ def export(
     from datapare.pipeline.label_decisions import apply_decisions, read_decisions
     from datapare.pipeline.run_folder import RunFolder
 
-    folder, fraction = RunFolder.open(run), parse_keep(keep)
-    data, subset = folder.dataset, folder.subset(fraction)
+    folder, named = RunFolder.open(run), subset_name(keep, name)
+    data, subset = folder.dataset, folder.subset(named)
     show_dataset(data)
     if decisions is not None:
         data, subset, message = apply_decisions(data, subset, read_decisions(decisions, data))
-        typer.echo(message)
-    typer.echo(export(data, subset, out or folder.dataset_path(fraction), as_=as_))
+        say(message)
+    say(export(data, subset, out or folder.dataset_path(named), as_=as_))

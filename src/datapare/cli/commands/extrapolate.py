@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-import typer
-
+from datapare.cli.console import say
 from datapare.cli.flags import Flag, Run
 from datapare.cli.method_flags import MethodParams
 
@@ -28,6 +27,6 @@ def extrapolate(
     scores = folder.scores(score)
     check_missing(scores)
     options = PruneOptions(score=score, seed=seed, extrapolate=method, extrapolate_params=extrapolate_params)
-    completed = extrapolate_into(folder, scores, options, typer.echo)
-    typer.echo(describe_reliability(completed.provenance))
-    typer.echo(folder.scores_path(f"{score}+{method}"))
+    completed = extrapolate_into(folder, scores, options, say)
+    say(describe_reliability(completed.provenance))
+    say(folder.scores_path(f"{score}+{method}"))

@@ -1,7 +1,6 @@
 """`datapare inspect`."""
 
-import typer
-
+from datapare.cli.console import say
 from datapare.cli.flags import Data
 from datapare.options import OpenOptions
 
@@ -12,4 +11,4 @@ def inspect(path: Data, *, opening: OpenOptions) -> None:
     """Print what is read of a dataset: format, files, columns, label, classes, and what is left out."""
     from datapare.data import inspect as inspect_source
 
-    typer.echo(repr(inspect_source(path, **opening)))
+    say(repr(inspect_source(path, **opening)))

@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from datapare.cli.console import show_checked, show_dataset
-from datapare.cli.flags import Flag, Run
+from datapare.cli.console import say, show_checked, show_dataset
+from datapare.cli.flags import Flag, Force, Run
 from datapare.cli.progress import TrainingProgress
 from datapare.methods.label_issues import Detector
 
@@ -22,12 +20,14 @@ def label_issues(
     share: Annotated[float, Flag(help="Fraction of the labels that --check flips.")] = 0.1,
     seed: Annotated[int, Flag(help="Seed of the flips and of their training.", min=0)] = 0,
     out: Annotated[Path | None, Flag(help="CSV to edit.  [default: label-issues.csv in RUN]")] = None,
+    force: Force = False,
 ) -> None:
     """Rank the labels that look wrong, and write a file in which to keep, drop or relabel each."""
     from datapare.evaluation.label_issue_check import check_label_issues
     from datapare.methods.label_issues import label_issues
     from datapare.pipeline.description import describe_training
-    from datapare.pipeline.label_decisions import write_decisions
+    from datapare.pipeline.label_decisions import COLUMNS, write_decisions
+    from datapare.pipeline.outputs import check_output
     from datapare.pipeline.run_folder import RunFolder
     from datapare.storage import folder_lock
 
@@ -35,9 +35,10 @@ def label_issues(
     data, dynamics = folder.dataset, folder.dynamics
     show_dataset(data)
     label_issues(dynamics, method)
+    place = check_output(out or folder.decisions_path, ",".join(COLUMNS), data, force=force)
     cost = describe_training(dynamics)
     if check:
-        typer.echo(f"training once more with {share:.0%} of the labels flipped: {cost}")
+        say(f"training once more with {share:.0%} of the labels flipped: {cost}")
         with folder_lock(run, "working"), TrainingProgress() as progress:
             checked = check_label_issues(
                 data, dynamics, fraction=share, seed=seed, training=folder.training_config,
@@ -46,8 +47,8 @@ def label_issues(
         show_checked(checked)
         cut = checked[method].cut
     found = label_issues(dynamics, method, cut=cut)
-    place = write_decisions(out or folder.decisions_path, data, found, method)
-    typer.echo(f"{len(found.index):,} of {len(data):,} labels look wrong to {method} (score above {found.cut:.3g})")
+    write_decisions(place, data, found, method, force=force)
+    say(f"{len(found.index):,} of {len(data):,} labels look wrong to {method} (score above {found.cut:.3g})")
     if not check:
-        typer.echo(f"how many of them are wrong is not known; --check estimates it: {cost}")
-    typer.echo(place)
+        say(f"how many of them are wrong is not known; --check estimates it: {cost}")
+    say(place)

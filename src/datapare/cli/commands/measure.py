@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from datapare.cli.console import say
 from datapare.cli.flags import Flag
 from datapare.cli.method_flags import MethodParams
 from datapare.options import OpenOptions
@@ -33,4 +34,4 @@ def measure(
     for line in measure_source(
         path, method, metric_params, open_options=opening, train_options=train_options, examples=examples
     ):
-        typer.echo(line)
+        say(line)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from datapare.cli.console import list_methods, param_line
+from datapare.cli.console import list_methods, param_line, say
 from datapare.errors import InputError
 from datapare.methods.registry import METHOD_GROUPS, find, names
 
@@ -25,4 +25,4 @@ def methods(
         raise InputError(f"there is no method {name!r}; {hint}")
     for group_name in rooms:
         found = find(group_name, name)
-        typer.echo(f"{group_name} method {name}\n\n{found.doc}\n\nFlags: {param_line(found.params) or 'none'}\n")
+        say(f"{group_name} method {name}\n\n{found.doc}\n\nFlags: {param_line(found.params) or 'none'}\n")

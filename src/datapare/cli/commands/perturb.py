@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
-from datapare.cli.console import show_dataset
+from datapare.cli.console import say, show_dataset
 from datapare.cli.flags import Data, Flag
 from datapare.cli.method_flags import MethodParams
 from datapare.options import OpenOptions
@@ -32,7 +30,9 @@ def perturb(
 
     from datapare import data as data_package
     from datapare.artifacts import Subset
+    from datapare.pipeline.run_folder import check_dataset_path
 
+    check_dataset_path(path)
     human = None if human_label is None else data_package.aligned_labels(human_label)
     data = data_package.open_dataset(path, **opening)
     show_dataset(data)
@@ -40,4 +40,4 @@ def perturb(
     assert made.perturbation is not None  # noqa: S101 - perturb sets it
     data_package.export(made, Subset(np.arange(len(made)), len(made)), out)
     counted = f"{len(made):,} examples from {len(data):,}, {len(made.perturbation.touched):,} of them changed or added"
-    typer.echo(f"{counted} by {method}: {out}")
+    say(f"{counted} by {method}: {out}")

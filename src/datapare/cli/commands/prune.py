@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import typer
-
+from datapare.cli.console import say
 from datapare.cli.flags import As, Data, Flag, Keep, Rule, Score, parse_keep
 from datapare.cli.method_flags import MethodParams
 from datapare.cli.progress import TrainingProgress
@@ -65,7 +64,7 @@ def prune(
         )
         check_epochs(score, estimate.training.epochs, score_params)
         for line in estimate.describe():
-            typer.echo(line)
+            say(line)
         return
     with TrainingProgress() as progress:
         result = prune(
@@ -73,9 +72,9 @@ def prune(
             rule_params=rule_params, **resolve(SelectOptions, selection), score_fraction=score_fraction,
             extrapolate=extrapolate, extrapolate_params=extrapolate_params, seed=seed, as_=as_,
             new_examples=new_examples, open_options=opening,
-            record_options=recording, on_message=typer.echo, progress=progress,
+            record_options=recording, on_message=say, progress=progress,
         )  # fmt: skip
     if not result.fresh:
-        typer.echo("everything was there already; nothing was done again")
-    typer.echo(f"dataset   {result.dataset}\nexamples  {result.examples}\nreport    {result.report}")
-    typer.echo(f"next: datapare compare {result.folder.parent} --keep {keep} --test HELD_OUT_DATASET")
+        say("everything was there already; nothing was done again")
+    say(f"dataset   {result.dataset}\nexamples  {result.examples}\nreport    {result.report}")
+    say(f"next: datapare compare {result.folder.parent} --keep {keep} --test HELD_OUT_DATASET")

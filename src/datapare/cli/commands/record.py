@@ -3,9 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-import typer
-
-from datapare.cli.console import show_dataset
+from datapare.cli.console import say, show_dataset
 from datapare.cli.flags import Data, Flag
 from datapare.cli.progress import TrainingProgress
 from datapare.options import OpenOptions, RecordOptions
@@ -33,10 +31,10 @@ def record(
     from datapare.methods.extrapolation import check_possible
     from datapare.pipeline.pruning import default_folder
     from datapare.pipeline.reuse import adapt
-    from datapare.pipeline.run_folder import RunFolder, check_free
+    from datapare.pipeline.run_folder import check_dataset_path, check_free, open_or_begin
     from datapare.pipeline.steps import record_into
-    from datapare.storage import folder_lock
 
+    check_dataset_path(path)
     data = open_dataset(path, **opening)
     show_dataset(data)
     place = out or default_folder(data)
@@ -44,10 +42,11 @@ def record(
     check_free(place)
     if fraction is not None:
         check_possible(data.label, fraction, seed)
-    with folder_lock(place, "working"), TrainingProgress() as progress:
-        adapt(place, data, new_examples, typer.echo, seed=seed)
-        folder = RunFolder.begin(place, data, opening)
+    with (
+        open_or_begin(place, data, opening, prepare=lambda: adapt(place, data, new_examples, say, seed=seed)) as folder,
+        TrainingProgress() as progress,
+    ):
         options: RecordOptions = {**recording, "seed": seed, "fraction": fraction}
-        dynamics = record_into(folder, typer.echo, progress, **options)
-    typer.echo(f"{len(dynamics):,} examples, {dynamics.epochs} epochs: {place}")
-    typer.echo(f"next: datapare score {place}")
+        dynamics = record_into(folder, say, progress, **options)
+    say(f"{len(dynamics):,} examples, {dynamics.epochs} epochs: {place}")
+    say(f"next: datapare score {place}")

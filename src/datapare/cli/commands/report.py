@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from datapare.cli.console import say
+from datapare.cli.flags import Flag, Force, Keep, Name, Run, subset_name
 
-from datapare.cli.flags import Flag, Keep, Run, parse_keep
+MARK = 'name="generator" content="datapare'
 
 
 def report(
@@ -14,19 +15,22 @@ def report(
     *,
     within: Annotated[float, Flag(help="Percentage points below full that are still fine, for the curve.")] = 1.0,
     out: Annotated[Path | None, Flag(help="HTML file to write.  [default: inside RUN]")] = None,
+    name: Name = None,
+    force: Force = False,
 ) -> None:
     """Write one HTML file to look at: what was kept, whether it was worth it, which labels to check."""
     from datapare.methods.extrapolation import score_label
+    from datapare.pipeline.outputs import check_output
     from datapare.pipeline.run_folder import RunFolder
     from datapare.reporting import report
 
-    folder, fraction = RunFolder.open(run), parse_keep(keep)
-    subset = folder.subset(fraction)
+    folder, named = RunFolder.open(run), subset_name(keep, name)
+    subset = folder.subset(named)
+    place = check_output(out or folder.report_path(named), MARK, folder.dataset, force=force)
     scored = [score_label(parent) for parent in subset.provenance.parents if parent.step in {"score", "extrapolate"}]
     page = report(
         subset, scores=folder.scores(scored[0]) if scored else None, dynamics=folder.dynamics, data=folder.dataset,
         comparison=folder.comparison, sweep=folder.sweep, within=within, others=folder.all_scores(),
     )  # fmt: skip
-    place = out or folder.report_path(fraction)
     page.save(place, overwrite=True)
-    typer.echo(place)
+    say(place)

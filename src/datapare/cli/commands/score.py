@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
-from datapare.cli.console import show_correlation
+from datapare.cli.console import say, show_correlation
 from datapare.cli.flags import Flag, Preset, Run, Score
 from datapare.cli.method_flags import MethodParams
 
@@ -40,17 +38,17 @@ def score(
         for name, scores in scored.items():
             storage.save(scores, folder.scores_path(name))
         held = f"the record holds: {holdings(dynamics)}"
-        typer.echo(held)  # once, not in every reason
+        say(held)  # once, not in every reason
         for name, reason in refused.items():
-            typer.echo(f"left out  {name:20} {reason.removeprefix(f'{name} ').replace(f' ({held})', '')}")
+            say(f"left out  {name:20} {reason.removeprefix(f'{name} ').replace(f' ({held})', '')}")
         show_correlation(*scoring.rank_correlation(scored))
-        typer.echo(write_score_table(folder, scored))
+        say(write_score_table(folder, scored))
         return
     scores = scoring.score(dynamics, score, **score_params)
     if average_with:
         others = [scoring.score(RunFolder.open(other).dynamics, score, **score_params) for other in average_with]
         scores = scoring.average_scores([scores, *others])
     if note := recorded_pass_note(dynamics, score):
-        typer.echo(note)
-    typer.echo(storage.save(scores, folder.scores_path(score)))
-    typer.echo(f"next: datapare select {run} --score {score} --keep 0.3")
+        say(note)
+    say(storage.save(scores, folder.scores_path(score)))
+    say(f"next: datapare select {run} --score {score} --keep 0.3")

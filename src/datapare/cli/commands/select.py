@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
-from datapare.cli.flags import Flag, Keep, Preset, Rule, Run, parse_keep
+from datapare.cli.console import say
+from datapare.cli.flags import Flag, Force, Keep, Name, Preset, Rule, Run, parse_keep, subset_name
 from datapare.cli.method_flags import MethodParams
 from datapare.options import SelectOptions, resolve
 
@@ -28,6 +27,8 @@ def select(
     exclude: Annotated[
         Path | None, Flag(help="List of examples never to keep, such as one picked in a report.")
     ] = None,
+    name: Name = None,
+    force: Force = False,
     preset: Preset = None,  # noqa: ARG001 - becomes the parameters' defaults
     selection: SelectOptions,
     rule_params: Mapping[str, Any],
@@ -38,7 +39,7 @@ def select(
     from datapare.pipeline.run_folder import RunFolder
     from datapare.pipeline.steps import describe_emptied_classes, save_or_verify_subset
 
-    folder, fraction = RunFolder.open(run), parse_keep(keep)
+    folder, fraction, named = RunFolder.open(run), parse_keep(keep), subset_name(keep, name)
     dynamics = folder.dynamics
     dropped = [] if decisions is None else read_decisions(decisions, folder.dataset).drop.tolist()
     dropped += [] if exclude is None else read_examples(exclude, folder.dataset)
@@ -47,11 +48,11 @@ def select(
         folder.scores(score), rule, keep=fraction, seed=seed, **resolve(SelectOptions, selection),
         dynamics=dynamics, exclude=dropped, include=kept, **rule_params,
     )  # fmt: skip
-    typer.echo(f"keep {len(subset):,}, drop {subset.total - len(subset):,} of {subset.total:,} examples")
+    say(f"keep {len(subset):,}, drop {subset.total - len(subset):,} of {subset.total:,} examples")
     if subset.weight is not None:
-        typer.echo(f"weights {subset.weight.min():.3g} to {subset.weight.max():.3g}, in weight.npy of the subset")
-    save_or_verify_subset(subset, folder.keep_path(fraction))
+        say(f"weights {subset.weight.min():.3g} to {subset.weight.max():.3g}, in weight.npy of the subset")
+    save_or_verify_subset(subset, folder.keep_path(named), force=force)
     if lost := describe_emptied_classes(dynamics.label, subset, dynamics.classes):
-        typer.echo(lost)
-    typer.echo(folder.subset_path(fraction))
-    typer.echo(f"next: datapare export {run} --keep {keep}")
+        say(lost)
+    say(folder.subset_path(named))
+    say(f"next: datapare export {run} --keep {keep}" + ("" if name is None else f" --name {name}"))

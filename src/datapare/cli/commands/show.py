@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from datapare.cli.console import say
+
 
 def show(
     path: Annotated[Path, typer.Argument(help="A run folder, or a saved record, scores, subset or comparison.")],
@@ -12,4 +14,4 @@ def show(
     """Describe what a run folder or an artifact holds and how it was made."""
     from datapare.pipeline.description import show
 
-    typer.echo(show(path))
+    say(show(path))

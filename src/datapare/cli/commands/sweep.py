@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-import typer
-
-from datapare.cli.console import show_comparison, show_dataset, show_sizes
+from datapare.cli.console import say, show_comparison, show_dataset, show_sizes
 from datapare.cli.flags import Flag, Rule, Run, parse_keep
 from datapare.cli.method_flags import MethodParams
 from datapare.cli.progress import JobProgress
@@ -53,7 +51,7 @@ def sweep(
     show_comparison(comparison)
     show_sizes(sizes(comparison, scoring_cost(dynamics, scores)))
     for kept, values in comparison.provenance.params["chosen"].items():
-        typer.echo(f"{kept}: {values}")
+        say(f"{kept}: {values}")
     advice = advise(comparison, margin=within / 100, dynamics=dynamics, scores=scores)
-    typer.echo(f"equal {comparison.budget}; {folder.sweep_path}; the report of any --keep shows the figure")
-    typer.echo(advice.text)
+    say(f"equal {comparison.budget}; {folder.sweep_path}; the report of any --keep shows the figure")
+    say(advice.text)

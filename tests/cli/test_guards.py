@@ -1,0 +1,208 @@
+"""Nothing of the user is overwritten, nothing is paid before it can be refused, and every fault is one sentence."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from shell import run
+
+FIXTURE = Path(__file__).parents[1] / "fixtures/format1"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A finished run folder with its dataset, and the working directory beside them."""
+    shutil.copytree(FIXTURE, tmp_path, dirs_exist_ok=True)
+    described = json.loads((tmp_path / "run/run.json").read_text())
+    described["path"] = str(tmp_path / "table.csv")
+    (tmp_path / "run/run.json").write_text(json.dumps(described))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refused(capsys, *argv):
+    code, _, complaint = run(capsys, *argv)
+    assert code == 2, (argv, complaint)
+    assert "Traceback" not in complaint
+    assert "Aborted" not in complaint
+    return complaint
+
+
+def files(root):
+    return {f: f.read_bytes() for f in sorted(root.rglob("*")) if f.is_file() and f.name != ".lock"}
+
+
+@pytest.mark.parametrize(
+    "command", [["report", "run", "--keep", 0.5], ["label-issues", "run", "--method", "confidence"]]
+)
+def test_a_foreign_file_is_overwritten_only_by_force_and_the_source_never(folder, capsys, command):
+    (folder / "thesis.txt").write_text("years of work")
+    before = files(folder)
+    assert "was not written by datapare" in refused(capsys, *command, "--out", "thesis.txt")
+    assert "was not written by datapare" in refused(capsys, *command, "--out", "run/run.json")
+    for force in ((), ("--force",)):
+        assert "only read" in refused(capsys, *command, "--out", "table.csv", *force)
+    assert files(folder) == before
+    assert run(capsys, *command, "--out", "own.out")[0] == 0
+    assert run(capsys, *command, "--out", "own.out")[0] == 0, "what we wrote is replaced"
+    assert run(capsys, *command, "--out", "thesis.txt", "--force")[0] == 0
+
+
+def test_two_subsets_of_one_size_have_names_and_another_one_is_refused_or_forced(folder, capsys):
+    other = ["select", "run", "--keep", 0.5, "--score", "el2n", "--rule", "top"]
+    assert "--name" in refused(capsys, *other)
+    assert run(capsys, *other, "--name", "el2n-top")[0] == 0
+    code, told, complaint = run(
+        capsys, "compare", "run", "--keep", 0.5, "--name", "el2n-top", "--seeds", 2, "--epochs", 1, "--test", "test.csv"
+    )
+    assert code == 0, complaint
+    assert "el2n+top" in told
+    assert "dual+beta" in told
+    assert run(capsys, "report", "run", "--keep", 0.5, "--name", "el2n-top")[0] == 0
+    assert (folder / "run/keep-el2n-top/report.html").is_file()
+    assert run(capsys, *other, "--force")[0] == 0
+    assert "letters" in refused(capsys, *other, "--name", "../x")
+
+
+def test_compare_selects_what_is_missing(folder, capsys):
+    code, told, complaint = run(capsys, "compare", "run", "--keep", 0.25, "--seeds", 2, "--epochs", 1)
+    assert code == 0, complaint
+    assert "selected 10 of 40 examples by dual and beta" in told
+    assert (folder / "run/keep-0.25/subset/meta.json").is_file()
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_dataset_where_a_run_is_meant_and_the_other_way_round(capsys):
+    assert "datapare record table.csv" in refused(capsys, "score", "table.csv")
+    assert "one of the results in a run folder" in refused(capsys, "score", "run/dynamics")
+    for command in (["prune", "run", "--keep", 0.3], ["record", "run"], ["perturb", "run", "--out", "x"]):
+        assert "is a run folder, not a dataset" in refused(capsys, *command)
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"{", b"\x00\xff\xfe", b"[]", b'{"datapare": 9}', b'{"datapare": 2}', b"[" * 100_000],
+    ids=["empty", "cut", "garbage", "list", "future", "bare", "deep"],
+)  # fmt: skip
+@pytest.mark.parametrize("place", ["run/run.json", "run/dynamics/meta.json", "run/scores-dual/meta.json"])
+def test_a_damaged_file_is_named_in_one_sentence(folder, capsys, damage, place):
+    (folder / place).write_bytes(damage)
+    complaint = refused(capsys, "select", "run", "--keep", 0.3)
+    assert str(Path(place).parent) in complaint.replace("\n", "")
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x93NUMPY", b"garbage"], ids=["empty", "cut", "garbage"])
+@pytest.mark.parametrize("place", ["run/scores-dual/score.npy", "run/dynamics/channels.target_prob.npy"])
+def test_a_damaged_array_is_named_in_one_sentence(folder, capsys, damage, place):
+    (folder / place).write_bytes(damage)
+    assert Path(place).name in refused(capsys, "select", "run", "--keep", 0.3).replace("\n", "")
+
+
+def test_fields_of_a_newer_version_are_said_to_be_that(folder, capsys):
+    meta = folder / "run/scores-dual/meta.json"
+    known = json.loads(meta.read_text())
+    known["fields"]["colour"] = "red"
+    meta.write_text(json.dumps(known))
+    assert "'colour', which this version of datapare does not know" in refused(capsys, "select", "run", "--keep", 0.3)
+
+
+def test_what_cannot_be_is_refused_before_anything_is_paid_or_written(folder, capsys):
+    before = files(folder)
+    fast = ("--epochs", 4, "--schedule-epochs", 8, "--window", 3, "--keep", 0.3, "--out", "new")
+    assert "only folders of images can be linked" in refused(capsys, "prune", "table.csv", *fast, "--as", "hardlink")
+    refused(capsys, "prune", "table.csv", *fast, "--model", "resnet999")
+    refused(capsys, "record", "table.csv", "--out", "new", "--model", "no.such:thing")
+    assert not (folder / "new").exists()
+    assert files(folder) == before
+
+
+def test_the_same_prune_written_in_another_way_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for i in range(24):
+        (tmp_path / "photos" / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (9 * i, 0, 200 * (i % 2))).save(tmp_path / f"photos/{'ab'[i % 2]}/{i}.png")
+    call = [
+        "prune",
+        "photos",
+        "--keep",
+        0.5,
+        "--epochs",
+        3,
+        "--schedule-epochs",
+        6,
+        "--window",
+        3,
+        "--model",
+        "resnet8",
+    ]
+    assert run(capsys, *call)[0] == 0
+    assert "was written with --as copy" in refused(capsys, *call, "--as", "hardlink")
+    assert run(capsys, *call)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["--seed", -1], "seed"),
+        (["--epochs", 0], "epochs"),
+        (["--precision", "fp8"], "precision"),
+        (["--balance", "fair"], "balance"),
+    ],
+)
+def test_values_out_of_range_are_refused_by_their_flag(folder, capsys, argv, says):
+    assert says in refused(capsys, "prune", "table.csv", "--keep", 0.3, "--out", "new", *argv)
+    assert not (folder / "new").exists()
+
+
+def call(argv, **options):
+    script = f"from datapare.cli.app import main; main({[str(a) for a in argv]!r})"
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, **options)
+
+
+def test_a_deleted_working_directory_is_one_sentence(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = f"cd {gone} && rmdir {gone} && {sys.executable} -m datapare prune photos --keep 0.3"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_ascii_locale_prints_what_it_can():
+    environment = {
+        **os.environ,
+        "LC_ALL": "C",
+        "PYTHONUTF8": "0",
+        "PYTHONIOENCODING": "ascii",
+        "PYTHONCOERCECLOCALE": "0",
+    }
+    done = call(["methods"], env=environment)
+    assert done.returncode == 0, done.stderr
+    assert call(["show", "run"], env=environment).returncode == 0
+
+
+def test_control_characters_in_names_are_escaped():
+    from datapare.cli.console import printable
+
+    assert printable("a\x1b[2J\rb\n") == "a\\x1b[2J\\x0db\n"
+
+
+@pytest.mark.usefixtures("folder")
+def test_quiet_prints_errors_alone(capsys):
+    assert run(capsys, "score", "run", "--score", "el2n", "--first", 2, "--quiet")[1] == ""
+    assert "no-such" in run(capsys, "score", "no-such", "--quiet")[2]
+
+
+@pytest.mark.usefixtures("folder")
+def test_without_a_terminal_each_epoch_is_a_line(capsys):
+    _, _, lines = run(capsys, "record", "table.csv", "--out", "new", "--epochs", 2, "--schedule-epochs", 4)
+    epochs = [line for line in lines.splitlines() if line.startswith("epoch")]
+    assert len(epochs) == 2, lines
+    assert "examples/s" in epochs[0]
+    assert "left" in epochs[0]
+    assert "nan" not in lines
