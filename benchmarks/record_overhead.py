@@ -86,6 +86,76 @@ def measure(width, bf16, pairs, folder):
     }
 
 
+def by_hand_p(rows, index, logits, target):
+    prob = torch.softmax(logits, dim=1)
+    rows[0, index] = prob.gather(1, target[:, None])[:, 0]
+
+
+def by_hand_six(rows, index, logits, target):
+    at = target[:, None]
+    log_prob = torch.log_softmax(logits, dim=1)
+    prob = log_prob.exp()
+    own = prob.gather(1, at)[:, 0]
+    rows[0, index] = own
+    rows[1, index] = logits.gather(1, at)[:, 0] - logits.scatter(1, at, -torch.inf).amax(dim=1)
+    rows[2, index] = own - prob.scatter(1, at, -1.0).amax(dim=1)
+    rows[3, index] = (prob - torch.nn.functional.one_hot(target, logits.shape[1])).norm(dim=1)
+    rows[4, index] = -(prob * log_prob).sum(dim=1)
+    rows[5, index] = -log_prob.gather(1, at)[:, 0]
+
+
+def calls(classes, repeats, folder):
+    torch.manual_seed(SEED)
+    label = torch.randint(0, classes, (EXAMPLES,))
+    rows = torch.full((6, EXAMPLES), torch.nan)
+    seconds = {"observe": [], "by hand: p": [], "by hand: six": []}
+    with Recorder(folder / f"calls-{classes}", label.numpy(), epochs=1) as recorder:
+        for repeat in range(-20, repeats):
+            index = torch.randint(0, EXAMPLES, (BATCH,))
+            logits, target = torch.randn(BATCH, classes), label[index]
+            for name, act in (
+                ("observe", lambda: recorder.observe(index, logits, target)),  # noqa: B023
+                ("by hand: p", lambda: by_hand_p(rows, index, logits, target)),  # noqa: B023
+                ("by hand: six", lambda: by_hand_six(rows, index, logits, target)),  # noqa: B023
+            ):
+                start = time.thread_time()
+                act()
+                if repeat >= 0:
+                    seconds[name].append(time.thread_time() - start)
+        recorder.end_epoch()
+    medians = {name: round(1e3 * statistics.median(times), 4) for name, times in seconds.items()}
+    return {"classes": classes, "batch": BATCH, "repeats": repeats, "ms": medians}
+
+
+def mlp(folder, epochs=4, examples=12_800):
+    torch.manual_seed(SEED)
+    images, label = torch.randn(examples, 784), torch.randint(0, CLASSES, (examples,))
+    model = torch.nn.Sequential(torch.nn.Linear(784, 256), torch.nn.ReLU(), torch.nn.Linear(256, CLASSES))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    seconds = {True: [], False: []}
+    with Recorder(folder / "mlp", label.numpy(), epochs=epochs) as recorder:
+        for epoch in range(epochs):
+            for recording in (True, False) if epoch % 2 else (False, True):
+                start = time.thread_time()
+                for index in torch.randperm(examples).split(BATCH):
+                    logits, target = model(images[index]), label[index]
+                    if recording:
+                        recorder.observe(index, logits, target)
+                    optimizer.zero_grad()
+                    torch.nn.functional.cross_entropy(logits, target).backward()
+                    optimizer.step()
+                if recording:
+                    recorder.end_epoch()
+                seconds[recording].append(time.thread_time() - start)
+    without, with_ = (statistics.median(seconds[recording]) for recording in (False, True))
+    return {
+        "examples": examples,
+        "epoch_ms": round(1e3 * without, 1),
+        "epoch_recorded_ms": round(1e3 * with_, 1),
+        "growth_percent": round(100 * (with_ / without - 1), 1),
+    }
+
+
 def sizes(folder):
     epochs = 10
     with Recorder(folder / "sizes", np.zeros(EXAMPLES, int), epochs) as recorder:
@@ -108,7 +178,7 @@ def conditions():
         "script_sha256": hashlib.sha256(script.read_bytes()).hexdigest(),
         "seed": SEED,
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} torch threads",
-        "load_average": round(os.getloadavg()[0], 1),  # above the number of cores, others were measured too
+        "load_average": round(os.getloadavg()[0], 1),  # above the number of cores, the machine was shared
         "amx": torch.cpu._is_amx_tile_supported(),  # noqa: SLF001
         "versions": {
             "datapare": version("datapare"),
@@ -133,7 +203,13 @@ def main():
             for width in (16, 64)
             for bf16 in ((False, True) if torch.cpu._is_amx_tile_supported() else (False,))  # noqa: SLF001
         ]
-        result = {**conditions(), "sizes": sizes(Path(scratch)), "steps": steps}
+        result = {
+            **conditions(),
+            "sizes": sizes(Path(scratch)),
+            "calls": [calls(classes, 300, Path(scratch)) for classes in (10, 1000)],
+            "mlp": mlp(Path(scratch)),
+            "steps": steps,
+        }
     arguments.out.parent.mkdir(exist_ok=True)
     arguments.out.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))

@@ -435,7 +435,7 @@ def test_a_path_that_cannot_be_a_folder_is_one_sentence(tmp_path, place):
 
 
 def test_an_unwritable_place_is_one_sentence():
-    with pytest.raises(InputError, match=r"cannot write to .*; choose a folder you can write to"):
+    with pytest.raises(InputError, match=r"cannot write .*; choose a place you can write to"):
         Recorder("/proc/run", LABEL, T)
 
 

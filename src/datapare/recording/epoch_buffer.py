@@ -17,6 +17,7 @@ from datapare.recording.logit_signals import STATISTICS, channel_values, logit_s
 from datapare.recording.process_group import ProcessGroup
 
 LOSS_ALONE = ["loss"]
+OUTSIDE, DIFFERING, SEVERAL = range(3)  # what is counted as wrong: positions, targets, targets of several classes
 MAX_NOT_FINITE = 0.5  # of an epoch's examples; with more, the epoch is no record of a training
 SUM_TOLERANCE = 0.02  # of a soft target's sum to one, in bfloat16
 WAY_OUT = (
@@ -52,6 +53,7 @@ class EpochBuffer:
         self._classes_needed = int(label.max()) + 1
         self._host_label = label
         self._label: Tensor | None = None
+        self._host_value: NDArray[np.float32] | None = None  # the same memory, where the device is the host
         self._width = 0  # of the logits, once some were seen
         self.reset()
 
@@ -59,13 +61,13 @@ class EpochBuffer:
         """Forget the epoch."""
         self.observations = 0
         self._starts: list[int] = []  # how many observations there were before each call
+        self._host_wrong = [0, 0, 0]
         self._restored: Mapping[str, Tensor] | None = None
         if self._label is not None:
             self._value.fill_(torch.nan)
             self._turn.fill_(-1)
             self._wrong.zero_()
 
-    @torch.no_grad()
     def observe(self, index: Any, logits: Any, target: Any = None, classes: int = 0) -> tuple[Tensor, Tensor]:
         """Record the logits of a batch.
 
@@ -91,7 +93,6 @@ class EpochBuffer:
         self._write(safe, measure(logits, label, LOSS_ALONE) if self._loss_alone else logit_statistics(logits, label))
         return index, logits
 
-    @torch.no_grad()
     def observe_loss(self, index: Any, loss: Any, target: Any = None) -> None:
         """Record the losses (B,) of examples `index` (B,), where loss is the only channel.
 
@@ -118,7 +119,8 @@ class EpochBuffer:
             InputError: When nothing was observed, positions were outside, or targets differ from the labels.
             DivergedError: When more than half of the examples have values that are NaN or infinite.
         """
-        counts = [0, 0, 0] if self._label is None else self._wrong.tolist()
+        on_device = [0, 0, 0] if self._label is None else self._wrong.tolist()
+        counts = [host + device for host, device in zip(self._host_wrong, on_device, strict=True)]
         total, *wrong = group.total([self.observations + self._restored_count, *counts])
         if total == 0:
             raise InputError(
@@ -188,7 +190,7 @@ class EpochBuffer:
         if checked:
             return index, values, index
         inside = (index >= 0) & (index < self.count)
-        self._wrong[0] += (~inside).sum()
+        self._count(OUTSIDE, ~inside)
         return index, values, torch.where(inside, index, self.count)
 
     @property
@@ -209,11 +211,16 @@ class EpochBuffer:
 
     def _write(self, index: Tensor, values: Tensor) -> None:
         """Scatter (B, W) values; of a repeated example only the last observation, in every column."""
-        # Writes of one call race on a device. The latest turn wins first, then all others go to the spare row.
-        start = self.observations
-        turn = torch.arange(start, start + len(index), dtype=self._turn.dtype, device=self._turn.device)
+        start, stop = self.observations, self.observations + index.shape[0]
         self._starts.append(start)
-        self.observations += len(index)
+        self.observations = stop
+        if self._host_value is not None:  # numpy writes in order
+            position = index.numpy()
+            self._host_turn[position] = np.arange(start, stop, dtype=np.int32)
+            self._host_value[position] = values.numpy()
+            return
+        # Writes of one call race on a device. The latest turn wins first, then all others go to the spare row.
+        turn = torch.arange(start, stop, dtype=self._turn.dtype, device=self._turn.device)
         self._turn.scatter_reduce_(0, index, turn, "amax")
         winner = torch.where(self._turn[index] == turn, index, self.count)
         self._value.index_copy_(0, winner, values)
@@ -223,16 +230,22 @@ class EpochBuffer:
         if target.ndim == 2 and target.shape[1] == 1:
             target = target[:, 0]
         if target.ndim == 1:
-            if len(target) != len(label):
+            if target.shape != label.shape:
                 raise InputError(f"expected one target per position, {len(label)}, but {len(target)} arrived.")
             target = _moved(target, label.device)
             differing = target != label
             if target.is_floating_point():  # between classes: mixed or smoothed on purpose
                 differing &= target == target.round()
-            self._wrong[1] += differing.sum()
+            self._count(DIFFERING, differing)
         elif target.shape == torch.Size(shape):
             total = _moved(target, label.device).sum(dim=1, dtype=torch.float32)
-            self._wrong[2] += ((total - 1).abs() > SUM_TOLERANCE).sum()
+            self._count(SEVERAL, (total - 1).abs() > SUM_TOLERANCE)
+
+    def _count(self, what: int, wrong: Tensor) -> None:
+        if wrong.device.type == "cpu":
+            self._host_wrong[what] += int(np.count_nonzero(wrong.numpy()))
+        else:
+            self._wrong[what] += wrong.sum()
 
     def _place(self, device: torch.device) -> None:
         label = torch.from_numpy(np.append(self._host_label, 0))
@@ -240,7 +253,9 @@ class EpochBuffer:
         width = 1 if self._loss_alone else STATISTICS
         self._value = torch.full((self.count + 1, width), torch.nan, device=device)
         self._turn = torch.full((self.count + 1,), -1, dtype=torch.int32, device=device)
-        self._wrong = torch.zeros(3, dtype=torch.int64, device=device)  # outside, differing, several classes
+        self._wrong = torch.zeros(3, dtype=torch.int64, device=device)
+        if device.type == "cpu":
+            self._host_value, self._host_turn = self._value.numpy(), self._turn.numpy()
         self._write_restored()
 
     def _check_shapes(self, index: Tensor, logits: Tensor, classes: int) -> None:
@@ -249,7 +264,7 @@ class EpochBuffer:
             raise InputError(
                 f"logits are floats of shape (B, K), not {logits.dtype} of shape {tuple(logits.shape)}{more}."
             )
-        _check_index(index, len(logits), "rows of logits")
+        _check_index(index, logits.shape[0], "rows of logits")
         width = logits.shape[1]
         if classes and width != classes:
             raise InputError(f"expected logits of {classes} classes, but they have {width} columns.")
@@ -266,7 +281,7 @@ class EpochBuffer:
 
     def _check_positions(self, index: Tensor) -> bool:
         """Raise InputError for what cannot be positions; return whether all are known to be inside the dataset."""
-        if len(index) == 0:  # an empty list has no type of its own
+        if index.shape[0] == 0:  # an empty list has no type of its own
             return True
         if index.is_floating_point() or index.is_complex() or index.dtype == torch.bool:
             raise InputError(
@@ -277,7 +292,8 @@ class EpochBuffer:
             raise InputError(f"positions of {self.count:,} examples do not fit {index.dtype}; carry them as int64.")
         if index.device.type != "cpu":
             return False
-        low, high = (int(end) for end in index.long().aminmax())
+        position = index.numpy()
+        low, high = int(position.min()), int(position.max())
         if low < 0 or high >= self.count:
             raise InputError(
                 f"positions lie between 0 and {self.count - 1}, but {low if low < 0 else high} arrived; pass "
@@ -306,7 +322,7 @@ class EpochBuffer:
 
 
 def _check_index(index: Tensor, count: int, what: str) -> None:
-    if index.ndim != 1 or len(index) != count:
+    if index.ndim != 1 or index.shape[0] != count:
         raise InputError(
             f"expected one position for each of {count} {what}, but the index has shape {tuple(index.shape)}; where "
             "batches are changed after they are collated, pass the positions that are left."

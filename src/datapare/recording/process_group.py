@@ -18,14 +18,14 @@ from datapare.errors import InputError
 
 T = TypeVar("T")
 END = -1
-JOIN_SECONDS = 30.0  # how long a process waits for the others to make their Recorder
+JOIN_SECONDS = 20.0  # how long a process waits for the others to make their Recorder
 
 
 class ProcessGroup:
     """This process and those that record with it; a process alone has rank 0 of one.
 
     Raises:
-        InputError: When the other processes do not make theirs within 30 seconds.
+        InputError: When the other processes do not make theirs within 20 seconds.
     """
 
     made: ClassVar[int] = 0  # by this process, so that each group has a name of its own

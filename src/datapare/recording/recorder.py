@@ -106,6 +106,7 @@ class Recorder:
         self._group = ProcessGroup()
         self._group.check_same(record_identity(plain, epochs, channels, arrays))
         self._buffer = EpochBuffer(plain.label, [name for name in channels if name != "kl_step"])
+        self._is_grouping = self.keeps_loss_alone and not plain.label.any()
         self._writer: RecordWriter | None = None  # in rank 0
         self._tables: LogitTables | LogitSpool | None = None  # where logits are kept from epoch to epoch
         self._coverage, self._seconds = self._group.on_rank_zero(self._open_writer)
@@ -182,7 +183,7 @@ class Recorder:
             self._check_loss_alone()
             self._buffer.observe_loss(index, loss, target)
             return
-        if self.keeps_loss_alone and not self._plain.label.any():
+        if self._is_grouping:
             raise InputError(
                 "the labels are all 0, so logits say nothing about them; give the loss of each example, "
                 "observe(index, loss=per_example_loss(logits, target)), from datapare.recording."
