@@ -162,7 +162,8 @@ def sizes(folder):
         recorder.observe(torch.arange(BATCH), torch.randn(BATCH, CLASSES))
         buffer = recorder._buffer  # noqa: SLF001
         on_device = sum(tensor.nbytes for tensor in (buffer._value, buffer._turn, buffer._label))  # noqa: SLF001
-    on_disk = sum(file.stat().st_size for file in (folder / "sizes").glob("channels.*.npy"))
+        on_disk = sum(file.stat().st_size for file in (folder / "sizes").glob("channels.*.npy"))
+        recorder.end_epoch()
     return {
         "disk_bytes_per_example_epoch_channel": round(on_disk / EXAMPLES / epochs / len(CHANNELS), 4),
         "device_bytes_per_example": round(on_device / EXAMPLES, 3),
@@ -194,22 +195,22 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=40, help="pairs of thin steps; a quarter for the wide")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "record_overhead.json")
+    parser.add_argument("--widths", type=int, nargs="*", default=[16, 64], help="of the ResNet's first stage")
     parser.add_argument("--threads", type=int, default=1, help="threads of torch")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as scratch:
-        steps = [
-            measure(width, bf16, arguments.pairs if width == 16 else max(4, arguments.pairs // 4), Path(scratch))
-            for width in (16, 64)
-            for bf16 in ((False, True) if torch.cpu._is_amx_tile_supported() else (False,))  # noqa: SLF001
-        ]
-        result = {
-            **conditions(),
+        small = {
             "sizes": sizes(Path(scratch)),
             "calls": [calls(classes, 300, Path(scratch)) for classes in (10, 1000)],
             "mlp": mlp(Path(scratch)),
-            "steps": steps,
         }
+        steps = [
+            measure(width, bf16, arguments.pairs if width == 16 else max(4, arguments.pairs // 4), Path(scratch))
+            for width in arguments.widths
+            for bf16 in ((False, True) if torch.cpu._is_amx_tile_supported() else (False,))  # noqa: SLF001
+        ]
+        result = {**conditions(), **small, "steps": steps}
     arguments.out.parent.mkdir(exist_ok=True)
     arguments.out.write_text(json.dumps(result, indent=2) + "\n")
     print(json.dumps(result, indent=2))

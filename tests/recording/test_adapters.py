@@ -206,6 +206,102 @@ def test_fabric(tmp_path):
     check(tmp_path / "fabric")
 
 
+@pytest.mark.parametrize("every", [3, 5, 12])
+def test_a_lightning_checkpoint_inside_an_epoch_completes_its_row(tmp_path, every):
+    """Killed in the second epoch, resumed from a checkpoint of every few steps; Lightning resumes the loader too."""
+    import lightning
+    from lightning.pytorch.callbacks import ModelCheckpoint
+    from torchdata.stateful_dataloader import StatefulDataLoader
+
+    from datapare.recording.adapters.lightning import RecordingCallback
+
+    class Module(lightning.LightningModule):
+        def __init__(self, kill=None) -> None:
+            super().__init__()
+            self.net, self.kill = Telling(), kill
+
+        def training_step(self, batch, _):
+            if self.global_step == self.kill:
+                raise KeyboardInterrupt
+            _index, told, target = batch
+            logits = self.net(told)
+            return {"loss": cross_entropy(logits, target), "logits": logits, "target": target}
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.0)
+
+    def fit(kill=None, checkpoint=None):
+        recording = RecordingCallback(tmp_path / "run", LABEL, epochs=T, channels=("margin", "kl_step"))
+        trainer = lightning.Trainer(
+            max_epochs=T,
+            accelerator="cpu",
+            callbacks=[recording, ModelCheckpoint(tmp_path, "last", every_n_train_steps=every, save_top_k=1)],
+            default_root_dir=tmp_path,
+            enable_model_summary=False,
+            logger=False,
+            enable_progress_bar=False,
+        )
+        kind = DataLoader if every == 12 else StatefulDataLoader  # 12 steps: where the epoch ends
+        loader = recording.track(kind(TensorDataset(TOLD, torch.from_numpy(LABEL)), 4))
+        trainer.fit(Module(kill), loader, ckpt_path=checkpoint, weights_only=False)
+
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        fit(kill=19)
+    fit(checkpoint=next(tmp_path.glob("last*.ckpt")))
+    dynamics = dp.load(tmp_path / "run")
+    np.testing.assert_array_equal(dynamics.channels["margin"], [np.where(LABEL == 0, TOLD, -TOLD)] * T)
+    np.testing.assert_allclose(dynamics.channels["kl_step"][1], 0, atol=1e-6)  # it never learns
+
+
+@pytest.mark.parametrize("act", ["softmax", "logits", "sigmoid", "regression"])
+def test_keras_records_what_the_model_predicts_after_each_epoch(tmp_path, monkeypatch, act):
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras")
+    from datapare.recording.adapters.keras import RecordingCallback
+
+    features = np.random.default_rng(0).normal(size=(N, 3)).astype("float32")
+    keras.utils.set_random_seed(0)
+    width, activation, loss = {
+        "softmax": (2, "softmax", "sparse_categorical_crossentropy"),
+        "logits": (2, None, keras.losses.SparseCategoricalCrossentropy(from_logits=True)),
+        "sigmoid": (1, "sigmoid", "binary_crossentropy"),
+        "regression": (1, None, "mse"),
+    }[act]
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(width, activation)])
+    model.compile("sgd", loss)
+    target = LABEL.astype("float32")[:, None] if width == 1 else LABEL
+    settings = {"channels": ("loss",), "problem_type": "regression"} if act == "regression" else {}
+    settings |= {"target": target, "from_logits": act == "logits", "batch_size": 16}
+    recording = RecordingCallback(tmp_path / "run", LABEL, T + 3, features, **settings)
+    model.fit(features, target, epochs=T, verbose=0, callbacks=[recording])
+    dynamics, predicted = dp.load(tmp_path / "run"), model.predict(features, verbose=0)
+    assert dynamics.epochs == T  # it stopped early
+    if act == "regression":
+        wanted = (predicted - target)[:, 0] ** 2
+        np.testing.assert_allclose(dynamics.channels["loss"][-1], wanted, rtol=1e-4)
+        return
+    if act == "logits":
+        predicted = torch.from_numpy(predicted).softmax(1).numpy()
+    both = predicted if width == 2 else np.concatenate([1 - predicted, predicted], axis=1)
+    np.testing.assert_allclose(dynamics.channels["target_prob"][-1], both[np.arange(N), LABEL], rtol=1e-4)
+
+
+def test_the_examples_of_other_tasks_run(tmp_path, capsys):
+    wanted = {
+        "trainer_multilabel": "recorded 2 epochs of 1,797 digits",
+        "trainer_causal_lm": "recorded 3 epochs of 240 texts",
+        "lightning_regression": "recorded 5 epochs of 442 patients",
+    }
+    for name, sentence in wanted.items():
+        found = importlib.util.spec_from_file_location(f"with_{name}", EXAMPLES / f"with_{name}.py")
+        example = importlib.util.module_from_spec(found)
+        found.loader.exec_module(example)
+        example.main(tmp_path / name)
+        assert sentence in capsys.readouterr().out
+        loss = dp.load(tmp_path / name / "dynamics").channels["loss"]
+        assert loss[-1].mean() < loss[0].mean()
+
+
 def torchrun(*arguments):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
@@ -229,7 +325,10 @@ def test_the_accelerate_example_in_two_processes(tmp_path):
     assert np.isfinite(dp.load(tmp_path / "dynamics").channels["loss"]).all()
 
 
-@pytest.mark.parametrize("name", ["trainer", "accelerate", "lightning", "fabric", "skorch", "partial_fit", "numpy"])
+@pytest.mark.parametrize(
+    "name",
+    ["trainer", "accelerate", "lightning", "fabric", "skorch", "partial_fit", "numpy", "keras", "xgboost", "lightgbm"],
+)
 def test_the_examples_run_and_find_their_record_again(name, tmp_path, capsys):
     found = importlib.util.spec_from_file_location(f"with_{name}", EXAMPLES / f"with_{name}.py")
     example = importlib.util.module_from_spec(found)

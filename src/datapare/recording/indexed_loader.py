@@ -99,9 +99,9 @@ def _left_in(
 ) -> NDArray[np.int64] | None:
     """Return which of the given items are in the batch, in its order; None where all are, in theirs."""
     if len(items) != len(given) or any(one is not other for one, other in zip(items, given, strict=True)):
-        place = {id(item): i for i, item in enumerate(given)}  # the collation changed its list
-        if len(place) == len(given) and all(id(item) in place for item in items):
-            return np.array([place[id(item)] for item in items], dtype=np.int64)
+        known = [id(item) for item in given]  # the collation changed its list
+        if all(known.count(id(item)) == 1 for item in items):
+            return np.array([known.index(id(item)) for item in items], dtype=np.int64)
     lengths = _lengths(batch)
     present = np.flatnonzero([item is not None for item in given])
     if len(present) < len(given):
