@@ -410,3 +410,31 @@ def test_figures_beside_rows_are_no_dataset(tmp_path):
     lines(tmp_path / "images", "label,colour", *(f"{'ab'[i % 2]},shade {i}" for i in range(4)), name="legend.csv")
     assert "say which of them is the dataset" in refused(tmp_path / "images")
     assert open_dataset(tmp_path / "images", kind="image").kind == "image"
+
+
+def test_arrow_files_and_feather_are_read_and_written(tmp_path):
+    import pyarrow as pa
+
+    table = pa.table({"text": [f"a {i}" for i in range(8)], "label": [0, 1] * 4})
+    pd.DataFrame(table.to_pydict()).to_feather(tmp_path / "t.feather")
+    with pa.ipc.new_stream(str(tmp_path / "t.arrow"), table.schema) as writer:
+        writer.write_table(table)
+    for name, reader in (("t.feather", pa.ipc.open_file), ("t.arrow", pa.ipc.open_stream)):
+        data = open_dataset(tmp_path / name)
+        out = export(data, half(data), tmp_path / f"out.{name}")
+        assert reader(str(out)).read_all()["text"].to_pylist() == ["a 0", "a 2", "a 4", "a 6"]
+    put(tmp_path / "cut.arrow", b"ARROW1")
+    assert "is no Arrow file" in refused(tmp_path / "cut.arrow")
+
+
+def test_columns_without_values_and_second_labels_are_no_inputs(tmp_path):
+    rows = [f"{i * 0.5},{i * i},{i % 2}," for i in range(12)]
+    assert open_dataset(lines(tmp_path, "a,b,label,", *rows)).inputs == ("a", "b")
+    assert "Label, label could all be it" in refused(
+        lines(tmp_path, "Label,label,x", *(f"{i % 2},{i % 3},w" for i in range(9)))
+    )
+    put(tmp_path / "with" / "config.json", b"{}")
+    lines(tmp_path / "with", "text,label", *(f"a {i},{i % 2}" for i in range(6)), name="train.csv")
+    assert len(open_dataset(tmp_path / "with")) == 6
+    split = lines(tmp_path, "text,label,split", *(f"a {i},{i % 2},{'train' if i < 6 else 'test'}" for i in range(8)))
+    assert "names the splits test, train" in open_dataset(split).notes[0]

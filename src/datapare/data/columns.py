@@ -49,7 +49,10 @@ def find_label(columns: Sequence[str], named: str | None) -> str:
     if named is not None:
         return require(columns, named, "label")
     found = _usual(columns, LABELS)
-    if len(found) == 1 or (found and found[0].lower() == "label"):
+    same = [column for column in columns if found and column.lower() == found[0].lower()]
+    if len(same) > 1:  # Label and label
+        found = same
+    elif len(found) == 1 or (found and found[0].lower() == "label"):
         return found[0]
     problem = f"{_listed(found)} could all be it" if found else "none has a usual name such as label or class"
     raise InputError(f"which column is the label? {problem}; name it with label= (--label): {_listed(columns)}.")
@@ -107,10 +110,9 @@ def find_inputs(rows: Any, label: str, named: Sequence[str] | None, kind: Kind |
         if found is not None:
             return found
     _refuse_file_names(rows, [column for column in rest if types[column] == "string"])
-    raise InputError(
-        f"no column holds {'anything a model reads' if kind is None else kind + 's'}; "
-        f"name one with input= (--input): {_listed(rest)}."
-    )
+    missing = "anything a model reads" if kind is None else f"{kind}s"
+    there = f"name one with input= (--input): {_listed(rest)}" if rest else "there is none beside the label"
+    raise InputError(f"no column holds {missing}; {there}.")
 
 
 def _texts(rows: Any, types: dict[str, str]) -> tuple[str, ...]:
@@ -121,8 +123,10 @@ def _texts(rows: Any, types: dict[str, str]) -> tuple[str, ...]:
     if usual and (len(usual) > 1 or usual[0].lower() != "text"):
         # "text" alone is the whole text; other words name a part, such as the body below a title
         usual = [column for column in strings if column.lower() in {*pair, *BESIDE_TEXTS}]
+    if usual:
+        return tuple(usual)
     others = [column for column in types if column.lower() not in IDS and not _is_row_number(rows, column)]
-    return tuple(usual) or (tuple(others) if len(others) == 1 and others[0] in strings else ())
+    return tuple(others) if len(others) == 1 and others[0] in strings and not _are_numbers(rows, others[0]) else ()
 
 
 def _table_or_free_text(rows: Any, types: dict[str, str], kind: Kind | None) -> tuple[Kind, tuple[str, ...]] | None:
@@ -195,7 +199,7 @@ def _type(rows: Any, column: str, *, named: bool = False) -> str:
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return "vector" if _is_vector(rows, column, kind, named=named) else "other"
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return "string"
+        return "string" if named or not _is_empty(rows, column) else "other"
     plain = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_temporal, pa.types.is_decimal)
     return "number" if any(is_plain(kind) for is_plain in plain) else "other"
 
@@ -227,6 +231,23 @@ def _is_free_text(rows: Any, column: str) -> bool:
     return bool(values) and float(np.mean(words)) >= MIN_WORDS and 2 * len(set(values)) > len(values)
 
 
+def _is_empty(rows: Any, column: str) -> bool:
+    """Whether a text column holds nothing in any row, as behind a separator at the end of each line."""
+    from datapare.data.dataset import column as whole_column
+
+    if any(value.strip() for value in _sample(rows, column, 20)):
+        return False
+    import pyarrow.compute as pc
+
+    return not pc.any(pc.not_equal(pc.utf8_trim_whitespace(whole_column(rows, column)), "")).as_py()
+
+
+def _are_numbers(rows: Any, column: str) -> bool:
+    """Whether texts are numbers, such as those of a second column with the name of a label."""
+    values = _sample(rows, column, 100)
+    return bool(values) and all(re.fullmatch(r"[-+]?\d*\.?\d+([eE][-+]?\d+)?", value.strip()) for value in values)
+
+
 def _are_files(rows: Any, column: str) -> bool:
     """Whether all values name files, such as cat/1.png."""
     values = _sample(rows, column, 100) if _type(rows, column) == "string" else []
@@ -248,16 +269,20 @@ def _is_row_number(rows: Any, column: str) -> bool:
 
     from datapare.data.dataset import column as whole_column
 
-    if not pa.types.is_integer(rows.data.schema.field(column).type) or len(rows) < 3:
+    kind = rows.data.schema.field(column).type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)) or len(rows) < 3:
         return False
+    name = column.strip().lower()
+    if name.startswith("__index_level_"):  # the index of a DataFrame
+        return True
     values = whole_column(rows, column)
     if values.null_count:
         return False
     number = values.to_numpy(zero_copy_only=False)
-    if len(number) >= MIN_COUNTED and (np.diff(number) == 1).all():
+    if pa.types.is_integer(kind) and len(number) >= MIN_COUNTED and (np.diff(number) == 1).all():
         return True
-    name = re.sub(r"^(unnamed).*|^__(index)_level_\d+__$", r"\1\2", column.strip().lower())
-    return name in ROW_NUMBERS and len(np.unique(number)) == len(number)
+    usual = name in ROW_NUMBERS or name.startswith("unnamed")
+    return usual and bool((number == np.floor(number)).all()) and len(np.unique(number)) == len(number)
 
 
 MIN_COUNTED = 10  # fewer consecutive numbers may be measured
@@ -277,9 +302,23 @@ def left_out(rows: Any, label: str, inputs: Sequence[str], id_: str | None) -> d
             reasons[column] = "row numbers"
         elif _are_files(rows, column):
             reasons[column] = "file names"
+        elif _type(rows, column, named=True) == "string" and _is_empty(rows, column):
+            reasons[column] = "empty"
         else:
             reasons[column] = "not read"
     return reasons
+
+
+def split_notes(rows: Any, label: str, split: str) -> list[str]:
+    """Return a sentence about a column that names other splits, whose rows are read all the same."""
+    from datapare.data.paths import split_of
+
+    found = [column for column in rows.column_names if column.lower() == "split" and column != label]
+    values = {str(value) for column in found for value in _sample(rows, column)}
+    if len(values) < 2 or any(split_of(value) is None for value in values):
+        return []
+    there = f"the column {found[0]!r} names the splits {_listed(sorted(values))}"
+    return [f"{there}, and the rows of all are read as {split}; write one file for each split to have them apart"]
 
 
 def find_id(

@@ -159,7 +159,8 @@ def _carried(data: Dataset) -> dict[str, int]:
         return {}
     examples = {*_relative(data), *(data.name if find(data.format).LINKABLE else ())}
     names = [name for name in walk(data.path, follow_links=True)[1] if name not in examples]
-    return dict(Counter(suffix_of(name) or Path(name).name for name in names).most_common())
+    count = Counter(suffix_of(name) or Path(name).name for name in names)
+    return dict(sorted(count.items(), key=lambda one: (-one[1], one[0])))
 
 
 def _present(classes: Mapping[str, int]) -> int:

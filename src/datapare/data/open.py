@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Kind, Perturbation, Provenance, dataset_digest
 from datapare.data import keys
-from datapare.data.columns import find_id, find_inputs, find_label
+from datapare.data.columns import find_id, find_inputs, find_label, split_notes
 from datapare.data.dataset import BadExample, Dataset, RowNames
 from datapare.data.example_checks import CheckOptions, check_examples, refuse
 from datapare.data.formats.detect import read
@@ -115,7 +115,7 @@ def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Seq
     place = (found.format, found.path, (), row, None, found.files, found.origin, ask.split)
     return Dataset(
         rows, kind, inputs, label, number, classes, key, name, "", *place,
-        id_column=id_column, address=found.address, notes=found.notes,
+        id_column=id_column, address=found.address, notes=(*found.notes, *split_notes(rows, label, ask.split)),
     )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare.data import formats as package
 from datapare.data.cards import CARD
 from datapare.data.dataset import Dataset
 from datapare.data.placing import PlaceFile, WriteFile
@@ -55,9 +56,8 @@ class Format:
 @cache
 def formats() -> tuple[Format, ...]:
     """All formats, in alphabetical order."""
-    here = Path(__file__)
-    names = sorted(module.name for module in pkgutil.iter_modules([str(here.parent)]) if module.name != here.stem)
-    return tuple(_format(name) for name in names)
+    names = {module.name for module in pkgutil.iter_modules(package.__path__)} - {"detect"}
+    return tuple(_format(name) for name in sorted(names))
 
 
 def find(name: str) -> Format:
@@ -143,6 +143,8 @@ def _by_suffix(files: SourceFiles) -> Format:
         ending = next(iter(found)) or "nothing"
         first = f"holds no images and no data files ({', '.join(files.names[:3])}, …)"
         raise InputError(f"{files.path} {first if files.is_folder else f'ends in {ending}'}; expected {EXPECTED}.")
+    if files.is_folder and len({one.name for one in known.values()}) > 1:
+        known.pop(".json", None)  # settings of another format
     highest = max(one.PRIORITY for one in known.values()) if files.is_folder else 0
     read = {suffix: one for suffix, one in known.items() if highest <= one.PRIORITY}
     if len({one.name for one in read.values()}) > 1:

@@ -175,7 +175,7 @@ def list_start(content: bytes, path: Path) -> int | None:
         return None
     if len(lists) == 1:
         return next(iter(lists.values()))
-    if _is_json(line) and not lists:
+    if _is_json(line) and not lists and not all(isinstance(v, dict | list) for v in json.loads(line).values()):
         return None
     names = ", ".join(lists or list(json.loads(content))[:5])
     raise InputError(
