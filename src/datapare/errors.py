@@ -10,11 +10,37 @@ DatapareError               exit code 1: the run failed
 └── MissingExtraError       an optional library is not installed (exit code 2)
 """
 
+import unicodedata
+
+_JOINERS = "\u200c\u200d"  # parts of Persian words and of emoji
+
+
+def printable(text: str) -> str:
+    """Return text with control characters, and others that change how text looks, escaped.
+
+    Names from data go through this before they reach a terminal: they could move its cursor, hide text or pretend to
+    be another message.
+
+    >>> printable("a" + chr(27) + "b" + chr(0x202E)) == "a" + chr(92) + "x1bb" + chr(92) + "u202e"
+    True
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escaped(character) for character in text)
+
+
+def _escaped(character: str) -> str:
+    shown = character in _JOINERS or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    return character if shown else character.encode("unicode_escape").decode()
+
 
 class DatapareError(Exception):
     """The run failed; the message says why and what to try."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class InputError(DatapareError):

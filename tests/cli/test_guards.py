@@ -187,9 +187,9 @@ def test_an_ascii_locale_prints_what_it_can():
 
 
 def test_control_characters_in_names_are_escaped():
-    from datapare.cli.console import printable
+    from datapare.errors import printable
 
-    assert printable("a\x1b[2J\rb\n") == "a\\x1b[2J\\x0db\n"
+    assert printable("a\x1b[2J\rb") == r"a\x1b[2J\rb"
 
 
 @pytest.mark.usefixtures("folder")

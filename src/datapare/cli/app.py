@@ -123,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         build(words)(argv, prog_name="datapare")
     except DatapareError as error:
-        from datapare.cli.console import printable
+        from datapare.errors import printable
 
         typer.echo(f"datapare: {printable(str(error))}", err=True)
         raise SystemExit(error.exit_code) from None

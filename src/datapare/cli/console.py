@@ -1,7 +1,6 @@
 """What the terminal shows: method lists and tables."""
 
 import math
-import unicodedata
 from collections.abc import Mapping, Sequence
 from inspect import Parameter
 from textwrap import fill
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from datapare.errors import printable
 from datapare.methods.registry import METHOD_GROUPS, find, names
 
 if TYPE_CHECKING:
@@ -28,16 +28,7 @@ TITLES = {
 def say(text: object) -> None:
     """Print lines of text, unless --quiet; control characters in names of the user's data are escaped."""
     if not quiet:
-        typer.echo(printable(str(text)))
-
-
-def printable(text: str) -> str:
-    r"""Return text with its control characters escaped, but for ends of lines.
-
-    >>> printable("a\x1b[2Jb")
-    'a\\x1b[2Jb'
-    """
-    return "".join(c if c in "\n\t" or unicodedata.category(c) != "Cc" else f"\\x{ord(c):02x}" for c in text)
+        typer.echo("\n".join(map(printable, str(text).split("\n"))))
 
 
 def show_dataset(data: "Dataset") -> None:

@@ -13,10 +13,11 @@ from datapare.data import keys
 from datapare.data.columns import find_id, find_inputs, find_label, split_notes
 from datapare.data.dataset import BadExample, Dataset, RowNames
 from datapare.data.example_checks import CheckOptions, check_examples, refuse
+from datapare.data.foreign_paths import with_local_images
 from datapare.data.formats.detect import read
 from datapare.data.image_io import MAX_PIXELS
 from datapare.data.labels import check_classes, read_labels
-from datapare.data.source import OpenRequest, RawTable
+from datapare.data.source import MAX_GIB, OpenRequest, RawTable
 from datapare.errors import InputError
 from datapare.options import OpenOptions, validated
 
@@ -37,6 +38,7 @@ def open_dataset(
     follow_links: bool = False,
     trust_images: bool = False,
     max_pixels: int = MAX_PIXELS,
+    max_gib: float = MAX_GIB,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
     """A labelled dataset from a path, a glob, a hub name, a `datasets.Dataset`, a pair (X, y) or a dict of arrays.
@@ -44,8 +46,8 @@ def open_dataset(
     Columns are found by their usual names, or named by `label`, `input` (one or several) and `id`. Held-out data is
     opened with the `classes` of the training data: its labels are numbered like those, and it may lack classes. Every
     image is decoded once, as nothing else proves that it can be read, unless `trust_images` says that all can; one of
-    more than `max_pixels` is refused. `follow_links` allows links and paths in the data that lead out of its folder.
-    `progress` is called with (images checked, images). The source is only read.
+    more than `max_pixels` is refused, as is a file that unpacks to more than `max_gib`. `follow_links` allows
+    links and paths in the data that lead out of its folder. `progress` is called with (images checked, images). The source is only read.
 
     Raises InputError, in one sentence, for what cannot be found, read or used; with `on_bad_example="skip"` unreadable
     examples are left out and listed in `bad` instead.
@@ -57,7 +59,7 @@ def open_dataset(
     if on_bad_example not in get_args(OnBad) or kind not in (None, *get_args(Kind)):
         raise InputError(f"on_bad_example is fail or skip, and kind one of {', '.join(get_args(Kind))}.")
     named = (input,) if isinstance(input, str) else None if input is None else tuple(input)
-    ask = OpenRequest(split, label, named, kind, id, follow_links)
+    ask = OpenRequest(split, label, named, kind, id, follow_links, max_gib)
     try:
         found = read(source, ask)
     except OSError as error:
@@ -101,6 +103,10 @@ def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Seq
     label = found.label or find_label(rows.column_names, ask.label)
     number, classes = read_labels(rows, label, held_out)
     kind, inputs = _inputs(found, label, ask)
+    if kind == "image" and found.kind is None and found.path is not None:
+        root = found.path if found.path.is_dir() else found.files[0].parent
+        rows = with_local_images(rows, inputs[0], root, follow_links=ask.follow_links)
+        found = replace(found, rows=rows)
     id_column, ids = find_id(rows, label, inputs, id_) if id_ or found.identity is None else (None, None)
     if kind == "table" and id_column in inputs:
         inputs = tuple(one for one in inputs if one != id_column)

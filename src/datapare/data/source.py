@@ -14,6 +14,8 @@ from datapare.data.cards import split_files
 from datapare.data.paths import Tree, list_tree, of_split
 from datapare.errors import InputError
 
+MAX_GIB = 64.0
+
 
 @dataclass(frozen=True)
 class OpenRequest:
@@ -25,6 +27,7 @@ class OpenRequest:
     kind: Kind | None = None
     id: str | None = None
     follow_links: bool = False
+    max_gib: float = MAX_GIB
 
     @property
     def input(self) -> str | None:
@@ -120,6 +123,15 @@ class RawTable:
     notes: tuple[str, ...] = ()
     address: str | None = None
     format: str = ""
+
+
+def check_unpacked(file: Path, unpacked: int, request: OpenRequest) -> None:
+    """Raise InputError for a compressed file that unpacks to more bytes than the limit."""
+    if unpacked > request.max_gib * 2**30:
+        raise InputError(
+            f"{file} unpacks to {unpacked / 2**30:,.1f} GiB, and the limit is {request.max_gib:g}; raise it with "
+            "--max-gib if you trust the file."
+        )
 
 
 def rows_of(table: Any) -> Any:

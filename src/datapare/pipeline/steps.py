@@ -59,8 +59,6 @@ def record_into(
     from datapare.training import costly, record
 
     data, finished = run.dataset, storage.is_finished(run.dynamics_path)
-    for note in data.notes:
-        on_message(note)
     if data.bad:
         first, count = data.bad[0], len(data.bad)
         on_message(f"left out {count:,} that cannot be read, listed in the report ({first.name}: {first.reason})")

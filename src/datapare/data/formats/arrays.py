@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from datapare.artifacts import Kind
 from datapare.data.columns import LABELS
 from datapare.data.dataset import Dataset
+from datapare.data.image_io import display_range
 from datapare.data.paths import SPLITS, split_of
 from datapare.data.placing import PlaceFile, carry, file_in
-from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
+from datapare.data.source import OpenRequest, RawTable, SourceFiles, check_unpacked, rows_of
 from datapare.errors import InputError
 
 INPUTS = ("x", "images", "image", "data", "features", "embeddings", "embedding", "texts", "text", "inputs")
@@ -29,11 +30,20 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     path = files.path
     archives = files.with_suffix(SUFFIXES[:1], request.split)
     if len(archives) == 1 and archives[0].suffix.lower() == ".npz":
+        check_unpacked(archives[0], _unpacked(archives[0]), request)
         return from_arrays(_load(archives[0]), request, path, archives)
     found = tuple(sorted(path.glob("*.npy"))) if files.is_folder and not archives else ()
     if not found:
         raise InputError(f"{path}: expected one .npz file of inputs and labels, or a folder with x.npy and y.npy.")
     return from_arrays({file.stem: _mapped(file) for file in found}, request, path, found)
+
+
+def _unpacked(path: Path) -> int:
+    """Bytes that the members of a zip archive unpack to; 0 for anything else."""
+    if not is_zipfile(path):
+        return 0
+    with ZipFile(path) as archive:
+        return sum(member.file_size for member in archive.infolist())
 
 
 def accepts(source: object) -> bool:
@@ -155,17 +165,28 @@ def _numbers(x: NDArray[Any], name: str) -> tuple[Kind, NDArray[Any]]:
         return "image", _bytes(x, name)[..., None]
     if x.ndim == 4 and (x.shape[3] in {1, 3, 4} or x.shape[1] in {1, 3}):
         last = x if x.shape[3] in {1, 3, 4} else x.transpose(0, 2, 3, 1)  # (N, C, H, W) -> (N, H, W, C)
-        return "image", _bytes(last[..., :3], name)
+        pixels = _bytes(last, name)
+        return "image", _over_white(pixels) if pixels.shape[3] == 4 else pixels
     raise InputError(f"{name!r} has the shape {x.shape}; expected vectors (N, F) or images (N, H, W), (N, H, W, 3).")
+
+
+def _over_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """RGBA images (N, H, W, 4) as RGB on a white ground."""
+    out = np.empty((*pixels.shape[:3], 3), np.uint8)
+    for i in range(0, len(pixels), 1024):
+        alpha = pixels[i : i + 1024, ..., 3:].astype(np.float32) / 255
+        out[i : i + 1024] = np.rint(pixels[i : i + 1024, ..., :3] * alpha + 255 * (1 - alpha))
+    return out
 
 
 def _bytes(x: NDArray[Any], name: str) -> NDArray[np.uint8]:
     if x.dtype == np.uint8:
         return x
     low, high = float(x.min(initial=0)), float(x.max(initial=0))
-    if not (low >= 0 and high <= 255):
+    if not low >= 0:
         raise InputError(f"{name!r} holds images between {low:g} and {high:g}; expected 0 to 255, or 0.0 to 1.0.")
-    scale = 255 if x.dtype.kind == "f" and high <= 1 else 1
+    deep = high > 255 or (x.dtype.kind == "f" and high <= 1)
+    scale = 255 / display_range(low, high)[1] if deep else 1
     return np.concatenate([np.rint(x[i : i + 4096] * scale).astype(np.uint8) for i in range(0, len(x), 4096)])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
+from datapare.data.source import OpenRequest, RawTable, SourceFiles, check_unpacked, rows_of
 from datapare.data.tables import concatenated
 from datapare.errors import InputError
 
@@ -20,8 +20,23 @@ def read(source: SourceFiles, request: OpenRequest) -> RawTable:
     files = source.with_suffix(SUFFIXES, request.split)
     if sum(file.stat().st_size for file in files) > _IN_MEMORY:
         return RawTable(_mapped(files), source.path, files)
+    for file in files:
+        check_unpacked(file, _unpacked(file), request)
     tables = [_table(file) for file in files]
     return RawTable(rows_of(concatenated(tables, files)), source.path, files)
+
+
+def _unpacked(file: Path) -> int:
+    """Bytes that a file takes in memory by its own account, at least one per value; 0 where it cannot be read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        found = pq.read_metadata(file)
+    except (pa.ArrowInvalid, OSError):
+        return 0  # said when it is read
+    groups = sum(found.row_group(i).total_byte_size for i in range(found.num_row_groups))
+    return int(max(groups, found.num_rows * found.num_columns))
 
 
 def _table(file: Path) -> Any:
