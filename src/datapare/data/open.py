@@ -47,7 +47,8 @@ def open_dataset(
     opened with the `classes` of the training data: its labels are numbered like those, and it may lack classes. Every
     image is decoded once, as nothing else proves that it can be read, unless `trust_images` says that all can; one of
     more than `max_pixels` is refused, as is a file that unpacks to more than `max_gib`. `follow_links` allows
-    links and paths in the data that lead out of its folder. `progress` is called with (images checked, images). The source is only read.
+    links and paths in the data that lead out of its folder. `progress` is called with (images checked, images). The
+    source is only read.
 
     Raises InputError, in one sentence, for what cannot be found, read or used; with `on_bad_example="skip"` unreadable
     examples are left out and listed in `bad` instead.
@@ -68,7 +69,7 @@ def open_dataset(
         raise InputError(f"{found.path or 'the dataset'} has no examples.")
     whole = _described(found, ask, id, classes)
     options = CheckOptions(max_pixels, trust_images, progress)
-    checked = check_examples(found, whole.kind, whole.inputs, options)
+    checked = check_examples(replace(found, rows=whole.rows), whole.kind, whole.inputs, options)
     bad = tuple(_bad(whole, row, checked.bad[row]) for row in sorted(checked.bad))
     refuse(bad, len(whole), on_bad_example)
     data = _without(replace(whole, array=checked.array, decoding=checked.decoding), bad)

@@ -32,6 +32,9 @@ def fit(data: Dataset, size: int | None) -> Encoding:
         side = size or _side(np.array([min(height, width)]))
         return Encoding("image", side, side, channels, value_range=value_range)
     found = np.array(list(headers(cells(data.rows, data.inputs[0]), data.decoding)), np.int64)  # (N, 3)
+    if size is None and (found[:, :2] == found[0, :2]).all() and found[0, :2].max() <= SMALL:
+        width, height, _ = found[0].tolist()
+        return Encoding("image", height, width, 1 if found[:, 2].all() else 3, value_range=value_range)
     side = size or _side(found[:, :2].min(axis=1))
     return Encoding("image", side, side, 1 if found[:, 2].all() else 3, value_range=value_range)
 

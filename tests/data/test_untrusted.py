@@ -1,0 +1,161 @@
+"""Data of strangers: nothing outside the dataset is read, nothing of it reaches the terminal raw."""
+
+import tarfile
+
+import numpy as np
+import pytest
+from shell import run
+from sources import encoded, put
+
+from datapare.data import open_dataset
+from datapare.errors import DatapareError, InputError, printable
+
+N = 8
+LABEL = [i % 2 for i in range(N)]
+
+
+def refused(source, **options):
+    with pytest.raises(InputError) as caught:
+        open_dataset(source, **options)
+    return str(caught.value)
+
+
+@pytest.fixture
+def secret(tmp_path):
+    put(tmp_path / "outside" / "secret.png", encoded(99))
+    return tmp_path / "outside" / "secret.png"
+
+
+def parquet(at, paths):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    image = [{"bytes": None, "path": path} for path in paths]
+    at.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({"image": image, "label": LABEL}), at)
+
+
+def insides(root):
+    for i in range(N):
+        put(root / "images" / f"{i}.png", encoded(i))
+    return [f"images/{i}.png" for i in range(N)]
+
+
+@pytest.mark.parametrize("way", ["absolute", "dots", "link"])
+def test_paths_in_parquet_stay_inside(way, secret, tmp_path):
+    names = insides(tmp_path / "d")
+    (tmp_path / "d" / "link.png").symlink_to(secret)
+    bad = {"absolute": str(secret), "dots": "../outside/secret.png", "link": "link.png"}[way]
+    parquet(tmp_path / "d" / "t.parquet", [bad, *names[1:]])
+    assert "--follow-links" in refused(tmp_path / "d" / "t.parquet")
+    assert "--follow-links" in refused(tmp_path / "d")
+    assert len(open_dataset(tmp_path / "d" / "t.parquet", follow_links=True)) == N
+
+
+def test_relative_paths_in_parquet_start_from_its_folder(tmp_path, monkeypatch):
+    parquet(tmp_path / "d" / "t.parquet", insides(tmp_path / "d"))
+    monkeypatch.chdir(tmp_path)
+    data = open_dataset(tmp_path / "d" / "t.parquet")
+    assert len(data) == N
+    assert data.array.shape == (N, 12, 12, 3)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "json", "txt"])
+@pytest.mark.parametrize(
+    "bad", ["/etc/passwd.png", "../outside/secret.png", "C:\\secret.png", "..\\outside\\secret.png"]
+)
+def test_names_in_lists_stay_inside(ending, bad, secret, tmp_path):
+    import json
+
+    names = [*insides(tmp_path / "d")[:-1], bad]
+    rows = [{"file_name": name, "label": f"c{c}"} for name, c in zip(names, LABEL, strict=True)]
+    content = {
+        "csv": "file_name,label\n" + "".join(f"{row['file_name']},{row['label']}\n" for row in rows),
+        "jsonl": "".join(json.dumps(row) + "\n" for row in rows),
+        "json": json.dumps(rows),
+        "txt": "".join(f"{row['file_name']} {row['label']}\n" for row in rows),
+    }[ending]
+    put(tmp_path / "d" / f"labels.{ending}", content.encode())
+    assert "is not inside" in refused(tmp_path / "d")
+
+
+@pytest.mark.parametrize("what", ["class folder", "image", "card", "list"])
+def test_links_that_leave_the_folder_are_refused_unless_asked_for(what, secret, tmp_path):
+    root = tmp_path / "d"
+    for i in range(N):
+        put(root / "ab"[i % 2] / f"{i}.png", encoded(i))
+    target = {
+        "class folder": root / "c",
+        "image": root / "a" / "x.png",
+        "card": root / "README.md",
+        "list": root / "l.csv",
+    }[what]
+    put(secret.parent / "text", b"root:x:0:0\n")
+    target.symlink_to({"class folder": secret.parent, "image": secret}.get(what, secret.parent / "text"))
+    assert "allow such links with --follow-links" in refused(root)
+    if what != "class folder":
+        assert len(open_dataset(root, follow_links=True)) == N + (what == "image")
+
+
+def test_a_linked_split_may_lie_elsewhere_but_its_links_may_not(secret, tmp_path):
+    for i in range(N):
+        put(tmp_path / "store" / "ab"[i % 2] / f"{i}.png", encoded(i))
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "train").symlink_to(tmp_path / "store")
+    assert len(open_dataset(tmp_path / "d")) == N
+    (tmp_path / "store" / "a" / "x.png").symlink_to(secret)
+    assert "--follow-links" in refused(tmp_path / "d")
+
+
+def test_links_in_circles_and_in_crowds_end(tmp_path):
+    root = tmp_path / "d"
+    for c in "abcdefghijkl":
+        put(root / c / "0.png", encoded(1))
+        put(root / c / "1.png", encoded(2))
+    (root / "a" / "up").symlink_to(root)
+    assert len(open_dataset(root)) == 24
+    for c in "abcdefghijkl":
+        for other in "abcdefghijkl":
+            if c != other:
+                (root / c / f"to {other}").symlink_to(root / other)
+    assert "in more than 16 places" in refused(root)
+
+
+@pytest.mark.parametrize("name", ["../x.jpg", "/srv/x.jpg", "a/../../x.jpg"])
+def test_members_of_a_tar_stay_inside(name, tmp_path):
+    import io
+
+    with tarfile.open(tmp_path / "s.tar", "w") as tar:
+        for i in range(4):
+            for member, content in (
+                (f"{i}.jpg" if i else name, encoded(i, "jpg")),
+                (f"{i}.cls" if i else name[:-3] + "cls", b"0"),
+            ):
+                info = tarfile.TarInfo(member)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+    assert "is not inside" in refused(tmp_path / "s.tar")
+
+
+def test_files_that_unpack_to_too_much_are_refused(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    count = 1_000_000
+    pq.write_table(pa.table({"x": pa.array(np.zeros(count)), "label": np.arange(count) % 2}), tmp_path / "t.parquet")
+    np.savez_compressed(tmp_path / "t.npz", x=np.zeros((1000, 1000)), y=np.arange(1000) % 2)
+    for name in ("t.parquet", "t.npz"):
+        assert "GiB, and the limit is 0.001; raise it with --max-gib" in refused(tmp_path / name, max_gib=0.001)
+
+
+@pytest.mark.parametrize("text", ["\x1b[2J\x1b[31mdone", "a\rb", "\u202egnp.exe", "\x07", "a\x9bb"])
+def test_names_are_printed_escaped(text, tmp_path, capsys):
+    assert printable(text).isprintable()
+    assert str(DatapareError(text)).isprintable()
+    assert printable("日本 naïve c++ 👨\u200d👩\u200d👧") == "日本 naïve c++ 👨\u200d👩\u200d👧"
+    for i in range(6):
+        put(tmp_path / "d" / ("cat" if i % 2 else "dog") / f"{text}{i}.png", encoded(i) if i else b"")
+    for words, expected in ((("inspect",), 0), (("prune", "--keep", "0.5", "--out", tmp_path / "run"), 2)):
+        code, out, err = run(capsys, words[0], tmp_path / "d", *words[1:])
+        assert code == expected, err
+        assert text not in out + err
