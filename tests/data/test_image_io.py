@@ -70,7 +70,8 @@ def transparent_images():
     return {
         "rgba": saved(rgba), "la": saved(grey), "webp": saved(rgba, "webp", lossless=True),
         "palette": saved(palette, transparency=b"\0\xff"), "colour key": saved(keyed, transparency=7),
-        "gif": saved(palette, "gif", transparency=0), "deep": deep_png(np.dstack([np.zeros((10, 10, 3), int), shape * 257.0])),
+        "gif": saved(palette, "gif", transparency=0),
+        "deep": deep_png(np.dstack([np.zeros((10, 10, 3), int), shape * 257.0])),
     }  # fmt: skip
 
 

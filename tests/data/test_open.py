@@ -298,7 +298,12 @@ def test_arrays_that_cannot_be_used(tmp_path):
 def test_arrays_of_images_come_in_many_shapes():
     x = np.stack([pixels(i) for i in range(4)])
     y = [0, 1, 0, 1]
-    for other in (x.transpose(0, 3, 1, 2), x / 255, x.astype(np.float32), np.concatenate([x, x[..., :1]], axis=3)):
+    for other in (
+        x.transpose(0, 3, 1, 2),
+        x / 255,
+        x.astype(np.float32),
+        np.concatenate([x, np.full_like(x[..., :1], 255)], axis=3),
+    ):
         np.testing.assert_array_equal(open_dataset((other, y)).array, x)
     grey = open_dataset((x[..., 0], y))
     np.testing.assert_array_equal(grey.array, x[..., :1])

@@ -64,7 +64,8 @@ def test_relative_paths_in_parquet_start_from_its_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "bad", ["/etc/passwd.png", "../outside/secret.png", "C:\\secret.png", "..\\outside\\secret.png"]
 )
-def test_names_in_lists_stay_inside(ending, bad, secret, tmp_path):
+@pytest.mark.usefixtures("secret")
+def test_names_in_lists_stay_inside(ending, bad, tmp_path):
     import json
 
     names = [*insides(tmp_path / "d")[:-1], bad]
