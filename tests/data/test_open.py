@@ -177,7 +177,7 @@ def test_wrong_names_list_the_right_ones(tmp_path):
     assert "missing in row 1" in refused(table(tmp_path, {"t": [1, 2], "y": [0, 1], "who": ["a", None]}), id="who")
     assert "a folder per class and no other columns" in refused(FORMATS["image_folder"](tmp_path), label="x")
     assert "no column holds images" in refused(source, kind="image")
-    assert "kind one of image, text" in refused(source, kind="sound")
+    assert "kind as one of image, text" in refused(source, kind="sound")
     assert "could all be it" in refused({"x": [[1]], "data": [[1]], "y": [1]})
     assert "none has a usual name" in refused({"q": [[1]], "y": [1]})
 
