@@ -92,7 +92,10 @@ class RecordOptions(TypedDict, total=False):
     schedule_epochs: Annotated[
         int | None, Option("Epochs of the full schedule, of which the recorded ones are the first.", least=1)
     ]
-    precision: Annotated[Precision | None, Option("auto measures which is faster.  [default: as the preset says]")]
+    precision: Annotated[Precision | None, Option("auto: fp32 on processors, bf16 on GPUs that have it.")]
+    autotune: Annotated[
+        bool, Option("Time a few steps to find the fastest way to compute them, and keep to it.", default=False)
+    ]
     channels: Annotated[
         Sequence[str] | None,
         Option("Also {signals}.", flag="channel"),

@@ -11,15 +11,16 @@ import numpy as np
 import pytest
 import torch
 
+import datapare as dp
 from datapare.data import Encoding, Inputs
 from datapare.data.encodings import base
 from datapare.errors import InputError
 from datapare.training import autotune
-from datapare.training.autotune import fastest, has_bf16_units, usual
 from datapare.training.batches import BatchSource
 from datapare.training.checkpoint import NAME
-from datapare.training.config import OPEN, TrainingConfig, deciding
-from datapare.training.loop import settle, train
+from datapare.training.compute import with_defaults
+from datapare.training.config import AUTO_TUNED, TrainingConfig
+from datapare.training.loop import train
 from datapare.training.networks.factory import build
 
 PICTURES = TrainingConfig(epochs=2, batch=16, lr=0.05, augment=("shift",), model="resnet8", width=4)
@@ -39,14 +40,6 @@ def table(size=40):
     return Inputs((rng.normal(size=(size, 5)) + label[:, None]).astype(np.float32), Encoding("table", width=5)), label
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def state_of(trained):
     return [value.clone() for value in trained.model.state_dict().values()]
 
@@ -55,15 +48,26 @@ def same(one, other):
     return all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
-def test_what_is_asked_for_stays_and_the_rest_is_settled():
-    asked = replace(PICTURES, precision="bf16", layout="contiguous")
-    assert usual(asked) == replace(asked, compiled=False)
-    assert usual(PICTURES) == replace(PICTURES, precision="fp32", layout="channels-last", compiled=False)
-    data, label = pictures()
-    for settled in (settle(data, label, 3, PICTURES, seed=0), train(data, label, 3, PICTURES, seed=0).training):
-        assert all(getattr(settled, name) != value for name, value in OPEN.items())
-        assert has_bf16_units() or settled == usual(PICTURES)  # without units nothing is timed
-        assert deciding(settled) == deciding(PICTURES)
+def test_autotuned_settings_are_found_once_and_kept(tmp_path, monkeypatch):
+    """Where timing is requested it decides, and the record is continued and repeated as it was begun."""
+    data = dp.open_dataset(tuple(reversed([pictures()[1], pictures()[0].array[..., :1]])), kind="image")
+    times = iter([1.0, 0.5, 0.4])  # the second try, in bf16, is faster by enough; the third by too little
+    monkeypatch.setattr(autotune, "step_seconds", lambda *_: next(times, 1.0))
+    monkeypatch.setattr(autotune, "has_bf16_units", lambda: True)
+
+    def interrupt(now):
+        if now.epoch == 1:
+            raise KeyboardInterrupt
+
+    arguments = {"preset": replace(PICTURES, threads=1, layout="contiguous"), "out": tmp_path / "dynamics"}
+    with pytest.raises(KeyboardInterrupt):
+        dp.record(data, **arguments, autotune=True, progress=interrupt)
+    monkeypatch.setattr(autotune, "step_seconds", lambda *_: pytest.fail("timed again"))
+    resumed = dp.record(data, **arguments, autotune=True)
+    assert resumed.provenance.params["precision"] == "bf16"
+    given = {**arguments, "preset": replace(arguments["preset"], precision="bf16"), "out": None}
+    again = dp.record(data, **given)
+    assert np.array_equal(again.channels["loss"], resumed.channels["loss"])
 
 
 @pytest.mark.parametrize(
@@ -80,11 +84,14 @@ def test_what_is_asked_for_stays_and_the_rest_is_settled():
 )
 def test_another_way_is_taken_where_it_pays(monkeypatch, times, updates, wanted):
     def seconds(_network, _batch, _label, way):
+        assert way.threads == 1
         return 0.1 * np.prod([times.get(value, 1.0) for value in (way.precision, way.layout, way.compiled)])
 
     monkeypatch.setattr(autotune, "step_seconds", seconds)
+    monkeypatch.setattr(autotune, "has_bf16_units", lambda: True)
     data, _ = pictures()
-    found = fastest(build(PICTURES, data, 3), None, None, PICTURES, updates)
+    asked = replace(PICTURES, threads=1)
+    found = autotune.autotune(build(PICTURES, data, 3), None, None, asked, with_defaults(asked, data), updates)
     assert (found.precision, found.layout, found.compiled) == wanted
 
 
@@ -92,7 +99,9 @@ def test_timing_leaves_the_network_alone():
     data, label = pictures()
     net = build(PICTURES, data, 3)
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    settled = fastest(net, torch.from_numpy(data.array), torch.from_numpy(label), PICTURES, 1)
+    resolved = with_defaults(PICTURES, data)
+    settled = autotune.autotune(net, torch.from_numpy(data.array), torch.from_numpy(label), PICTURES, resolved, 1)
+    assert all(getattr(settled, name) != value for name, value in AUTO_TUNED.items())
     assert settled.precision in ("fp32", "bf16")
     assert settled.layout in ("channels-last", "contiguous")
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
@@ -126,7 +135,7 @@ def test_a_compiled_training_is_the_same_and_resumes_bit_identically(tmp_path):
         train(data, label, 3, compiled, seed=0, folder=tmp_path, progress=interrupt)
     assert (tmp_path / NAME).exists()
     torch.compiler.reset()  # as in a new process
-    assert same(state_of(train(data, label, 3, TABLE, seed=0, folder=tmp_path)), state_of(whole))  # as it was begun
+    assert same(state_of(train(data, label, 3, compiled, seed=0, folder=tmp_path)), state_of(whole))
 
 
 def test_where_nothing_can_be_compiled_it_is_one_sentence_or_left_alone(tmp_path, monkeypatch):
@@ -139,7 +148,8 @@ def test_where_nothing_can_be_compiled_it_is_one_sentence_or_left_alone(tmp_path
         train(data, label, 3, replace(TABLE, width=7, compiled=True), seed=0)
     net = build(PICTURES, pictures()[0], 3)
     batch, target = torch.from_numpy(pictures()[0].array[:16]), torch.from_numpy(pictures()[1][:16])
-    assert not fastest(net, batch, target, PICTURES, 10**9).compiled
+    resolved = with_defaults(PICTURES, pictures()[0])
+    assert not autotune.autotune(net, batch, target, PICTURES, resolved, 10**9).compiled
 
 
 def test_rows_of_a_mapped_file_are_read_before_they_are_taken(tmp_path):

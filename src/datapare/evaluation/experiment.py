@@ -174,10 +174,10 @@ def _training(
 
 
 def _resolved(inputs: Inputs, data: Dataset, config: TrainingConfig) -> TrainingConfig:
-    from datapare.training.loop import settle
+    from datapare.training.loop import resolve
 
     with one_thread():
-        return settle(inputs, data.label, len(data.classes), config, 0)
+        return resolve(inputs, data.label, len(data.classes), config, 0)
 
 
 def _builtin(inputs: Inputs, data: Dataset, held_out: Dataset) -> Trainer:

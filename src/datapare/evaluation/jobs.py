@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from datapare.data import Dataset, Inputs, take
 from datapare.evaluation.user_training import UserTraining, call_training
 from datapare.storage import draft_of, write_json
-from datapare.training.config import TrainingConfig, deciding
+from datapare.training.config import TrainingConfig
 
 if TYPE_CHECKING:
     from datapare.training.online import Loss
@@ -138,8 +138,8 @@ def run_jobs(
 
 
 def fingerprint(job: Job, shared: Sequence[str]) -> str:
-    """Return a digest of everything that decides the result of a job; how it is computed is left to the machine."""
-    settings = deciding(job.training)
+    """Return a digest of everything that decides the result of a job."""
+    settings = asdict(job.training)
     digest = hashlib.sha256(json.dumps([list(shared), settings, job.seed]).encode())
     digest.update(np.ascontiguousarray(job.index, dtype=np.int64).tobytes())
     if job.weight is not None:

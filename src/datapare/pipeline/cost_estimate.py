@@ -90,7 +90,7 @@ def estimate_cost(
     """
     from datapare.data import Dataset, encode, open_dataset
     from datapare.recording.logit_signals import CHANNELS
-    from datapare.training import retraining, settings, settle
+    from datapare.training import resolve, retraining, settings
     from datapare.training.config import for_fraction
     from datapare.training.networks.factory import backbone
     from datapare.training.scoring_run import needed
@@ -106,7 +106,8 @@ def estimate_cost(
     words = backbone(wish.get("model")) if data.kind == "text" else None
     inputs = encode(data, image_size=wish.pop("image_size", None), tokenizer=words)
     classes = len(data.classes)
-    training = settle(inputs, data.label, classes, settings(inputs, classes, **wish), seed)
+    tuned = bool(wish.pop("autotune", False))
+    training = resolve(inputs, data.label, classes, settings(inputs, classes, **wish), seed, autotune=tuned)
     full, subset = retraining(training), retraining(training, count / len(data))
     scoring = for_fraction(training, score_fraction)
     sizes = {scoring.batch, training.batch, subset.batch}

@@ -101,6 +101,7 @@ def linearise(
 
     from datapare.data import Inputs
     from datapare.training.batches import BatchSource
+    from datapare.training.device import ANALYSIS_THREADS, compute_threads
     from datapare.training.inference import predict
     from datapare.training.loop import initial
     from datapare.training.signals.ntk_feature import freeze, ntk_feature
@@ -110,11 +111,12 @@ def linearise(
     order = np.random.default_rng(seed).permutation(len(label))
     chosen = np.sort(order[:examples])
     network, rows = initial(inputs, n_classes, training, seed), BatchSource(inputs.array, inputs.encoding.kind)
-    freeze(network, rows.take(torch.from_numpy(order[:FREEZE])))
-    arrays = {
-        "ntk_feature": ntk_feature(network, rows.take, chosen, seed=seed),
-        "logit": predict(network, Inputs(inputs.array[chosen], inputs.encoding)),
-    }
+    with compute_threads(ANALYSIS_THREADS):
+        freeze(network, rows.take(torch.from_numpy(order[:FREEZE])))
+        arrays = {
+            "ntk_feature": ntk_feature(network, rows.take, chosen, seed=seed),
+            "logit": predict(network, Inputs(inputs.array[chosen], inputs.encoding)),
+        }
     return Dynamics({}, label[chosen], arrays, observed="eval-pass")
 
 

@@ -9,7 +9,7 @@ _PLACES = {
     "epoch": ("Progress",),
     "inference": ("accuracy", "class_accuracy", "embed", "predict"),
     "signals.final": ("costly",),
-    "loop": ("Trained", "settle", "train"),
+    "loop": ("Trained", "resolve", "train"),
     "turtle": ("Settings", "assign", "cluster"),
     "config": ("PRESETS", "TrainingConfig", "choose", "preset", "retraining", "same_iterations", "subset_batch"),
 }

@@ -1,14 +1,13 @@
-"""How to compute a training step fastest: what a recipe leaves open is settled by timing a few steps.
+"""Time a few training steps to find the fastest way to compute them, on request only.
 
-Precision, then the layout of images, then torch.compile: each is tried against what stands so far. All of this only on
-machines with units for half precision. On others nothing is timed, since there is little to gain and a busy moment
-would change a result's last bits: float32; images channels-last, 1.0 to 1.2 times as fast as planes
-(benchmarks/results/training_speed.json); and no compiler, which took minutes on a busy machine and gained 4 to 11
-percent (benchmarks/results/training_choices.json).
+Precision, the layout of images, torch.compile and the number of threads are tried one after the other, each against the
+fastest so far. Timing depends on what else the machine is doing, so the settings found are stored in the provenance,
+and a resumed or repeated recording uses those (compute.py chooses where nobody asked for this).
 """
 
 import copy
 import math
+import os
 import time
 import warnings
 from collections.abc import Callable
@@ -20,46 +19,57 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from datapare.errors import InputError
-from datapare.training.config import OPEN, TrainingConfig
-from datapare.training.device import autocast, has_bf16_units
+from datapare.training.config import AUTO_TUNED, TrainingConfig
+from datapare.training.device import autocast, compute_threads, has_bf16_units
 from datapare.training.networks.factory import Network
 
-USUAL: dict[str, Any] = {"precision": "fp32", "layout": "channels-last", "compiled": False}
-OTHER: dict[str, Any] = {"precision": "bf16", "layout": "contiguous", "compiled": True}
-PAYS = 1.15  # another way has to be this much faster: below, the digits and the simplicity are worth more
-LONG = 120.0  # seconds of training that are worth the half minute or more that compiling takes
+MIN_SPEEDUP = 1.15  # a way that is faster by less is not worth other digits
+MIN_SECONDS_TO_COMPILE = 120.0  # of training: below, compiling takes longer than it saves
 
 
-def usual(training: TrainingConfig) -> TrainingConfig:
-    """Return the settings with nothing left open, as they are where nothing is timed."""
-    return replace(training, **{name: value for name, value in USUAL.items() if getattr(training, name) == OPEN[name]})
+def autotune(
+    network: Network, batch: Tensor, label: Tensor, training: TrainingConfig, resolved: TrainingConfig, updates: int
+) -> TrainingConfig:
+    """Return `resolved` with what `training` leaves open replaced by what a few timed steps show to be faster.
 
-
-def is_timed(training: TrainingConfig) -> bool:
-    """Say whether this machine times what these settings leave open."""
-    return has_bf16_units() and usual(training) != training
-
-
-def fastest(network: Network, batch: Tensor, label: Tensor, training: TrainingConfig, updates: int) -> TrainingConfig:
-    """Return the settings with what they leave open settled by a few timed steps, for so many updates."""
-    left, training = [name for name in OPEN if getattr(training, name) == OPEN[name]], usual(training)
-    took = step_seconds(network, batch, label, training)
-    for name in left:
-        if name != "precision" and network.kind != "image":  # the width of texts changes, and tables have no layout
+    Args:
+        network: The network before its first update; it is left unchanged.
+        batch: One whole batch of encoded rows (B, ...).
+        label: Their class numbers (B,).
+        training: The settings as requested; what they fix is not tried.
+        resolved: The same settings with the defaults of compute.py.
+        updates: Updates of the whole training, which decide whether compiling is worth its time.
+    """
+    seconds = step_seconds(network, batch, label, resolved)
+    for name in AUTO_TUNED:
+        if getattr(training, name) != AUTO_TUNED[name]:
             continue
-        if name == "compiled" and updates * took < LONG:
-            continue
-        other = replace(training, **{name: OTHER[name]})
-        seconds = step_seconds(network, batch, label, other)
-        if seconds * PAYS < took:
-            training, took = other, seconds
-    return training
+        for value in _candidates(name, network.kind, updates * seconds):
+            other = replace(resolved, **{name: value})
+            took = step_seconds(network, batch, label, other)
+            if took * MIN_SPEEDUP < seconds:
+                resolved, seconds = other, took
+    return resolved
+
+
+def _candidates(name: str, kind: str, seconds: float) -> list[Any]:
+    """Return the values of a setting to try, for a kind of data and so many seconds of training."""
+    if name == "precision":
+        return ["fp32", "bf16"] if has_bf16_units() else []
+    if name == "threads":
+        return [2**power for power in range(int(math.log2(os.cpu_count() or 1)) + 1)]
+    if kind != "image":  # the width of texts changes, and tables have no layout
+        return []
+    if name == "layout":
+        return ["contiguous"]
+    return [True] if seconds >= MIN_SECONDS_TO_COMPILE else []
 
 
 def forward(network: Network, batch: Tensor, label: Tensor, training: TrainingConfig) -> Callable[[Tensor], Tensor]:
     """Return what computes the logits in training: the network itself, or compiled, for batches of this one's shape.
 
-    Raises InputError for settings that ask for torch.compile where it cannot compile this network.
+    Raises:
+        InputError: The settings ask for torch.compile where it cannot compile this network.
     """
     if not training.compiled:
         return network
@@ -78,7 +88,7 @@ def step_seconds(network: Network, batch: Tensor, label: Tensor, training: Train
     if training.compiled:
         torch.compiler.reset()  # from the ninth network of the same code on, it would silently not compile
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), compute_threads(training.threads):
             warnings.simplefilter("ignore")  # the compiler's, about itself
             step = _compiled(trial) if training.compiled else trial
             return min([_seconds(step, batch, label, training) for _ in range(1 + steps)][1:])

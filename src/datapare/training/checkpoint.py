@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from datapare.data import Inputs
 from datapare.errors import InputError
-from datapare.training.config import Layout, Precision, TrainingConfig, deciding
+from datapare.training.config import TrainingConfig
 from datapare.training.online import Loss, Sampler
 
 NAME = "checkpoint.pt"
@@ -24,11 +24,8 @@ NAME = "checkpoint.pt"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a training knows after some epochs, beside the tensors: how it is computed, its mean losses, its cost."""
+    """What a training knows after some epochs, beside the tensors: its mean losses and its cost."""
 
-    precision: Precision
-    layout: Layout = "channels-last"
-    compiled: bool = False
     loss: tuple[float, ...] = ()
     seconds: float = 0.0
     iterations: int = 0
@@ -48,7 +45,7 @@ def fingerprint(
     loss: Loss | None = None,
 ) -> str:
     """Return a digest of everything that decides a training; of the rows, a thousand stand for all."""
-    settings = deciding(training)
+    settings = asdict(training)
     shape = [list(inputs.array.shape), str(inputs.array.dtype), inputs.encoding.kind]
     digest = hashlib.sha256(json.dumps([settings, seed, n_classes, shape]).encode())
     some = np.linspace(0, len(label) - 1, num=min(1000, len(label)), dtype=np.int64)

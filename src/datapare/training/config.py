@@ -6,7 +6,7 @@ Source      `cifar10`, `cifar100`: arXiv:2502.06905, Cho, Shin, Kang, Yun, 2025 
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from datapare.data import Inputs
@@ -15,8 +15,8 @@ from datapare.errors import InputError
 Precision = Literal["auto", "fp32", "bf16"]
 Layout = Literal["auto", "channels-last", "contiguous"]
 
-# What a training leaves to the machine that runs it: pace.py settles it, and a settled one is the same training.
-OPEN: Mapping[str, Any] = {"precision": "auto", "layout": "auto", "compiled": None}
+# How a step is computed, where nobody says: compute.py has the table, autotune.py times on request.
+AUTO_TUNED: Mapping[str, Any] = {"precision": "auto", "layout": "auto", "compiled": None, "threads": None}
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class TrainingConfig:
     a scoring run is the honest beginning of a full one. `augment` names transforms of augment.py in their order.
     With `epsilon` > 0 the training is adversarial (adversarial.py): images are attacked within that distance, in
     `attack_steps` of `attack_step`, all in units of the pixel range.
-    `precision`, `layout` (of images) and `compiled` (by torch.compile; None: left open) are how it is computed.
+    `precision`, `layout` (of images), `compiled` (by torch.compile) and `threads` are how it is computed: by the table
+    of compute.py where they are "auto" or None.
     `mean` and `std` (per image channel, 0..1) are measured on the data when empty. `subset_budget` says what a
     retraining on a subset keeps of the full one: its `epochs` (with `subset_batch`) or its `iterations`.
 
@@ -52,6 +53,7 @@ class TrainingConfig:
     precision: Precision = "auto"
     layout: Layout = "auto"
     compiled: bool | None = None
+    threads: int | None = None
     subset_budget: Literal["epochs", "iterations"] = "epochs"
     epsilon: float = 0.0
     attack_step: float = 2 / 255
@@ -68,6 +70,8 @@ class TrainingConfig:
                 f"a training needs batch >= 2, lr > 0 and width >= 1, "
                 f"not batch {self.batch}, lr {self.lr} and width {self.width}."
             )
+        if self.threads is not None and self.threads < 1:
+            raise InputError(f"threads is a number of at least 1, not {self.threads}.")
         if not 0 <= self.epsilon < 1 or not self.attack_step > 0 or self.attack_steps < 1:
             raise InputError(
                 f"an attack needs epsilon in [0, 1), attack_step > 0 and attack_steps >= 1, "
@@ -134,16 +138,6 @@ PRESETS: dict[str, TrainingConfig] = {
 }
 
 
-def deciding(training: TrainingConfig) -> dict[str, Any]:
-    """Return the settings that decide a training, as plain data: what is left to the machine counts as left open.
-
-    >>> deciding(TrainingConfig(epochs=1, precision="bf16")) == deciding(TrainingConfig(epochs=1))
-    True
-    """
-    settings = asdict(replace(training, **OPEN))
-    return {name: value for name, value in settings.items() if name not in ("layout", "compiled")}
-
-
 def preset(name: str) -> TrainingConfig:
     """Return the recipe of this name; InputError lists the names when there is none.
 
@@ -207,11 +201,14 @@ def for_fraction(training: TrainingConfig, fraction: float | None) -> TrainingCo
 def retraining(training: TrainingConfig, keep: float = 1.0) -> TrainingConfig:
     """Return the settings to train on the fraction `keep` for the full schedule, as this recipe budgets it.
 
+    Retrainings run side by side, so each is computed on one thread.
+
     >>> retraining(PRESETS["cifar10"], 0.1).batch, retraining(PRESETS["cifar10"], 0.1).epochs
     (32, 200)
     >>> retraining(PRESETS["imagenet"], 0.1).batch, retraining(PRESETS["imagenet"], 0.1).epochs
     (256, 600)
     """
+    training = replace(training, threads=1)
     if training.subset_budget == "iterations":
         return same_iterations(training, keep)
     return replace(training, epochs=training.schedule, schedule_epochs=None, batch=subset_batch(training.batch, keep))

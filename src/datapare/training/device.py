@@ -1,8 +1,12 @@
 """Where a training is computed, and in which precision its forward passes run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
+
+ANALYSIS_THREADS = 2  # for what is computed outside a training, such as the features of a backbone
 
 
 def device() -> torch.device:
@@ -21,3 +25,17 @@ def has_bf16_units() -> bool:
 def autocast(where: torch.device, precision: str) -> Any:
     """Return the context in which a forward pass runs."""
     return torch.autocast(where.type, dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+@contextmanager
+def compute_threads(count: int | None) -> Iterator[None]:
+    """Compute on so many threads, whatever the number of cores; None leaves the number as it is.
+
+    Sums over examples are divided among threads, so results depend on their number, but not on the cores they run on.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

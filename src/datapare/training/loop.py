@@ -17,11 +17,13 @@ from torch import Tensor
 from datapare.data import Inputs
 from datapare.errors import InputError
 from datapare.training.adversarial import check_images
-from datapare.training.autotune import fastest, forward, is_timed, usual
+from datapare.training.autotune import autotune as tune
+from datapare.training.autotune import forward
 from datapare.training.batches import BatchSource
 from datapare.training.checkpoint import Checkpoint, fingerprint, forget, restore, store
-from datapare.training.config import OPEN, TrainingConfig
-from datapare.training.device import device
+from datapare.training.compute import with_defaults
+from datapare.training.config import TrainingConfig
+from datapare.training.device import compute_threads, device
 from datapare.training.epoch import Progress, Run, train_epoch
 from datapare.training.inference import accuracy, predict
 from datapare.training.networks.factory import Network, build
@@ -31,7 +33,7 @@ from datapare.training.seeding import deterministic, mixed, own_randomness
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A finished training: the model, the settings as run (precision settled), and what it cost.
+    """A finished training: the model, the settings as run (how a step is computed resolved), and what it cost.
 
     `loss` is the mean training loss of each epoch; `logits` (M, K) float32 and `accuracy` belong to the held-out
     inputs, None when there were none; `seconds` counts training only. `examples_seen` were trained on, and
@@ -83,11 +85,13 @@ def train(
     _check_during(sampler, loss, training, index, label)
     if training.epsilon:
         check_images(inputs)
+    training = with_defaults(training, inputs)
     mark = fingerprint(inputs, label, n_classes, training, seed, index, sampler=sampler, loss=loss)
-    with own_randomness(), deterministic():
+    with own_randomness(), deterministic(), compute_threads(training.threads):
         run = _prepare(inputs, label, n_classes, training, seed, index, recorder, progress)
-        state = restore(folder, mark, run.network, run.optimizer, sampler) or Checkpoint(**_settled(run))
-        run = replace(_computed(run, state), sampler=sampler, loss=loss)
+        state = restore(folder, mark, run.network, run.optimizer, sampler) or Checkpoint()
+        run.network.lay_out(training.layout)
+        run = replace(run, forward=forward(run.network, *_whole_batch(run), training), sampler=sampler, loss=loss)
         store(folder, mark, run.network, run.optimizer, state, sampler)
         if recorder is not None and recorder.epoch != len(state.loss):
             recorder.rewind(len(state.loss))
@@ -106,15 +110,23 @@ def train(
     return trained
 
 
-def settle(
-    inputs: Inputs, label: NDArray[np.int64], n_classes: int, training: TrainingConfig, seed: int
+def resolve(
+    inputs: Inputs,
+    label: NDArray[np.int64],
+    n_classes: int,
+    training: TrainingConfig,
+    seed: int,
+    *,
+    autotune: bool = False,
 ) -> TrainingConfig:
-    """Return the settings with what they leave open to this machine settled (pace.py)."""
-    if not is_timed(training):
-        return usual(training)
+    """Return the settings with how a step is computed resolved: by the table of compute.py, or timed on request."""
+    resolved = with_defaults(training, inputs)
+    if not autotune:
+        return resolved
     with own_randomness():
-        run = _prepare(inputs, label, n_classes, training, seed, np.arange(len(label)), None, None)
-        return replace(training, **_settled(run))
+        run = _prepare(inputs, label, n_classes, resolved, seed, np.arange(len(label)), None, None)
+        updates = training.epochs * -(-len(label) // training.batch)
+        return tune(run.network, *_whole_batch(run), training, resolved, updates)
 
 
 def initial(inputs: Inputs, n_classes: int, training: TrainingConfig, seed: int) -> Network:
@@ -155,29 +167,13 @@ def _optimizer(network: Network, training: TrainingConfig) -> torch.optim.Optimi
     return torch.optim.SGD(parameters, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=decay, fused=True)
 
 
-def _settled(run: Run) -> dict[str, Any]:
-    """Return how to compute the training: what was asked for, and the faster way where it is left to us."""
-    training = usual(run.training)
-    if is_timed(run.training):
-        updates = run.training.epochs * -(-len(run.index) // run.training.batch)
-        training = fastest(run.network, *_whole_batch(run), run.training, updates)
-    return {name: getattr(training, name) for name in OPEN}
-
-
-def _computed(run: Run, state: Checkpoint) -> Run:
-    """Return the run computed as its first state says."""
-    training = replace(run.training, **{name: getattr(state, name) for name in OPEN})
-    run.network.lay_out(training.layout)
-    return replace(run, training=training, forward=forward(run.network, *_whole_batch(run), training))
-
-
 def _whole_batch(run: Run) -> tuple[Tensor, Tensor]:
     some = torch.from_numpy(run.index[: run.training.batch].copy())
     return run.rows.take(some), run.label[some.to(run.label.device)]
 
 
 def _finish(run: Run, state: Checkpoint, evaluate: tuple[Inputs, NDArray[np.int64]] | None) -> Trained:
-    logits = None if evaluate is None else predict(run.network, evaluate[0], precision=state.precision)
+    logits = None if evaluate is None else predict(run.network, evaluate[0], precision=run.training.precision)
     return Trained(
         model=run.network.eval(),
         training=run.training,

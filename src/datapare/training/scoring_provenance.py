@@ -11,7 +11,7 @@ from datapare.artifacts import Dynamics, Observed, Provenance
 from datapare.data import Dataset, Inputs
 from datapare.errors import InputError
 from datapare.recording.record_files import PROGRESS
-from datapare.training.config import OPEN, TrainingConfig, for_fraction
+from datapare.training.config import AUTO_TUNED, TrainingConfig, for_fraction
 
 
 def recipe_of(
@@ -55,7 +55,7 @@ def check_same(folder: Path, begun: dict[str, Any], asked: Provenance) -> None:
     usual = {field.name: field.default for field in fields(TrainingConfig)}  # of records older than a setting
     there = {**usual, **begun["params"], "seed": begun["seed"], "dataset": begun["dataset"], "step": begun["step"]}
     here = {**asked.params, "seed": asked.seed, "dataset": asked.dataset, "step": asked.step}
-    left = [name for name in OPEN if here[name] == OPEN[name]]
+    left = [name for name in AUTO_TUNED if here[name] == AUTO_TUNED[name]]
     differing = [name for name in here if name not in left and here[name] != there.get(name)]
     if differing:
         shown = "; ".join(f"{name} {there.get(name)} there, {here[name]} here" for name in differing)

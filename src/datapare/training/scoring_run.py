@@ -23,13 +23,13 @@ from datapare.options import RecordOptions, validated
 from datapare.recording import ARRAYS, Recorder
 from datapare.recording.logit_signals import CHANNELS
 from datapare.recording.record_files import PROGRESS
-from datapare.training.autotune import usual
 from datapare.training.checkpoint import forget
-from datapare.training.config import OPEN, PRESETS, Precision, TrainingConfig, choose, for_fraction
+from datapare.training.config import AUTO_TUNED, PRESETS, Precision, TrainingConfig, choose, for_fraction
 from datapare.training.config import preset as named
+from datapare.training.device import compute_threads
 from datapare.training.embeddings import EMBEDDING
 from datapare.training.epoch import Progress
-from datapare.training.loop import Trained, initial, settle, train
+from datapare.training.loop import Trained, initial, resolve, train
 from datapare.training.networks.factory import backbone
 from datapare.training.ranking_stability import RULE, ranking_converged
 from datapare.training.scoring_provenance import begun_in, check_same, recipe_of
@@ -50,6 +50,7 @@ def record(
     image_size: int | None = None,
     fraction: float | None = None,
     until_stable: bool = False,
+    autotune: bool = False,
     seed: int = 0,
     out: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -63,6 +64,9 @@ def record(
     known. `observed` is the pass that is recorded: the training's own, or of the examples as they are, in eval mode,
     after each epoch (eval-pass) or before each update (two-view). `until_stable` ends the record once the ranking has
     settled (stability.RULE, which the recipe holds); `epochs` is then how many there are at most.
+
+    How a step is computed where `precision` is left open follows from the fixed table of compute.py; `autotune` times a
+    few steps instead, and the provenance holds what it found, which a later call with the same folder uses again.
 
     `fraction` trains on so much of every class, drawn with the seed, at least one example of each, in the batches of a
     subset of that size (subset_batch): the others are never observed (NaN in every channel of the passes), and the
@@ -80,7 +84,7 @@ def record(
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="datapare-")) / "dynamics"
     try:
         rule, asked = (RULE if until_stable else None), needed(channels or tuple(CHANNELS), fraction)
-        dynamics = _recorded(data, inputs, training, asked, observed, fraction, rule, seed, folder, progress)
+        dynamics = _recorded(data, inputs, training, asked, observed, fraction, rule, autotune, seed, folder, progress)
     except BaseException:
         if out is None:
             shutil.rmtree(folder.parent, ignore_errors=True)
@@ -137,6 +141,7 @@ def _recorded(
     observed: Observed,
     fraction: float | None,
     rule: dict[str, Any] | None,
+    autotune: bool,
     seed: int,
     folder: Path,
     progress: Callable[[Progress], None] | None,
@@ -147,10 +152,11 @@ def _recorded(
     asked, begun = recipe_of(training, inputs, channels, observed, fraction, rule, seed, data), begun_in(folder)
     if begun is not None:
         check_same(folder, begun, asked)
-        there = {name: begun["params"].get(name, value) for name, value in OPEN.items()}
-        training = usual(replace(training, **there))  # older records do not know of all
+        # as it was begun; older records do not know of all
+        found = {name: begun["params"].get(name, value) for name, value in AUTO_TUNED.items()}
+        training, autotune = replace(training, **found), False
     if not storage.is_finished(folder):
-        training = settle(inputs, data.label, len(data.classes), training, seed)
+        training = resolve(inputs, data.label, len(data.classes), training, seed, autotune=autotune)
         initial(inputs, len(data.classes), training, seed)  # refuses a model that cannot be built before it writes
         provenance = recipe_of(training, inputs, channels, observed, fraction, rule, seed, data)
         with _recorder(data, training, channels, observed, folder, provenance) as recorder:
@@ -168,7 +174,8 @@ def _recorded(
             )
             if recorder.epoch < training.epochs:
                 recorder.stop()
-            _write_finished(trained, inputs, data.label, channels, folder, progress)
+            with compute_threads(training.threads):
+                _write_finished(trained, inputs, data.label, channels, folder, progress)
             recorder.dynamics()
     dynamics = _with_finished(folder, channels)
     forget(folder)

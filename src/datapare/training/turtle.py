@@ -26,7 +26,7 @@ from datapare.artifacts import Dynamics, Provenance, library_versions
 from datapare.errors import InputError
 from datapare.numerics.embeddings import squared_norms
 from datapare.recording.logit_signals import measure
-from datapare.training.device import device
+from datapare.training.device import ANALYSIS_THREADS, compute_threads, device
 
 ROWS = 65_536  # examples at a time where nothing is trained
 
@@ -68,6 +68,13 @@ def cluster(
     squared_norms(np.asarray(embedding, dtype=np.float32))  # refuses missing ones
     if not 2 <= clusters <= len(embedding):
         raise InputError(f"clusters are at least 2 and at most the {len(embedding):,} examples, not {clusters}.")
+    with compute_threads(ANALYSIS_THREADS):
+        return _cluster(embedding, clusters, settings, channels, seed)
+
+
+def _cluster(
+    embedding: NDArray[np.floating], clusters: int, settings: Settings, channels: Sequence[str], seed: int
+) -> Clustering:
     rows = torch.from_numpy(np.array(embedding, dtype=np.float32)).to(device())
     epochs = list(_epochs(rows, clusters, settings, torch.Generator(rows.device.type).manual_seed(seed)))
     weight, bias = epochs[-1]

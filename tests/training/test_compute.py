@@ -1,0 +1,156 @@
+"""The table of how a step is computed, and that results follow from it alone."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from trainings import PICTURES, pictures, same_model, words
+
+from datapare.data import Encoding, Inputs
+from datapare.errors import InputError
+from datapare.training.compute import HEAVY, LIGHT, TABLE, describe, lookup, network_class, with_defaults
+from datapare.training.config import AUTO_TUNED, TrainingConfig, retraining
+from datapare.training.device import compute_threads
+from datapare.training.loop import resolve, train
+
+REPRODUCIBILITY = Path(__file__).parents[2] / "docs" / "reproducibility.md"
+
+
+HEAVY_TRAINING = replace(PICTURES, epochs=1, threads=2)
+
+
+def test_every_device_and_network_has_one_row_and_the_processor_is_fp32():
+    for device, capabilities in {"cpu": [(0, 0)], "cuda": [(7, 5), (8, 0), (9, 0), (12, 0)]}.items():
+        for capability in capabilities:
+            for network in (HEAVY, LIGHT):
+                row = lookup(device, capability, network)
+                wanted = "bf16" if device == "cuda" and capability >= (8, 0) else "fp32"
+                assert (row.precision, row.layout, row.compiled) == (wanted, "channels-last", False)
+    assert len(TABLE) == len(set(TABLE)) == 6
+
+
+def test_the_documentation_shows_the_table():
+    assert "\n".join(describe()) in REPRODUCIBILITY.read_text(encoding="utf-8")
+
+
+def test_what_is_requested_stays_and_the_rest_follows_from_the_table():
+    asked = replace(PICTURES, precision="bf16", layout="contiguous")
+    assert with_defaults(asked, pictures()[0]) == replace(asked, compiled=False, threads=1)
+    data, label = pictures()
+    usual = replace(PICTURES, precision="fp32", layout="channels-last", compiled=False, threads=1)
+    if not torch.cuda.is_available():
+        assert with_defaults(PICTURES, data) == usual
+        assert resolve(data, label, 3, PICTURES, seed=0) == usual
+    assert train(data, label, 3, PICTURES, seed=0).training == with_defaults(PICTURES, data)
+    assert all(getattr(with_defaults(PICTURES, data), name) != value for name, value in AUTO_TUNED.items())
+    with pytest.raises(InputError, match="threads is a number of at least 1, not 0"):
+        replace(PICTURES, threads=0)
+
+
+def test_the_class_of_a_network_follows_from_its_width_and_the_size_of_its_inputs():
+    images = Inputs(np.zeros((2, 32, 32, 3), np.uint8), Encoding("image"))
+    assert network_class(TrainingConfig(epochs=1, width=16), images) == HEAVY
+    assert network_class(TrainingConfig(epochs=1, width=15), images) == LIGHT
+    assert network_class(TrainingConfig(epochs=1, model="textnet"), words()[0]) == LIGHT
+    assert network_class(TrainingConfig(epochs=1, model="transformers:some/model"), words()[0]) == HEAVY
+
+
+def test_retrainings_are_computed_on_one_thread():
+    for budget in ("epochs", "iterations"):
+        training = TrainingConfig(epochs=2, schedule_epochs=4, threads=2, subset_budget=budget)
+        assert retraining(training, 0.5).threads == 1
+
+
+def test_the_callers_number_of_threads_neither_matters_nor_changes():
+    data, label = pictures()
+    before, models = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            models.append(train(data, label, 3, HEAVY_TRAINING, seed=0))
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(before)
+    assert same_model(models[0], models[1])
+    assert same_model(models[0], models[2])
+    with pytest.raises(KeyError), compute_threads(before + 1):
+        raise KeyError
+    assert torch.get_num_threads() == before
+
+
+EQUAL_CALLS = """
+import hashlib, os, sys
+import numpy as np
+import torch._dynamo  # which torch imports when it first makes an optimizer
+import datapare as dp
+from datapare.data import Encoding, Inputs
+from datapare.training import TrainingConfig, train
+
+def call():
+    digest = hashlib.sha256()
+    rng = np.random.default_rng(0)
+    label = np.arange(32) % 3
+    array = rng.integers(0, 120, (32, 8, 8, 1), dtype=np.uint8) + (40 * label).astype(np.uint8)[:, None, None, None]
+    training = TrainingConfig(epochs=2, batch=16, lr=0.05, augment=("flip", "crop"), model="resnet8", width=4)
+    for value in train(Inputs(array, Encoding("image")), label, 3, training, seed=0).model.state_dict().values():
+        digest.update(value.numpy().tobytes())
+    vectors = (rng.normal(size=(32, 5)) + label[:, None]).astype(np.float32)
+    two = TrainingConfig(epochs=2, batch=16, model="mlp", width=8, threads=2)
+    dynamics = dp.record((vectors, label), preset=two, channels=("target_prob", "embedding", "grad_norm"))
+    for values in (*dynamics.channels.values(), *dynamics.arrays.values()):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    print(digest.hexdigest(), flush=True)
+
+for _ in range(int(sys.argv[1])):  # each in a process that has imported everything and computed nothing
+    if os.fork() == 0:
+        call()
+        sys.stdout.flush()
+        os._exit(0)
+    assert os.wait()[1] == 0
+"""
+
+
+@pytest.fixture
+def busy_cores():
+    """Keep every core busy with processes that compute until the test is over."""
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    yield
+    for loop in loops:
+        loop.kill()
+        loop.wait()
+
+
+@pytest.mark.usefixtures("busy_cores")
+def test_equal_calls_in_fresh_processes_on_busy_cores_give_equal_bits():
+    """Twenty-four processes, four at a time, on other numbers of threads; half with oneDNN limited to AVX2."""
+    varied = ("OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "PYTHONHASHSEED")
+    plain = {name: value for name, value in os.environ.items() if name not in varied}
+    narrow = {"ONEDNN_MAX_CPU_ISA": "AVX2"}
+    groups = ({}, {"OMP_NUM_THREADS": "1"}, {**narrow, "OMP_NUM_THREADS": "2"}, {**narrow, "OMP_NUM_THREADS": "1"})
+    runs = [
+        subprocess.Popen([sys.executable, "-c", EQUAL_CALLS, "6"], env=plain | group, stdout=subprocess.PIPE, text=True)
+        for group in groups
+    ]
+    digests = [run.communicate()[0].split() for run in runs]
+    assert [run.returncode for run in runs] == [0] * 4
+    assert [len(each) for each in digests] == [6] * 4
+    assert len(set(digests[0] + digests[1])) == 1
+    assert len(set(digests[2] + digests[3])) == 1
+
+
+def test_what_ran_before_in_the_process_does_not_matter():
+    data, label = pictures()
+    fresh = train(data, label, 3, HEAVY_TRAINING, seed=0)
+    torch.manual_seed(5)
+    torch.nn.Linear(400, 400)(torch.rand(400, 400)).sum().backward()
+    with ThreadPoolExecutor(1) as pool:
+        elsewhere = pool.submit(train, data, label, 3, HEAVY_TRAINING, seed=0).result()
+    assert same_model(fresh, elsewhere)
+    train(*words(), 2, TrainingConfig(epochs=1, batch=16, model="textnet", width=8), seed=3)
+    assert same_model(fresh, train(data, label, 3, HEAVY_TRAINING, seed=0))
