@@ -24,8 +24,9 @@ from PIL import Image
 from torch.nn.functional import cross_entropy
 
 from datapare.data import Encoding, Inputs, encode, open_dataset
-from datapare.training.autotune import forward, usual
+from datapare.training.autotune import forward
 from datapare.training.batches import BatchSource
+from datapare.training.compute import with_defaults
 from datapare.training.config import TrainingConfig, choose
 from datapare.training.loop import train
 from datapare.training.networks.factory import build
@@ -41,7 +42,7 @@ def compiled(case, seconds):
     rng = np.random.default_rng(0)
     array = torch.from_numpy(rng.integers(0, 256, (batch, pixels, pixels, channels), dtype=np.uint8))
     inputs = Inputs(array.numpy(), Encoding("image", pixels, pixels, channels))
-    training = usual(TrainingConfig(epochs=1, batch=batch, model=name, width=width))
+    training = with_defaults(TrainingConfig(epochs=1, batch=batch, model=name, width=width), inputs)
     label = torch.from_numpy(rng.integers(0, 10, batch))
     network = build(training, inputs, 10).train()
     ways = {"eager": training, "compiled": replace(training, compiled=True)}

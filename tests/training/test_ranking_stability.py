@@ -98,17 +98,17 @@ def test_killed_between_stopping_and_finishing_it_is_finished(tmp_path):
     interrupted = tmp_path / "run"
     from datapare.recording import record_files
 
-    whole = record_files.RecordFiles.trim
+    whole = record_files.RecordFiles.resize
 
-    def dies(_self):
+    def dies(_self, _epochs):
         raise KeyboardInterrupt
 
-    record_files.RecordFiles.trim = dies
+    record_files.RecordFiles.resize = dies
     try:
         with pytest.raises(KeyboardInterrupt):
             dp.record(path, out=interrupted, **RECORD)
     finally:
-        record_files.RecordFiles.trim = whole
+        record_files.RecordFiles.resize = whole
     assert json.loads((interrupted / "progress.json").read_text())["facts"]["epochs"] == calm.epochs
     resumed = dp.record(path, out=interrupted, **RECORD)
     assert np.array_equal(resumed.channels["loss"], calm.channels["loss"])
