@@ -27,6 +27,8 @@ MAX_SEEDS = 1000  # above which asking for more seeds is no advice
 SEED_SHARE = 0.75  # k above
 PSEUDO_EXAMPLES = 2.0  # one right and one wrong, added to a difference (Bonett and Price 2012), so that no width is 0
 
+Floats = NDArray[np.float64]
+
 
 class Interval(NamedTuple):
     """A mean and the ends of its 95 % interval; the ends are NaN when there are fewer than three seeds."""
@@ -146,14 +148,48 @@ def accuracy(right: NDArray[np.bool_], confidence: float = CONFIDENCE) -> Estima
     mean, low, high = found.interval
     if math.isnan(low):
         return found
+    ends = wilson_ends(np.array(mean), np.array((high - low) / 2), right.shape, confidence)
+    return Estimate(Interval(mean, *map(float, ends)), found.seeds, found.per_seed, found.fixed)
+
+
+def mean_squares(values: NDArray[np.floating], pseudo: float = 0.0) -> tuple[Floats, Floats, Floats]:
+    """Return the mean squares of seeds, examples and the rest of values (…, S, M), each of shape (…).
+
+    `pseudo` adds the variation of so many pseudo-examples, with values of 1 in every seed, to that of the examples.
+    """
+    seeds, examples = values.shape[-2:]
+    of_seed = values.mean(axis=-1, dtype=np.float64)  # (…, S)
+    of_example = values.mean(axis=-2, dtype=np.float64)  # (…, M)
+    mean = of_seed.mean(axis=-1, keepdims=True)
+    between_seeds = examples * ((of_seed - mean) ** 2).sum(axis=-1)
+    between_examples = seeds * ((of_example - mean) ** 2).sum(axis=-1)
+    total = np.square(values).sum(axis=(-2, -1), dtype=np.float64) - seeds * examples * mean[..., 0] ** 2
+    rest = np.maximum(0.0, total - between_seeds - between_examples)
+    between_examples = between_examples + seeds * pseudo
+    return between_seeds / (seeds - 1), between_examples / (examples - 1), rest / ((seeds - 1) * (examples - 1))
+
+
+def crossed_half_width(squares: tuple[Floats, Floats, Floats], shape: tuple[int, int], confidence: float) -> Floats:
+    """Return half the width of the interval, from the mean squares of values of shape (S, M)."""
+    of_seeds, of_examples, of_rest = squares
+    z, t = _quantile(confidence, math.inf), _quantile(confidence, shape[0] - 1)
+    squared = z**2 * of_examples + t**2 * np.maximum(0.0, of_seeds - SEED_SHARE * of_rest)
+    half: Floats = np.sqrt(squared / (shape[0] * shape[1]))
+    return half
+
+
+def wilson_ends(mean: Floats, half: Floats, shape: tuple[int, ...], confidence: float) -> tuple[Floats, Floats]:
+    """Return the ends of Wilson's interval for as many independent examples as would have that half width.
+
+    Without any variation (an accuracy of 0 or 1) the M examples count, not the S times M outcomes.
+    """
     z = _quantile(confidence, math.inf)
-    half = (high - low) / 2
-    count = min(z**2 * mean * (1 - mean) / half**2 if half > 0 else math.inf, right.size)
-    count = right.shape[1] if half == 0 else count
+    with np.errstate(divide="ignore", invalid="ignore"):
+        count = np.minimum(z**2 * mean * (1 - mean) / half**2, shape[0] * shape[1])
+    count = np.where(half > 0, count, shape[1])
     centre = (mean + z**2 / (2 * count)) / (1 + z**2 / count)
-    width = z / (1 + z**2 / count) * math.sqrt(mean * (1 - mean) / count + z**2 / (4 * count**2))
-    ends = Interval(mean, min(mean, max(0.0, centre - width)), max(mean, min(1.0, centre + width)))
-    return Estimate(ends, found.seeds, found.per_seed, found.fixed)
+    width = z / (1 + z**2 / count) * np.sqrt(mean * (1 - mean) / count + z**2 / (4 * count**2))
+    return np.minimum(mean, np.maximum(0.0, centre - width)), np.maximum(mean, np.minimum(1.0, centre + width))
 
 
 def _crossed(values: NDArray[np.float64], pseudo: float, confidence: float) -> Estimate:
@@ -162,17 +198,10 @@ def _crossed(values: NDArray[np.float64], pseudo: float, confidence: float) -> E
     mean = float(values.mean())
     if seeds < MIN_SEEDS or examples < 2:
         return Estimate(Interval(mean, math.nan, math.nan), seeds, math.nan, math.nan)
-    of_seed, of_example = values.mean(axis=1), values.mean(axis=0)
-    between_seeds = examples * float(((of_seed - mean) ** 2).sum())
-    between_examples = seeds * float(((of_example - mean) ** 2).sum())
-    rest = max(0.0, float(((values - mean) ** 2).sum()) - between_seeds - between_examples)
-    between_examples += seeds * pseudo
-    ms_seed, ms_example = between_seeds / (seeds - 1), between_examples / (examples - 1)
-    ms_rest = rest / ((seeds - 1) * (examples - 1))
-    z, t = _quantile(confidence, math.inf), _quantile(confidence, seeds - 1)
-    half = math.sqrt((z**2 * ms_example + t**2 * max(0.0, ms_seed - SEED_SHARE * ms_rest)) / values.size)
-    fixed = max(0.0, ms_example - ms_rest) / values.size
-    return Estimate(Interval(mean, mean - half, mean + half), seeds, ms_seed / examples, fixed)
+    squares = mean_squares(values, pseudo)
+    half = float(crossed_half_width(squares, (seeds, examples), confidence))
+    fixed = max(0.0, float(squares[1] - squares[2])) / values.size
+    return Estimate(Interval(mean, mean - half, mean + half), seeds, float(squares[0]) / examples, fixed)
 
 
 def _over_seeds(values: NDArray[np.float64], binomial: float, confidence: float) -> Estimate:
