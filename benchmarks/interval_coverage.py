@@ -124,7 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=1200, help="of cells with 450 examples; larger ones get fewer")
     repeats = parser.parse_args().repeats
-    fewer = {450: 1, 2_000: 2, 10_000: 5}
+    fewer = {450: 1, 2_000: 2, 10_000: 3}
     rows = {cell: measure(cell, max(1, repeats // fewer[cell.examples])) for cell in cells()}
     table = {
         "claim": "coverage of 95 % intervals in simulated comparisons with known truth",

@@ -156,6 +156,17 @@ class RetrainOptions(TypedDict, total=False):
     ]
     group: Annotated[str | None, Option("Column whose values name groups, shown beside the mean.", metavar="COLUMN")]
     jobs: Annotated[int, Option("Trainings at a time, one thread each; results do not depend on it.", 1, least=1)]
+    corrupt: Annotated[
+        Sequence[str] | None,
+        Option("Corruption of the held-out images to evaluate on too, such as fog; repeat for several."),
+    ]
+    on: Annotated[
+        str,
+        Option("Where trainings run: here, ray (this machine), ray://HOST:PORT or auto (a Ray cluster).", "here"),
+    ]
+    gpus: Annotated[
+        float | None, Option("GPUs of one training on Ray, also a fraction.  [default: 1 where there are any]", least=0)
+    ]
     training: Annotated["TrainingConfig | None", Option("Configuration of a full training.", flag="")]
     image_size: Annotated[
         int | None, Option("Side in pixels that images are resized and cropped to.", least=1, flag="")

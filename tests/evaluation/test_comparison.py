@@ -324,3 +324,83 @@ def test_another_network_may_train_what_one_has_scored(data, test, subset):
     made = dp.compare(data, subset, test=test, training=ONE, model="networks:linear", seeds=1)
     assert made.provenance.params["training"]["model"] == "networks:linear"
     assert not np.array_equal(made.accuracy, dp.compare(data, subset, test=test, training=ONE, seeds=1).accuracy)
+
+
+@pytest.fixture
+def images(tmp_path):
+    rng = np.random.default_rng(0)
+    label = np.arange(90) % 3
+    array = rng.integers(0, 100, (90, 8, 8, 1), dtype=np.uint8)
+    for image, third in zip(array, label, strict=True):
+        image[:, 2 * third : 2 * third + 3] += 120
+    np.savez(tmp_path / "images.npz", x=array, y=label)
+    return dp.open_dataset(tmp_path / "images.npz")
+
+
+def test_corrupted_copies_of_the_held_out_images_are_evaluated_beside_them(images, data, test):
+    options = {"training": replace(SMALL, epochs=2, model="resnet8", width=4), "seeds": 1, "full": False}
+    subset = dp.Subset(np.arange(0, 90, 2), 90)
+    made = dp.compare(images, subset, test=images, corrupt=("fog", "occlusion"), **options)
+    plain = dp.compare(images, subset, test=images, **options)
+    assert np.array_equal(made.outcomes, plain.outcomes), "copies change nothing of what is measured on the images"
+    assert made.groups == ("under fog", "under occlusion")
+    assert made.group_count.tolist() == [90, 90]
+    assert made.group_accuracy.shape == (2, 1, 2)
+    assert np.all(made.group_accuracy[:, 0].min(axis=1) < made.accuracy[:, 0]), "dense fog hides what was learned"
+    assert arms(made)[0].worst_group[0] in made.groups
+    assert 'id="groups"' in dp.report(subset, comparison=made).html
+    with pytest.raises(dp.InputError, match=r"--corrupt is one of .*fog.*, not 'label_noise'"):
+        dp.compare(images, subset, test=images, corrupt=["label_noise"], **options)
+    with pytest.raises(dp.InputError, match="corrupts images"):
+        dp.compare(data, dp.Subset([0, 1, 2], 120), test=test, corrupt=["fog"], training=ONE)
+    with pytest.raises(dp.InputError, match="--train brings its own"):
+        dp.compare(images, subset, test=images, corrupt=["fog"], train=by_mean, **options)
+
+
+def test_weights_of_a_subset_weigh_its_training(data, test):
+    """A subset whose second half weighs nothing is trained on as its first half is, with a mean weight of 1."""
+    index = np.arange(0, 120, 3)
+    weight = np.where(np.arange(40) < 20, 2.0, 0.0)
+    made = [
+        dp.compare(data, dp.Subset(index, 120, weight=w), test=test, training=SMALL, seeds=1, full=False)
+        for w in (None, np.ones(40), weight)
+    ]
+    assert np.array_equal(made[0].outcomes[0], made[1].outcomes[0]), "equal weights are none"
+    assert np.array_equal(made[0].outcomes[1], made[2].outcomes[1]), "random has no weights"
+    assert made[0].subset_digest != made[2].subset_digest
+
+    seen = []
+
+    def weighing(train, test, *, seed, epochs, weight=None):
+        seen.append(None if weight is None else weight.tolist())
+        return by_mean(train, test, seed=seed, epochs=epochs)
+
+    weighted = dp.Subset(index, 120, weight=weight)
+    dp.compare(data, weighted, test=test, train=weighing, training=SMALL, seeds=1)
+    assert seen == [weight.tolist(), None, None]
+    dp.compare(data, weighted, train=weighing, training=SMALL, seeds=1)
+    held_in = np.isin(index, np.setdiff1d(np.arange(120), holdout(data.label)))
+    assert seen[3] == weight[held_in].tolist(), "weights stay with their examples when some are held out"
+    with pytest.raises(dp.InputError, match="accepts no weights"):
+        dp.compare(data, weighted, test=test, train=by_mean, training=SMALL)
+
+
+def test_held_out_labels_are_matched_by_name(tmp_path):
+    rows = ["height,label", *(f"{i % 2 + i / 1000},{'abc'[i % 3]}" for i in range(40))]
+    (tmp_path / "train.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "test.csv").write_text("height,label\n1.0,c\n1.1,b\n0.1,b\n")
+    (tmp_path / "other.csv").write_text("height,label\n1.0,d\n0.1,a\n1.1,d\n0.2,a\n")
+    people, test, other = (dp.open_dataset(tmp_path / f"{n}.csv", kind="table") for n in ("train", "test", "other"))
+    assert test.classes == ("b", "c")
+    labels = []
+
+    def train(train, test, *, seed, epochs):
+        del train, seed, epochs
+        labels.append((test.label.tolist(), test.classes))
+        return test.label == 1
+
+    made = dp.compare(people, dp.Subset(np.arange(10), 40), test=test, train=train, training=SMALL, seeds=1)
+    assert labels[0] == ([2, 1, 1], ("a", "b", "c"))
+    assert made.accuracy.tolist() == [[2 / 3]] * 3
+    with pytest.raises(dp.InputError, match=r"classes that the training data lack \(d\)"):
+        dp.compare(people, dp.Subset(np.arange(10), 40), test=other, train=train, training=SMALL, seeds=1)

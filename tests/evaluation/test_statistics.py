@@ -68,7 +68,7 @@ def test_equal_predictions_differ_by_0_but_not_certainly():
     mean, low, high = stats.difference(right, right).interval
     assert mean == 0
     assert low == pytest.approx(-high)
-    assert 0.002 < high < 0.004, "two discordant examples more in 1,000: 1.96 * sqrt(2) / 1000"
+    assert high == pytest.approx(1.96 * 0.5 / 1000, rel=0.01), "a quarter of a discordant example in 1,000"
 
 
 def test_examples_count_beside_seeds():

@@ -122,7 +122,8 @@ def compare(
 def conduct_of(options: Mapping[str, Any]) -> Conduct:
     """Return how to carry out the trainings, from resolved RetrainOptions."""
     folder = None if options["folder"] is None else Path(options["folder"])
-    return Conduct(options["seeds"], runner_for(options["jobs"]), folder, options["margin"], options["progress"])
+    runner = runner_for(options["jobs"], options["on"], options["gpus"])
+    return Conduct(options["seeds"], runner, folder, options["margin"], options["progress"])
 
 
 def run_comparison(
@@ -187,11 +188,12 @@ def tabulate(
     """Tabulate arms by seeds; `counted` (M,) is the evaluation mask of held-out examples (None: all)."""
     jobs = [[table[arm.name, seed][0] for seed in seeds] for arm in arms]
     results = [[table[arm.name, seed][1] for seed in seeds] for arm in arms]
-    right = _outcomes(results, counted)  # (A, S, M)
+    keep = np.ones(len(setup.test), dtype=bool) if counted is None else counted
+    every = _outcomes(results, 1 + len(setup.corruptions), keep)  # (A, S, copies, M)
+    right = None if every is None else every[:, :, 0]  # (A, S, M)
     if groups is not None and right is None:
         raise InputError("accuracies of groups need one boolean per held-out example; have your training return them.")
-    keep = np.ones(len(setup.test), dtype=bool) if counted is None else counted
-    names, member = groups or ((), None)
+    names, group_count, group_accuracy = _grouped(every, groups, setup.corruptions, keep)
     accuracy = [[r.accuracy for r in row] for row in results] if right is None else right.mean(axis=2)
     return Comparison(
         arms=tuple(arm.name for arm in arms),
@@ -206,8 +208,8 @@ def tabulate(
         held_out_count=int(keep.sum()),
         class_accuracy=None if right is None else _by_group(right, setup.test.label[keep], len(setup.data.classes)),
         classes=setup.data.classes,
-        group_accuracy=None if right is None or member is None else _by_group(right, member[keep], len(names)),
-        group_count=None if member is None else np.bincount(member[keep], minlength=len(names)),
+        group_accuracy=group_accuracy,
+        group_count=group_count,
         groups=names,
         select_seconds=np.array([np.mean([job.select_seconds for job in row]) for row in jobs]),
         held_out="split" if setup.split else "test",
@@ -259,13 +261,30 @@ def _job(arm: PlannedArm, seed: int, setup: ExperimentSetup) -> Job:
     return Job(arm.name, seed, chosen.index, setup.settings(arm.keep), chosen.weight, chosen.seconds)
 
 
-def _outcomes(results: Sequence[Sequence[Result]], counted: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
-    """Return which held-out examples were right, (A, S, M); None unless every training knows."""
+def _outcomes(results: Sequence[Sequence[Result]], copies: int, counted: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """Return which held-out examples that count were right in each copy, (A, S, copies, M).
+
+    None unless every training knows.
+    """
     rows = [[result.correct for result in row] for row in results]
     if any(correct is None for row in rows for correct in row):
         return None
     right = np.array(rows, dtype=bool)
-    return right if counted is None else right[..., counted]
+    return right.reshape(*right.shape[:2], copies, len(counted))[..., counted]
+
+
+def _grouped(
+    right: NDArray[np.bool_] | None, groups: Groups | None, corruptions: Sequence[str], counted: NDArray[np.bool_]
+) -> tuple[tuple[str, ...], NDArray[np.int64] | None, NDArray[np.float64] | None]:
+    """Return names, sizes and accuracies (A, S, G) of the named groups, and of the corrupted copies after them."""
+    if right is None or (groups is None and not corruptions):
+        return (), None, None
+    names, member = groups or ((), np.zeros(len(counted), dtype=np.int64))
+    sizes, accuracy = np.full(len(corruptions), right.shape[-1]), right[:, :, 1:].mean(axis=-1)
+    if groups is not None:
+        sizes = np.concatenate([np.bincount(member[counted], minlength=len(names)), sizes])
+        accuracy = np.concatenate([_by_group(right[:, :, 0], member[counted], len(names)), accuracy], axis=-1)
+    return (*names, *(f"under {name}" for name in corruptions)), sizes, accuracy
 
 
 def _by_group(right: NDArray[np.bool_], member: NDArray[np.int64], count: int) -> NDArray[np.float64]:

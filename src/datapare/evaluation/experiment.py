@@ -1,6 +1,6 @@
 """What all trainings of a comparison share: the examples to train on, the held-out ones, and the training settings."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.artifacts import Budget, dataset_digest
-from datapare.data import Dataset, Inputs, encode, take
+from datapare.data import Dataset, Inputs, encode, perturb, take
 from datapare.data.dataset import column
 from datapare.errors import InputError
 from datapare.evaluation.jobs import Trainer, one_thread, train_builtin, train_user
 from datapare.evaluation.user_training import check_training, code_digest, training_name
+from datapare.methods.registry import find, names
 from datapare.numerics.sampling import allot, draw_within
 from datapare.numerics.sampling import budget as count_of
 from datapare.training.config import TrainingConfig
@@ -31,6 +32,7 @@ class ExperimentSetup:
         pool: Positions in `data` that may be trained on, shape (P,).
         test: The held-out examples.
         split: Whether they were held out of `data`.
+        corruptions: Corrupted copies of the held-out examples; outcomes are those of `test`, then of each copy.
         trainer: How one job is trained.
         settings: Returns the training settings for a fraction of the pool.
         fingerprints: Digests that the result of every job depends on.
@@ -43,6 +45,7 @@ class ExperimentSetup:
     pool: NDArray[np.int64]
     test: Dataset
     split: bool
+    corruptions: tuple[str, ...]
     trainer: Trainer
     settings: Callable[[float], TrainingConfig]
     fingerprints: tuple[str, ...]
@@ -82,18 +85,23 @@ def prepare_experiment(
         subset_budget=options["budget"] or whole.subset_budget,
     )  # fmt: skip
     params = {"training": asdict(config), "test": held_out.digest}
-    fingerprints: tuple[str, ...] = (data.digest, held_out.digest)
+    copies = corrupted_copies(held_out, options["corrupt"] or ())
+    fingerprints: tuple[str, ...] = (data.digest, held_out.digest, *(copy.digest for copy in copies.values()))
     if train is not None:
         check_training(train)
+        if copies:
+            raise InputError(
+                "corrupted copies are for built-in networks, but --train brings its own: give one of them."
+            )
         trainer: Trainer = partial(train_user, train, data, held_out)
         fingerprints += (training_name(train), code_digest(train))
         params["train"] = training_name(train)
     else:
         assert inputs is not None  # noqa: S101 - only the user's own training goes without
         config = _resolved(inputs, data, config)
-        trainer = _builtin(inputs, data, held_out)
+        trainer = _builtin(inputs, data, [held_out, *copies.values()])
     return ExperimentSetup(
-        data=data, pool=pool, test=held_out, split=test is None, trainer=trainer,
+        data=data, pool=pool, test=held_out, split=test is None, corruptions=tuple(copies), trainer=trainer,
         settings=partial(retraining, config), fingerprints=fingerprints, params=params,
         shortened=config.epochs / whole.schedule, budget=config.subset_budget,
     )  # fmt: skip
@@ -125,6 +133,19 @@ def holdout(label: NDArray[np.int64], fraction: float = HOLDOUT_FRACTION, seed: 
     counts = np.minimum(allot(size, count_of(len(label), fraction)), np.maximum(size - 1, 0))
     drawn: NDArray[np.int64] = draw_within(label, counts, np.random.default_rng([seed, len(label)]))
     return drawn
+
+
+def corrupted_copies(test: Dataset, corruptions: Sequence[str]) -> dict[str, Dataset]:
+    """Return a copy of the held-out images under each corruption, by its name.
+
+    Raises:
+        InputError: For a name that is no corruption of images, and for data of another kind.
+    """
+    known = [name for name in names("perturb") if "image" in find("perturb", name).reads]
+    for name in corruptions:
+        if name not in known:
+            raise InputError(f"--corrupt is one of {', '.join(known)}, not {name!r}.")
+    return {name: perturb(test, name, share=1.0) for name in dict.fromkeys(corruptions)}
 
 
 def match_classes(test: Dataset, data: Dataset) -> Dataset:
@@ -180,6 +201,9 @@ def _resolved(inputs: Inputs, data: Dataset, config: TrainingConfig) -> Training
         return resolve(inputs, data.label, len(data.classes), config, 0)
 
 
-def _builtin(inputs: Inputs, data: Dataset, held_out: Dataset) -> Trainer:
-    evaluated = (encode(held_out, inputs.encoding), held_out.label)
+def _builtin(inputs: Inputs, data: Dataset, evaluated_on: Sequence[Dataset]) -> Trainer:
+    """Return the training of built-in networks that are evaluated on one dataset after the other."""
+    arrays = [encode(one, inputs.encoding).array for one in evaluated_on]
+    array = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+    evaluated = (Inputs(array, inputs.encoding), np.concatenate([one.label for one in evaluated_on]))
     return partial(train_builtin, inputs, data.label, len(data.classes), evaluated)

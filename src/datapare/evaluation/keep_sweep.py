@@ -215,6 +215,8 @@ def _choices(
             raise InputError(
                 "choosing a parameter needs one boolean per held-out example; have your training return them."
             )
-        return round(float(np.mean([correct[choosing].mean() for correct in right if correct is not None])), 6)
+        return round(
+            float(np.mean([correct[: len(choosing)][choosing].mean() for correct in right if correct is not None])), 6
+        )
 
     return {kept: {name: mean(name) for name in names} for kept, names in plan.rivals.items()}

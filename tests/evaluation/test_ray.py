@@ -1,0 +1,90 @@
+"""Trainings on a Ray cluster: the same files and numbers as here, also when a node is lost in the middle."""
+
+import sys
+
+import numpy as np
+import pytest
+from sources import write_points
+
+import datapare as dp
+from datapare.errors import DatapareError
+from datapare.training import TrainingConfig
+
+ray = pytest.importorskip("ray")
+pytestmark = pytest.mark.filterwarnings("ignore")  # ray's own
+SMALL = TrainingConfig(epochs=3, batch=16, lr=0.01, optimizer="adamw", model="mlp", width=16)
+
+
+@pytest.fixture
+def options(tmp_path):
+    data = dp.open_dataset(write_points(tmp_path / "points.npz"))
+    test = dp.open_dataset(write_points(tmp_path / "test.npz", 80, seed=9))
+    return {"data": data, "subsets": dp.Subset(np.arange(0, 120, 3), 120), "test": test, "training": SMALL}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """One node of one core; skipped where Ray gives up, as it does when its agents are not up within 15 seconds."""
+    from ray.cluster_utils import Cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        try:
+            made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        except Exception as error:  # noqa: BLE001 - Ray raises nothing more specific
+            pytest.skip(f"Ray cannot start a cluster here: {error}")
+        patch.setenv("RAY_ADDRESS", made.address)
+        yield made
+        made.shutdown()
+
+
+def files_of(folder):
+    return {file.name: file.read_bytes() for file in folder.glob("*.npy")}
+
+
+def test_a_cluster_that_loses_a_node_gives_what_one_process_gives(options, cluster, tmp_path):
+    here = dp.compare(**options, folder=tmp_path / "here")
+    node = cluster.add_node(num_cpus=1)
+    lost, counts = [], []
+
+    def progress(done, total, arm):
+        del arm
+        counts.append((done, total))
+        if not lost:
+            lost.append(cluster.remove_node(node, allow_graceful=False))
+
+    there = dp.compare(**options, folder=tmp_path / "there", on="auto", progress=progress)
+    assert np.array_equal(there.outcomes, here.outcomes)
+    assert np.array_equal(there.accuracy, here.accuracy)
+    assert np.array_equal(there.epochs, here.epochs)
+    assert files_of(tmp_path / "there") == files_of(tmp_path / "here")
+    assert [done for done, _ in counts] == list(range(1, 10)), "each is trained once"
+    assert len(lost) == 1
+    assert not ray.is_initialized(), "nothing is left behind"
+    again = dp.compare(**options, folder=tmp_path / "there", on="ray", progress=lambda *_: None)
+    assert np.array_equal(again.outcomes, here.outcomes), "finished trainings start no cluster"
+
+
+@pytest.mark.usefixtures("cluster")
+def test_what_a_training_raises_is_raised_here(options):
+    def train(train, test, *, seed, epochs):
+        del train, test, seed, epochs
+        return 1.5
+
+    with pytest.raises(dp.InputError, match=r"one boolean for each of the 80 held-out examples, not 1\.5"):
+        dp.compare(**options, train=train, on="auto", seeds=1)
+    assert not ray.is_initialized()
+
+
+def test_places_that_are_none_are_refused(options, monkeypatch):
+    with pytest.raises(dp.InputError, match=r"--on is here, ray \(this machine\).*not 'mars'"):
+        dp.compare(**options, on="mars")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(dp.InputError, match=r"needs ray, which is not installed: pip install 'datapare\[ray\]'"):
+        dp.compare(**options, on="ray")
+
+
+def test_a_cluster_that_is_not_there_is_named(options, monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(DatapareError, match="no Ray cluster at 'auto'"):
+        dp.compare(**options, on="auto", seeds=1)
