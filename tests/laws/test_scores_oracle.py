@@ -124,6 +124,10 @@ def fatb(loss, mean, *, first=0, count=None):
     return sum(before and not after for before, after in pairwise(above))
 
 
+def esps(turn):
+    return fmean(turn[1:])
+
+
 def tov(loss):
     return (loss[0] - loss[-1]) / loss[0] if loss[0] > 0 else 0.0
 
@@ -176,6 +180,7 @@ ORACLES = [
     (fatb, {"first": 1, "count": 2}),
     (puma, {}),
     (tov, {}),
+    (esps, {}),
     (dlc, {}),
 ]
 # The running sums of rolling windows: numerics promises 1e-8 for values in [0, 1]; changes of belief reach 12.

@@ -46,6 +46,7 @@ DEFAULTS = {
     "dual": {"window": 10},
     "dyn_unc": {"window": 10, "windows": "all", "ddof": 1},
     "el2n": {**WINDOWED, "reduce": "mean"},
+    "esps": {},
     "entropy": {"first": -1, "count": None},
     "fatb": WINDOWED,
     "forgetting": {"never_learned": None},

@@ -27,7 +27,7 @@ from datapare.recording.record_files import RecordFiles
 
 N, K, T = 19, 3, 3
 LABEL = np.random.default_rng(1).integers(0, K, N)
-KNOBS: dict[str, Any] = {"channels": ("target_prob", "kl_step"), "arrays": ("logit_mean",)}
+KNOBS: dict[str, Any] = {"channels": ("target_prob", "kl_step", "cos_step"), "arrays": ("logit_mean",)}
 
 
 def record_epoch(recorder, epoch):

@@ -25,7 +25,7 @@ from datapare.recording.logit_signals import CHANNELS
 
 N, K, T, B = 23, 4, 3, 5
 LABEL = np.random.default_rng(0).integers(0, K, N)
-KNOBS = {"channels": (*CHANNELS, "kl_step"), "arrays": ("logit_mean",)}
+KNOBS = {"channels": (*CHANNELS, "kl_step", "cos_step"), "arrays": ("logit_mean",)}
 
 
 def logits_of(epoch):

@@ -391,7 +391,7 @@ def test_mixed_targets_are_recorded_against_the_true_label(tmp_path):
         ({"labels": []}, "there are none"),
         ({"labels": [0, -1]}, "-1 arrived"),
         ({"labels": [0, 5], "classes": ("a", "b")}, "go up to 5, but only 2 classes"),
-        ({"channels": ("confidence",)}, "out of target_prob, .*, kl_step, not"),
+        ({"channels": ("confidence",)}, "out of target_prob, .*, kl_step, cos_step, not"),
         ({"channels": "margin"}, "not 'margin'"),
         ({"channels": ("loss", "loss")}, "different names"),
         ({"channels": ()}, "at least one channel"),
@@ -483,3 +483,12 @@ def test_a_finished_folder_says_so_and_loads(tmp_path):
             recorder.rewind(1)
     with pytest.raises(InputError, match="the recorder is closed"):
         recorder.observe([0], torch.zeros(1, K))
+
+
+def test_cos_step_is_the_turn_of_the_prediction_since_the_epoch_before(tmp_path):
+    step = recorded(tmp_path / "run", channels=("cos_step", "kl_step")).dynamics().channels["cos_step"]
+    prob = [torch.softmax(logits_of(epoch).double(), dim=1).numpy() for epoch in range(T)]
+    unit = [p / np.linalg.norm(p, axis=1, keepdims=True) for p in prob]
+    assert np.isnan(step[0]).all()
+    for t in range(1, T):
+        np.testing.assert_allclose(step[t], 1 - (unit[t] * unit[t - 1]).sum(axis=1), atol=1e-6)

@@ -32,6 +32,10 @@ def record_of(logits, label, rng):
     log = np.log(prob)
     step = np.full((epochs, count), np.nan)
     step[1:] = np.abs(prob[1:] * (np.log(prob[1:] + 1e-8) - np.log(prob[:-1] + 1e-8))).sum(-1)
+    turn = np.full((epochs, count), np.nan)
+    turn[1:] = 1 - (prob[1:] * prob[:-1]).sum(-1) / (
+        np.linalg.norm(prob[1:], axis=-1) * np.linalg.norm(prob[:-1], axis=-1)
+    )
     channels = {
         "target_prob": prob[:, every, label],
         "margin": logits[:, every, label] - rival,
@@ -42,6 +46,7 @@ def record_of(logits, label, rng):
         "class_loss": np.stack([-log[:, every, label][:, label == own].mean(axis=1) for own in label], axis=1),
         "mean_loss": np.tile(-log[:, every, label].mean(axis=1, keepdims=True), count),
         "kl_step": step,
+        "cos_step": turn,
         "grad_norm": np.linalg.norm(prob - onehot, axis=-1) * 2,
     }
     arrays = {

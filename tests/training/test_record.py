@@ -10,6 +10,7 @@ from datapare.data import encode, open_dataset
 from datapare.errors import InputError
 from datapare.methods.signals import SIGNALS
 from datapare.recording import ARRAYS, CHANNELS
+from datapare.recording.logit_signals import STEPS
 from datapare.training import scoring_run
 from datapare.training.config import PRESETS, TrainingConfig
 from datapare.training.inference import embed, predict
@@ -183,7 +184,7 @@ def test_exactly_the_signals_of_the_table_are_implemented():
     def of(origin):
         return {signal.name for signal in SIGNALS.values() if signal.origin == origin}
 
-    assert set(CHANNELS) | {"kl_step"} | set(ARRAYS) == of("logits")
+    assert set(CHANNELS) | set(STEPS) | set(ARRAYS) == of("logits")
     assert set(scoring_run.FINISHED) == of("final network")
     assert set(CHANNELS) == {signal.name for signal in SIGNALS.values() if signal.by_default}
 

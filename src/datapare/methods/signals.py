@@ -74,6 +74,7 @@ _ALL = (
     Signal("entropy", "T N", "logits", by_default=True, depends_on_pass=True),
     Signal("loss", "T N", "logits", by_default=True, depends_on_pass=True),
     Signal("kl_step", "T N", "logits", depends_on_pass=True),
+    Signal("cos_step", "T N", "logits", depends_on_pass=True),
     Signal("logit_mean", "N K", "logits"),
     Signal("embedding", "N d", "final network", cost_epochs=lambda _: 0.4),
     Signal("prob", "N K", "final network", cost_epochs=lambda _: 0.4),

@@ -141,7 +141,7 @@ def allot_by_recall(size: Int[np.ndarray, " G"], n: int, recall: Float[np.ndarra
         if not full.any():
             break
         whole |= full
-    share = np.where(whole, size, 0)
+    share: NDArray[np.int64] = np.where(whole, size, 0)
     rest = n - int(share.sum())
     if mass == 0:
         spread: Int[np.ndarray, " G"] = share + allot(np.where(whole, 0, size), rest)

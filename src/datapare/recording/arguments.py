@@ -7,7 +7,7 @@ from typing import Any, get_args
 from datapare.artifacts import Dynamics, Observed
 from datapare.errors import InputError
 from datapare.methods.signals import SIGNALS
-from datapare.recording.logit_signals import CHANNELS
+from datapare.recording.logit_signals import CHANNELS, STEPS
 from datapare.storage import array_digest
 
 ARRAYS = tuple(signal.name for signal in SIGNALS.values() if signal.origin == "logits" and not signal.is_channel)
@@ -30,7 +30,7 @@ def record_identity(plain: Dynamics, epochs: int, channels: Sequence[str], array
 
 def check_names(channels: Sequence[str], arrays: Sequence[str], observed: str) -> None:
     """Raise InputError unless these are names of channels, arrays and a pass that can be recorded."""
-    for what, given, known in (("channel", channels, (*CHANNELS, "kl_step")), ("array", arrays, ARRAYS)):
+    for what, given, known in (("channel", channels, (*CHANNELS, *STEPS)), ("array", arrays, ARRAYS)):
         unknown = [name for name in given if name not in known]
         if isinstance(given, str) or unknown or len(set(given)) < len(given):
             raise InputError(f"{what}s are different names out of {', '.join(known)}, not {given!r}.")

@@ -20,6 +20,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+ESPS_GUARD = 1e-12  # the constant that ESPS adds to norms
 TDDS_GUARD = 1e-8  # the constant that TDDS adds inside both logarithms, arXiv:2311.13613
 STATISTICS = 5  # columns of logit_statistics
 LOWEST = -110.0  # exp of this is 0 in float32, and 0 * -110 is a number where 0 * -inf is not
@@ -142,3 +143,25 @@ def kl_step(prob: Tensor, before: Tensor) -> Tensor:
     """
     step = (prob * ((prob + TDDS_GUARD).log() - (before + TDDS_GUARD).log())).abs().sum(dim=1)
     return step.masked_fill(before.sum(dim=1) == 0, torch.nan)
+
+
+def cos_step(prob: Tensor, before: Tensor) -> Tensor:
+    """Return how far each prediction turned since the epoch before, (B,), as ESPS measures it.
+
+        d = 1 - <p, before> / ((|p| + 1e-12) (|before| + 1e-12))
+
+    `prob` and `before` are as in kl_step. IEEE Access 14, 74912, 2026.
+
+    >>> import torch
+    >>> print(cos_step(torch.tensor([[0.2, 0.8]]), torch.tensor([[0.8, 0.2]])).numpy().round(4))
+    [0.5294]
+    """
+    length = (torch.linalg.vector_norm(prob, dim=1) + ESPS_GUARD) * (
+        torch.linalg.vector_norm(before, dim=1) + ESPS_GUARD
+    )
+    step: Tensor = 1 - (prob * before).sum(dim=1) / length
+    return step.masked_fill(before.sum(dim=1) == 0, torch.nan)
+
+
+# Channels of two epochs: from the softmax of this epoch and of the one before.
+STEPS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {"kl_step": kl_step, "cos_step": cos_step}

@@ -1,4 +1,4 @@
-"""What one epoch passes to the next about each example: the last softmax (for `kl_step`) and the sum of logits.
+"""What one epoch passes to the next about each example: the last softmax (for channels of STEPS), the sum of logits.
 
 Both are (N, K) tables, too large for the device, so they live on disk. Each epoch reads the table of the epoch before
 and writes its own, so an epoch that was killed half-way is repeated from the same start. Logits wait on the device
@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Literal
@@ -27,7 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from datapare.recording.logit_signals import kl_step
+from datapare.recording.logit_signals import STEPS
 from datapare.recording.process_group import ProcessGroup
 from datapare.recording.record_files import reserve
 
@@ -199,10 +199,11 @@ class LogitSpool:
 class LogitTables:
     """The tables of one record, and the logits that wait to be entered in them."""
 
-    def __init__(self, folder: Path, count: int, *, softmax: bool, total: bool) -> None:
-        self.softmax = EpochTable(folder, "softmax", count) if softmax else None  # (N, K)
+    def __init__(self, folder: Path, count: int, *, steps: Sequence[str], total: bool) -> None:
+        self.count, self.steps = count, list(steps)
+        self.softmax = EpochTable(folder, "softmax", count) if steps else None  # (N, K)
         self.total = EpochTable(folder, "total", count) if total else None  # (N, K + 1): sum of logits, and of how many
-        self.step = np.full(count, np.nan, dtype=np.float32)  # kl_step of the running epoch
+        self.step = np.full((len(self.steps), count), np.nan, dtype=np.float32)  # of the running epoch
         self._waiting = PendingLogits()
         self._begun = False
         self._seen: NDArray[np.bool_] | None = None  # in the part of the epoch before a checkpoint
@@ -236,11 +237,11 @@ class LogitTables:
             table.keep(epoch)
 
     def restore(self, index: NDArray[np.int64], step: NDArray[np.float32]) -> None:
-        """Continue an epoch in which the examples at `index` (n,) were entered already, with these steps (n,)."""
+        """Continue an epoch in which the examples at `index` (n,) were entered already, with these steps (S, n)."""
         self.reset()
-        self._seen = np.zeros(len(self.step), dtype=bool)
+        self._seen = np.zeros(self.count, dtype=bool)
         self._seen[index] = True
-        self.step[index] = step
+        self.step[:, index] = step
 
     def skip(self, epoch: int) -> None:
         """Leave an epoch out: what was summed before stays, and the steps of the next epoch are unknown."""
@@ -279,7 +280,7 @@ class LogitTables:
         if fetched is None:
             return
         index, logits = fetched
-        inside = (index >= 0) & (index < len(self.step))  # what is outside is reported at the end of the epoch
+        inside = (index >= 0) & (index < self.count)  # what is outside is reported at the end of the epoch
         # A few rows at a time: ln, exp and differences of all at once are several times the logits.
         for part, rows in zip(torch.split(index[inside], ENTERED), torch.split(logits[inside], ENTERED), strict=True):
             self._enter(epoch, part.numpy(), rows)
@@ -298,7 +299,9 @@ class LogitTables:
         if self.softmax is not None and self.softmax.now is not None:
             prob = torch.softmax(logits, dim=1)
             if self.softmax.before is not None:
-                self.step[index] = kl_step(prob, torch.from_numpy(self.softmax.before[index])).numpy()
+                before_prob = torch.from_numpy(self.softmax.before[index])
+                for row, name in zip(self.step, self.steps, strict=True):
+                    row[index] = STEPS[name](prob, before_prob).numpy()
             self.softmax.now[index] = prob.nan_to_num(nan=0.0).numpy()  # zeros: its next step is unknown as well
         if self.total is not None and self.total.now is not None:
             new = torch.cat([logits, torch.ones(len(index), 1)], dim=1)

@@ -12,6 +12,7 @@ from datapare import storage
 from datapare.artifacts import Dynamics
 from datapare.errors import BusyError, InputError
 from datapare.recording.arguments import record_identity
+from datapare.recording.logit_signals import STEPS
 from datapare.recording.logit_tables import LogitTables
 from datapare.recording.record_files import RecordFiles
 
@@ -25,7 +26,7 @@ class RecordWriter:
         folder: Where the record is, or will be.
         plain: The record without its channels and arrays.
         epochs: How many will be recorded.
-        channels: Their names, kl_step included.
+        channels: Their names, those of STEPS included.
         arrays: Names of the arrays besides.
 
     Raises:
@@ -39,8 +40,8 @@ class RecordWriter:
         self._channels = channels
         self._arrays = arrays
         self._files = _record_files(folder, plain, epochs, channels, arrays)
-        softmax, total = "kl_step" in channels, "logit_mean" in arrays
-        self.tables = LogitTables(folder, len(plain), softmax=softmax, total=total) if softmax or total else None
+        steps, total = [name for name in channels if name in STEPS], "logit_mean" in arrays
+        self.tables = LogitTables(folder, len(plain), steps=steps, total=total) if steps or total else None
 
     @property
     def progress(self) -> Progress:
@@ -49,8 +50,9 @@ class RecordWriter:
 
     def write(self, epoch: int, rows: Mapping[str, NDArray[np.float32]], coverage: float, seconds: float) -> Progress:
         """Write an epoch's rows (N,) and count it; returns the progress."""
+        steps = {} if self.tables is None else dict(zip(self.tables.steps, self.tables.step, strict=True))
         for name in self._channels:
-            row = self.tables.step if name == "kl_step" and self.tables is not None else rows[name]
+            row = steps[name] if name in steps else rows[name]
             self._files.write_row(name, epoch, row)
         self._files.commit([*self._files.coverage, coverage], [*self._files.seconds, seconds])
         return self.progress

@@ -36,7 +36,7 @@ from datapare.errors import InputError
 from datapare.recording import indexed_loader
 from datapare.recording.arguments import check_names, check_sizes, record_identity
 from datapare.recording.epoch_buffer import EpochBuffer
-from datapare.recording.logit_signals import CHANNELS
+from datapare.recording.logit_signals import CHANNELS, STEPS
 from datapare.recording.logit_tables import LogitSpool, LogitTables
 from datapare.recording.process_group import ProcessGroup
 from datapare.recording.record_writer import Progress, RecordWriter
@@ -59,8 +59,9 @@ class Recorder:
         labels: True classes, integers (N,); every channel is about them, also where the loop trains on mixed or
             smoothed targets. For a task without one class per example, any grouping, such as zeros.
         epochs: T, how many will be recorded.
-        channels: Any of target_prob, margin, prob_margin, error_norm, entropy, loss, and kl_step, whose row t is the
-            change from epoch t - 1 to t (row 0 is NaN). ("loss",) alone for tasks that `observe` gives a loss.
+        channels: Any of target_prob, margin, prob_margin, error_norm, entropy, loss, kl_step and cos_step; row t of the
+            last two is the change from epoch t - 1 to t (row 0 is NaN). ("loss",) alone for tasks that `observe` gives
+            a loss.
         arrays: May name logit_mean, (N, K).
         classes: Names of the K classes.
         key: uint64 (N,), identifies examples independently of their position.
@@ -105,12 +106,12 @@ class Recorder:
         self._arrays = tuple(arrays)
         self._group = ProcessGroup()
         self._group.check_same(record_identity(plain, epochs, channels, arrays))
-        self._buffer = EpochBuffer(plain.label, [name for name in channels if name != "kl_step"])
+        self._buffer = EpochBuffer(plain.label, [name for name in channels if name not in STEPS])
         self._is_grouping = self.keeps_loss_alone and not plain.label.any()
         self._writer: RecordWriter | None = None  # in rank 0
         self._tables: LogitTables | LogitSpool | None = None  # where logits are kept from epoch to epoch
         self._coverage, self._seconds = self._group.on_rank_zero(self._open_writer)
-        if self._group.rank > 0 and ("kl_step" in channels or "logit_mean" in arrays):
+        if self._group.rank > 0 and (STEPS.keys() & set(channels) or "logit_mean" in arrays):
             self._tables = LogitSpool()
         self._wrapped: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
         self._since = time.perf_counter()
@@ -272,7 +273,7 @@ class Recorder:
         if self._tables is not None and len(state["index"]):
             self._tables.flush(self.epoch, self._group, ours)
         step = self._group.on_rank_zero(lambda: self._keep_tables(state["index"].numpy()))
-        return {"epoch": self.epoch, **state, "kl_step": torch.from_numpy(step)}
+        return {"epoch": self.epoch, **state, "step": torch.from_numpy(step)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue where `state_dict` was called, inside an epoch too; every process calls it with the same state.
@@ -286,7 +287,7 @@ class Recorder:
         if self.epoch == state["epoch"] < self.epochs and self._group.rank == 0:
             self._buffer.restore(state)
             if isinstance(self._tables, LogitTables):
-                self._tables.restore(state["index"].numpy(), state["kl_step"].numpy())
+                self._tables.restore(state["index"].numpy(), state["step"].numpy())
 
     def stop(self) -> None:
         """Make the epochs recorded so far the whole record, which then cannot be continued.
@@ -362,9 +363,9 @@ class Recorder:
 
     def _keep_tables(self, index: NDArray[np.int64]) -> NDArray[np.float32]:
         if not isinstance(self._tables, LogitTables):
-            return np.zeros(0, dtype=np.float32)
+            return np.zeros((0, 0), dtype=np.float32)
         self._tables.keep(self.epoch)
-        return self._tables.step[index]
+        return self._tables.step[:, index]
 
     def _finish(self) -> None:
         if self._writer is not None:
