@@ -72,6 +72,7 @@ class OpenOptions(TypedDict, total=False):
         OnBadExample, Option("What to do about unreadable examples; skipped ones are listed.", "fail")
     ]
     classes: Annotated[Sequence[str] | None, Option("Class names of the training data, for held-out data.", flag="")]
+    group: Annotated[str | None, Option("Column that says which examples belong together, such as frames of a video.")]
     follow_links: Annotated[
         bool, Option("Follow links and paths that lead out of the dataset's folder.", default=False)
     ]

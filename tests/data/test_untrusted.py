@@ -160,3 +160,19 @@ def test_names_are_printed_escaped(text, tmp_path, capsys):
         code, out, err = run(capsys, words[0], tmp_path / "d", *words[1:])
         assert code == expected, err
         assert text not in out + err
+
+
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1", "@SUM(A1)", "'=1", "''=1", "plain"])
+def test_tables_for_spreadsheets_hold_no_formulas_and_are_read_back_as_they_were(name, tmp_path):
+    from datapare.methods.label_issues import LabelIssues
+    from datapare.pipeline.label_decisions import read_decisions, write_decisions
+
+    x = np.arange(N)[:, None].astype(float)
+    data = open_dataset((x, [name if c else "other" for c in LABEL]))
+    suggested = np.full(1, data.classes.index(name))
+    found = LabelIssues(np.array([0]), np.ones(N), suggested, 0.5)
+    file = write_decisions(tmp_path / "d.csv", data, found, "confidence")
+    cells = file.read_text().splitlines()[1].split(",")
+    assert not [cell for cell in cells if cell.strip('"').startswith(("=", "+", "-", "@", "\t"))]
+    file.write_text(file.read_text().replace(",keep", ",relabel"))
+    assert read_decisions(file, data).relabel == {0: data.classes.index(name)}

@@ -5,6 +5,7 @@ from datapare.data.encodings.base import Encoding, Inputs
 from datapare.data.encodings.dispatch import encode, encoding_from
 from datapare.data.example_table import example_table, write_examples
 from datapare.data.exporting import check_mode, check_outside, export
+from datapare.data.groups import whole_groups
 from datapare.data.inspection import Inspection, inspect
 from datapare.data.open import open_dataset
 from datapare.data.perturbation import aligned_labels, perturb, relabelled
@@ -31,5 +32,6 @@ __all__ = [
     "relabelled",
     "take",
     "texts",
+    "whole_groups",
     "write_examples",
 ]

@@ -57,6 +57,7 @@ class Dataset:
     `perturbation` says what was done to another dataset to make this one, `decoding` how encoded images become pixels.
     `id_column` is the column that identifies an example, if any; `address` opens the source again, and is None for
     objects in memory; `notes` are what is worth saying about how the source was read.
+    `group` (N,) says which examples belong together, where a column was named for that.
     """
 
     rows: Any = field(repr=False)
@@ -81,6 +82,7 @@ class Dataset:
     id_column: str | None = None
     address: str | None = None
     notes: tuple[str, ...] = ()
+    group: NDArray[np.int64] | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.label)

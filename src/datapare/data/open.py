@@ -15,6 +15,7 @@ from datapare.data.dataset import BadExample, Dataset, RowNames
 from datapare.data.example_checks import CheckOptions, check_examples, refuse
 from datapare.data.foreign_paths import with_local_images
 from datapare.data.formats.detect import read
+from datapare.data.groups import read_groups
 from datapare.data.image_io import MAX_PIXELS
 from datapare.data.labels import check_classes, read_labels
 from datapare.data.source import MAX_GIB, OpenRequest, RawTable
@@ -35,6 +36,7 @@ def open_dataset(
     split: str = "train",
     on_bad_example: OnBad = "fail",
     classes: Sequence[str] | None = None,
+    group: str | None = None,
     follow_links: bool = False,
     trust_images: bool = False,
     max_pixels: int = MAX_PIXELS,
@@ -49,6 +51,9 @@ def open_dataset(
     more than `max_pixels` is refused, as is a file that unpacks to more than `max_gib`. `follow_links` allows
     links and paths in the data that lead out of its folder. `progress` is called with (images checked, images). The
     source is only read.
+
+    `group` names the column that says which examples belong together, such as the frames of a video: held-out
+    examples are then never of a group that is trained on, and `whole_groups` keeps groups whole.
 
     Raises InputError, in one sentence, for what cannot be found, read or used; with `on_bad_example="skip"` unreadable
     examples are left out and listed in `bad` instead.
@@ -68,6 +73,9 @@ def open_dataset(
     if not len(found.rows):
         raise InputError(f"{found.path or 'the dataset'} has no examples.")
     whole = _described(found, ask, id, classes)
+    if group is not None:
+        inputs = tuple(name for name in whole.inputs if name != group) or whole.inputs
+        whole = replace(whole, group=read_groups(whole.rows, group), inputs=inputs)
     options = CheckOptions(max_pixels, trust_images, progress)
     checked = check_examples(replace(found, rows=whole.rows), whole.kind, whole.inputs, options)
     bad = tuple(_bad(whole, row, checked.bad[row]) for row in sorted(checked.bad))
@@ -154,4 +162,5 @@ def _without(whole: Dataset, bad: tuple[BadExample, ...]) -> Dataset:
     if array is not None and len(array) == len(whole):
         array = array[keep]
     rows, label, key = whole.rows.select(keep), whole.label[keep], whole.key[keep]
-    return replace(whole, rows=rows, label=label, key=key, name=name, row=keep, array=array, bad=bad)
+    group = None if whole.group is None else whole.group[keep]
+    return replace(whole, rows=rows, label=label, key=key, name=name, row=keep, array=array, bad=bad, group=group)

@@ -21,5 +21,6 @@ def take(data: Dataset, index: NDArray[np.int64]) -> Dataset:
     key, label = data.key[index], data.label[index]
     return replace(
         data, rows=data.rows.select(index), label=label, key=key, name=name, row=data.row[index],
-        array=None if data.array is None else data.array[index], bad=(), digest=dataset_digest(key, label),
+        array=None if data.array is None else data.array[index], bad=(),
+        group=None if data.group is None else data.group[index], digest=dataset_digest(key, label),
     )  # fmt: skip

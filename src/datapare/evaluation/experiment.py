@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from datapare.artifacts import Budget, dataset_digest
 from datapare.data import Dataset, Inputs, encode, perturb, take
 from datapare.data.dataset import column
+from datapare.data.groups import draw_groups
 from datapare.errors import InputError
 from datapare.evaluation.jobs import Trainer, one_thread, train_builtin, train_user
 from datapare.evaluation.user_training import check_training, code_digest, training_name
@@ -122,8 +123,15 @@ def groups_of(data: Dataset, name: str) -> tuple[tuple[str, ...], NDArray[np.int
     return tuple(names.tolist()), number.astype(np.int64)
 
 
-def holdout(label: NDArray[np.int64], fraction: float = HOLDOUT_FRACTION, seed: int = 0) -> NDArray[np.int64]:
+def holdout(
+    label: NDArray[np.int64],
+    fraction: float = HOLDOUT_FRACTION,
+    seed: int = 0,
+    group: NDArray[np.int64] | None = None,
+) -> NDArray[np.int64]:
     """Return sorted positions of a stratified, seeded fraction of the examples; no class gives its last example.
+
+    With the group of each example (N,), groups are drawn whole, so that none is on both sides of the split.
 
     >>> held = holdout(np.arange(20) % 2)
     >>> len(held), np.bincount(np.arange(20)[held] % 2).tolist()
@@ -131,7 +139,10 @@ def holdout(label: NDArray[np.int64], fraction: float = HOLDOUT_FRACTION, seed: 
     """
     size = np.bincount(label)
     counts = np.minimum(allot(size, count_of(len(label), fraction)), np.maximum(size - 1, 0))
-    drawn: NDArray[np.int64] = draw_within(label, counts, np.random.default_rng([seed, len(label)]))
+    rng = np.random.default_rng([seed, len(label)])
+    if group is not None:
+        return draw_groups(group, label, counts, rng)
+    drawn: NDArray[np.int64] = draw_within(label, counts, rng)
     return drawn
 
 
@@ -170,7 +181,11 @@ def match_classes(test: Dataset, data: Dataset) -> Dataset:
 
 
 def _split(data: Dataset) -> tuple[NDArray[np.int64], Dataset]:
-    held = holdout(data.label)
+    held = holdout(data.label, group=data.group)
+    if not len(held):
+        raise InputError(
+            "no group can be held out without taking all examples of a class; name held-out data with test=."
+        )
     return np.setdiff1d(np.arange(len(data)), held), take(data, held)
 
 

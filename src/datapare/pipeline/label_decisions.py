@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("key", "name", "label", "suggested", "doubt", "reason", "decision")
 KEEP, DROP, RELABEL = CHOICES = ("keep", "drop", "relabel")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 REASONS = {
     "aum": "the label's logit was {:.3g} below that of another class, on average over the epochs",
     "soft_label": "another class has {:.3g} of the soft label",
@@ -51,11 +52,14 @@ def write_decisions(path: Path, data: "Dataset", found: LabelIssues, method: str
         writer.writerow(COLUMNS)
         for i, suggested in zip(found.index.tolist(), found.suggested.tolist(), strict=True):
             doubt = float(found.issue_score[i])
-            writer.writerow([
+            cells = (
                 _written(data.key[i]), data.name[i], data.classes[int(data.label[i])],
                 "" if suggested < 0 else data.classes[suggested], f"{doubt:.6g}",
                 REASONS[method].format(abs(doubt)), KEEP,
-            ])  # fmt: skip
+            )  # fmt: skip
+            writer.writerow(
+                [cell if at == COLUMNS.index("doubt") else spreadsheet_cell(cell) for at, cell in enumerate(cells)]
+            )
     return path
 
 
@@ -153,11 +157,29 @@ def _cells(path: Path, advice: str, wanted: AbstractSet[str] = frozenset()) -> I
             if missing:
                 raise InputError(f"{path} has no column {min(missing)!r}; {advice}.")
             for row in reader:
-                yield reader.line_num, {name: (row[name] or "").strip() for name in reader.fieldnames or ()}
+                yield reader.line_num, {name: _plain((row[name] or "").strip()) for name in reader.fieldnames or ()}
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); {advice}.") from error
     except csv.Error as error:
         raise InputError(f"{path} is no CSV that can be read: {error}.") from error
+
+
+def spreadsheet_cell(text: str) -> str:
+    """Return text that a spreadsheet shows and does not compute: an apostrophe in front of what would be a formula.
+
+    >>> spreadsheet_cell("=HYPERLINK(1)"), spreadsheet_cell("cat")
+    ("'=HYPERLINK(1)", 'cat')
+    """
+    return f"'{text}" if text.lstrip("'").startswith(_FORMULA) else text
+
+
+def _plain(text: str) -> str:
+    """The text that `spreadsheet_cell` was given.
+
+    >>> [_plain(spreadsheet_cell(text)) for text in ("=1", "'=1", "'a", "-x")]
+    ['=1', "'=1", "'a", '-x']
+    """
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_FORMULA) else text
 
 
 def _written(key: np.uint64) -> str:

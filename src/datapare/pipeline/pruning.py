@@ -69,6 +69,7 @@ def prune(
     seed: int = 0,
     as_: ExportMode = "copy",
     new_examples: NewExamples = "ask",
+    whole_groups: bool = False,
     open_options: OpenOptions | None = None,
     record_options: RecordOptions | None = None,
     on_message: Report | None = None,
@@ -95,6 +96,7 @@ def prune(
         as_: How image files get into the smaller dataset; index writes only lists of what to keep and drop.
         new_examples: Where the dataset has grown since it was recorded: predict the scores of the new examples, record
             all again, or refuse and ask which.
+        whole_groups: Keep or drop each group whole, where `open_options` name a column of groups.
         open_options: Options of `open_dataset`.
         record_options: Options of `record`.
         on_message: Receives one line before each step.
@@ -112,7 +114,7 @@ def prune(
 
     options = PruneOptions(
         score, rule, score_params or {}, rule_params or {}, balance, seed, extrapolate or "knn",
-        extrapolate_params or {},
+        extrapolate_params or {}, whole_groups,
     )  # fmt: skip
     resolve(OpenOptions, open_options or {})
     resolve(RecordOptions, record_options or {})
@@ -216,7 +218,7 @@ def finish(
     run: RunFolder, scores: Scores, options: PruneOptions, keep: float, as_: ExportMode, on_message: Report
 ) -> PruneResult:
     """Select, export, tabulate and report into `keep-…/`; what exists is not made again."""
-    from datapare.data import example_table, export, write_examples
+    from datapare.data import example_table, export, whole_groups, write_examples
     from datapare.reporting import report
 
     data, dynamics = run.dataset, run.dynamics
@@ -224,6 +226,8 @@ def finish(
         scores, options.rule, keep=keep, seed=options.seed, dynamics=dynamics, balance=options.balance,
         **options.rule_params,
     )  # fmt: skip
+    if options.whole_groups:
+        subset = whole_groups(subset, data)
     result = PruneResult(
         subset, run.keep_path(keep), run.dataset_path(keep), run.examples_path(keep), run.report_path(keep),
         fresh=not run.report_path(keep).is_file(),

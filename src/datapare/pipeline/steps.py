@@ -37,6 +37,7 @@ class PruneOptions:
     seed: int = 0
     extrapolate: str = "knn"
     extrapolate_params: Mapping[str, Any] = field(default_factory=dict)
+    whole_groups: bool = False
 
     def check(self) -> None:
         """Raise InputError for unknown methods or parameters, before anything costly begins."""

@@ -31,6 +31,7 @@ def prune(
     extrapolate: Annotated[str | None, Flag(help="What predicts them: knn or gnn.  [default: knn]")] = None,
     as_: As = "copy",
     seed: Annotated[int, Flag(help="Seed of the training and of the selection.", min=0)] = 0,
+    whole_groups: Annotated[bool, Flag("--whole-groups", help="Keep or drop each group of --group whole.")] = False,
     new_examples: Annotated[
         Literal["ask", "predict", "record"],
         Flag(help="Examples that were added since the record: predict their scores, or record all again."),
@@ -71,7 +72,7 @@ def prune(
             path, keep=fraction, out=out, score=score, rule=rule, score_params=score_params,
             rule_params=rule_params, **resolve(SelectOptions, selection), score_fraction=score_fraction,
             extrapolate=extrapolate, extrapolate_params=extrapolate_params, seed=seed, as_=as_,
-            new_examples=new_examples, open_options=opening,
+            new_examples=new_examples, whole_groups=whole_groups, open_options=opening,
             record_options=recording, on_message=say, progress=progress,
         )  # fmt: skip
     if not result.fresh:

@@ -27,6 +27,9 @@ def select(
     exclude: Annotated[
         Path | None, Flag(help="List of examples never to keep, such as one picked in a report.")
     ] = None,
+    whole_groups: Annotated[
+        bool, Flag("--whole-groups", help="Keep or drop each group whole, of a run that was opened with --group.")
+    ] = False,
     name: Name = None,
     force: Force = False,
     preset: Preset = None,  # noqa: ARG001 - becomes the parameters' defaults
@@ -48,6 +51,10 @@ def select(
         folder.scores(score), rule, keep=fraction, seed=seed, **resolve(SelectOptions, selection),
         dynamics=dynamics, exclude=dropped, include=kept, **rule_params,
     )  # fmt: skip
+    if whole_groups:
+        from datapare.data import whole_groups as only_whole
+
+        subset = only_whole(subset, folder.dataset)
     say(f"keep {len(subset):,}, drop {subset.total - len(subset):,} of {subset.total:,} examples")
     if subset.weight is not None:
         say(f"weights {subset.weight.min():.3g} to {subset.weight.max():.3g}, in weight.npy of the subset")
