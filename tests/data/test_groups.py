@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sources import put
 
@@ -21,6 +21,7 @@ def videos(tmp_path):
     return tmp_path / "d.csv"
 
 
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(GROUPS, st.integers(0, 5))
 def test_no_group_is_on_both_sides_of_a_split(pairs, seed):
     group, label = np.array(pairs).T
@@ -44,6 +45,7 @@ def test_groups_of_one_are_drawn_like_examples():
     assert np.bincount(label[held]).tolist() == [10] * 4
 
 
+@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=1, max_size=60))
 def test_a_selection_becomes_whole_groups_that_are_no_more(pairs):
     mask, group = np.array([m for m, _ in pairs]), np.array([g for _, g in pairs])
