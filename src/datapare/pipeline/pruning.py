@@ -4,6 +4,7 @@ Every step writes its result completely or not at all, so a run that was killed 
 bit for bit.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -220,6 +221,7 @@ def finish(
     """Select, export, tabulate and report into `keep-…/`; what exists is not made again."""
     from datapare.data import example_table, export, whole_groups, write_examples
     from datapare.reporting import report
+    from datapare.reporting.dataset_card import croissant, dataset_card
 
     data, dynamics = run.dataset, run.dynamics
     subset = select(
@@ -246,6 +248,9 @@ def finish(
         write_examples(table, result.examples)
     if not result.report.exists():
         report(subset, scores=scores, dynamics=dynamics, data=data).save(result.report)
+    if not (metadata := result.folder / "croissant.json").exists():
+        storage.write_text(result.folder / "README.md", dataset_card(data, subset, written=as_ != "index"))
+        storage.write_text(metadata, json.dumps(croissant(data, subset, result.folder), indent=1))
     return result
 
 
