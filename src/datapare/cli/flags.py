@@ -18,6 +18,10 @@ Flag = typer.Option
 
 Run = Annotated[Path, typer.Argument(help="A run folder, made by record or prune.", metavar="RUN")]
 Data = Annotated[str, typer.Argument(help="Folder, file, glob or hub name of the labelled dataset.", metavar="PATH")]
+OwnData = Annotated[
+    str | None,
+    Flag("--data", help="The dataset of a record of your own training loop; needed once.", metavar="PATH"),
+]
 Keep = Annotated[str, Flag(help="Fraction to keep, such as 0.3, or a count, such as 15000.")]
 Score = Annotated[str, Flag(help="Score; see datapare methods.")]
 Rule = Annotated[str, Flag(help="Selection rule; see datapare methods.")]

@@ -70,10 +70,11 @@ def _predicted(
 
     run = RunFolder.open(place) if is_run(place) else None
     data = open_dataset(place, **open_options) if run is None else run.dataset
-    words = backbone(train_options.get("model") if run is None else run.training_config.model)
+    recorded = None if run is None else run.training_config
+    words = backbone(train_options.get("model") if recorded is None else recorded.model)
     size = None if run is None else run.image_size
     inputs = encode(data, image_size=size, tokenizer=words if data.kind == "text" else None)
-    training = settings(inputs, len(data.classes), **train_options) if run is None else run.training_config
+    training = settings(inputs, len(data.classes), **train_options) if recorded is None else recorded
     dynamics = linearise(inputs, data.label, len(data.classes), training, examples=examples, seed=params["seed"])
     updates = measure(dynamics, method, **params)
     per_epoch = max(1, round(len(data) / training.batch))

@@ -53,14 +53,22 @@ class RunFolder:
     examples: int
 
     @classmethod
-    def open(cls, path: str | Path) -> "RunFolder":
+    def open(cls, path: str | Path, data: str | None = None) -> "RunFolder":
         """Read what a run folder is about.
+
+        Args:
+            path: The folder, made by record or prune; or one that holds a record of the user's own training loop, as
+                `dynamics` in it or as the folder itself.
+            data: The dataset of such a record, needed once by what reads more than labels and keys.
 
         Raises:
             InputError: When the folder is no run folder or its run.json is damaged.
+            MismatchError: When `data` has other labels than the record.
         """
         path = Path(path)
         described = storage.read_json(path / RUN)
+        if described is None and _own_record(path):
+            return cls._of_own_record(path, data)
         if described is None:
             raise InputError(_no_run(path))
         if not isinstance(described, dict) or described.get("datapare") not in {1, FORMAT}:
@@ -70,6 +78,26 @@ class RunFolder:
             return cls(path, plain["path"], dict(plain["open_options"]), str(plain["digest"]), int(plain["examples"]))  # type: ignore[arg-type] # checked by open_dataset
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path / RUN} is damaged ({error}); make the run again.") from error
+
+    @classmethod
+    def _of_own_record(cls, path: Path, data: str | None) -> "RunFolder":
+        run = cls(path, None, {}, "", 0)
+        if data is None:
+            return cls(path, None, {}, "", len(run.dynamics))
+        from datapare.data import open_dataset
+
+        opened = open_dataset(data)
+        if not np.array_equal(opened.label, run.dynamics.label):
+            raise MismatchError(
+                f"the record in {path} is of {len(run.dynamics):,} examples, and {data} has {len(opened):,} examples "
+                "with other labels or in another order; give the data that the training loop read."
+            )
+        described: dict[str, object] = {
+            "datapare": FORMAT, "path": opened.address, "open_options": {}, "digest": opened.digest,
+            "examples": len(opened),
+        }  # fmt: skip
+        storage.write_json(path / RUN, described)
+        return cls.open(path)
 
     @classmethod
     def begin(cls, path: Path, data: "Dataset", open_options: OpenOptions) -> "RunFolder":
@@ -105,6 +133,11 @@ class RunFolder:
         from datapare.data import open_dataset
 
         if self.source is None:
+            if _own_record(self.path):
+                raise InputError(
+                    f"the record in {self.path} is of a training loop of your own, and this reads its examples; name "
+                    "them once with --data PATH."
+                )
             raise InputError(
                 f"the run in {self.path} was made from arrays in memory; open them in Python and export there."
             )
@@ -113,9 +146,25 @@ class RunFolder:
         return data
 
     @property
+    def labels(self) -> "Dataset":
+        """The dataset, or the labels, keys and positions of a record whose examples are not known."""
+        from datapare.data import Dataset
+
+        if self.source is not None or not _own_record(self.path):
+            return self.dataset
+        known = self.dynamics
+        positions = np.arange(len(known))
+        return Dataset(
+            rows=None, kind="table", inputs=(), label_column="label", label=known.label,
+            classes=known.classes or tuple(map(str, range(int(known.label.max()) + 1))),
+            key=positions.astype(np.uint64) if known.key is None else known.key, name=[*map(str, positions)],
+            digest="", format="record", path=None,
+        )  # fmt: skip
+
+    @property
     def dynamics_path(self) -> Path:
         """Where the record lies."""
-        return self.path / "dynamics"
+        return self.path if storage.is_finished(self.path) else self.path / "dynamics"
 
     @cached_property
     def dynamics(self) -> Dynamics:
@@ -123,11 +172,16 @@ class RunFolder:
         return _load(self.dynamics_path, Dynamics, "record again in a new folder")
 
     @cached_property
-    def training_config(self) -> "TrainingConfig":
-        """The configuration of the recorded training: a retraining is the full run that it began."""
+    def training_config(self) -> "TrainingConfig | None":
+        """The configuration of the recorded training: a retraining is the full run that it began.
+
+        None for a record of the user's own training loop, whose configuration is not known.
+        """
         from datapare.training import TrainingConfig
 
         params = self.dynamics.provenance.params
+        if "epochs" not in params:
+            return None
         known = {field.name for field in fields(TrainingConfig)}
         return TrainingConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in params.items() if k in known})
 
@@ -287,6 +341,12 @@ def _load(place: Path, cls: type[SOME], remedy: str) -> SOME:
     if not isinstance(artifact, cls):
         raise InputError(f"{place} holds a {type(artifact).__name__.lower()}, not a {cls.__name__.lower()}; {remedy}.")
     return artifact
+
+
+def _own_record(path: Path) -> bool:
+    """Return whether a folder that is no run holds a record of a training loop, or is one."""
+    places = [place for place in (path, path / "dynamics") if storage.is_finished(place)]
+    return not (path / RUN).is_file() and any(storage.read_meta(place)["artifact"] == "dynamics" for place in places)
 
 
 def _no_run(path: Path) -> str:

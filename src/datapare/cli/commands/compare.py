@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from datapare.cli.console import say, show_comparison, show_cost, show_dataset
-from datapare.cli.flags import Flag, Gate, Run, parse_keep
+from datapare.cli.flags import Flag, Gate, OwnData, Run, parse_keep
 from datapare.cli.progress import JobProgress
 from datapare.options import OpenOptions, RetrainOptions
 
@@ -19,6 +19,7 @@ def compare(
         Flag(help="Held-out dataset that chose nothing.  [default: a split of the training data]", metavar="PATH"),
     ] = None,
     name: Annotated[list[str] | None, Flag(help="Name of a subset given to select; repeat for several.")] = None,
+    data: OwnData = None,
     gate: Gate = False,
     retraining: RetrainOptions,
 ) -> None:
@@ -34,14 +35,14 @@ def compare(
 
     if gate and test is None:
         raise InputError("--gate asks for proof, which needs data that chose nothing: give them with --test.")
-    folder = RunFolder.open(run)
-    data, dynamics = folder.dataset, folder.dynamics
+    folder = RunFolder.open(run, data)
+    examples, dynamics = folder.dataset, folder.dynamics
     named = [*map(parse_keep, keep or ()), *(name or ())]
     if not named:
         raise InputError("name at least one subset, with --keep or --name.")
     subsets = {arm_name(subset): subset for subset in (select_into(folder, one, say) for one in named)}
-    opened: OpenOptions = {**folder.open_options, "classes": data.classes, "split": "test"}
-    show_dataset(data)
+    opened: OpenOptions = {**folder.open_options, "classes": examples.classes, "split": "test"}
+    show_dataset(examples)
     held_out = None if test is None else open_dataset(test, **opened)
     if held_out is not None:
         show_dataset(held_out)
@@ -55,7 +56,7 @@ def compare(
             **retraining, "training": folder.training_config, "image_size": folder.image_size,
             "folder": folder.trainings_path, "progress": progress,
         }  # fmt: skip
-        comparison = compare(data, subsets, test=held_out, **options)
+        comparison = compare(examples, subsets, test=held_out, **options)
         storage.save(comparison, folder.comparison_path)
     show_comparison(comparison)
     show_cost(dynamics, None, comparison, list(subsets))

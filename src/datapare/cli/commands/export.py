@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from datapare.cli.console import say, show_dataset
-from datapare.cli.flags import As, Flag, Keep, Name, Run, subset_name
+from datapare.cli.flags import As, Flag, Keep, Name, OwnData, Run, subset_name
 
 
 def export(
@@ -14,6 +14,7 @@ def export(
     out: Annotated[str | None, Flag(help="Folder or URL for the smaller dataset.  [default: inside RUN]")] = None,
     as_: As = "copy",
     name: Name = None,
+    data: OwnData = None,
     decisions: Annotated[
         Path | None, Flag(help="Edited file of datapare label-issues: its new labels, as a save_to_disk folder.")
     ] = None,
@@ -23,10 +24,10 @@ def export(
     from datapare.pipeline.label_decisions import apply_decisions, read_decisions
     from datapare.pipeline.run_folder import RunFolder
 
-    folder, named = RunFolder.open(run), subset_name(keep, name)
-    data, subset = folder.dataset, folder.subset(named)
-    show_dataset(data)
+    folder, named = RunFolder.open(run, data), subset_name(keep, name)
+    examples, subset = folder.dataset, folder.subset(named)
+    show_dataset(examples)
     if decisions is not None:
-        data, subset, message = apply_decisions(data, subset, read_decisions(decisions, data))
+        examples, subset, message = apply_decisions(examples, subset, read_decisions(decisions, examples))
         say(message)
-    say(export(data, subset, out or folder.dataset_path(named), as_=as_))
+    say(export(examples, subset, out or folder.dataset_path(named), as_=as_))

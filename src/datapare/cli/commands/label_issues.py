@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from datapare.cli.console import say, show_checked, show_dataset
-from datapare.cli.flags import Flag, Force, Run
+from datapare.cli.flags import Flag, Force, OwnData, Run
 from datapare.cli.progress import TrainingProgress
 from datapare.methods.label_issues import Detector
 
@@ -20,6 +20,7 @@ def label_issues(
     share: Annotated[float, Flag(help="Fraction of the labels that --check flips.")] = 0.1,
     seed: Annotated[int, Flag(help="Seed of the flips and of their training.", min=0)] = 0,
     out: Annotated[Path | None, Flag(help="CSV to edit.  [default: label-issues.csv in RUN]")] = None,
+    data: OwnData = None,
     force: Force = False,
 ) -> None:
     """Rank the labels that look wrong, and write a file in which to keep, drop or relabel each."""
@@ -31,24 +32,25 @@ def label_issues(
     from datapare.pipeline.run_folder import RunFolder
     from datapare.storage import folder_lock
 
-    folder, cut = RunFolder.open(run), None
-    data, dynamics = folder.dataset, folder.dynamics
-    show_dataset(data)
+    folder, cut = RunFolder.open(run, data), None
+    examples, dynamics = folder.dataset if check else folder.labels, folder.dynamics
+    if folder.source is not None:
+        show_dataset(examples)
     label_issues(dynamics, method)
-    place = check_output(out or folder.decisions_path, ",".join(COLUMNS), data, force=force)
+    place = check_output(out or folder.decisions_path, ",".join(COLUMNS), examples, force=force)
     cost = describe_training(dynamics)
     if check:
         say(f"training once more with {share:.0%} of the labels flipped: {cost}")
         with folder_lock(run, "working"), TrainingProgress() as progress:
             checked = check_label_issues(
-                data, dynamics, fraction=share, seed=seed, training=folder.training_config,
+                examples, dynamics, fraction=share, seed=seed, training=folder.training_config,
                 image_size=folder.image_size, folder=folder.label_check_path(share, seed), progress=progress,
             )  # fmt: skip
         show_checked(checked)
         cut = checked[method].cut
     found = label_issues(dynamics, method, cut=cut)
-    write_decisions(place, data, found, method, force=force)
-    say(f"{len(found.index):,} of {len(data):,} labels look wrong to {method} (score above {found.cut:.3g})")
+    write_decisions(place, examples, found, method, force=force)
+    say(f"{len(found.index):,} of {len(examples):,} labels look wrong to {method} (score above {found.cut:.3g})")
     if not check:
         say(f"how many of them are wrong is not known; --check estimates it: {cost}")
     say(place)

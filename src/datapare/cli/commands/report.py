@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from datapare.cli.console import say
-from datapare.cli.flags import Flag, Force, Keep, Name, Run, subset_name
+from datapare.cli.flags import Flag, Force, Keep, Name, OwnData, Run, subset_name
 
 MARK = 'name="generator" content="datapare'
 
@@ -16,6 +16,7 @@ def report(
     within: Annotated[float, Flag(help="Percentage points below full that are still fine, for the curve.")] = 1.0,
     out: Annotated[Path | None, Flag(help="HTML file to write.  [default: inside RUN]")] = None,
     name: Name = None,
+    data: OwnData = None,
     force: Force = False,
 ) -> None:
     """Write one HTML file to look at: what was kept, whether it was worth it, which labels to check."""
@@ -24,12 +25,13 @@ def report(
     from datapare.pipeline.run_folder import RunFolder
     from datapare.reporting import report
 
-    folder, named = RunFolder.open(run), subset_name(keep, name)
+    folder, named = RunFolder.open(run, data), subset_name(keep, name)
     subset = folder.subset(named)
-    place = check_output(out or folder.report_path(named), MARK, folder.dataset, force=force)
+    examples = None if folder.source is None else folder.dataset
+    place = check_output(out or folder.report_path(named), MARK, examples, force=force)
     scored = [score_label(parent) for parent in subset.provenance.parents if parent.step in {"score", "extrapolate"}]
     page = report(
-        subset, scores=folder.scores(scored[0]) if scored else None, dynamics=folder.dynamics, data=folder.dataset,
+        subset, scores=folder.scores(scored[0]) if scored else None, dynamics=folder.dynamics, data=examples,
         comparison=folder.comparison, sweep=folder.sweep, within=within, others=folder.all_scores(),
     )  # fmt: skip
     page.save(place, overwrite=True)

@@ -44,9 +44,9 @@ def select(
 
     folder, fraction, named = RunFolder.open(run), parse_keep(keep), subset_name(keep, name)
     dynamics = folder.dynamics
-    dropped = [] if decisions is None else read_decisions(decisions, folder.dataset).drop.tolist()
-    dropped += [] if exclude is None else read_examples(exclude, folder.dataset)
-    kept = [] if include is None else read_examples(include, folder.dataset)
+    dropped = [] if decisions is None else read_decisions(decisions, folder.labels).drop.tolist()
+    dropped += [] if exclude is None else read_examples(exclude, folder.labels)
+    kept = [] if include is None else read_examples(include, folder.labels)
     subset = rules.select(
         folder.scores(score), rule, keep=fraction, seed=seed, **resolve(SelectOptions, selection),
         dynamics=dynamics, exclude=dropped, include=kept, **rule_params,

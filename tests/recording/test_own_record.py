@@ -1,0 +1,50 @@
+"""The command line works on a folder that a Recorder wrote; a dataset is named once, where examples are read."""
+
+import csv
+
+import numpy as np
+import pytest
+from shell import run
+
+import datapare as dp
+
+N = 48
+LABEL = np.arange(N) % 3
+
+
+@pytest.fixture(params=["run/dynamics", "run"])
+def own(request, tmp_path):
+    """A record as the guide makes it, or in a folder of its own, and the data it is of."""
+    rng = np.random.default_rng(0)
+    with dp.Recorder(tmp_path / request.param, LABEL, 12) as recorder:
+        for _ in range(12):
+            recorder.observe(np.arange(N), rng.normal(size=(N, 3)), LABEL)
+            recorder.end_epoch()
+    features = rng.normal(size=(N, 4)) + LABEL[:, None]
+    for name, order in (("data", np.arange(N)), ("other", np.arange(N)[::-1])):
+        with (tmp_path / f"{name}.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["a", "b", "c", "d", "label"])
+            writer.writerows([*features[i].round(4), f"class {LABEL[i]}"] for i in order)
+    return tmp_path
+
+
+def test_every_command_works_on_a_record_of_ones_own(own, capsys):
+    folder, said = own / "run", {}
+    for words in (["score", folder], ["select", folder, "--keep", 0.25], ["label-issues", folder]):
+        code, said[words[0]], complained = run(capsys, *words)
+        assert code == 0, complained
+    assert "keep 12, drop 36 of 48" in said["select"]
+    rows = csv.DictReader((folder / "label-issues.csv").read_text().splitlines())
+    assert {row["label"] for row in rows} <= {"0", "1", "2"}
+    assert run(capsys, "report", folder, "--keep", 0.25)[0] == 0
+    code, _, complained = run(capsys, "export", folder, "--keep", 0.25)
+    assert (code, "name them once with --data PATH" in complained) == (2, True)
+    code, _, complained = run(capsys, "export", folder, "--keep", 0.25, "--data", own / "other.csv")
+    assert (code, "with other labels or in another order" in complained) == (2, True)
+    assert run(capsys, "export", folder, "--keep", 0.25, "--data", own / "data.csv")[0] == 0
+    quick = ("--epochs", 1, "--seeds", 2, "--model", "mlp")
+    assert run(capsys, "compare", folder, "--keep", 0.25, *quick)[0] == 0  # it knows the dataset by now
+    assert run(capsys, "report", folder, "--keep", 0.25)[0] == 0
+    assert "class 2" in (folder / "keep-0.25" / "report.html").read_text()
+    assert dp.load(folder if (folder / "meta.json").exists() else folder / "dynamics").epochs == 12
