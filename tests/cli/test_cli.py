@@ -186,7 +186,7 @@ def test_what_a_small_subset_does_to_classes_and_how_little_was_learned_is_told(
     np.savez(points.parent / "few.npz", x=np.zeros_like(x), y=y)
     _, told, _ = run(capsys, "prune", "few.npz", "--keep", 0.05, *FAST, "--window", 2)
     assert "1 of 3 classes loses all its examples (2)" in told
-    assert "it has hardly learned, so its scores say little" in told
+    assert "it has hardly learned, so its scores mean little" in told
 
 
 def test_interrupted_is_exit_code_130_and_says_how_to_resume(points, capsys, monkeypatch):

@@ -134,6 +134,7 @@ def test_seeds_are_added_until_the_questions_are_settled(tmp_path, gap, seeds):
 
     made = dp.compare(data, subset, test=test, train=train, seeds="auto", margin=0.05)
     assert len(made.seeds) == seeds
-    assert dp.verdict(made, subset, margin=0.05).outcome == ("better" if gap else "no evidence")
+    assert "within 5 points" in dp.verdict(made, subset).full.text, "the margin of the comparison"
+    assert dp.verdict(made, subset).outcome == ("better" if gap else "no evidence")
     with pytest.raises(dp.InputError, match="expected seeds as"):
         dp.compare(data, subset, test=test, train=train, seeds="all")

@@ -84,7 +84,7 @@ def advise(
     dynamics: Dynamics | None = None,
     scores: Scores | None = None,
 ) -> Advice:
-    """Advise the smallest size whose accuracy stays within a margin of training on everything, or say why none is.
+    """Advise the smallest size whose accuracy stays within a margin of training on everything, or explain why none is.
 
     Args:
         comparison: From `sweep`.

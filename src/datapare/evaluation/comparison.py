@@ -4,7 +4,7 @@ Every seed gives all arms the same initial network and schedule, so differences 
 anew for each seed, with the size, the batch and the schedule of the subset it is the baseline of.
 
 Accuracy is measured on test data that chose nothing. Without any, a split of the training data is held out of every
-arm: the scoring run has seen it, so it is good enough to choose by, not to prove by, and the comparison says so.
+arm: the scoring run has seen it, so it is good enough to choose by, not to prove by, and the comparison states it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

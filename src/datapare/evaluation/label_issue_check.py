@@ -3,7 +3,7 @@
 A known fraction of the labels is flipped to another class, and about N/(K + 1) other examples get a fake extra class,
 as AUM's threshold asks for (arXiv:2001.10528). What is flipped or fake is known, so a detector's hits can be counted.
 
-Ours        AUM trains twice with disjoint fake examples and judges each half by the other's threshold. Here one
+Ours        AUM trains twice with disjoint fake examples and applies to each half the other's threshold. Here one
             training gives the threshold for the record, whose labels are as given: it was trained in the same way.
 """
 

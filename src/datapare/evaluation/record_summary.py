@@ -1,4 +1,4 @@
-"""The numbers of the page: moments over epochs, coverage, keep rates. Arrays in, arrays out, one pass per channel."""
+"""Summaries of a record: moments over epochs, coverage, what was learned. Arrays in, arrays out, one pass per channel."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ BLOCK = 16_384  # columns of a channel held at once: 8 MB for 60 epochs in float
 
 
 def moments(channel: NDArray[Any]) -> tuple[Floats, Floats]:
-    """Mean and standard deviation (ddof 1) over the observed epochs of a channel (T, N): two arrays (N,).
+    """Return mean and standard deviation (ddof 1) over the observed epochs of a channel (T, N): two arrays (N,).
 
     NaN is "not observed". An example never seen has neither; one seen once has no deviation.
 
@@ -37,7 +37,7 @@ def moments(channel: NDArray[Any]) -> tuple[Floats, Floats]:
 
 
 def coverage(channel: NDArray[Any]) -> Floats:
-    """Fraction of the examples observed in each epoch of a channel (T, N): (T,).
+    """Return the fraction of the examples observed in each epoch of a channel (T, N): (T,).
 
     >>> coverage(np.array([[0.5, np.nan], [0.5, 0.5]])).tolist()
     [0.5, 1.0]
@@ -50,12 +50,12 @@ def coverage(channel: NDArray[Any]) -> Floats:
 
 
 def least_coverage(dynamics: Dynamics) -> float:
-    """The smallest fraction of the examples that an epoch of the record observed; 1 without channels.
+    """Return the smallest fraction of the examples that an epoch of the record observed; 1 without channels.
 
     >>> least_coverage(Dynamics({"target_prob": [[0.5, np.nan], [0.5, 0.5]]}, [0, 1]))
     0.5
     """
-    # the fullest channel: kl_step begins with the second epoch, and what a finished network tells has the last one only
+    # the fullest channel: kl_step begins with the second epoch, and signals of the final network have the last one only
     return max((float(coverage(values).min(initial=1.0)) for values in dynamics.channels.values()), default=1.0)
 
 
@@ -77,20 +77,20 @@ class LearningCurve:
 
     @property
     def text(self) -> str:
-        """What was learned, in words.
+        """What was learned, as a sentence.
 
         >>> LearningCurve(0.2, 0.5, 0.25).text
         'the model was right about 50.0 % of the examples in its last epoch, 20.0 % in its first (chance: 25.0 %)'
         """
-        told = (
+        text = (
             f"the model was right about {100 * self.last:.1f} % of the examples in its last epoch, "
             f"{100 * self.first:.1f} % in its first (chance: {100 * self.chance:.1f} %)"
         )
-        return f"{told}: it has hardly learned, so its scores say little; record more epochs" if self.hardly else told
+        return f"{text}: it has hardly learned, so its scores mean little; record more epochs" if self.hardly else text
 
 
 def learning_curve(dynamics: Dynamics) -> LearningCurve | None:
-    """How far the recorded model learned the labels; None where no margin was recorded.
+    """Return how far the recorded model learned the labels; None where no margin was recorded.
 
     >>> learning_curve(Dynamics({"margin": [[-1.0, 1.0], [2.0, np.nan]]}, [0, 1]))
     LearningCurve(first=0.5, last=1.0, chance=0.5)
@@ -107,7 +107,7 @@ def learning_curve(dynamics: Dynamics) -> LearningCurve | None:
 
 
 def class_counts(label: NDArray[np.int64], mask: NDArray[np.bool_], n_classes: int) -> NDArray[np.int64]:
-    """Examples of each class, all and kept: (K, 2).
+    """Return the number of examples of each class, all and kept: (K, 2).
 
     >>> class_counts(np.array([0, 0, 2]), np.array([True, False, True]), 3).tolist()
     [[2, 1], [0, 0], [1, 1]]
@@ -120,7 +120,7 @@ def class_counts(label: NDArray[np.int64], mask: NDArray[np.bool_], n_classes: i
 
 
 def names_of(count: int, names: Sequence[str]) -> list[str]:
-    """A name for each class number below `count`: the given one, else "class 7"."""
+    """Return a name for each class number below `count`: the given one, else "class 7"."""
     return [str(names[i]) if i < len(names) else f"class {i}" for i in range(count)]
 
 

@@ -10,7 +10,7 @@ freedom, and h is half the interval's width. k = 1 - 0.6 / (S - 1) balances a se
 larger k) against one as large as E (for a smaller); benchmarks/interval_coverage.py measures the coverage.
 
 Where only accuracies are known, the interval is the t-interval over seeds, never narrower than the binomial interval of
-the held-out examples. Below three seeds there is no interval: with two, t is 12.7, so that it would say nothing.
+the held-out examples. Below three seeds there is no interval: with two, t is 12.7, and the interval uninformative.
 """
 
 import math
@@ -216,7 +216,7 @@ def _over_seeds(values: NDArray[np.float64], binomial: float, confidence: float)
     variance = float(values.var(ddof=1))
     half = _quantile(confidence, seeds - 1) * math.sqrt(variance / seeds)
     half = max(half, _quantile(confidence, math.inf) * math.sqrt(binomial))
-    if half == 0:  # equal accuracies on nobody knows how many examples say nothing about others
+    if half == 0:  # equal accuracies on an unknown number of examples
         half = math.nan
     return Estimate(Interval(mean, mean - half, mean + half), seeds, variance, binomial)
 

@@ -99,7 +99,7 @@ def verdict(
     comparison: Comparison,
     subset: Subset | str | None = None,
     *,
-    margin: float = MARGIN,
+    margin: float | None = None,
     dynamics: Dynamics | None = None,
     scores: Scores | None = None,
 ) -> Verdict:
@@ -108,7 +108,7 @@ def verdict(
     Args:
         comparison: The comparison, from `compare` or `sweep`.
         subset: The subset, or the name of its arm; None for the only one of the comparison.
-        margin: Accuracy 0..1 below training on everything that counts as no loss.
+        margin: Accuracy 0..1 below training on everything that counts as no loss; None takes that of the comparison.
         dynamics: The record that the subset was chosen by, for the cost of scoring.
         scores: Its scores, likewise.
 
@@ -126,6 +126,8 @@ def verdict(
     >>> found.random.outcome, found.full.outcome, found.payoff.outcome
     ('better', 'within', 'unknown')
     """
+    if margin is None:
+        margin = float(comparison.provenance.params.get("margin", MARGIN))
     if not 0 <= margin < 1:
         raise InputError(f"the margin is a fraction of accuracy, 0..1, such as 0.01 for one point, not {margin:g}.")
     arm = find_arm(comparison, subset)
@@ -139,7 +141,7 @@ def verdict(
 def verdicts(
     comparison: Comparison,
     *,
-    margin: float = MARGIN,
+    margin: float | None = None,
     dynamics: Dynamics | None = None,
     scores: Scores | None = None,
 ) -> list[Verdict]:
@@ -176,7 +178,7 @@ def against_full(comparison: Comparison, arm: int, margin: float = MARGIN, confi
     if found.seeds < MIN_SEEDS:
         return _too_few(found, "training on everything")
     _, low, high = found.interval
-    where, near = _where(comparison, found), f"{100 * margin:g} point{'' if margin == MARGIN else 's'}"
+    where, near = _where(comparison, found), f"{100 * margin:g} point{'' if margin == 0.01 else 's'}"
     if low > 0:
         return Answer("within", f"Better than training on everything ({where}).", found.interval)
     if low > -margin:
