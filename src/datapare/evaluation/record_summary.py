@@ -1,4 +1,4 @@
-"""Summaries of a record: moments over epochs, coverage, what was learned. Arrays in, arrays out, one pass per channel."""
+"""Summaries of a record: moments over epochs, coverage, what was learned; one pass per channel."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
