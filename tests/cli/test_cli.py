@@ -93,7 +93,7 @@ def test_prune_says_what_it_keeps_and_where_things_are(points, capsys):
     ("argv", "says"),
     [
         (["prune", "nowhere/", "--keep", "0.3"], "nowhere"),
-        (["prune", "points.npz", "--keep", "30"], "ambiguous: write 0.3 for 30 %"),
+        (["prune", "points.npz", "--keep", "30.0"], "fraction in (0, 1]"),
         (["prune", "points.npz", "--keep", "0"], "in (0, 1]"),
         (["prune", "points.npz", "--keep", "1.5"], "fraction in (0, 1]"),
         (["prune", "points.npz", "--keep", "lots"], "'lots'"),

@@ -11,9 +11,9 @@ import typer
 
 from datapare.errors import InputError
 from datapare.methods.signals import SIGNALS
+from datapare.numerics.sampling import parse_keep
 from datapare.options import ExportMode, Option, OptionTable, described
 
-AMBIGUOUS = 100  # a bare 30 may mean 30 % or 30 examples
 Flag = typer.Option
 
 Run = Annotated[Path, typer.Argument(help="A run folder, made by record or prune.", metavar="RUN")]
@@ -32,26 +32,6 @@ As = Annotated[
 Force = Annotated[bool, Flag("--force", help="Replace what is there.")]
 Name = Annotated[str | None, Flag(help="Name of the subset, to keep several of one size.  [default: its fraction]")]
 Gate = Annotated[bool, Flag("--gate", help="Exit with code 3 unless pruning is shown to be worth it.")]
-
-
-def parse_keep(text: str) -> float:
-    """Return a fraction such as 0.3, or a count above 100 such as 15000; a bare 30 is refused as ambiguous.
-
-    >>> parse_keep("0.3"), parse_keep("15000")
-    (0.3, 15000)
-    """
-    try:
-        keep = int(text) if text.strip().isdigit() else float(text)
-    except ValueError:
-        raise InputError(f"--keep is a fraction such as 0.3 or a count such as 15000, not {text!r}.") from None
-    if isinstance(keep, int) and 1 < keep <= AMBIGUOUS:
-        raise InputError(
-            f"--keep {keep} is ambiguous: write {keep / 100:g} for {keep} %; "
-            f"counts of examples start at {AMBIGUOUS + 1}."
-        )
-    if isinstance(keep, float) and not 0 < keep <= 1:
-        raise InputError(f"--keep is a fraction in (0, 1] such as 0.3, or a whole count such as 15000, not {text}.")
-    return keep
 
 
 def subset_name(keep: str, name: str | None) -> float | str:

@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from datapare.cli import console
-from datapare.cli.flags import Preset, given_options, option_flags, parse_keep
+from datapare.cli.flags import Preset, given_options, option_flags
 from datapare.errors import DatapareError, InputError
 from datapare.methods.published_params import datasets_published, published
 from datapare.methods.registry import MethodGroup, find
+from datapare.numerics.sampling import parse_keep
 from datapare.options import OptionTable
 
 HELP = {"-h", "--help"}
@@ -125,8 +126,8 @@ def _published(group: MethodGroup, name: str, argv: Sequence[str]) -> tuple[dict
     keep, dataset = _value_of("--keep", argv), _value_of("--preset", argv)
     if dataset is None or (keep is None and HELP.intersection(argv)):
         return {}, True
-    fraction = None if keep is None else parse_keep(keep)
-    return published(find(group, name), dataset, fraction if fraction is not None and fraction <= 1 else None)
+    kept = None if keep is None else parse_keep(keep)
+    return published(find(group, name), dataset, kept if isinstance(kept, float) else None)
 
 
 def _preset_notes(group: MethodGroup, name: str, argv: Sequence[str], *, strict: bool) -> list[str]:

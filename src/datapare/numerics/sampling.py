@@ -23,7 +23,7 @@ def check_keep(keep: object) -> int | float:
     if isinstance(keep, float | np.floating) and 0 < float(keep) <= 1:
         return float(keep)
     raise InputError(
-        f"keep is a fraction, a float in (0, 1] such as 0.3, or a count, a whole number such as 15000, not {keep!r}."
+        f"keep is a fraction in (0, 1] such as 0.3, or a whole number of examples such as 15000, not {keep!r}."
     )
 
 

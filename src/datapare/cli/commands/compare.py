@@ -3,8 +3,9 @@
 from typing import Annotated
 
 from datapare.cli.console import say, show_comparison, show_cost, show_dataset
-from datapare.cli.flags import Flag, Gate, OwnData, Run, parse_keep
+from datapare.cli.flags import Flag, Gate, OwnData, Run
 from datapare.cli.progress import JobProgress
+from datapare.numerics.sampling import parse_keep
 from datapare.options import OpenOptions, RetrainOptions
 
 OPTIONS = {"retraining": RetrainOptions}

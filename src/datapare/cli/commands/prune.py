@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from datapare.cli.console import say
-from datapare.cli.flags import As, Data, Flag, Keep, Rule, Score, parse_keep
+from datapare.cli.flags import As, Data, Flag, Keep, Rule, Score
 from datapare.cli.method_flags import MethodParams
 from datapare.cli.progress import TrainingProgress
+from datapare.numerics.sampling import parse_keep
 from datapare.options import OpenOptions, RecordOptions, SelectOptions, resolve
 
 OPTIONS = {"selection": SelectOptions, "opening": OpenOptions, "recording": RecordOptions}

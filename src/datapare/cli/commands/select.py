@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from datapare.cli.console import say
-from datapare.cli.flags import Flag, Force, Keep, Name, Preset, Rule, Run, parse_keep, subset_name
+from datapare.cli.flags import Flag, Force, Keep, Name, Preset, Rule, Run, subset_name
 from datapare.cli.method_flags import MethodParams
+from datapare.numerics.sampling import parse_keep
 from datapare.options import SelectOptions, resolve
 
 OPTIONS = {"selection": SelectOptions}

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from datapare.cli.console import say, show_comparison, show_dataset, show_sizes
-from datapare.cli.flags import Flag, Rule, Run, parse_keep
+from datapare.cli.flags import Flag, Rule, Run
 from datapare.cli.method_flags import MethodParams
 from datapare.cli.progress import JobProgress
+from datapare.numerics.sampling import parse_keep
 from datapare.options import RetrainOptions, SelectOptions, resolve
 
 OPTIONS = {"selection": SelectOptions, "retraining": RetrainOptions}
