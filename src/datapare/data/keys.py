@@ -38,19 +38,22 @@ def array_keys(array: NDArray[Any]) -> NDArray[np.uint64]:
     return np.concatenate(out)
 
 
-def content_keys(rows: Any, columns: Iterable[str], label_name: NDArray[Any]) -> NDArray[np.uint64]:
-    """One key per row (N,) from the values of `columns`, in whatever order they stand, and the name of its class."""
-    total = mix(text_keys(["class"])[0], value_keys(label_name))
+def content_keys(rows: Any, columns: Iterable[str], class_key: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """One key per row (N,) from the values of `columns`, in whatever order they stand, and the key of its class."""
+    total = mix(text_keys(["class"])[0], class_key)
     for name in columns:
         total = total + mix(text_keys([name])[0], _column_keys(rows, name))
     return mix(np.uint64(0), total)
 
 
-def value_keys(values: NDArray[Any]) -> NDArray[np.uint64]:
-    """One key per text of an object array (N,), each distinct text hashed once."""
-    known: dict[Any, int] = {}
-    code = np.fromiter((known.setdefault(v, len(known)) for v in values), np.int64, len(values))
-    return text_keys(known)[code] if len(values) else np.empty(0, np.uint64)
+def value_keys(values: Any) -> NDArray[np.uint64]:
+    """One key per text of a `pyarrow.ChunkedArray` (N,), each distinct text of a chunk hashed once."""
+    out = [np.empty(0, np.uint64)]
+    for chunk in values.chunks:
+        encoded = chunk.dictionary_encode()
+        known = np.append(text_keys(encoded.dictionary.to_pylist()), text_keys([None]))
+        out.append(known[encoded.indices.fill_null(len(known) - 1).to_numpy()])
+    return np.concatenate(out)
 
 
 def unique_keys(key: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -84,7 +87,7 @@ def _column_keys(rows: Any, name: str) -> NDArray[np.uint64]:
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
         return _number_keys(column(rows, name))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return value_keys(column(rows, name).to_numpy(zero_copy_only=False))
+        return value_keys(column(rows, name))
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_struct(kind):
         return text_keys(_bytes(cell) for cell in cells(rows, name))
     return text_keys(None if cell is None else repr(cell) for cell in cells(rows, name))

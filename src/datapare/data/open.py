@@ -120,10 +120,7 @@ def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Seq
     if kind == "table" and id_column in inputs:
         inputs = tuple(one for one in inputs if one != id_column)
     identity = ids or found.identity
-    if identity is None:
-        key = _content(found, inputs, np.asarray(classes, dtype=object)[number])
-    else:
-        key = keys.text_keys(identity)
+    key = _content(found, inputs, keys.text_keys(classes)[number]) if identity is None else keys.text_keys(identity)
     row = np.arange(len(rows))
     name = found.name or ids or RowNames(row)
     key = keys.unique_keys(key)
@@ -142,10 +139,10 @@ def _inputs(found: RawTable, label: str, ask: OpenRequest) -> tuple[Kind, tuple[
     return found.kind, found.inputs
 
 
-def _content(found: RawTable, inputs: Sequence[str], class_name: NDArray[Any]) -> NDArray[np.uint64]:
+def _content(found: RawTable, inputs: Sequence[str], class_key: NDArray[np.uint64]) -> NDArray[np.uint64]:
     if found.array is None:
-        return keys.content_keys(found.rows, inputs, class_name)
-    return keys.mix(np.uint64(0), keys.array_keys(found.array) ^ keys.value_keys(class_name))
+        return keys.content_keys(found.rows, inputs, class_key)
+    return keys.mix(np.uint64(0), keys.array_keys(found.array) ^ class_key)
 
 
 def _bad(whole: Dataset, row: int, reason: str) -> BadExample:

@@ -100,13 +100,12 @@ def numbers_with_commas(table: Any, texts: Iterable[str], *, thousands: bool) ->
     for at, field in enumerate(table.schema):
         if not pa.types.is_string(field.type) or field.name in texts:
             continue
-        values = pc.utf8_trim_whitespace(table.column(at))
-        values = pc.if_else(pc.equal(values, ""), None, values)
-        first = values.drop_null().slice(0, 100)
-        if not len(first) or not pc.any(pc.match_substring(values, ",")).as_py():
-            continue
-        grouped = thousands and _all_match(first, _THOUSANDS) and _all_match(values, _THOUSANDS)
-        if not grouped and not (_all_match(first, _COMMA) and _all_match(values, _COMMA)):
+        first = _without_blanks(table.column(at).slice(0, 1000)).drop_null()
+        if not (_all_match(first, _THOUSANDS) and thousands) and not _all_match(first, _COMMA):
+            continue  # most columns of text, without a look at all of them
+        values = _without_blanks(table.column(at))
+        grouped = thousands and _all_match(values, _THOUSANDS)
+        if not pc.any(pc.match_substring(values, ",")).as_py() or not (grouped or _all_match(values, _COMMA)):
             continue
         plain = pc.replace_substring(values, "," if grouped else ".", "")
         plain = plain if grouped else pc.replace_substring(plain, ",", ".")
@@ -114,7 +113,14 @@ def numbers_with_commas(table: Any, texts: Iterable[str], *, thousands: bool) ->
     return table
 
 
+def _without_blanks(values: Any) -> Any:
+    import pyarrow.compute as pc
+
+    trimmed = pc.utf8_trim_whitespace(values)
+    return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
+
+
 def _all_match(values: Any, pattern: str) -> bool:
     import pyarrow.compute as pc
 
-    return bool(pc.all(pc.match_substring_regex(values, pattern)).as_py())
+    return bool(pc.all(pc.match_substring_regex(values, pattern)).as_py() is not False)

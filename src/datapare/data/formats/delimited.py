@@ -143,13 +143,11 @@ def record_bounds(content: bytes, separator: str, path: Path) -> NDArray[np.int6
     ends = (
         np.append(breaks + 1, len(raw)) if len(raw) and (not len(breaks) or breaks[-1] != len(raw) - 1) else breaks + 1
     )
-    if b'"' in content:
-        if _has_loose_marks(content, separator):
-            return _bounds_by_fields(content, separator, path)
-        marks = np.flatnonzero(raw == 34)
-        ends = ends[np.searchsorted(marks, ends) % 2 == 0]
-    elif b"\r" in content.replace(b"\r\n", b""):
+    marks = np.flatnonzero(raw == 34)
+    if _has_loose_marks(raw, marks, separator) or content.count(b"\r") != content.count(b"\r\n"):
         return _bounds_by_fields(content, separator, path)
+    if len(marks):
+        ends = ends[np.searchsorted(marks, ends) % 2 == 0]
     starts = np.append(0, ends[:-1])
     size = ends - starts
     blank = (size == 1) | ((size == 2) & (raw[starts] == 13))
@@ -157,14 +155,15 @@ def record_bounds(content: bytes, separator: str, path: Path) -> NDArray[np.int6
     return bounds
 
 
-def _has_loose_marks(content: bytes, separator: str) -> bool:
-    """Whether a quotation mark may stand inside a field that is not quoted, or a lone carriage return ends a line."""
-    import re
-
-    sep = re.escape(separator.encode())
-    # all marks of a well-formed file are in fields such as ,"a ""b""", between separators and line ends
-    rest = re.sub(rb'(?:(?<=[%b\n\r])|\A(?:\xef\xbb\xbf)?)"(?:[^"]|"")*"(?=[%b\r\n]|\Z)' % (sep, sep), b"", content)
-    return b'"' in rest or b"\r" in rest.replace(b"\r\n", b"")
+def _has_loose_marks(raw: NDArray[np.uint8], marks: NDArray[np.int64], separator: str) -> bool:
+    """Whether a quotation mark stands elsewhere than around a field, or doubled inside of one."""
+    if len(marks) % 2:
+        return True
+    first = 3 if raw[:3].tobytes() == b"\xef\xbb\xbf" else 0
+    edges = np.array([10, 13, 34, ord(separator)], np.uint8)
+    before = np.where(marks[::2] == first, 10, raw[marks[::2] - 1])
+    after = np.append(raw, np.uint8(10))[marks[1::2] + 1]
+    return not (np.isin(before, edges).all() and np.isin(after, edges).all())
 
 
 def _bounds_by_fields(content: bytes, separator: str, path: Path) -> NDArray[np.int64]:
