@@ -62,6 +62,9 @@ def unique_keys(key: NDArray[np.uint64]) -> NDArray[np.uint64]:
     >>> [len(set(unique_keys(np.array(k, np.uint64)).tolist())) for k in ([1, 1, 1], [2, 1, 2])]
     [3, 3]
     """
+    ordered = np.sort(key)
+    if (ordered[1:] != ordered[:-1]).all():  # as usual, and a sort costs a tenth of a stable order
+        return key
     order = np.argsort(key, kind="stable")
     ordered = key[order]
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(key) else np.empty(0, np.int64)

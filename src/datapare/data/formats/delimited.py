@@ -160,10 +160,11 @@ def _has_loose_marks(raw: NDArray[np.uint8], marks: NDArray[np.int64], separator
     if len(marks) % 2:
         return True
     first = 3 if raw[:3].tobytes() == b"\xef\xbb\xbf" else 0
-    edges = np.array([10, 13, 34, ord(separator)], np.uint8)
-    before = np.where(marks[::2] == first, 10, raw[marks[::2] - 1])
+    edge = np.zeros(256, bool)
+    edge[[10, 13, 34, ord(separator)]] = True
+    before = np.where(marks[::2] == first, np.uint8(10), raw[marks[::2] - 1])
     after = np.append(raw, np.uint8(10))[marks[1::2] + 1]
-    return not (np.isin(before, edges).all() and np.isin(after, edges).all())
+    return not (edge[before].all() and edge[after].all())
 
 
 def _bounds_by_fields(content: bytes, separator: str, path: Path) -> NDArray[np.int64]:
