@@ -28,6 +28,7 @@ _EXPORTS = {
     "methods.scoring": ("average_scores", "reorder", "score"),
     "methods.selection": ("select",),
     "pipeline.cost_estimate": ("estimate_cost",),
+    "pipeline.demo": ("demo",),
     "pipeline.description": ("show",),
     "pipeline.label_decisions": ("read_decisions",),
     "pipeline.pruning": ("prune",),

@@ -30,6 +30,7 @@ from datapare.methods.scoring import reorder as reorder
 from datapare.methods.scoring import score as score
 from datapare.methods.selection import select as select
 from datapare.pipeline.cost_estimate import estimate_cost as estimate_cost
+from datapare.pipeline.demo import demo as demo
 from datapare.pipeline.description import show as show
 from datapare.pipeline.label_decisions import read_decisions as read_decisions
 from datapare.pipeline.pruning import prune as prune
@@ -60,6 +61,7 @@ __all__ = [
     "average_scores",
     "check_label_issues",
     "compare",
+    "demo",
     "doctor",
     "estimate_cost",
     "export",

@@ -12,7 +12,7 @@ HEAVY = ("torch", "datasets", "scipy", "sklearn", "jinja2", "pandas", "pyarrow",
 PUBLIC = [
     "Comparison", "DatapareError", "Dataset", "Dynamics", "InputError", "Inspection", "Perturbation",
     "Provenance", "Recipe", "Recorder", "RunFolder", "Scores", "Subset", "advise", "average_scores",
-    "check_label_issues", "compare", "doctor", "estimate_cost", "export", "extrapolate", "inspect",
+    "check_label_issues", "compare", "demo", "doctor", "estimate_cost", "export", "extrapolate", "inspect",
     "label_issues", "load", "measure", "methods", "online", "open_dataset", "perturb", "prune",
     "read_decisions", "record", "reorder", "report", "save", "score", "select", "set_embedding", "show",
     "sweep", "verdict",

@@ -13,7 +13,7 @@ from PIL import Image
 
 import datapare as dp
 from datapare.cli import app
-from datapare.errors import BusyError, MismatchError
+from datapare.errors import BusyError
 from datapare.storage import folder_lock
 from datapare.training.scoring_run import planned
 
@@ -93,7 +93,7 @@ def test_another_seed_in_the_same_place_is_refused(points, tmp_path):
 def test_a_changed_dataset_is_refused(points, tmp_path):
     prune(points, tmp_path / "run")
     write_points(points, count=130)
-    with pytest.raises(MismatchError, match=r"120 examples.*130 examples"):
+    with pytest.raises(dp.InputError, match="10 of 130 examples are not in the record"):
         prune(points, tmp_path / "run")
 
 
@@ -192,7 +192,7 @@ def test_killed_anywhere_the_same_call_ends_in_the_same_subset(points, tmp_path)
         points, out=tmp_path / "calm", keep=0.3, record_options={"epochs": 30, "schedule_epochs": 40, "model": "mlp"}
     )
     killed = 0
-    for wait in (0.05, 0.1, 0.15, 60):  # seconds after the record has begun; the last one lets it finish
+    for wait in (0.05, 0.1, 0.15, None):  # seconds after the record has begun; the last one lets it finish
         process = subprocess.Popen([sys.executable, "-c", SCRIPT, points, tmp_path / "run"])
         deadline = time.monotonic() + 60
         while not (tmp_path / "run/dynamics/progress.json").exists() and process.poll() is None:
@@ -394,3 +394,15 @@ def test_whether_the_ranking_converged_is_said(points, tmp_path):
     record_options = {**SHORT, "until_stable": True}  # four epochs are too few to know
     prune(points, tmp_path / "run", record_options=record_options, on_message=said.append)
     assert "the ranking did not converge in 4 epochs" in said
+
+
+def test_the_demonstration_brings_its_own_digits_and_writes_them_once(tmp_path):
+    from datapare.pipeline.demo import write_digits
+
+    train, test = write_digits(tmp_path)
+    stamps = [place.stat().st_mtime_ns for place in (train, test)]
+    data, held_out = dp.open_dataset(train), dp.open_dataset(test)
+    assert (data.kind, len(data) + len(held_out), len(data.classes)) == ("image", 1797, 10)
+    assert held_out.classes == data.classes
+    assert write_digits(tmp_path) == (train, test)
+    assert [place.stat().st_mtime_ns for place in (train, test)] == stamps

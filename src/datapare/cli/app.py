@@ -23,7 +23,7 @@ INTERRUPTED = 130
 COMMANDS = Path(__file__).parent / "commands"
 ORDER = (
     "inspect", "prune", "record", "embed", "score", "extrapolate", "select", "export", "compare", "sweep",
-    "label-issues", "report", "measure", "perturb", "methods", "show", "doctor",
+    "label-issues", "report", "measure", "perturb", "methods", "show", "doctor", "demo",
 )  # fmt: skip
 
 

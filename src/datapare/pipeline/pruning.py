@@ -23,7 +23,7 @@ from datapare.methods.scoring import check_epochs
 from datapare.methods.selection import select
 from datapare.methods.signals import SIGNALS, source_of
 from datapare.numerics.sampling import budget
-from datapare.options import Balance, ExportMode, OpenOptions, RecordOptions, SelectOptions, resolve, validated
+from datapare.options import Balance, ExportMode, OpenOptions, RecordOptions, SelectOptions, resolve, suggest, validated
 from datapare.pipeline.reuse import NewExamples, adapt, is_reused
 from datapare.pipeline.run_folder import RunFolder, check_dataset_path, check_free, open_or_begin
 from datapare.pipeline.steps import (
@@ -179,6 +179,10 @@ def with_needed(options: PruneOptions, recording: RecordOptions) -> RecordOption
     from datapare.recording.logit_signals import CHANNELS
 
     channels = list(recording.get("channels") or CHANNELS)
+    known = [name for name, signal in SIGNALS.items() if signal.recordable]
+    for name in channels:
+        if name not in known:
+            raise InputError(f"there is no channel {name!r}; {suggest(name, known)}")
     for method in (find("score", options.score), find("select", options.rule)):
         for name in method.reads:
             source = source_of(name)

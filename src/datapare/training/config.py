@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from datapare.data import Inputs
 from datapare.errors import InputError
+from datapare.options import suggest
 
 Precision = Literal["auto", "fp32", "bf16"]
 Layout = Literal["auto", "channels-last", "contiguous"]
@@ -145,7 +146,7 @@ def preset(name: str) -> TrainingConfig:
     30
     """
     if name not in PRESETS:
-        raise InputError(f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}.")
+        raise InputError(f"there is no preset {name!r}; {suggest(name, list(PRESETS))}")
     return PRESETS[name]
 
 

@@ -21,3 +21,4 @@ def embed(
     dynamics = set_embedding(folder, model=model, array=array)
     width = dynamics.arrays["embedding"].shape[1]
     say(f"{len(dynamics):,} examples, {width} features: {folder.dynamics_path}")
+    say(f"next: datapare score {run} --all")

@@ -31,3 +31,4 @@ def export(
         examples, subset, message = apply_decisions(examples, subset, read_decisions(decisions, examples))
         say(message)
     say(export(examples, subset, out or folder.dataset_path(named), as_=as_))
+    say(f"next: datapare compare {run} --keep {keep}" + ("" if name is None else f" --name {name}"))

@@ -30,3 +30,4 @@ def extrapolate(
     completed = extrapolate_into(folder, scores, options, say)
     say(describe_reliability(completed.provenance))
     say(folder.scores_path(f"{score}+{method}"))
+    say(f"next: datapare select {run} --score {score}+{method} --keep 0.3")

@@ -54,3 +54,4 @@ def label_issues(
     if not check:
         say(f"how many of them are wrong is not known; --check estimates it: {cost}")
     say(place)
+    say(f"next: edit its column decision, then: datapare select {run} --keep 0.9 --decisions {place}")

@@ -1,0 +1,24 @@
+"""`datapare demo`."""
+
+from pathlib import Path
+from typing import Annotated
+
+from datapare.cli.console import say
+from datapare.cli.flags import Flag
+from datapare.cli.progress import TrainingProgress
+
+
+def demo(
+    *,
+    out: Annotated[Path, Flag(help="Folder for the digits and the results.")] = Path("datapare-demo"),
+    keep: Annotated[str, Flag(help="Fraction of the digits to keep.")] = "0.3",
+) -> None:
+    """Prune the handwritten digits of scikit-learn, which come with it: nothing is downloaded, a minute or two."""
+    from datapare.cli.flags import parse_keep
+    from datapare.pipeline.demo import demo, write_digits
+
+    with TrainingProgress() as progress:
+        result = demo(out, keep=parse_keep(keep), on_message=say, progress=progress)
+    run, (_, test) = result.folder.parent, write_digits(out)
+    say(f"dataset   {result.dataset}\nexamples  {result.examples}\nreport    {result.report}")
+    say(f"next: datapare compare {run} --keep {keep} --test {test}")
