@@ -38,7 +38,7 @@ WITHIN = {
     "sweep": {"within", "score"},  # dp.advise; the scores are given
     "compare": {"keep", "full"},  # a subset by its size; all but its own arms is asked for by name in Python
     "export": {"keep"},
-    "select": {"score"},  # names the scores that the function is given
+    "select": {"score", "whole_groups"},  # names of what the function is given
     "extrapolate": {"score"},
 }
 TABLES = {"opening": OpenOptions, "recording": RecordOptions, "selection": SelectOptions, "retraining": RetrainOptions}
