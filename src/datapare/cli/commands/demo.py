@@ -14,7 +14,7 @@ def demo(
     keep: Annotated[str, Flag(help="Fraction of the digits to keep.")] = "0.3",
 ) -> None:
     """Prune the handwritten digits of scikit-learn, which come with it: nothing is downloaded, a minute or two."""
-    from datapare.cli.flags import parse_keep
+    from datapare.numerics.sampling import parse_keep
     from datapare.pipeline.demo import demo, write_digits
 
     with TrainingProgress() as progress:
