@@ -26,7 +26,7 @@ import torch
 
 from datapare.recording import Recorder
 from datapare.recording.logit_signals import CHANNELS
-from datapare.training.networks.architectures import ResNet
+from datapare.training.networks.resnet import ResNet
 
 EXAMPLES, CLASSES, BATCH, SEED = 50_000, 10, 128, 0
 STEPS_PER_EPOCH = -(-EXAMPLES // BATCH)

@@ -31,7 +31,7 @@ from datapare.data import Encoding, Inputs
 from datapare.training.config import TrainingConfig
 from datapare.training.device import has_bf16_units
 from datapare.training.loop import train
-from datapare.training.networks.architectures import ResNet
+from datapare.training.networks.resnet import ResNet
 
 RESULTS = Path(__file__).parent / "results" / "training_speed.json"
 CASES = {  # name: (network, width, pixels, channels, batch, guess of images/s)

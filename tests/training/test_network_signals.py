@@ -9,7 +9,9 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 import datapare as dp
-from datapare.training.networks.architectures import MLP, ResNet, TextNet
+from datapare.training.networks.mlp import MLP
+from datapare.training.networks.resnet import ResNet
+from datapare.training.networks.textnet import TextNet
 from datapare.training.signals import grad_norm as grad_norm_module
 from datapare.training.signals.boundary_distance import boundary_distance
 from datapare.training.signals.distorted_loss import distorted_loss

@@ -1,4 +1,5 @@
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ from torch import nn
 from datapare.data import Encoding, Inputs
 from datapare.errors import InputError
 from datapare.training.config import TrainingConfig
-from datapare.training.networks.architectures import MLP, ResNet, TextNet
 from datapare.training.networks.factory import Network, build, normalisation
+from datapare.training.networks.mlp import MLP
+from datapare.training.networks.resnet import ResNet
+from datapare.training.networks.textnet import TextNet
 
 
 def parameters(net):
@@ -102,7 +105,7 @@ def test_a_model_of_another_kind_is_refused_with_a_fitting_one():
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones():
-    with pytest.raises(InputError, match="no model 'resnet19': choose resnet8, resnet18"):
+    with pytest.raises(InputError, match="no model 'resnet19': choose mlp, resnet8, resnet18"):
         build(TrainingConfig(epochs=1, model="resnet19"), inputs(), 2)
 
 
@@ -197,3 +200,32 @@ def test_logits_are_float32_under_autocast():
     assert coarse.dtype == torch.bfloat16
     assert logits.dtype == torch.float32
     assert not torch.equal(logits, logits.bfloat16().float())
+
+
+LINEAR = """
+from torch import nn
+
+NAMES = ("linear",)
+KINDS = ("table", "embedding")
+
+
+def build(inputs, num_classes, config):
+    return nn.Linear(inputs.array.shape[1], num_classes)
+"""
+
+
+def test_a_network_is_one_file_of_the_folder(tmp_path, monkeypatch):
+    from datapare.training import networks
+    from datapare.training.networks import factory
+
+    for file in Path(factory.__file__).parent.glob("*.py"):
+        (tmp_path / file.name).symlink_to(file)
+    (tmp_path / "linear.py").write_text(LINEAR)
+    monkeypatch.setattr(factory, "__file__", str(tmp_path / "factory.py"))
+    monkeypatch.setattr(networks, "__path__", [str(tmp_path)])
+    inputs = Inputs(np.zeros((4, 3), np.float32), Encoding("table", width=3))
+    network = build(TrainingConfig(epochs=1, model="linear"), inputs, 2)
+    assert network(torch.zeros(4, 3)).shape == (4, 2)
+    assert list(factory.architectures()) == sorted(factory.architectures())
+    with pytest.raises(InputError, match="'linear' does not read text data; choose textnet"):
+        build(TrainingConfig(epochs=1, model="linear"), Inputs(np.zeros((4, 3), np.int32), Encoding("text")), 2)

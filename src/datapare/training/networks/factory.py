@@ -8,6 +8,8 @@ hub name or folder with a slash in it.
 import importlib
 from collections.abc import Callable, Sequence
 from inspect import signature
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -16,9 +18,9 @@ from torch import Tensor, nn
 from datapare.data import Encoding, Inputs
 from datapare.errors import InputError, MissingExtraError
 from datapare.training.config import Layout, TrainingConfig
-from datapare.training.networks.architectures import MLP, RESNETS, Classifier, ResNet, TextNet, image_stem
+from datapare.training.networks.classifier import Classifier
 
-KINDS = {**dict.fromkeys(RESNETS, ("image",)), "textnet": ("text",), "mlp": ("table", "embedding")}
+OTHER_FILES = ("classifier", "factory")  # of this folder, that hold no network
 
 
 class Network(nn.Module):
@@ -120,7 +122,7 @@ def build(training: TrainingConfig, inputs: Inputs, n_classes: int) -> Network:
     elif ":" in name:
         body = _imported(name, n_classes, encoding)
     else:
-        body = _ours(name, training.width, inputs, n_classes)
+        body = _builtin(inputs, n_classes, training)
     mean, std = normalisation(training, inputs)
     return Network(body, encoding.kind, mean, std)
 
@@ -144,21 +146,25 @@ def normalisation(training: TrainingConfig, inputs: Inputs) -> tuple[list[float]
     return [0.0], [1.0]
 
 
-def _ours(name: str, width: int, inputs: Inputs, n_classes: int) -> nn.Module:
-    kind, shape = inputs.encoding.kind, inputs.array.shape[1:]
-    if name not in KINDS:
+def _builtin(inputs: Inputs, num_classes: int, config: TrainingConfig) -> nn.Module:
+    known, kind = architectures(), inputs.encoding.kind
+    if config.model not in known:
         raise InputError(
-            f"there is no model {name!r}: choose {', '.join(KINDS)}, "
+            f"there is no model {config.model!r}: choose {', '.join(known)}, "
             "or name yours as package.module:function, or a backbone as transformers:NAME."
         )
-    if kind not in KINDS[name]:
-        fitting = [other for other, kinds in KINDS.items() if kind in kinds]
-        raise InputError(f"the model {name!r} does not read {kind} data; choose {' or '.join(fitting)}.")
-    if name == "textnet":
-        return TextNet(inputs.encoding.tokens, n_classes, width=width)
-    if name == "mlp":
-        return MLP(shape[0], n_classes, width=width)
-    return ResNet(name, n_classes, channels=shape[2], width=width, stem=image_stem(shape))
+    if kind not in known[config.model].KINDS:
+        fitting = [name for name, file in known.items() if kind in file.KINDS]
+        raise InputError(f"the model {config.model!r} does not read {kind} data; choose {' or '.join(fitting)}.")
+    body: nn.Module = known[config.model].build(inputs, num_classes, config)
+    return body
+
+
+def architectures() -> dict[str, ModuleType]:
+    """Return the file of this folder that builds each network, by the network's name."""
+    stems = sorted(file.stem for file in Path(__file__).parent.glob("[a-z]*.py") if file.stem not in OTHER_FILES)
+    files = [importlib.import_module(f"{__package__}.{stem}") for stem in stems]
+    return {name: file for file in files for name in file.NAMES}
 
 
 def _imported(name: str, n_classes: int, encoding: Encoding) -> nn.Module:

@@ -1,18 +1,17 @@
-"""The small networks of the papers and of our presets, written out, and the door to anybody else's network.
+"""Residual networks for images.
 
-Each has `features(x)` (B, d), the input of `head`, and `forward(x)` = head(features(x)), logits (B, K). Images arrive
-normalised as (B, C, H, W) floats, text as (B, L) int64 token ids with 0 = padding, tables and embeddings as (B, F).
-
-Source      ResNet: arXiv:1512.03385, He, Zhang, Ren, Sun, 2015; the 3x3 stem for small images is the field's habit.
-            Text: the mean of word embeddings, arXiv:1607.01759, Joulin, Grave, Bojanowski, Mikolov, 2016.
+Source      arXiv:1512.03385, He, Zhang, Ren, Sun, 2015; the 3x3 stem for small images is the field's habit.
+Reads       normalised images (B, C, H, W).
 """
 
 from collections.abc import Sequence
-from itertools import pairwise
 
-import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding_bag, relu
+from torch.nn.functional import relu
+
+from datapare.data import Inputs
+from datapare.training.config import TrainingConfig
+from datapare.training.networks.classifier import Classifier
 
 # name: (block, blocks per stage)
 RESNETS: dict[str, tuple[str, tuple[int, ...]]] = {
@@ -22,22 +21,14 @@ RESNETS: dict[str, tuple[str, tuple[int, ...]]] = {
     "resnet50": ("bottleneck", (3, 4, 6, 3)),
 }
 
+NAMES = tuple(RESNETS)
+KINDS = ("image",)
 
-class Classifier(nn.Module):
-    """Logits are one linear layer, `head`, on what `features` returns."""
 
-    head: nn.Module
-
-    def features(self, x: Tensor) -> Tensor:
-        """Return the penultimate features (B, d)."""
-        raise NotImplementedError
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logits (B, K); the head works in float32 always: bf16 logits would carry three digits."""
-        features = self.features(x).float()
-        with torch.autocast(x.device.type, enabled=False):
-            logits: Tensor = self.head(features)
-        return logits
+def build(inputs: Inputs, num_classes: int, config: TrainingConfig) -> nn.Module:
+    """Return the residual network that the settings name, for images of this size."""
+    shape = inputs.array.shape[1:]
+    return ResNet(config.model, num_classes, channels=shape[2], width=config.width, stem=image_stem(shape))
 
 
 def convolution(wide_in: int, wide_out: int, kernel: int, stride: int = 1) -> nn.Sequential:
@@ -96,46 +87,6 @@ class ResNet(Classifier):
         # .mean, not adaptive pooling: the gradient of the latter is not deterministic on CUDA
         maps: Tensor = self.body(x)
         return maps.float().mean((2, 3))
-
-
-class TextNet(Classifier):
-    """The mean of the word embeddings: on 5,000 to 10,000 short texts a convolution was slower and no better."""
-
-    def __init__(self, vocabulary: int, n_classes: int, *, width: int = 64, dropout: float = 0.5) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(vocabulary, width, padding_idx=0)
-        with torch.no_grad():
-            self.embedding.weight.mul_(0.1)  # from N(0, 1) it needs twice the epochs
-        self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(width, n_classes)
-
-    def features(self, x: Tensor) -> Tensor:
-        """Return the mean embedding (B, width) of the words that are there; zeros for a text without words."""
-        mean: Tensor = self.dropout(embedding_bag(x, self.embedding.weight, mode="mean", padding_idx=0))
-        return mean
-
-
-class MLP(Classifier):
-    """Fully connected layers with batch norm, for tables and embeddings."""
-
-    def __init__(
-        self, n_features: int, n_classes: int, *, width: int = 128, depth: int = 2, dropout: float = 0.1
-    ) -> None:
-        super().__init__()
-        sizes = [n_features, *[width] * depth]
-        self.body = nn.Sequential(*(_dense(a, b, dropout) for a, b in pairwise(sizes)))
-        self.head = nn.Linear(width, n_classes)
-
-    def features(self, x: Tensor) -> Tensor:
-        """Return the last hidden layer (B, width)."""
-        hidden: Tensor = self.body(x)
-        return hidden
-
-
-def _dense(wide_in: int, wide_out: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Linear(wide_in, wide_out), nn.BatchNorm1d(wide_out), nn.ReLU(inplace=True), nn.Dropout(dropout)
-    )
 
 
 def image_stem(shape: Sequence[int]) -> int:
