@@ -226,6 +226,6 @@ def test_a_network_is_one_file_of_the_folder(tmp_path, monkeypatch):
     inputs = Inputs(np.zeros((4, 3), np.float32), Encoding("table", width=3))
     network = build(TrainingConfig(epochs=1, model="linear"), inputs, 2)
     assert network(torch.zeros(4, 3)).shape == (4, 2)
-    assert list(factory.architectures()) == sorted(factory.architectures())
+    assert {"linear", "textnet", "resnet50", "mlp"} <= set(factory.architectures())
     with pytest.raises(InputError, match="'linear' does not read text data; choose textnet"):
         build(TrainingConfig(epochs=1, model="linear"), Inputs(np.zeros((4, 3), np.int32), Encoding("text")), 2)
