@@ -1,0 +1,18 @@
+"""Sphinx configuration: `make site` builds docs/_build/html; warnings are errors."""
+
+from importlib.metadata import version as version_of
+
+project = "datapare"
+author = "the datapare authors"
+release = version = version_of("datapare")
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+source_suffix = {".md": "markdown"}
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"datapare {release}"
+myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
+myst_heading_anchors = 3
+autodoc_typehints = "none"  # the signature shows them
+autodoc_member_order = "bysource"
+suppress_warnings = ["myst.xref_missing"]  # pages link to files of the repository, which are not part of the site
+nitpicky = False
