@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 WORKERS ?= auto
 
-.PHONY: env demo test lint docs clean
+.PHONY: env demo test lint docs site clean
 
 ifeq ($(origin BIN),command line)
 env:
@@ -46,5 +46,9 @@ test: lint
 docs: env
 	$(BIN)/python docs/make.py
 
+site: docs
+	$(BIN)/python -m sphinx -q -W -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 clean:
-	rm -rf .venv demo build dist
+	rm -rf .venv demo build dist docs/_build

@@ -70,7 +70,21 @@ def stub() -> str:
     return "\n".join(["# Made by `make docs` from `datapare.__init__`.", "", *imports, "", *names]) + "\n"
 
 
+def api_page() -> str:
+    """Return the reference of every public name, for Sphinx' autodoc."""
+    import datapare as dp
+
+    parts = ["# Python API", "Made by `make docs`. Everything below is imported as `import datapare as dp`."]
+    for name in sorted(dp.__all__, key=str.lower):
+        value = getattr(dp, name)
+        kind = "autoclass" if inspect.isclass(value) else "autofunction" if callable(value) else "automodule"
+        members = "" if kind == "autofunction" else "\n   :members:"
+        parts.append(f"```{{eval-rst}}\n.. {kind}:: datapare.{name}{members}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
 if __name__ == "__main__":
     (HERE / "methods.md").write_text(methods_page(), encoding="utf-8")
     (HERE / "cli.md").write_text(cli_page(), encoding="utf-8")
     (Path(datapare.__file__).parent / "__init__.pyi").write_text(stub(), encoding="utf-8")
+    (HERE / "api.md").write_text(api_page(), encoding="utf-8")

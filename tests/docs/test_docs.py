@@ -22,6 +22,7 @@ def make():
 def test_the_generated_pages_are_fresh(make):
     assert (ROOT / "docs/methods.md").read_text() == make.methods_page(), "run `make docs`"
     assert (ROOT / "docs/cli.md").read_text() == make.cli_page(), "run `make docs`"
+    assert (ROOT / "docs/api.md").read_text() == make.api_page(), "run `make docs`"
     assert (ROOT / "src/datapare/__init__.pyi").read_text() == make.stub(), "run `make docs`"
 
 

@@ -1,5 +1,7 @@
 """Prune inside a single training: samplers that decide anew what each epoch trains on, and losses that weigh examples.
 
+Example::
+
     sampler = dp.online.infobatch(labels, epochs=200)
     loader = DataLoader(data, batch_size=128, sampler=sampler)
     while sampler.epoch < sampler.epochs:
