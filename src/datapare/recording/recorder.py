@@ -147,7 +147,7 @@ class Recorder:
             loader: Its order, workers, state and all other settings stay as they are.
 
         Returns:
-            A loader of ``(index, *batch)`` for tuple and list batches, of (index, batch) for others; `index` is int64 (B,).
+            A loader of ``(index, *batch)`` for tuple and list batches, else of (index, batch); `index` is int64 (B,).
             Iterate over it, or pass it to a trainer.
 
         Raises:

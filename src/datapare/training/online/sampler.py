@@ -121,7 +121,7 @@ class Sampler(torch.utils.data.Sampler[int]):
     def track(self, loader: Any) -> Any:
         """Return a DataLoader like the given one, made with this sampler, with positions in front of each batch.
 
-        As `Recorder.track`: it yields ``(index, *batch)`` for tuple and list batches, (index, batch) for others; `index` is
+        As `Recorder.track`: it yields ``(index, *batch)`` for tuples and lists, else (index, batch); `index` is
         int64 (B,). Raises InputError for a loader that draws in another way.
         """
         batches = getattr(loader, "batch_sampler", None)
