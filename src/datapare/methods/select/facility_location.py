@@ -8,6 +8,7 @@ Cost        5 to 200 epochs and a forward pass, then a greedy choice inside each
 Published   DeepCore takes the cosine of last-layer gradients: record those as the embedding for that. Per class:
             balance.
 Ours        Lazy greedy, in blocks of columns: exact, and never N x N in memory. The cosine with a row of zeros is 0.
+            SubZeroCore (arXiv:2509.21748) weighs the similarities by density; how is not known, so it is not offered.
 """
 
 import numpy as np

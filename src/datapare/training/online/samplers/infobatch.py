@@ -14,6 +14,8 @@ Released    Draws an exact count of those below the mean, floor((1 - drop) * cou
             the first epoch drops and doubles everything.
 Ours        Examples never observed are kept with weight 1, and so is the whole first epoch. Below the mean means by
             more than float32 rounds, so that equal losses drop nothing.
+            BLS (arXiv:2604.04681), the mean loss of the batches that an example was in, is not offered: a rule
+            sees examples, no batches.
 """
 
 from typing import Any
