@@ -351,3 +351,27 @@ def test_human_labels_of_cifar_are_as_wrong_as_their_authors_say(real_data):
     data = dp.open_dataset((np.zeros((50_000, 1), np.float32), clean["clean_label"].to_numpy()))
     people = aligned_labels(f"{real_data / 'human_labels' / 'cifar10n_train.parquet'}:worse_label")
     assert len(dp.perturb(data, "human_noise", human_label=people).perturbation.touched) / 50_000 == 0.40208
+
+
+def test_digests_of_perturbed_datasets_are_those_of_the_first_stored_format():
+    """The key names of that format are hashed, so what was stored then still fits its run folders and subsets."""
+    import json
+
+    from datapare.artifacts import Perturbation, Provenance
+    from datapare.data.keys import mix, text_keys
+    from datapare.data.open import with_perturbation
+
+    data = dp.open_dataset((np.eye(4), [0, 1, 0, 1]))
+    parent = Provenance("perturb", "fog", {"strength": 2}, 1, "a" * 32, {"numpy": "2"})
+    done = Provenance("scenario", "label_noise", {"share": 0.5}, 0, "b" * 32, {"numpy": "2"}, (parent,))
+    as_then = {
+        "verb": "scenario", "method": "label_noise", "knobs": {"share": 0.5}, "seed": 0, "dataset": "b" * 32,
+        "versions": {"numpy": "2"},
+        "parents": [
+            {"verb": "perturb", "method": "fog", "knobs": {"strength": 2}, "seed": 1, "dataset": "a" * 32,
+             "versions": {"numpy": "2"}, "parents": []},
+        ],
+    }  # fmt: skip
+    mark = text_keys([json.dumps(as_then, sort_keys=True)])
+    made = with_perturbation(data, Perturbation(np.arange(4), np.array([1]), data.label, done))
+    assert made.key[1] == mix(mark, data.key[1:2])[0]
