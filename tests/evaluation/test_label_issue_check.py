@@ -70,7 +70,7 @@ def test_without_mean_logits_nothing_is_suggested_and_soft_labels_say_what_is_mi
     assert label_issues(dynamics).suggested.tolist() == [-1]
     with pytest.raises(dp.InputError, match=r"logit_mean.*datapare record PATH --channel logit_mean"):
         label_issues(dynamics, "soft_label")
-    with pytest.raises(dp.InputError, match="found by aum, soft_label, confidence, not 'loss'"):
+    with pytest.raises(dp.InputError, match="one of aum, soft_label, confidence, got 'loss'"):
         label_issues(dynamics, "loss")
 
 
