@@ -16,8 +16,7 @@ from sklearn.model_selection import train_test_split
 
 import datapare as dp
 from datapare.training import assign, cluster
-from datapare.training.clusters import matched_accuracy
-from datapare.training.turtle import Settings
+from datapare.training.turtle import Settings, matched_accuracy
 
 
 def load(data, test):

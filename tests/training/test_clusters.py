@@ -15,8 +15,7 @@ from sklearn.datasets import load_digits
 import datapare as dp
 from datapare.errors import InputError
 from datapare.training import assign, cluster
-from datapare.training.clusters import matched, matched_accuracy
-from datapare.training.turtle import Settings, _epochs, _fitted, _start
+from datapare.training.turtle import Settings, _epochs, _fitted, _start, matched, matched_accuracy
 
 ROOT = Path(__file__).parents[2]
 QUICK = Settings(epochs=60, lr=1e-2, fit_lr=1e-1)

@@ -1,7 +1,7 @@
-"""How to train, as data: the recipes of the papers and sensible ones of our own.
+"""How to train, as data: the settings of the papers and sensible ones of our own.
 
 Source      `cifar10`, `cifar100`: arXiv:2502.06905, Cho, Shin, Kang, Yun, 2025 (ResNet-18, a 200-epoch schedule of
-            which the scoring run uses 30). `imagenet`: the same authors' ResNet-34 recipe. The rest are ours.
+            which the scoring run uses 30). `imagenet`: the same authors' ResNet-34 settings. The rest are ours.
 """
 
 import math
@@ -140,7 +140,7 @@ PRESETS: dict[str, TrainingConfig] = {
 
 
 def preset(name: str) -> TrainingConfig:
-    """Return the recipe of this name; InputError lists the names when there is none.
+    """Return the preset of this name; InputError lists the names when there is none.
 
     >>> preset("cifar10").epochs
     30
@@ -151,9 +151,9 @@ def preset(name: str) -> TrainingConfig:
 
 
 def choose(inputs: Inputs, n_classes: int) -> TrainingConfig:
-    """Return a sensible recipe for these Inputs: by kind, and for images by size and number.
+    """Return a sensible preset for these Inputs: by kind, and for images by size and number.
 
-    The recipes of the papers are never chosen silently: they are asked for by name.
+    The presets of the papers are never chosen silently: they are requested by name.
     """
     del n_classes  # no rule needs it yet: width and epochs follow the size of the data
     if inputs.encoding.kind != "image":
@@ -200,7 +200,7 @@ def for_fraction(training: TrainingConfig, fraction: float | None) -> TrainingCo
 
 
 def retraining(training: TrainingConfig, keep: float = 1.0) -> TrainingConfig:
-    """Return the settings to train on the fraction `keep` for the full schedule, as this recipe budgets it.
+    """Return the settings to train on the fraction `keep` for the full schedule, as these settings budget it.
 
     Retrainings run side by side, so each is computed on one thread.
 

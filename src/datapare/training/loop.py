@@ -71,8 +71,8 @@ def train(
     """Train a fresh network on `inputs` (N rows) with `label` (N,), or on the positions `index` only.
 
     `recorder` observes every training batch by position, or the same examples un-augmented in eval mode: before each
-    update (two-view) or after each epoch (eval-pass), as its `observed` says. A new `sampler` of during/ chooses what
-    each epoch trains on instead of `index`, and a `loss` of during/ replaces cross-entropy. `evaluate` is (held-out
+    update (two-view) or after each epoch (eval-pass), as its `observed` says. A new `sampler` of online/ chooses what
+    each epoch trains on instead of `index`, and a `loss` of online/ replaces cross-entropy. `evaluate` is (held-out
     Inputs, label), used once at the end; `enough`, asked before each epoch with the number of those done, ends the
     training early. With a `folder` each epoch is checkpointed there and the same call goes on
     after a crash; the checkpoint is gone when the call returns, except beside a recorder, whose record is finished

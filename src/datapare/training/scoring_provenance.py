@@ -1,4 +1,4 @@
-"""The recipe of a scoring run: as asked for, and as it was begun in a folder."""
+"""The provenance of a scoring run: as requested, and as it was begun in a folder."""
 
 import json
 from dataclasses import asdict, fields
@@ -24,7 +24,7 @@ def recipe_of(
     seed: int,
     data: Dataset,
 ) -> Provenance:
-    """Return the recipe of a record of `data`, encoded as `inputs`, with these settings."""
+    """Return the provenance of a record of `data`, encoded as `inputs`, with these settings."""
     shape = inputs.array.shape[1:]
     told = {"channels": channels, "observed": observed, "until_stable": rule, "input_shape": shape}
     params = asdict(training) | told
@@ -37,7 +37,7 @@ def recipe_of(
 
 
 def begun_in(folder: Path) -> dict[str, Any] | None:
-    """Return the recipe, as plain data, of the record that stands or was begun in the folder."""
+    """Return the provenance, as plain data, of the record that exists or was begun in the folder."""
     if storage.is_finished(folder):
         artifact = storage.load(folder)
         if not isinstance(artifact, Dynamics):
@@ -51,7 +51,7 @@ def begun_in(folder: Path) -> dict[str, Any] | None:
 
 
 def check_same(folder: Path, begun: dict[str, Any], asked: Provenance) -> None:
-    """Raise InputError saying what differs between the recipe found and the recipe asked for."""
+    """Raise InputError saying what differs between the provenance found and the one requested."""
     usual = {field.name: field.default for field in fields(TrainingConfig)}  # of records older than a setting
     there = {**usual, **begun["params"], "seed": begun["seed"], "dataset": begun["dataset"], "step": begun["step"]}
     here = {**asked.params, "seed": asked.seed, "dataset": asked.dataset, "step": asked.step}

@@ -63,7 +63,7 @@ def record(
     prob (N, K), distorted_loss (N, S), boundary_distance (N,), and grad_norm, a channel of which the last epoch is
     known. `observed` is the pass that is recorded: the training's own, or of the examples as they are, in eval mode,
     after each epoch (eval-pass) or before each update (two-view). `until_stable` ends the record once the ranking has
-    settled (stability.RULE, which the recipe holds); `epochs` is then how many there are at most.
+    converged (ranking_stability.RULE, which the provenance holds); `epochs` is then how many there are at most.
 
     How a step is computed where `precision` is left open follows from the fixed table of compute.py; `autotune` times a
     few steps instead, and the provenance holds what it found, which a later call with the same folder uses again.
