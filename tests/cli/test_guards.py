@@ -79,7 +79,7 @@ def test_compare_selects_what_is_missing(folder, capsys):
 @pytest.mark.usefixtures("folder")
 def test_a_dataset_where_a_run_is_meant_and_the_other_way_round(capsys):
     assert "datapare record table.csv" in refused(capsys, "score", "table.csv")
-    assert "one of the results in a run folder" in refused(capsys, "score", "run/dynamics")
+    assert "one of the results in a run folder" in refused(capsys, "score", "run/scores-dual")
     for command in (["prune", "run", "--keep", 0.3], ["record", "run"], ["perturb", "run", "--out", "x"]):
         assert "is a run folder, not a dataset" in refused(capsys, *command)
 
