@@ -2,10 +2,10 @@
 
 DatapareError               exit code 1: the run failed
 ├── InputError              exit code 2: wrong call or unreadable input
-│   ├── MismatchError       the artefact belongs to another dataset
+│   ├── MismatchError       the artifact belongs to another dataset
 │   ├── MissingChannelError the record does not hold what the method reads
 │   └── BusyError           another process works in this folder
-├── GateError              exit code 3: done, but what the person asked to be shown was not
+├── GateError              exit code 3: done, but the requested gate was not met
 ├── DivergedError           training produced NaN or infinity
 └── MissingExtraError       an optional library is not installed (exit code 2)
 """
@@ -50,7 +50,7 @@ class InputError(DatapareError):
 
 
 class MismatchError(InputError):
-    """An artefact is used with a dataset it was not made from."""
+    """An artifact is used with a dataset it was not made from."""
 
 
 class MissingChannelError(InputError):

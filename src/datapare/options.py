@@ -137,7 +137,7 @@ class RetrainOptions(TypedDict, total=False):
     seeds: Annotated[
         int | Sequence[int] | Literal["auto"],
         Option(
-            "Trainings of each arm; intervals need at least 3. auto adds seeds until the questions are settled.",
+            "Trainings of each arm; intervals need at least 3. auto adds seeds until the questions are decided.",
             default=3,
             least=0,
         ),

@@ -471,7 +471,7 @@ def _from_format_1(meta: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _role_from_format_1(arm: str) -> str:
-    """Return the role of an arm; in format 1 only its name told it."""
+    """Return the role of an arm; in format 1 only its name says so."""
     return "full" if arm == "full" else "random" if arm.startswith("random") else "subset"
 
 

@@ -73,7 +73,7 @@ def test_an_open_question_says_what_would_settle_it():
     made = compared(0.804, 0.5, 0.80, 0.805)
     open_answer = dp.verdict(made, FIRST, margin=0.0).random
     assert open_answer.outcome == "no evidence"
-    assert ("seeds would settle it" in open_answer.text) == (open_answer.seeds_needed is not None)
+    assert ("seeds would decide it" in open_answer.text) == (open_answer.seeds_needed is not None)
     assert "would" in open_answer.text
 
 

@@ -104,7 +104,7 @@ def with_split_size(folder: Path, out: Path, files: Sequence[Path], split: str, 
     Args:
         folder: The source.
         out: The export, to which both files have been copied or linked.
-        files: The files that were read, which tell the configuration.
+        files: The files that were read, which determine the configuration.
         split: The split that was pruned.
         count: The examples it has left.
     """

@@ -59,7 +59,7 @@ def find_label(columns: Sequence[str], named: str | None) -> str:
 
 
 def text_columns(columns: Sequence[str], label: str | None, id_: str | None) -> list[str]:
-    """Return the columns whose values stay the text that stands in the file: labels and ids.
+    """Return the columns whose values stay the text of the file: labels and ids.
 
     >>> text_columns(["id", "text", "label", "n"], None, None)
     ['id', 'label']

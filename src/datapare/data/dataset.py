@@ -24,7 +24,7 @@ class BadExample:
 
 
 class RowNames(Sequence[str]):
-    """The names "row 0", "row 7", … of examples that nobody named, made when asked for.
+    """The names "row 0", "row 7", … of examples without a name of their own, made on demand.
 
     >>> list(RowNames(np.array([0, 7])))
     ['row 0', 'row 7']
@@ -50,7 +50,7 @@ class Dataset:
 
     `rows` is a `datasets.Dataset` of the N readable rows with images undecoded; `inputs` are the columns a model
     reads; `label` (N,) are numbers into `classes`, as in the source, so a class without examples keeps its number.
-    `key` (N,) identifies each example independently of its position, `name` is what a person calls it, `row` (N,) is
+    `key` (N,) identifies each example independently of its position, `name` is what it is called, `row` (N,) is
     its row in the source before unreadable ones (`bad`) were left out. `array` is what `encode` reads where the
     examples are arrays already: small images of one size (N, H, W, C) uint8, or embeddings (N, F). `files` are the
     files the rows came from, in order; `origin` is the object they came from where there is no file.

@@ -84,11 +84,11 @@ def keep_whole(mask: NDArray[np.bool_], group: NDArray[np.int64]) -> NDArray[np.
     _, inverse = np.unique(group, return_inverse=True)
     size = np.bincount(inverse)
     share = np.bincount(inverse, weights=mask) / size
-    room, kept = int(mask.sum()), np.zeros(len(size), bool)
+    left, kept = int(mask.sum()), np.zeros(len(size), bool)
     for one in np.argsort(-share, kind="stable").tolist():
-        if share[one] > 0 and size[one] <= room:
+        if share[one] > 0 and size[one] <= left:
             kept[one] = True
-            room -= int(size[one])
+            left -= int(size[one])
     found: NDArray[np.int64] = np.flatnonzero(kept[inverse])
     return found
 

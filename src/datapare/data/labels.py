@@ -1,4 +1,4 @@
-"""Labels as class numbers. A label is the text that stands in the source: 01 is not 1, and a date is a name."""
+"""Labels as class numbers. A label is the text of the source: 01 is not 1, and a date is a name."""
 
 import re
 from collections.abc import Sequence

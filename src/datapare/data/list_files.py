@@ -1,4 +1,4 @@
-"""Files that list images: each record as it stands in the file, and its fields as a table."""
+"""Files that list images: each record as it is in the file, and its fields as a table."""
 
 import csv
 import json

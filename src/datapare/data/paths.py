@@ -1,4 +1,4 @@
-"""Files of a source: walk folders, tell splits apart, normalise names, and stay inside the folder."""
+"""Files of a source: walk folders, distinguish splits, normalise names, and stay inside the folder."""
 
 import os
 import re

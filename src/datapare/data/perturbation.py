@@ -26,9 +26,9 @@ def perturb(
     """Return the dataset with label noise, corrupted images, a long tail or duplicates; the source stays as it is.
 
     `human_label` (N,), class numbers or names, one per row of the source, is for human_noise alone. The new dataset's
-    `scenario` says which rows were touched, what their labels were and how it was made; `export` writes it as a
+    `perturbation` says which rows were touched, what their labels were and how it was made; `export` writes it as a
     save_to_disk folder that keeps this. The same seed gives the same dataset. Raises InputError for unknown methods
-    and knobs, and for images where there are none.
+    and parameters, and for images where there are none.
 
     >>> data = open_dataset((np.eye(10), [0, 1] * 5))
     >>> noisy = perturb(data, "label_noise", share=0.2, seed=0)
@@ -41,7 +41,7 @@ def perturb(
     if "human_label" in found.reads:
         given["human_label"] = _aligned(data, method, human_label)
     elif human_label is not None:
-        raise InputError(f"human_label is for the scenario human_noise, and {method} reads no labels of people.")
+        raise InputError(f"human_label is for human_noise, and {method} reads no labels of people.")
     if "image" in found.reads:
         given["image"] = _pictures(data, method)
     wanted = [name for name in found.function.__annotations__ if name in given]
@@ -53,7 +53,7 @@ def perturb(
 def relabelled(data: Dataset, label: Mapping[int, int]) -> Dataset:
     """Return the dataset with other class numbers at some positions; `export` writes it as a save_to_disk folder.
 
-    Its `scenario` says what the labels were, so that nothing is lost.
+    Its `perturbation` says what the labels were, so that nothing is lost.
 
     >>> made = relabelled(open_dataset((np.eye(5), [0, 1, 0, 1, 0])), {2: 1})
     >>> made.label.tolist(), made.perturbation.label.tolist()
@@ -158,10 +158,10 @@ def _encoded(data: Dataset, change: PerturbedRows) -> list[dict[str, Any]]:
     stored = data.inputs[0] in data.rows.column_names
     at = change.row.tolist()
     source: Iterable[Any] = cells(data.rows, data.inputs[0], at) if stored else map(Pictures(data).__getitem__, at)
-    spoiled = {} if change.image is None else dict(zip(change.touched.tolist(), change.image, strict=True))
+    corrupted = {} if change.image is None else dict(zip(change.touched.tolist(), change.image, strict=True))
     out = []
     for i, cell in enumerate(source):
-        pixels = spoiled.get(i, None if stored else cell)
+        pixels = corrupted.get(i, None if stored else cell)
         out.append({"bytes": image_bytes(cell) if pixels is None else _png(pixels), "path": None})
     return out
 

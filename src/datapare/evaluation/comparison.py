@@ -23,7 +23,7 @@ from datapare.evaluation.experiment import ExperimentSetup, groups_of, prepare_e
 from datapare.evaluation.jobs import CountProgress, Job, Result, Runner, run_jobs
 from datapare.evaluation.runners import runner_for
 from datapare.evaluation.user_training import check_weights
-from datapare.evaluation.verdicts import is_settled
+from datapare.evaluation.verdicts import is_decided
 from datapare.methods.extrapolation import score_label
 from datapare.options import RetrainOptions, resolve
 
@@ -132,7 +132,7 @@ def run_comparison(
     conduct: Conduct,
     finish: Callable[[Table, tuple[int, ...]], Comparison],
 ) -> Comparison:
-    """Run all trainings, for seeds="auto" step by step until they settle the questions, and tabulate them.
+    """Run all trainings, for seeds="auto" step by step until the questions are decided, and tabulate them.
 
     `finish` makes the comparison from the finished trainings and the seeds that count.
     """
@@ -141,7 +141,7 @@ def run_comparison(
     for seeds in steps:
         _train_missing(arms, setup, conduct, seeds, table)
         comparison = finish(table, seeds)
-        if seeds == steps[-1] or is_settled(comparison, conduct.margin, INTERIM_CONFIDENCE):
+        if seeds == steps[-1] or is_decided(comparison, conduct.margin, INTERIM_CONFIDENCE):
             break
     return comparison
 

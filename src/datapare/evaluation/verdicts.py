@@ -5,7 +5,7 @@
     3. When does it pay, against training on everything and against random examples, which cost nothing to choose?
 
 An answer follows from a 95 % interval alone. Where the interval leaves a question open, the answer names the number of
-seeds that would settle it if the difference and its spread stay as observed.
+seeds that would decide it if the difference and its spread stay as observed.
 """
 
 import math
@@ -39,7 +39,7 @@ SPLIT = (
 class Answer:
     """The answer to one question: its outcome, the sentence that states it, and the interval it rests on.
 
-    `seeds_needed` is the number of seeds that would settle an open question, None where it is settled or where no
+    `seeds_needed` is the number of seeds that would decide an open question, None where it is decided or where no
     number of seeds would be enough.
     """
 
@@ -89,7 +89,7 @@ class Verdict:
         return " ".join(self.sentences)
 
     @property
-    def settled(self) -> bool:
+    def decided(self) -> bool:
         """Whether the first two questions are answered."""
         open_outcomes = {"no evidence", "open", "too few seeds"}
         return not {self.random.outcome, self.full.outcome} & open_outcomes
@@ -190,7 +190,7 @@ def against_full(comparison: Comparison, arm: int, margin: float = MARGIN, confi
     return Answer("open", text, found.interval, needed)
 
 
-def is_settled(comparison: Comparison, margin: float, confidence: float) -> bool:
+def is_decided(comparison: Comparison, margin: float, confidence: float) -> bool:
     """Whether the first two questions are answered for every subset, by intervals of this confidence."""
     chosen = [i for i, role in enumerate(comparison.roles) if role == "subset"]
     return all(
@@ -260,8 +260,8 @@ def _where(comparison: Comparison, found: Estimate) -> str:
 
 def _seeds_wanted(needed: int | None) -> str:
     if needed is None:
-        return "; more seeds alone would not settle it"
-    return f"; at this spread about {needed} seeds would settle it"
+        return "; more seeds alone would not decide it"
+    return f"; at this spread about {needed} seeds would decide it"
 
 
 def _not_compared(text: str) -> Verdict:

@@ -99,15 +99,15 @@ def estimate_cost(
     data = source if isinstance(source, Dataset) else open_dataset(source, **(open_options or {}))
     count = budget(len(data), keep)
     scored = len(data) if score_fraction is None else len(draw_fraction(data.label, score_fraction, seed))
-    wish: dict[str, Any] = dict(record_options or {})
-    observed = wish.pop("observed", "train-pass")
-    channels = needed(wish.pop("channels", None) or tuple(CHANNELS), score_fraction)
-    wish.pop("until_stable", None)  # what it may save is not known beforehand
-    words = backbone(wish.get("model")) if data.kind == "text" else None
-    inputs = encode(data, image_size=wish.pop("image_size", None), tokenizer=words)
+    options: dict[str, Any] = dict(record_options or {})
+    observed = options.pop("observed", "train-pass")
+    channels = needed(options.pop("channels", None) or tuple(CHANNELS), score_fraction)
+    options.pop("until_stable", None)  # what it may save is not known beforehand
+    words = backbone(options.get("model")) if data.kind == "text" else None
+    inputs = encode(data, image_size=options.pop("image_size", None), tokenizer=words)
     classes = len(data.classes)
-    tuned = bool(wish.pop("autotune", False))
-    training = resolve(inputs, data.label, classes, settings(inputs, classes, **wish), seed, autotune=tuned)
+    tuned = bool(options.pop("autotune", False))
+    training = resolve(inputs, data.label, classes, settings(inputs, classes, **options), seed, autotune=tuned)
     full, subset = retraining(training), retraining(training, count / len(data))
     scoring = for_fraction(training, score_fraction)
     sizes = {scoring.batch, training.batch, subset.batch}
@@ -130,13 +130,13 @@ def estimate_cost(
     )
 
 
-def _preset(wish: Mapping[str, Any], inputs: Any, classes: int) -> str:
+def _preset(options: Mapping[str, Any], inputs: Any, classes: int) -> str:
     """The name of the recipe that was asked for, or that the data choose."""
     from datapare.training import PRESETS, choose
     from datapare.training.networks.factory import backbone
 
-    chosen = PRESETS["finetune"] if backbone(wish.get("model")) else choose(inputs, classes)
-    return str(wish.get("preset") or next(name for name, provenance in PRESETS.items() if provenance is chosen))
+    chosen = PRESETS["finetune"] if backbone(options.get("model")) else choose(inputs, classes)
+    return str(options.get("preset") or next(name for name, provenance in PRESETS.items() if provenance is chosen))
 
 
 def _step(inputs: Any, label: Any, classes: int, training: Any, batch: int, seed: int) -> float:

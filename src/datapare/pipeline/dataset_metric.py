@@ -1,4 +1,4 @@
-"""One number about a whole dataset: find the gauge, gather the arrays it reads, run it."""
+"""One number about a whole dataset: find the metric, gather the arrays it reads, run it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,7 +30,7 @@ def measure_source(
     """Measure a dataset or a run folder, and return the number and its conditions in words.
 
     `open_options` is passed to open_dataset and `train_options` (preset, model) to train.settings, for a dataset;
-    `examples` are linearised where the method reads gradients. Raises InputError as `gauge` and they do.
+    `examples` are linearised where the method reads gradients. Raises InputError as they do.
     """
     found = find("metric", method)
     params = check_params(found, params)

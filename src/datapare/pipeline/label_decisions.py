@@ -1,6 +1,6 @@
 """Decisions about label issues: a CSV to edit, and how it is read back.
 
-key, name, label, suggested, doubt, reason, decision     one label issue per line, the clearest first
+key, name, label, suggested, issue_score, reason, decision     one label issue per line, the clearest first
 
 `decision` is keep, drop or relabel, and keep until it is edited; relabel gives the example the class in
 `suggested`, which may be edited too. Lines may be removed or put in another order: the key says which example it is.
@@ -25,7 +25,7 @@ from datapare.storage import atomic_write
 if TYPE_CHECKING:
     from datapare.data import Dataset
 
-COLUMNS = ("key", "name", "label", "suggested", "doubt", "reason", "decision")
+COLUMNS = ("key", "name", "label", "suggested", "issue_score", "reason", "decision")
 KEEP, DROP, RELABEL = CHOICES = ("keep", "drop", "relabel")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 REASONS = {
@@ -51,14 +51,17 @@ def write_decisions(path: Path, data: "Dataset", found: LabelIssues, method: str
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
         for i, suggested in zip(found.index.tolist(), found.suggested.tolist(), strict=True):
-            doubt = float(found.issue_score[i])
+            issue_score = float(found.issue_score[i])
             cells = (
                 _written(data.key[i]), data.name[i], data.classes[int(data.label[i])],
-                "" if suggested < 0 else data.classes[suggested], f"{doubt:.6g}",
-                REASONS[method].format(abs(doubt)), KEEP,
+                "" if suggested < 0 else data.classes[suggested], f"{issue_score:.6g}",
+                REASONS[method].format(abs(issue_score)), KEEP,
             )  # fmt: skip
             writer.writerow(
-                [cell if at == COLUMNS.index("doubt") else spreadsheet_cell(cell) for at, cell in enumerate(cells)]
+                [
+                    cell if at == COLUMNS.index("issue_score") else spreadsheet_cell(cell)
+                    for at, cell in enumerate(cells)
+                ]
             )
     return path
 

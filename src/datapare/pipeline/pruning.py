@@ -275,12 +275,12 @@ def reasons(scores: Scores, subset: Subset) -> list[str]:
     order = np.argsort(-np.nan_to_num(scores.score, nan=-np.inf), kind="stable")
     rank = np.empty(len(order), dtype=np.int64)
     rank[order] = np.arange(1, len(order) + 1)
-    verb = {True: f"kept by {subset.provenance.method}", False: f"not drawn by {subset.provenance.method}"}
+    action = {True: f"kept by {subset.provenance.method}", False: f"not drawn by {subset.provenance.method}"}
     if subset.provenance.method == "top":
-        verb[False] = "below the cut of top"
+        action[False] = "below the cut of top"
     predicted = np.zeros(len(order), dtype=bool) if scores.predicted is None else scores.predicted
     kind = {True: "predicted score", False: "score"}
     return [
-        f"{verb[kept]}: {kind[guess]} rank {r:,} of {len(order):,}"
+        f"{action[kept]}: {kind[guess]} rank {r:,} of {len(order):,}"
         for kept, guess, r in zip(subset.mask.tolist(), predicted.tolist(), rank, strict=True)
     ]

@@ -100,9 +100,9 @@ def describe_emptied_classes(label: NDArray[np.int64], subset: Subset, classes: 
         return ""
     named = names_of(len(counts), classes)
     listed = ", ".join(named[i] for i in lost[:5]) + (", …" if len(lost) > 5 else "")
-    verb = "loses all its" if len(lost) == 1 else "lose all their"
+    loses = "loses all its" if len(lost) == 1 else "lose all their"
     return (
-        f"{len(lost):,} of {int((counts[:, 0] > 0).sum()):,} classes {verb} examples ({listed}); "
+        f"{len(lost):,} of {int((counts[:, 0] > 0).sum()):,} classes {loses} examples ({listed}); "
         "a larger --keep or --balance uniform may spare some"
     )
 
@@ -236,7 +236,7 @@ def describe_choice(provenance: Provenance) -> str:
 
 
 def _describe_scores(provenance: Provenance) -> str:
-    """Which scores a rule chose by, so that two subsets of one rule can be told apart.
+    """Which scores a rule chose by, so that two subsets of one rule can be distinguished.
 
     >>> _describe_scores(Provenance("extrapolate", "knn", parents=(Provenance("score", "dual", {"window": 3}),)))
     ' by dual+knn (window 3)'

@@ -150,7 +150,7 @@ def with_indices(loader: Any, count: int, join: Callable[[Tensor, Any], Any] = p
 
     Args:
         loader: A torch DataLoader, of any subclass; its dataset has `count` examples, or is a `Subset` of one that has.
-            Where it can tell its state, as those of torchdata, it tells that of the wrapped loader from now on.
+            Where it has a state, as those of torchdata have, that is the wrapped loader's from now on.
         count: How many labels the positions refer to.
         join: Puts the index and the batch together; it travels to worker processes.
 
@@ -195,7 +195,7 @@ def _start_kept_iterators(wrapped: Any) -> None:
 
 
 def _share_state(wrapped: Any, loader: Any) -> None:
-    """Have a loader that can tell its state, and return to one, do so for the wrapped loader, which is iterated."""
+    """Have a loader with a state, which it can save and restore, do so for the wrapped loader, which is iterated."""
     if not hasattr(type(loader), "state_dict"):
         return
     if vars(loader).get("_initial_iter_for_state_dict"):  # torchdata: its iterator was begun to be asked for its state

@@ -59,8 +59,8 @@ def predict_attacked(
     rows = BatchSource(inputs.array, inputs.encoding.kind)
     target = torch.from_numpy(np.array(label, dtype=np.int64)).to(rows.device)
     generator = torch.Generator(rows.device.type).manual_seed(seed)
-    told = under_attack(network, rows, target, np.arange(len(label)), training, generator)
-    return np.concatenate([logits.cpu().numpy() for _, logits in told])
+    attacked = under_attack(network, rows, target, np.arange(len(label)), training, generator)
+    return np.concatenate([logits.cpu().numpy() for _, logits in attacked])
 
 
 def under_attack(

@@ -2,7 +2,7 @@
 
 Precision, the layout of images, torch.compile and the number of threads are tried one after the other, each against the
 fastest so far. Timing depends on what else the machine is doing, so the settings found are stored in the provenance,
-and a resumed or repeated recording uses those (compute.py chooses where nobody asked for this).
+and a resumed or repeated recording uses those (compute.py chooses otherwise).
 """
 
 import copy

@@ -25,7 +25,7 @@ class TrainingConfig:
     """The settings of one training.
 
     `epochs` are trained; the learning rate follows the cosine of `schedule_epochs` (None: as many as are trained), so
-    a scoring run is the honest beginning of a full one. `augment` names transforms of augment.py in their order.
+    a scoring run is the true beginning of a full one. `augment` names transforms of augment.py in their order.
     With `epsilon` > 0 the training is adversarial (adversarial.py): images are attacked within that distance, in
     `attack_steps` of `attack_step`, all in units of the pixel range.
     `precision`, `layout` (of images), `compiled` (by torch.compile) and `threads` are how it is computed: by the table

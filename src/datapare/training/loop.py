@@ -1,4 +1,4 @@
-"""One honest training loop: for the scoring run, which a Recorder watches, and for retraining on a subset.
+"""One training loop: for the scoring run, which a Recorder watches, and for retraining on a subset.
 
 All randomness comes from (seed, epoch), so a run that was killed goes on from its checkpoint to the bit-identical
 model; the record of an epoch is written before the checkpoint, and an epoch repeated writes the same numbers again.

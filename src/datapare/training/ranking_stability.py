@@ -1,4 +1,4 @@
-"""When a ranking has settled: scoring may stop by itself once more epochs hardly change what would be kept.
+"""When a ranking has converged: scoring may stop by itself once more epochs hardly change what would be kept.
 
 The examples with the largest DUAL score over the first t epochs are compared with those over the first t - 3; when at
 least 95 % are the same, the ranking counts as stable. The score, the share and the distance are fixed, so that a record

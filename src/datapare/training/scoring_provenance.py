@@ -26,8 +26,8 @@ def recipe_of(
 ) -> Provenance:
     """Return the provenance of a record of `data`, encoded as `inputs`, with these settings."""
     shape = inputs.array.shape[1:]
-    told = {"channels": channels, "observed": observed, "until_stable": rule, "input_shape": shape}
-    params = asdict(training) | told
+    recorded = {"channels": channels, "observed": observed, "until_stable": rule, "input_shape": shape}
+    params = asdict(training) | recorded
     params["fraction"] = fraction
     params["fraction_batch"] = None if fraction is None else for_fraction(training, fraction).batch
     plain = json.loads(json.dumps(params))  # as it will be read back: lists, not tuples

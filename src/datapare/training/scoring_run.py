@@ -1,4 +1,4 @@
-"""The scoring run: train for the first epochs and write down what the model believed about each example."""
+"""The scoring run: train for the first epochs and record what the model predicted for each example."""
 
 import json
 import shutil
@@ -59,7 +59,7 @@ def record(
 
     `preset` is a name or a Training; without one, the kind and size of the data choose. `model`, `epochs`,
     `schedule_epochs` and `precision` replace that part of it. `channels` are those of the Recorder, its summary
-    logit_mean (N, K), and what the trained network tells of the examples as they are (FINISHED): embedding (N, d),
+    logit_mean (N, K), and the signals of the trained network (FINISHED): embedding (N, d),
     prob (N, K), distorted_loss (N, S), boundary_distance (N,), and grad_norm, a channel of which the last epoch is
     known. `observed` is the pass that is recorded: the training's own, or of the examples as they are, in eval mode,
     after each epoch (eval-pass) or before each update (two-view). `until_stable` ends the record once the ranking has
@@ -73,7 +73,7 @@ def record(
     embedding, which covers them too, is then always recorded.
 
     The record is written to the folder `out` epoch by epoch; without one, to a temporary folder that lives as long as
-    the record. The same call goes on where a killed one stopped, and returns at once when the record is finished.
+    the record. The same call resumes a killed one, and returns at once when the record is finished.
 
     Raises InputError when `out` holds a record made otherwise or a fraction is too small for one example of each class,
     DivergedError when the training diverges.
@@ -123,13 +123,13 @@ def settings(
     )
 
 
-def planned(data: Dataset, *, image_size: int | None = None, **wish: Any) -> int:
+def planned(data: Dataset, *, image_size: int | None = None, **options: Any) -> int:
     """The epochs that `record` with these settings trains at most; of images only the sizes are read.
 
     >>> planned(open_dataset((np.zeros((4, 3)), np.array([0, 1, 0, 1])))), PRESETS["embedding"].epochs
     (15, 15)
     """
-    known = {name: wish[name] for name in ("preset", "model", "epochs", "schedule_epochs") if name in wish}
+    known = {name: options[name] for name in ("preset", "model", "epochs", "schedule_epochs") if name in options}
     return settings(outline(data, image_size), len(data.classes), **known).epochs
 
 
@@ -226,7 +226,7 @@ def _write_finished(
     folder: Path,
     progress: Callable[[Progress], None] | None,
 ) -> None:
-    """Write what the finished network tells, one file each, whole or absent; what a killed process has left stays."""
+    """Write the signals of the finished network, one file each, whole or absent; what a killed process has left stays."""
     epochs = trained.epochs
     for name in channels:
         if name not in FINISHED or _file(folder, name).exists():
@@ -252,12 +252,12 @@ def _file(folder: Path, name: str) -> Path:
 
 
 def _with_finished(folder: Path, channels: tuple[str, ...]) -> Dynamics:
-    """Return the finished record with what its network told, which a killed process may have left undescribed."""
+    """Return the finished record with the signals of its network, which a killed process may have left undescribed."""
     dynamics = cast("Dynamics", storage.load(folder))
-    told = [name for name in channels if name in FINISHED and name not in {**dynamics.arrays, **dynamics.channels}]
-    if not told:
+    missing = [name for name in channels if name in FINISHED and name not in {**dynamics.arrays, **dynamics.channels}]
+    if not missing:
         return dynamics
-    made = {name: np.load(_file(folder, name), mmap_mode="r", allow_pickle=False) for name in told}
+    made = {name: np.load(_file(folder, name), mmap_mode="r", allow_pickle=False) for name in missing}
     rows = {name: array for name, array in made.items() if FINISHED[name].channel}
     arrays = {name: array for name, array in made.items() if name not in rows}
     done = replace(dynamics, channels={**dynamics.channels, **rows}, arrays={**dynamics.arrays, **arrays})

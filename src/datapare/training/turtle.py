@@ -8,7 +8,7 @@ Reads       embedding (N, d): features of a frozen pre-trained network, DINOv2 V
 Published   CIFAR-10: 10 steps fit C, Adam 1e-3 for both, gamma 10, batches of 10,000, 400 epochs. The pseudo-label is
             the last epoch's most probable cluster; the score is dyn_unc of its probability (window=10, ddof=0,
             windows="official"). Accuracy: matched_accuracy.
-Ours        What is not told there: no gradient passes through the fit of C; both start as torch's linear layers do; an
+Ours        Not described there: no gradient passes through the fit of C; both start as torch's linear layers do; an
             epoch is a shuffled pass, recorded after it. A cluster may end empty.
 """
 
@@ -61,7 +61,7 @@ def cluster(
     channels: Sequence[str] = ("target_prob",),
     seed: int = 0,
 ) -> Clustering:
-    """Find `clusters` classes in features (N, d), and record what was believed of each example after each epoch.
+    """Find `clusters` classes in features (N, d), and record what was predicted for each example after each epoch.
 
     The record's `label` is the pseudo-label (N,), and its `channels` (any of the Recorder's) are about that label, so
     every score reads it. Raises InputError for missing features, or fewer examples than clusters.
@@ -116,10 +116,10 @@ def _epochs(rows: Tensor, clusters: int, settings: Settings, generator: torch.Ge
         for index in torch.split(order, settings.batch):
             some = rows[index]
             soft = linear(some, _normalised(weight, length), bias).softmax(dim=1)  # (B, C)
-            told = _fitted(some, soft.detach(), settings, generator)
+            fitted = _fitted(some, soft.detach(), settings, generator)
             mean = soft.mean(dim=0)
             entropy = -torch.special.xlogy(mean, mean).sum()
-            loss = -(soft * told).sum(dim=1).mean() - settings.gamma * entropy
+            loss = -(soft * fitted).sum(dim=1).mean() - settings.gamma * entropy
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

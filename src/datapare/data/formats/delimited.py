@@ -36,7 +36,7 @@ def _peek(path: Path) -> tuple[list[str], int]:
 def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     """Read the rows of files with a header line; the separator is the one that cuts header and records alike.
 
-    Labels and ids stay the text that stands in the file; of other columns numbers and dates are recognised.
+    Labels and ids stay the text of the file; of other columns numbers and dates are recognised.
     """
     chosen = files.with_suffix(SUFFIXES, request.split)
     tables = [csv_table(file, request) for file in chosen]

@@ -163,7 +163,7 @@ def format_of(name: str) -> Format | None:
 
 
 def suffix_of(name: str) -> str:
-    """Return how a file's name ends, in lower case, with what stands in front of .gz.
+    """Return how a file's name ends, in lower case, with what precedes .gz.
 
     >>> suffix_of("a/b.JSONL.gz"), suffix_of("a.b/LICENSE")
     ('.jsonl.gz', '')

@@ -3,7 +3,7 @@
     kinds dealt out by a random order of the touched images, so that their counts differ by one at most
 
 Source      arXiv:2502.06905, Cho, Shin, Kang, Yun, 2025 (unverified): the five kinds in equal shares, 20 to 40 % of the
-            images in all. How strong each kind is was not published: each has the default of its own scenario.
+            images in all. How strong each kind is was not published: each has the default of its own perturbation.
 Reads       image (N, H, W, C): bytes; images may have sizes of their own.
 Parameters  share: of the images that change.
 """

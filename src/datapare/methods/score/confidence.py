@@ -1,4 +1,4 @@
-"""Confidence: keep what the network believes in least over the training, returned negated (hard-to-learn first).
+"""Confidence: keep the labels with the lowest probability over the training, returned negated (hard-to-learn first).
 
     score_i = - mean over epochs of p_y
 

@@ -1,4 +1,4 @@
-"""Least confidence: keep what the trained network believes in least, whatever its label, returned negated.
+"""Least confidence: keep what the trained network is least confident of, whatever its label, returned negated.
 
     score_i = - max_j p_j = - ( p_y + max(0, -(p_y - max_{j != y} p_j)) ),   p the prediction of the last epoch
 

@@ -105,7 +105,7 @@ class RecordingTrainerMixin:
         )
 
     def _problem_of_model(self) -> str | None:
-        """Return what the model says of its task; None where shapes have to tell."""
+        """Return what the model says of its task; None where the shapes decide."""
         model = self.accelerator.unwrap_model(self.model)  # type: ignore[attr-defined]
         model = model.get_base_model() if hasattr(model, "get_base_model") else model
         config, name = getattr(model, "config", None), type(model).__name__

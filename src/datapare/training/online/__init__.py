@@ -22,7 +22,7 @@ from typing import Any
 from datapare.training.online.loss import Loss
 from datapare.training.online.sampler import Plan, Rule, Sampler
 
-_ROOM = {
+_FOLDER = {
     file.stem: group_name
     for group_name in ("samplers", "losses")
     for file in sorted((Path(__file__).parent / group_name).glob("[a-z]*.py"))
@@ -32,10 +32,10 @@ __all__ = ["Loss", "Plan", "Rule", "Sampler"]  # and, by file: the methods
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOM:
+    if name not in _FOLDER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_ROOM[name]}.{name}"), name)
+    return getattr(import_module(f"{__name__}.{_FOLDER[name]}.{name}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_ROOM])
+    return sorted([*__all__, *_FOLDER])

@@ -1,4 +1,4 @@
-"""A sampler with a memory: it observes what the training believes and plans each epoch from it.
+"""A sampler with a memory: it observes the training's predictions and plans each epoch from it.
 
 A method is a `Rule` of two pure functions: what to remember of an epoch, and what to train on in the next. Everything
 else is here: order, identity, state, processes. All randomness comes from (seed, epoch), so a plan follows from the
@@ -167,7 +167,7 @@ class Sampler(torch.utils.data.Sampler[int]):
             self._buffer.observe_loss(index, loss)
         else:
             read = ", ".join(self.rule.channels)
-            raise InputError(f"{self.rule.name} reads {read}, which a loss does not tell; give the logits.")
+            raise InputError(f"{self.rule.name} reads {read}, which does not follow from a loss; give the logits.")
 
     def weight(self, index: Any) -> Tensor:
         """Return the factors (B,) float32 of these examples' losses, on the device of `index`."""
@@ -198,7 +198,7 @@ class Sampler(torch.utils.data.Sampler[int]):
         return {"facts": self.facts(), "epoch": self.epoch, "past": past}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state; raises InputError when it is that of another method, knobs, labels, epochs or seed."""
+        """Resume from a state; raises InputError when it is that of another method, parameters, labels, epochs or seed."""
         facts = self.facts()
         differing = sorted(name for name in {*facts, *state["facts"]} if facts.get(name) != state["facts"].get(name))
         if differing:

@@ -1,4 +1,4 @@
-"""What a network tells about each example once its training has ended: the one table of it.
+"""Signals of the network once its training has ended.
 
 An entry is made after the last recorded epoch, from the examples as they are. It becomes the array of its name, or,
 where a score reads a channel (T, N), that channel's last row; the epochs before were not observed.

@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 
 from datapare.training.signals.batching import Seen, Take, evaluation_mode, through
 
-ROOM = 1 << 26  # numbers that the gradients of one chunk may have: 256 MiB
+MAX_NUMBERS = 1 << 26  # numbers that the gradients of one chunk may have: 256 MiB
 WIDEST = 64  # examples at once; beyond, nothing is gained
 
 
@@ -40,7 +40,7 @@ def grad_norm(
     [3.5355]
     """
     weights = {name: value.detach() for name, value in network.named_parameters() if value.requires_grad}
-    chunk = max(1, min(WIDEST, ROOM // max(1, sum(value.numel() for value in weights.values()))))
+    chunk = max(1, min(WIDEST, MAX_NUMBERS // max(1, sum(value.numel() for value in weights.values()))))
     with evaluation_mode(network) as device:
         each = _norm_of_one(network, weights)
         measure = _together(each) if _can_vmap(each, take, label, device) else _one_by_one(each)
