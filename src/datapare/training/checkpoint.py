@@ -83,7 +83,9 @@ def store(
     except (OSError, RuntimeError) as error:  # torch tells of a short write by a RuntimeError
         half.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or "the disk is full"
-        raise InputError(f"cannot write {folder / NAME}: {reason}; make room, and the same call resumes.") from error
+        raise InputError(
+            f"cannot write {folder / NAME}: {reason}; free some space, and the same call resumes."
+        ) from error
 
 
 def restore(

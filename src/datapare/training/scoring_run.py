@@ -226,7 +226,7 @@ def _write_finished(
     folder: Path,
     progress: Callable[[Progress], None] | None,
 ) -> None:
-    """Write the signals of the finished network, one file each, whole or absent; what a killed process has left stays."""
+    """Write the signals of the finished network, one file each, whole or absent; files of a killed process stay."""
     epochs = trained.epochs
     for name in channels:
         if name not in FINISHED or _file(folder, name).exists():
