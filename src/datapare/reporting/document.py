@@ -2,7 +2,6 @@
 
 import tempfile
 import webbrowser
-from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
@@ -10,14 +9,21 @@ from datapare.errors import InputError
 from datapare.storage import write_text
 
 
-@dataclass(frozen=True)
-class Report:
-    """A self-contained HTML page; `str()` is its HTML."""
+class Report(str):
+    """A self-contained HTML page: the text itself, which can be saved and shown."""
 
-    html: str = field(repr=False)
+    __slots__ = ()
+
+    @property
+    def html(self) -> str:
+        """The page as plain text."""
+        return str(self)
 
     def __str__(self) -> str:
-        return self.html
+        return str.__str__(self)
+
+    def __repr__(self) -> str:
+        return f"Report of {len(self):,} characters; .save(path) writes it, .show() opens it"
 
     def _repr_html_(self) -> str:
         # in a frame of its own, so that its styles and scripts do not meet those of the notebook

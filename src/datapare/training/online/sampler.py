@@ -198,7 +198,7 @@ class Sampler(torch.utils.data.Sampler[int]):
         return {"facts": self.facts(), "epoch": self.epoch, "past": past}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Resume from a state; raises InputError when it is that of another method, parameters, labels, epochs or seed."""
+        """Resume from a state; raises InputError when its method, parameters, labels, epochs or seed differ."""
         facts = self.facts()
         differing = sorted(name for name in {*facts, *state["facts"]} if facts.get(name) != state["facts"].get(name))
         if differing:
