@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from datapare.errors import InputError, MismatchError, MissingExtraError
 from datapare.numerics.pictures import histogram_svg, scatter_svg
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
 
+Array = NDArray[Any]  # any dtype: the one place where numpy needs Any
+Floats = NDArray[np.floating]  # of any width
+Params = Mapping[str, Any]  # parameters by name, as they go into the provenance: JSON values
 # Which forward pass was recorded: of the update (augmented, train mode); of an evaluation after each epoch; or of the
 # example as it is, through the network as it was before the update.
 Observed = Literal["train-pass", "eval-pass", "two-view"]
@@ -41,7 +44,7 @@ class Provenance:
 
     step: str = "constructed"
     method: str = ""
-    params: Mapping[str, Any] = field(default_factory=dict)
+    params: Params = field(default_factory=dict)
     seed: int | None = None
     dataset: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -93,7 +96,7 @@ class _Recorded:
 
         return pl.DataFrame({name: np.asarray(values) for name, values in self._columns().items()})
 
-    def _columns(self) -> dict[str, NDArray[Any]]:
+    def _columns(self) -> dict[str, Array]:
         raise NotImplementedError
 
     def _summary(self) -> str:
@@ -125,13 +128,13 @@ class Dynamics(_Recorded):
     (2, 2)
     """
 
-    channels: Mapping[str, NDArray[Any]]
+    channels: Mapping[str, Array]
     label: NDArray[np.int64]
-    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    arrays: Mapping[str, Array] = field(default_factory=dict)
     observed: Observed = "train-pass"
     classes: tuple[str, ...] = ()
     key: NDArray[np.uint64] | None = None
-    seconds: NDArray[np.floating[Any]] | None = None
+    seconds: Floats | None = None
     provenance: Provenance = field(default_factory=Provenance)
 
     def __post_init__(self) -> None:
@@ -158,7 +161,7 @@ class Dynamics(_Recorded):
         """Number of recorded epochs, T."""
         return next((values.shape[0] for values in self.channels.values()), 0)
 
-    def __getitem__(self, name: str) -> NDArray[Any]:
+    def __getitem__(self, name: str) -> Array:
         """Return a channel (T, N) or an array (N, …) by its name."""
         try:
             return self.channels[name] if name in self.channels else self.arrays[name]
@@ -168,7 +171,7 @@ class Dynamics(_Recorded):
 
     __iter__ = None  # of what? its examples, its epochs or its channels: say which
 
-    def _columns(self) -> dict[str, NDArray[Any]]:
+    def _columns(self) -> dict[str, Array]:
         means = {f"{name}_mean": _over_epochs(values)[0] for name, values in self.channels.items()}
         return {**_key_column(self.key), "label": self.label, **means}
 
@@ -194,9 +197,9 @@ class Scores(_Recorded):
     3
     """
 
-    score: NDArray[np.floating[Any]]
+    score: Floats
     predicted: NDArray[np.bool_] | None = None
-    means: Mapping[str, NDArray[np.floating[Any]]] = field(default_factory=dict)
+    means: Mapping[str, Floats] = field(default_factory=dict)
     key: NDArray[np.uint64] | None = None
     provenance: Provenance = field(default_factory=Provenance)
     seconds: float | None = None
@@ -211,16 +214,20 @@ class Scores(_Recorded):
     def __len__(self) -> int:
         return len(self.score)
 
-    def __getitem__(self, i: "int | slice | NDArray[Any]") -> Any:
+    @overload
+    def __getitem__(self, i: int) -> np.floating: ...
+    @overload
+    def __getitem__(self, i: "slice | Array") -> Floats: ...
+    def __getitem__(self, i: "int | slice | Array") -> np.floating | Floats:
         return self.score[i]
 
     def __iter__(self) -> Iterator[float]:
         return iter(self.score.tolist())
 
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.score, dtype=dtype, copy=copy)
 
-    def _columns(self) -> dict[str, NDArray[Any]]:
+    def _columns(self) -> dict[str, Array]:
         predicted = {} if self.predicted is None else {"predicted": self.predicted}
         return {**_key_column(self.key), "score": self.score, **predicted}
 
@@ -249,7 +256,7 @@ class Subset(_Recorded):
 
     index: NDArray[np.int64]
     total: int
-    weight: NDArray[np.floating[Any]] | None = None
+    weight: Floats | None = None
     key: NDArray[np.uint64] | None = None
     provenance: Provenance = field(default_factory=Provenance)
     seconds: float | None = None
@@ -287,18 +294,18 @@ class Subset(_Recorded):
     @overload
     def __getitem__(self, i: int) -> int: ...
     @overload
-    def __getitem__(self, i: "slice | NDArray[Any]") -> NDArray[np.int64]: ...
-    def __getitem__(self, i: "int | slice | NDArray[Any]") -> "int | NDArray[np.int64]":
+    def __getitem__(self, i: "slice | Array") -> NDArray[np.int64]: ...
+    def __getitem__(self, i: "int | slice | Array") -> "int | NDArray[np.int64]":
         found = self.index[i]
         return int(found) if np.ndim(found) == 0 else found
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.index.tolist())
 
-    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         return np.array(self.index, dtype=dtype, copy=copy)
 
-    def _columns(self) -> dict[str, NDArray[Any]]:
+    def _columns(self) -> dict[str, Array]:
         weight = {} if self.weight is None else {"weight": np.zeros(self.total)}
         for values in weight.values():
             values[self.index] = self.weight
@@ -350,21 +357,21 @@ class Comparison(_Recorded):
 
     arms: tuple[str, ...]
     seeds: tuple[int, ...]
-    accuracy: NDArray[np.floating[Any]]
+    accuracy: Floats
     count: NDArray[np.int64]
-    epochs: NDArray[np.floating[Any]]
-    seconds: NDArray[np.floating[Any]]
+    epochs: Floats
+    seconds: Floats
     roles: tuple[Role, ...]
     baseline: tuple[int | None, ...] = ()
     subset_digest: tuple[str, ...] = ()
     outcomes: NDArray[np.uint8] | None = None
     held_out_count: int = 0
-    class_accuracy: NDArray[np.floating[Any]] | None = None
+    class_accuracy: Floats | None = None
     classes: tuple[str, ...] = ()
-    group_accuracy: NDArray[np.floating[Any]] | None = None
+    group_accuracy: Floats | None = None
     group_count: NDArray[np.int64] | None = None
     groups: tuple[str, ...] = ()
-    select_seconds: NDArray[np.floating[Any]] | None = None
+    select_seconds: Floats | None = None
     held_out: HeldOut = "test"
     budget: Budget = "epochs"
     shortened: float = 1.0
@@ -400,7 +407,7 @@ class Comparison(_Recorded):
     def __len__(self) -> int:
         return len(self.arms)
 
-    def _columns(self) -> dict[str, NDArray[Any]]:
+    def _columns(self) -> dict[str, Array]:
         each = len(self.seeds)
         wide = {name: getattr(self, name).ravel() for name in ("accuracy", "epochs", "seconds")}
         long = {"arm": np.repeat(self.arms, each), "role": np.repeat(self.roles, each)}
@@ -442,7 +449,7 @@ class Perturbation(_Recorded):
     def __len__(self) -> int:
         return len(self.source)
 
-    def _columns(self) -> dict[str, NDArray[Any]]:
+    def _columns(self) -> dict[str, Array]:
         touched = np.zeros(len(self), dtype=bool)
         touched[self.touched] = True
         return {"source": self.source, "label": self.label, "touched": touched}
@@ -495,11 +502,11 @@ def _by(provenance: Provenance) -> str:
     return f" by {provenance.method}" if provenance.method else ""
 
 
-def _key_column(key: NDArray[np.uint64] | None) -> dict[str, NDArray[Any]]:
+def _key_column(key: NDArray[np.uint64] | None) -> dict[str, Array]:
     return {} if key is None else {"key": key}
 
 
-def _over_epochs(channel: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _over_epochs(channel: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and standard deviation over the observed epochs of a channel (T, N)."""
     values = np.ma.masked_invalid(np.asarray(channel, dtype=np.float64))
     return values.mean(axis=0).filled(np.nan), values.std(axis=0, ddof=1).filled(np.nan)
@@ -509,8 +516,8 @@ def _name(artifact: Dynamics | Scores | Subset) -> str:
     return type(artifact).__name__.lower()
 
 
-def _labels(label: Any) -> NDArray[np.int64]:
-    values: NDArray[Any] = np.asanyarray(label)
+def _labels(label: ArrayLike) -> NDArray[np.int64]:
+    values: Array = np.asanyarray(label)
     if values.ndim != 1:
         raise InputError(f"labels are one number per example, shape (N,), not {values.shape}.")
     if np.issubdtype(values.dtype, np.floating):
@@ -522,8 +529,8 @@ def _labels(label: Any) -> NDArray[np.int64]:
     return whole
 
 
-def _channel(name: str, values: Any) -> NDArray[Any]:
-    array: NDArray[Any] = np.asanyarray(values)
+def _channel(name: str, values: ArrayLike) -> Array:
+    array: Array = np.asanyarray(values)
     if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating):
         raise InputError(f"channel {name!r} is floats of shape (T, N), not {array.dtype} of shape {array.shape}.")
     return array
