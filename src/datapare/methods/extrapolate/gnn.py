@@ -57,10 +57,24 @@ def gnn(
     k: int = 10,
     epochs: int = 35,
 ) -> Float[np.ndarray, " N"]:
-    """Fill in unscored examples by a three-layer graph network trained on the scored ones, which keep their score.
+    """Fill in unscored examples by a three-layer graph network trained on the scored ones. arXiv:2506.09010.
 
-    Returns float64 (N,). Raises InputError for fewer than 10 scored examples or missing embeddings, MissingExtraError
-    without faiss. arXiv:2506.09010. A constant score is predicted as that constant:
+    A constant score is predicted as that constant.
+
+    Args:
+        score: float (N,), NaN where unscored.
+        embedding: float (N, d), one feature vector per example, all finite.
+        label: int (N,), class of each example, from 0.
+        rng: Generator of the initial weights, batches and dropout.
+        k: Nearest neighbours of each example in the graph, at least 1; default 10.
+        epochs: Most epochs of the network's training, at least 1; default 35, as published for CIFAR-10.
+
+    Returns:
+        float64 (N,), in the unit of the scores; scored examples keep theirs, predictions stay within their range.
+
+    Raises:
+        InputError: If fewer than 10 examples are scored, embeddings are missing, or k or epochs is less than 1.
+        MissingExtraError: Without faiss.
 
     >>> s, e = np.array([0.5] * 10 + [np.nan]), np.arange(11.0)[:, None]
     >>> float(gnn(s, e, np.zeros(11, int), np.random.default_rng(0))[10])
@@ -87,7 +101,14 @@ def gnn(
 
 
 def neighbour_graph(embedding: Float[np.ndarray, "N d"], k: int) -> Graph:
-    """The nearest k of each example, itself last, with weights exp(-d / 2) normalised by both ends' sums.
+    """Build the graph of the k nearest of each example and itself, with normalised weights exp(-d / 2).
+
+    Args:
+        embedding: float (N, d), one feature vector per example, all finite.
+        k: Nearest neighbours of each example, at most N - 1.
+
+    Returns:
+        The graph: each row's neighbours and, last, itself; weights divided by the root of both ends' sums.
 
     Two copies and a single row ln 4 away, k = 1: the copies weigh 1 and 1 of 2; the single one's
     edge exp(-ln 2) = 0.5 becomes 0.5 / sqrt(1.5 * 2), itself 1 / 1.5.
@@ -110,7 +131,16 @@ def neighbour_graph(embedding: Float[np.ndarray, "N d"], k: int) -> Graph:
 
 
 def spread(graph: Graph, embedding: NDArray[Any], label: NDArray[np.int64]) -> NDArray[np.float32]:
-    """A X (N, d + K): embedding and one-hot label, weighted over neighbours; constant, so computed once."""
+    """Weigh the features A X, embedding and one-hot label, over neighbours; constant, so computed once.
+
+    Args:
+        graph: The neighbours and their weights, (N, k + 1).
+        embedding: float (N, d), one feature vector per example.
+        label: int (N,), class of each example, K classes.
+
+    Returns:
+        float32 (N, d + K); the embedding is divided by its standard deviation.
+    """
     import torch
     from torch.nn.functional import embedding_bag
 
@@ -203,7 +233,14 @@ def _gathered(layer: Any, hidden: Any, place: NDArray[np.int64], weight: NDArray
 
 
 def half_dropped(hidden: Any, rng: np.random.Generator) -> Any:
-    """Dropout of 0.5 by one random bit per number: torch's own took a third of the training.
+    """Drop out half of the numbers by one random bit each: torch's own dropout took a third of the training.
+
+    Args:
+        hidden: Tensor of any shape.
+        rng: Generator of the bits.
+
+    Returns:
+        The tensor with each number either 0 or doubled.
 
     >>> import torch
     >>> half_dropped(torch.ones(2, 4), np.random.default_rng(0)).tolist()
@@ -241,7 +278,14 @@ def _through(network: Any, graph: Graph, features: NDArray[np.float32]) -> NDArr
 
 
 def agreement(one: NDArray[Any], other: NDArray[Any]) -> float:
-    """Pearson correlation; -1 where one of the two is constant.
+    """Return the Pearson correlation; -1 where one of the two is constant.
+
+    Args:
+        one: float (N,).
+        other: float (N,).
+
+    Returns:
+        A number in [-1, 1].
 
     >>> agreement(np.array([1.0, 2.0]), np.array([3.0, 3.0])), round(agreement(np.arange(3.0), np.arange(3.0)), 4)
     (-1.0, 1.0)

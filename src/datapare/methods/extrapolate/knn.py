@@ -51,10 +51,23 @@ def knn(
     metric: Metric = "euclidean",
     same_class: bool = False,
 ) -> Float[np.ndarray, " N"]:
-    """Fill in unscored examples with the mean score of their k nearest scored ones; scored examples keep theirs.
+    """Fill in unscored examples with the mean score of their k nearest scored ones. arXiv:2506.09010.
 
-    Returns float64 (N,). Raises InputError when nothing (with same_class: nothing of a class) is scored or embeddings
-    are missing, MissingExtraError without faiss. arXiv:2506.09010.
+    Args:
+        score: float (N,), NaN where unscored.
+        embedding: float (N, d), one feature vector per example, all finite.
+        label: int (N,), class of each example, read with `same_class` only.
+        k: Nearest scored neighbours, at least 1; None (default) chooses among CANDIDATES, see `tune`.
+        weight: Weight of a neighbour: "uniform" (default), or "exponential", exp(-distance).
+        metric: Distance that chooses neighbours: "euclidean" (default) or "cosine".
+        same_class: Whether to look for neighbours in the example's own class only; default False.
+
+    Returns:
+        float64 (N,), in the unit of the scores; scored examples keep theirs.
+
+    Raises:
+        InputError: If nothing (with `same_class`: nothing of a class) is scored, embeddings are missing, or k < 1.
+        MissingExtraError: Without faiss.
 
     Scores 1 and 3 at distances 0 and ln 3: the mean is 2, weighted (1 + 3 / 3) / (1 + 1 / 3) = 1.5.
 
@@ -84,7 +97,23 @@ def tune(
     metric: Metric,
     same_class: bool,
 ) -> dict[str, Any]:
-    """The k to use: the given one, or the one that best predicts scored examples from the other scored ones.
+    """Return the k to use: the given one, or the one that best predicts scored examples from the other scored ones.
+
+    Args:
+        score: float (N,), NaN where unscored.
+        embedding: float (N, d), one feature vector per example, all finite.
+        label: int (N,), class of each example, from 0.
+        k: Number of neighbours; None chooses it.
+        weight: Weight of a neighbour, "uniform" or "exponential".
+        metric: Distance, "euclidean" or "cosine".
+        same_class: Whether neighbours are of the example's own class.
+
+    Returns:
+        The parameter chosen, {"k": int}.
+
+    Raises:
+        InputError: If nothing (with `same_class`: nothing of a class) is scored.
+        MissingExtraError: Without faiss.
 
     Two clusters of six: five neighbours share the cluster, ten mix both.
 
@@ -114,7 +143,18 @@ def tune(
 def nearest(
     embedding: NDArray[Any], reference: NDArray[np.int64], query: NDArray[np.int64], k: int, metric: Metric
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """Euclidean distances to, and places in `reference` of, the k of them that are nearest to each of `query`."""
+    """Return the nearest reference rows of each query row, and their Euclidean distances.
+
+    Args:
+        embedding: float (N, d), one feature vector per example.
+        reference: int (R,), positions that may be neighbours.
+        query: int (Q,), positions whose neighbours are wanted.
+        k: Neighbours of each, at most R.
+        metric: Distance that chooses neighbours, "euclidean" or "cosine".
+
+    Returns:
+        Distances (Q, k) and places in `reference` (Q, k), nearest first; -1 where an approximate search found fewer.
+    """
     there, here = embedding[reference], embedding[query]
     exact = len(reference) * len(query) <= EXACT
     if metric == "euclidean":
@@ -130,7 +170,17 @@ def nearest(
 def average(
     score: NDArray[Any], distance: NDArray[Any], position: NDArray[np.int64], ks: Sequence[int], weight: Weight
 ) -> NDArray[np.float64]:
-    """Mean score of the first k neighbours (Q, most) of each query, for every k asked for: (len(ks), Q).
+    """Average the scores of the first k neighbours of each query, for every k of `ks`.
+
+    Args:
+        score: float (R,), scores of the reference rows.
+        distance: float (Q, k), distances, nearest first.
+        position: int (Q, k), places in `score`; -1 where none was found.
+        ks: Numbers of neighbours.
+        weight: "uniform", or "exponential", exp(-distance).
+
+    Returns:
+        float64 (len(ks), Q); the mean of all scores where no neighbour was found.
 
     >>> average(np.array([1.0, 3.0]), np.array([[0.0, 1.0]]), np.array([[0, 1]]), [1, 2], "uniform").tolist()
     [[1.0], [2.0]]
@@ -147,7 +197,14 @@ def average(
 
 
 def without_self(own: NDArray[np.int64], position: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Booleans (Q, k), False once per row: at the row's own place, or at its farthest where copies hid it.
+    """Mark all neighbours but the row itself, or the farthest where copies hid it.
+
+    Args:
+        own: int (Q,), each row's own place.
+        position: int (Q, k), places of its neighbours, nearest first.
+
+    Returns:
+        bool (Q, k), False exactly once per row.
 
     >>> without_self(np.array([0, 1]), np.array([[0, 2], [0, 2]])).tolist()
     [[False, True], [True, False]]

@@ -40,10 +40,23 @@ def spread(
     metric: Literal["euclidean", "cosine"] = "euclidean",
     seed: Seed = 0,
 ) -> float:
-    """Minus the distance of the other examples to a few of each class, aggregated.
+    """Negate the distance of the other examples to a few of each class, aggregated. arXiv:2211.09113.
 
-    Returns a number <= 0 in units of the embedding (cosine: 0..2), larger = easier; only numbers of the same embedding
-    and `shots` compare. `seed` draws the few. Raises InputError when no example is left to test on. arXiv:2211.09113.
+    Args:
+        embedding: float (N, d), one feature vector per example, all finite.
+        label: int (N,), class of each example, from 0.
+        shots: Examples of each class that cover the others, fewer than the largest class has; default 16.
+        aggregate: "mean" (default) averages distances d; "tail" averages 10^d from the 99.9th percentile on.
+        metric: Distance, "euclidean" (default) or "cosine", in [0, 2].
+        seed: Seed of the draw of the few, >= 0; default 0.
+
+    Returns:
+        A number <= 0 in units of the embedding (a mean of cosine distances: down to -2), larger = easier; only numbers
+        of the same embedding and `shots` compare.
+
+    Raises:
+        InputError: If no example is left to test on, embeddings are missing, or 10^d overflows.
+        MissingExtraError: Without faiss.
 
     One shot of each class: whichever of 0 and 1, and of 8 and 11, is drawn, the other is at distance 1 and 3.
 
@@ -68,9 +81,20 @@ def coverage(
     aggregate: Literal["mean", "tail"] = "mean",
     metric: Literal["euclidean", "cosine"] = "euclidean",
 ) -> float:
-    """Minus the distance of test examples to the nearest of a few-shot training set, aggregated as in `spread`.
+    """Negate the distance of test examples to the nearest of a few-shot training set, aggregated as in `spread`.
 
-    Raises InputError for missing embeddings, and where 10^d overflows.
+    Args:
+        train_embedding: float (M, d), embedding of the training examples.
+        test_embedding: float (N, d), embedding of the test examples.
+        aggregate: "mean" (default) averages distances d; "tail" averages 10^d from the 99.9th percentile on.
+        metric: Distance, "euclidean" (default) or "cosine", in [0, 2].
+
+    Returns:
+        A number <= 0, larger = easier.
+
+    Raises:
+        InputError: If embeddings are missing, or 10^d overflows.
+        MissingExtraError: Without faiss.
 
     Distances 0, 1 and 2: the mean is 1; the tail is the farthest alone, 10^2.
 

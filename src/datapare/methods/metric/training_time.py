@@ -48,10 +48,25 @@ def training_time(
     at_most: int = 100_000,
     seed: Seed = 0,
 ) -> float:
-    """Updates until the linearised network has this training loss; infinity when `at_most` do not suffice.
+    """Count the updates until the linearised network has a training loss. arXiv:2008.12478.
 
-    `batch` examples make an update (0: all of them, without noise, which `seed` draws); `squared` is half the squared
-    distance to the one-hot label. Raises InputError for impossible parameters or missing gradients. arXiv:2008.12478.
+    Args:
+        ntk_feature: float (n, K, D), gradient of each of K logits in the weights, or a random projection of it.
+        logit: float (n, K), logits before the training.
+        label: int (n,), class of each example.
+        loss: Training loss to reach, > 0, in the unit of `objective`.
+        lr: Learning rate, > 0; default 0.1.
+        momentum: Momentum of the gradient descent, in [0, 1); default 0.9.
+        batch: Examples in an update; 0 (default) means all, without noise.
+        objective: "cross_entropy" (default), or "squared", half the squared distance to the one-hot label.
+        at_most: Updates after which it gives up, >= 1; default 100,000.
+        seed: Seed of the noise of small batches, >= 0; default 0.
+
+    Returns:
+        Updates, a fraction where the flow is continuous; infinity when `at_most` do not suffice.
+
+    Raises:
+        InputError: If parameters are impossible, or gradients or logits are not finite.
 
     One example, one logit at 0 that should be 1, gradient 2: the distance to 1 falls as exp(-4 rate t), and the loss
     from 0.5 to 0.005 when that is 0.1: rate t = ln(10) / 4 = 0.5756.
@@ -86,10 +101,16 @@ def training_time(
 def stable_rate(
     ntk_feature: Float[np.ndarray, "n K D"], logit: Float[np.ndarray, "n K"], label: Int[np.ndarray, " n"]
 ) -> float:
-    """Largest lr / (1 - momentum) at which gradient descent on the cross-entropy does not overshoot at the start.
+    """Return the largest lr / (1 - momentum) at which gradient descent on the cross-entropy does not overshoot.
 
-    2 over the largest curvature of the mean loss in the weights. Above it the flow that `training_time` solves is no
-    picture of the training, which takes longer.
+    Args:
+        ntk_feature: float (n, K, D), gradient of each of K logits in the weights, or a random projection of it.
+        logit: float (n, K), logits before the training.
+        label: int (n,), class of each example.
+
+    Returns:
+        2 over the largest curvature of the mean loss in the weights at the start; infinity where that is 0. Above it
+        the flow that `training_time` solves does not describe the training, which takes longer.
 
     Two classes at p = 1/2: curvature of the first logit 1/4, gradient 2 in it: 2 / (4 / 4) = 2.
 

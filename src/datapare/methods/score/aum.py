@@ -15,9 +15,13 @@ from jaxtyping import Float
 
 
 def aum(margin: Float[np.ndarray, "T N"]) -> Float[np.ndarray, " N"]:
-    """Minus the logit margin averaged over epochs (minus the area under the margin).
+    """Negate the logit margin averaged over epochs (minus the area under the margin). arXiv:2001.10528.
 
-    Returns float64 (N,), larger = harder = keep first; positive where another class wins on average. arXiv:2001.10528.
+    Args:
+        margin: float (T, N), logit of the true label minus the best other logit, per epoch.
+
+    Returns:
+        float64 (N,), in logits; larger = harder = keep first; positive where another class wins on average.
 
     Margins 1 and -3: their mean is -1, so the score is 1.
 

@@ -19,10 +19,21 @@ from datapare.methods.spec import MethodSpec
 
 
 def cld(loss: Float[np.ndarray, "T N"], class_loss: Float[np.ndarray, "T N"]) -> Float[np.ndarray, " N"]:
-    """Correlation of the changes of an example's loss with those of its class's validation loss.
+    """Correlate the changes of an example's loss with those of its class's validation loss. arXiv:2508.20230.
 
-    Returns float64 (N,) in [-1, 1], larger = more representative = keep first. Raises InputError when fewer than three
-    epochs were recorded, since one change correlates with nothing. arXiv:2508.20230.
+    The formula reads nothing but losses, so it also applies to a record of losses only (regression, several labels,
+    language models).
+
+    Args:
+        loss: float (T, N), loss of N examples in T epochs, in the unit of the training loss.
+        class_loss: float (T, N), mean loss of the validation examples of each example's class, per epoch, in the same
+            unit.
+
+    Returns:
+        float64 (N,) in [-1, 1], larger = more representative = keep first.
+
+    Raises:
+        InputError: If fewer than three epochs were recorded, since one change correlates with nothing.
 
     Losses falling by 2 then 1, with the class falling by 2 then 1, and rising by as much.
 

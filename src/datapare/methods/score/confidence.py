@@ -13,9 +13,13 @@ from jaxtyping import Float
 
 
 def confidence(target_prob: Float[np.ndarray, "T N"]) -> Float[np.ndarray, " N"]:
-    """Minus the probability of the true label, averaged over epochs.
+    """Negate the probability of the true label, averaged over epochs. arXiv:2009.10795.
 
-    Returns float64 (N,) in [-1, 0], larger = harder to learn = keep first. arXiv:2009.10795.
+    Args:
+        target_prob: float (T, N), probability of the true label of N examples in T epochs, in [0, 1].
+
+    Returns:
+        float64 (N,) in [-1, 0], larger = harder to learn = keep first.
 
     >>> confidence(np.array([[0.25], [0.75]])).tolist()
     [-0.5]

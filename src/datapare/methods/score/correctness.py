@@ -13,9 +13,13 @@ from jaxtyping import Bool, Float
 
 
 def correctness(correct: Bool[np.ndarray, "T N"]) -> Float[np.ndarray, " N"]:
-    """Minus the number of epochs in which the prediction was right.
+    """Negate the number of epochs in which the prediction was right. arXiv:2009.10795.
 
-    Returns float64 (N,) of whole numbers in [-T, 0], larger = right less often = keep first. arXiv:2009.10795.
+    Args:
+        correct: bool (T, N), whether the prediction was right, per epoch.
+
+    Returns:
+        float64 (N,) of whole numbers in [-T, 0], larger = right less often = keep first.
 
     >>> correctness(np.array([[True, False], [True, True]])).tolist()
     [-2.0, -1.0]

@@ -15,9 +15,13 @@ from jaxtyping import Float
 
 
 def dlc(distorted_loss: Float[np.ndarray, "N S"]) -> Float[np.ndarray, " N"]:
-    """Loss averaged over the thinned networks.
+    """Average the loss over the pruned networks. arXiv:2402.05356.
 
-    Returns float64 (N,) in nats, larger = more complex = keep first. arXiv:2402.05356.
+    Args:
+        distorted_loss: float (N, S), cross-entropy of each example in each of S pruned networks, in nats.
+
+    Returns:
+        float64 (N,) in nats, larger = more complex = keep first.
 
     >>> dlc(np.array([[0.5, 1.5], [0.0, 0.5]])).tolist()
     [1.0, 0.25]

@@ -19,10 +19,17 @@ from datapare.numerics.windows import windows
 
 
 def dual(target_prob: Float[np.ndarray, "T N"], *, window: int = 10) -> Float[np.ndarray, " N"]:
-    """Example difficulty times prediction uncertainty, averaged over sliding windows of epochs.
+    """Multiply difficulty by uncertainty, and average over sliding windows of epochs. arXiv:2502.06905.
 
-    Returns float64 (N,), larger = harder and less certain = keep first; a constant probability scores 0. Raises
-    InputError when fewer epochs were recorded than the window is long. arXiv:2502.06905.
+    Args:
+        target_prob: float (T, N), probability of the true label of N examples in T epochs, in [0, 1].
+        window: Epochs in each sliding window, at least 2; default 10, as published.
+
+    Returns:
+        float64 (N,) >= 0, larger = harder and less certain = keep first; a constant probability scores 0.
+
+    Raises:
+        InputError: If fewer epochs were recorded than the window is long, or the window has fewer than 2.
 
     One window of p = 0, 1: mean 1/2, deviation sqrt(1/2), so (1 - 1/2) * 0.7071 = 0.3536.
 

@@ -33,10 +33,20 @@ def dyn_unc(
     windows: Literal["official", "all", "skip-two"] = "all",
     ddof: Ddof = 1,
 ) -> Float[np.ndarray, " N"]:
-    """Deviation of the true-label probability, averaged over sliding windows of epochs.
+    """Average the standard deviation of the true-label probability over sliding windows of epochs. arXiv:2306.05175.
 
-    Returns float64 (N,), larger = less certain = keep first. Raises InputError when too few epochs were recorded for
-    a single window. arXiv:2306.05175.
+    Args:
+        target_prob: float (T, N), probability of the true label of N examples in T epochs, in [0, 1].
+        window: Epochs in each sliding window, at least 2; default 10, as published.
+        windows: Windows that are averaged: "all" (default), "official" (all but the last) or "skip-two" (from the third
+            epoch on).
+        ddof: 1 (default) divides a variance by window - 1, 0 by window.
+
+    Returns:
+        float64 (N,) >= 0, larger = less certain = keep first.
+
+    Raises:
+        InputError: If too few epochs were recorded for a single window.
 
     p = 0, 1, 1 in windows of two: deviations 0.7071 and 0, mean 0.3536.
 

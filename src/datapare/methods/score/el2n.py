@@ -37,10 +37,20 @@ def el2n(
     count: int | None = None,
     reduce: Literal["mean", "sum"] = "mean",
 ) -> Float[np.ndarray, " N"]:
-    """Norm of the prediction error, averaged or summed over the chosen epochs.
+    """Average or sum the norm of the prediction error over the chosen epochs. arXiv:2107.07075.
 
-    Returns float64 (N,), between 0 and sqrt(2) for the mean; larger = more wrong = keep first. `count` epochs from
-    `first` on are read. Raises InputError when they were not recorded. arXiv:2107.07075.
+    Args:
+        error_norm: float (T, N), Euclidean norm of predicted probabilities minus one-hot label, per epoch, in [0,
+            sqrt(2)].
+        first: First epoch that is read, from 0, or from the end when negative; default the first recorded.
+        count: How many epochs from `first` on; None (default) means all that follow.
+        reduce: "mean" (default) averages the epochs, "sum" adds them up.
+
+    Returns:
+        float64 (N,), between 0 and sqrt(2) for the mean; larger = more wrong = keep first.
+
+    Raises:
+        InputError: If the chosen epochs were not recorded.
 
     p = (0.1, 0.9) with true label 0: |(-0.9, 0.9)| = 1.2728; p = (0.8, 0.2): |(-0.2, 0.2)| = 0.2828.
 

@@ -20,10 +20,18 @@ from datapare.methods.spec import MethodSpec
 
 
 def entropy(entropy: Float[np.ndarray, "T N"], *, first: int = -1, count: int | None = None) -> Float[np.ndarray, " N"]:
-    """Entropy of the prediction in the last epoch, or averaged over the chosen ones.
+    """Return the entropy of the prediction in the last epoch, or averaged over the chosen ones. arXiv:1906.11829.
 
-    Returns float64 (N,) in nats, larger = less decided = keep first. Raises InputError when the chosen epochs were not
-    recorded. arXiv:1906.11829.
+    Args:
+        entropy: float (T, N), entropy of the predicted probabilities per epoch, in nats.
+        first: First epoch that is read, from 0, or from the end when negative; default the last recorded.
+        count: How many epochs from `first` on; None (default) means all that follow.
+
+    Returns:
+        float64 (N,) in nats, larger = less decided = keep first.
+
+    Raises:
+        InputError: If the chosen epochs were not recorded.
 
     Even odds between two classes: ln 2 = 0.6931.
 

@@ -18,9 +18,17 @@ from datapare.errors import InputError
 
 
 def esps(cos_step: Float[np.ndarray, "T N"]) -> Float[np.ndarray, " N"]:
-    """Mean turn of the predicted probabilities from epoch to epoch.
+    """Average the turn of the predicted probabilities from epoch to epoch.
 
-    Returns float64 (N,) in [0, 1], larger = less certain = keep first. Raises InputError for fewer than two epochs.
+    Args:
+        cos_step: float (T, N), 1 - cosine of the probabilities of consecutive epochs, in [0, 1]; the first row is not
+            read.
+
+    Returns:
+        float64 (N,) in [0, 1], larger = less certain = keep first.
+
+    Raises:
+        InputError: If fewer than two epochs were recorded.
 
     Turns of 0.1 and 0.3 after the unknown first row: 0.2.
 

@@ -22,8 +22,20 @@ def fatb(
 ) -> Float[np.ndarray, " N"]:
     """Count how often an example's loss falls from above to below the mean loss of the dataset.
 
-    Returns float64 (N,) of whole numbers, larger = falls more often = keep first. `count` epochs from `first` on are
-    read. Raises InputError when they were not recorded.
+    The formula reads nothing but losses, so it also applies to a record of losses only (regression, several labels,
+    language models).
+
+    Args:
+        loss: float (T, N), loss of N examples in T epochs, in the unit of the training loss.
+        mean_loss: float (T, N), mean loss of each epoch, the same for every example.
+        first: First epoch that is read, from 0, or from the end when negative; default the first recorded.
+        count: How many epochs from `first` on; None (default) means all that follow.
+
+    Returns:
+        float64 (N,) of whole numbers, larger = falls more often = keep first; NaN where a loss is NaN.
+
+    Raises:
+        InputError: If the chosen epochs were not recorded.
 
     Above, below, above, at the mean: two falls. Below throughout: none.
 

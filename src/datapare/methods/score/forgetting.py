@@ -21,10 +21,15 @@ from datapare.methods.spec import NonNegativeOrInfinite
 def forgetting(
     correct: Bool[np.ndarray, "T N"], *, never_learned: NonNegativeOrInfinite | None = None
 ) -> Float[np.ndarray, " N"]:
-    """Count how often an example turns from right to wrong.
+    """Count how often an example turns from right to wrong. arXiv:1812.05159.
 
-    Returns float64 (N,) of whole numbers (unless never_learned is none), larger = forgotten more often = keep first.
-    `never_learned` is the score of an example that was never right; None means the number of epochs. arXiv:1812.05159.
+    Args:
+        correct: bool (T, N), whether the prediction was right, per epoch.
+        never_learned: Score of an example that was never right, >= 0 or infinity; None (default) means the number of
+            epochs.
+
+    Returns:
+        float64 (N,) of whole numbers (unless `never_learned` is none), larger = forgotten more often = keep first.
 
     Right, wrong, right: forgotten once. Never right in three epochs: 3.
 

@@ -16,9 +16,13 @@ from jaxtyping import Float
 
 
 def grand(grad_norm: Float[np.ndarray, "T N"]) -> Float[np.ndarray, " N"]:
-    """Gradient norm, averaged over the networks it was taken from.
+    """Average the gradient norm over the networks it was taken from. arXiv:2107.07075.
 
-    Returns float64 (N,) >= 0; larger = stronger pull = keep first. arXiv:2107.07075.
+    Args:
+        grad_norm: float (T, N), norm of the gradient of each example's loss in all weights; each row is one network.
+
+    Returns:
+        float64 (N,) >= 0, larger = stronger pull on the weights = keep first.
 
     Norms 3 and 4 in two runs: 3.5.
 

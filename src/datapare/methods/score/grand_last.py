@@ -26,10 +26,20 @@ def grand_last(
     first: int = -1,
     count: int | None = None,
 ) -> Float[np.ndarray, " N"]:
-    """Norm of the gradient of the classifier's weights and bias, averaged over the chosen epochs.
+    """Average the gradient norm of the classifier's weights and bias over the chosen epochs. arXiv:2107.07075.
 
-    Returns float64 (N,) >= 0; larger = stronger pull = keep first. Raises InputError when the chosen epochs were not
-    recorded. arXiv:2107.07075.
+    Args:
+        error_norm: float (T, N), Euclidean norm of predicted probabilities minus one-hot label, per epoch, in [0,
+            sqrt(2)].
+        embedding: float (N, d), input of the classifier, one row per example.
+        first: First epoch that is read, from 0, or from the end when negative; default the last recorded.
+        count: How many epochs from `first` on; None (default) means all that follow.
+
+    Returns:
+        float64 (N,) >= 0, larger = stronger pull on the classifier = keep first.
+
+    Raises:
+        InputError: If the chosen epochs were not recorded.
 
     An error of norm 0.5 with features (2, 2): 0.5 * sqrt(8 + 1) = 1.5.
 

@@ -18,10 +18,16 @@ from datapare.errors import InputError
 
 
 def h_score(runs_correct: Bool[np.ndarray, "N R"]) -> Float[np.ndarray, " N"]:
-    """Number of runs that fail on an example at least once, 0 where all runs do or none does.
+    """Count the runs that fail on an example at least once; 0 where all runs do or none does. arXiv:2407.08887.
 
-    Returns float64 (N,) of whole numbers in [0, R - 1], larger = harder = keep first. Raises InputError for fewer than
-    two runs, which leave the band empty. arXiv:2407.08887.
+    Args:
+        runs_correct: bool (N, R), whether each example is right in every epoch of each of R runs.
+
+    Returns:
+        float64 (N,) of whole numbers in [0, R - 1], larger = harder = keep first.
+
+    Raises:
+        InputError: If there are fewer than two runs, which leave the band empty.
 
     Three runs: right in one of them, in all, in none.
 

@@ -25,10 +25,19 @@ def least_confidence(
     first: int = -1,
     count: int | None = None,
 ) -> Float[np.ndarray, " N"]:
-    """Minus the largest predicted probability in the last epoch, or averaged over the chosen ones.
+    """Negate the largest predicted probability in the last epoch, or averaged over the chosen ones. arXiv:1906.11829.
 
-    Returns float64 (N,) in [-1, 0), larger = less confident = keep first. Raises InputError when the chosen epochs were
-    not recorded. arXiv:1906.11829.
+    Args:
+        target_prob: float (T, N), probability of the true label of N examples in T epochs, in [0, 1].
+        prob_margin: float (T, N), probability of the true label minus the best other probability, in [-1, 1].
+        first: First epoch that is read, from 0, or from the end when negative; default the last recorded.
+        count: How many epochs from `first` on; None (default) means all that follow.
+
+    Returns:
+        float64 (N,) in [-1, 0), larger = less confident = keep first.
+
+    Raises:
+        InputError: If the chosen epochs were not recorded.
 
     p = (0.5, 0.3, 0.2): right with label 0 (margin 0.2), wrong with label 1 (margin -0.2); the largest is 0.5 in both.
 

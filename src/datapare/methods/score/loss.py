@@ -18,10 +18,21 @@ from datapare.methods.epoch_range import chosen_epochs
 
 
 def loss(loss: Float[np.ndarray, "T N"], *, first: int = -1, count: int | None = None) -> Float[np.ndarray, " N"]:
-    """Loss in the last epoch, or averaged over the chosen ones.
+    """Return the loss in the last epoch, or averaged over the chosen ones. arXiv:2403.17083.
 
-    Returns float64 (N,) in the unit of the loss, larger = worse = keep first. Raises InputError when the chosen epochs
-    were not recorded. arXiv:2403.17083.
+    The formula reads nothing but losses, so it also applies to a record of losses only (regression, several labels,
+    language models).
+
+    Args:
+        loss: float (T, N), loss of N examples in T epochs, in the unit of the training loss.
+        first: First epoch that is read, from 0, or from the end when negative; default the last recorded.
+        count: How many epochs from `first` on; None (default) means all that follow.
+
+    Returns:
+        float64 (N,) in the unit of the loss, larger = worse = keep first.
+
+    Raises:
+        InputError: If the chosen epochs were not recorded.
 
     >>> per_epoch = np.array([[0.75], [0.25]])
     >>> loss(per_epoch).tolist(), loss(per_epoch, first=0).tolist()

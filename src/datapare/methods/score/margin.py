@@ -15,9 +15,13 @@ from jaxtyping import Float
 
 
 def margin(prob: Float[np.ndarray, "N K"]) -> Float[np.ndarray, " N"]:
-    """Minus the gap between the two largest probabilities.
+    """Negate the gap between the two largest probabilities. arXiv:1906.11829.
 
-    Returns float64 (N,) in [-1, 0], larger = closer to a tie = keep first. arXiv:1906.11829.
+    Args:
+        prob: float (N, K), predicted probabilities of K >= 2 classes in one epoch, in [0, 1].
+
+    Returns:
+        float64 (N,) in [-1, 0], larger = closer to a tie = keep first.
 
     Probabilities 0.5, 0.3, 0.2: the gap is 0.2.
 

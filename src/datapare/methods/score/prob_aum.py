@@ -27,10 +27,19 @@ def prob_aum(
     count: int | None = None,
     reduce: Literal["mean", "sum"] = "mean",
 ) -> Float[np.ndarray, " N"]:
-    """Minus the probability margin, averaged or summed over the chosen epochs.
+    """Negate the probability margin, averaged or summed over the chosen epochs. arXiv:2210.15809.
 
-    Returns float64 (N,), between -1 and 1 for the mean; larger = harder = keep first. Raises InputError when the chosen
-    epochs were not recorded. arXiv:2210.15809.
+    Args:
+        prob_margin: float (T, N), probability of the true label minus the best other probability, in [-1, 1].
+        first: First epoch that is read, from 0, or from the end when negative; default the first recorded.
+        count: How many epochs from `first` on; None (default) means all that follow.
+        reduce: "mean" (default) averages the epochs, "sum" adds them up.
+
+    Returns:
+        float64 (N,), between -1 and 1 for the mean; larger = harder = keep first.
+
+    Raises:
+        InputError: If the chosen epochs were not recorded.
 
     Margins 0.5 and -0.25: sum 0.25, mean 0.125.
 

@@ -15,9 +15,14 @@ from jaxtyping import Float
 
 
 def puma(boundary_distance: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
-    """Minus the distance to the decision boundary.
+    """Negate the distance to the decision boundary. arXiv:2405.06298.
 
-    Returns float64 (N,) <= 0, larger = nearer = keep first. arXiv:2405.06298.
+    Args:
+        boundary_distance: float (N,), norm of the smallest change of the input that flips the prediction; 0 where it is
+            wrong.
+
+    Returns:
+        float64 (N,) <= 0, larger = nearer = keep first.
 
     >>> puma(np.array([2.0, 0.5])).tolist()
     [-2.0, -0.5]

@@ -21,10 +21,17 @@ SPREAD = 1e-12  # variances below this share of the largest are rounding, not sp
 
 
 def rmd(embedding: Float[np.ndarray, "N d"], label: Int[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
-    """Mahalanobis distance to the own class minus that to the whole dataset, both squared.
+    """Subtract the squared Mahalanobis distance to the dataset from that to the own class. arXiv:2304.10127.
 
-    Returns float64 (N,), larger = harder = keep first; negative for the typical example of a class. Raises InputError
-    for missing embeddings. arXiv:2304.10127.
+    Args:
+        embedding: float (N, d), one feature vector per example, all finite.
+        label: int (N,), class of each example, from 0.
+
+    Returns:
+        float64 (N,), larger = harder = keep first; negative for the typical example of a class.
+
+    Raises:
+        InputError: If some embeddings are missing.
 
     Classes {0, 2} and {8, 10}: shared variance 1, so 1 from the own mean each; overall mean 5, variance 17, so 25/17
     for the outer two and 9/17 for the inner two.

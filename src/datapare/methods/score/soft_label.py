@@ -16,9 +16,13 @@ from datapare.numerics.embeddings import softmax
 
 
 def soft_label(logit_mean: Float[np.ndarray, "N K"]) -> Float[np.ndarray, " N"]:
-    """Entropy of the soft label.
+    """Return the entropy of the soft label. arXiv:2412.10091.
 
-    Returns float64 (N,) in nats, between 0 and ln K; larger = more ambiguous = keep first. arXiv:2412.10091.
+    Args:
+        logit_mean: float (N, K), logits of K classes averaged over epochs.
+
+    Returns:
+        float64 (N,) in nats, between 0 and ln K; larger = more ambiguous = keep first.
 
     Equal logits of two classes: ln 2 = 0.6931.
 

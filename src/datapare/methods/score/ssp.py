@@ -27,10 +27,19 @@ BLOCK = 8192  # rows at a time: all cosines of 1.28 million examples with 1,000 
 def ssp(
     embedding: Float[np.ndarray, "N d"], *, clusters: int, prefer: Literal["far", "near"] = "far", seed: Seed = 0
 ) -> Float[np.ndarray, " N"]:
-    """Cosine distance to the nearest cluster centroid.
+    """Return the cosine distance to the nearest cluster centroid. arXiv:2206.14486.
 
-    Returns float64 (N,) in [0, 2], negated for prefer="near"; larger = keep first. `seed` starts the clustering. Raises
-    InputError for more clusters than examples and for missing embeddings. arXiv:2206.14486.
+    Args:
+        embedding: float (N, d), one feature vector per example, all finite.
+        clusters: Number of clusters of k-means, between 1 and N; required, since none is published.
+        prefer: "far" (default) keeps examples far from their centroid first, "near" those near it.
+        seed: Seed of the clustering, >= 0; default 0.
+
+    Returns:
+        float64 (N,) in [0, 2], negated for prefer="near"; larger = keep first.
+
+    Raises:
+        InputError: If there are more clusters than examples, or some embeddings are missing.
 
     One cluster of (1, 0) and (0, 2): its centroid points along (1, 1), so both are at 1 - cos 45 deg = 0.2929.
 

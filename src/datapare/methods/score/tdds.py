@@ -58,11 +58,21 @@ def tdds(
     first: int = 0,
     count: int | None = None,
 ) -> Float[np.ndarray, " N"]:
-    """Unevenness of the changes of prediction inside each window of epochs, the latest windows weighing most.
+    """Weigh how uneven prediction changes are in each window of epochs, the latest most. arXiv:2311.13613.
 
-    Returns float64 (N,), larger = more uneven = keep first; changes all alike score 0. `window` counts epochs, and so
-    holds window - 1 changes. Raises InputError for windows of fewer than 3 epochs or longer than the chosen ones.
-    arXiv:2311.13613.
+    Args:
+        kl_step: float (T, N), change of the prediction from epoch t - 1 to t in row t, in nats; the first row is not
+            read.
+        window: Epochs in each sliding window, at least 3, which hold window - 1 changes; default 10.
+        decay: Weight of the latest window, in [0, 1]; each earlier one has 1 - decay of the next; default 0.9.
+        first: First epoch that is read, from 0, or from the end when negative; default the first recorded.
+        count: How many epochs from `first` on; None (default) means all that follow.
+
+    Returns:
+        float64 (N,) >= 0, larger = more uneven = keep first; changes all alike score 0.
+
+    Raises:
+        InputError: If windows have fewer than 3 epochs or more than the chosen ones, or these were not recorded.
 
     Changes 0, 1, 1 in windows of two changes: R = sqrt(1/4 + 1/4) = 0.7071, then 0; 0.9 * 0.1 * 0.7071 = 0.0636.
 

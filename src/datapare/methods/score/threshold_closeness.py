@@ -13,10 +13,13 @@ from jaxtyping import Float
 
 
 def threshold_closeness(target_prob: Float[np.ndarray, "T N"]) -> Float[np.ndarray, " N"]:
-    """Mean true-label probability times its complement.
+    """Multiply the mean true-label probability by its complement. arXiv:2009.10795.
 
-    Returns float64 (N,) in [0, 1/4], larger = closer to one half = keep first; always sure scores 0, right or wrong.
-    arXiv:2009.10795.
+    Args:
+        target_prob: float (T, N), probability of the true label of N examples in T epochs, in [0, 1].
+
+    Returns:
+        float64 (N,) in [0, 1/4], larger = closer to one half = keep first; always sure scores 0, right or wrong.
 
     >>> threshold_closeness(np.array([[0.5, 1.0], [1.0, 1.0]])).tolist()
     [0.1875, 0.0]

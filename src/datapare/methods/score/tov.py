@@ -14,10 +14,16 @@ from jaxtyping import Float
 
 
 def tov(loss: Float[np.ndarray, "T N"]) -> Float[np.ndarray, " N"]:
-    """Relative drop of the loss from the first epoch to the last.
+    """Return the relative drop of the loss from the first epoch to the last. arXiv:2510.00386.
 
-    Returns float64 (N,), at most 1; larger = more like the target set = keep first; negative where the loss rose.
-    arXiv:2510.00386.
+    The formula reads nothing but losses, so it also applies to a record of losses only (regression, several labels,
+    language models).
+
+    Args:
+        loss: float (T, N), loss of N examples in T epochs; the first row is before the tuning, the last after it.
+
+    Returns:
+        float64 (N,), at most 1; larger = more like the target set = keep first; negative where the loss rose.
 
     From 2 to 0.5: three quarters of the loss are gone; from 1 to 1.5 it rose by half.
 

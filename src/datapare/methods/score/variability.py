@@ -21,10 +21,21 @@ from datapare.methods.spec import Ddof
 def variability(
     target_prob: Float[np.ndarray, "T N"], *, ddof: Ddof = 0, corrected: bool = False
 ) -> Float[np.ndarray, " N"]:
-    """Standard deviation of the true-label probability over epochs.
+    """Return the standard deviation of the true-label probability over epochs. arXiv:2009.10795.
 
-    Returns float64 (N,) >= 0, larger = more ambiguous = keep first. `ddof` 0 divides by T, 1 by T - 1. Raises
-    InputError when fewer than two epochs were recorded. arXiv:2009.10795.
+    It also applies to a record of losses only (regression, several labels, language models), called on the channel:
+    `variability(dynamics.channels["loss"])`.
+
+    Args:
+        target_prob: float (T, N), probability of the true label of N examples in T epochs, in [0, 1].
+        ddof: 0 (default) divides the variance by T, 1 by T - 1.
+        corrected: Whether to add the term for few epochs, v^2 / (T - 1), to the variance v; default False.
+
+    Returns:
+        float64 (N,) >= 0, larger = more ambiguous = keep first.
+
+    Raises:
+        InputError: If fewer than two epochs were recorded.
 
     p = 0, 1: variance 1/4, deviation 1/2; corrected sqrt(1/4 + 1/16) = 0.559; with ddof 1 0.7071.
 
