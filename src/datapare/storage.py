@@ -25,9 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from datapare.artifacts import Artifact, Comparison, Dynamics, Perturbation, Provenance, Scores, Subset
+from datapare.artifacts import Array, Artifact, Comparison, Dynamics, Perturbation, Provenance, Scores, Subset
 from datapare.errors import BusyError, InputError
 
 FORMAT = 2
@@ -104,7 +103,7 @@ def load(path: str | Path) -> Artifact:
         raise InputError(f"{path / META} is damaged ({error}); make the artifact again.") from error
 
 
-def array_digest(array: NDArray[Any]) -> str:
+def array_digest(array: Array) -> str:
     """Return the hex SHA-256 of an array's bytes."""
     return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
@@ -175,7 +174,7 @@ def write_meta(folder: Path, artifact: Artifact) -> None:
     write_json(folder / META, meta)
 
 
-def named_arrays(artifact: Artifact) -> Iterator[tuple[str, NDArray[Any]]]:
+def named_arrays(artifact: Artifact) -> Iterator[tuple[str, Array]]:
     """Yield every array of an artifact under the name of its file."""
     for field in fields(artifact):
         value = getattr(artifact, field.name)
@@ -442,9 +441,9 @@ def _word(artifact: Artifact) -> str:
     return type(artifact).__name__.lower()
 
 
-def _load_array(file: Path, described: Mapping[str, Any]) -> NDArray[Any]:
+def _load_array(file: Path, described: Mapping[str, Any]) -> Array:
     try:
-        array: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False)
+        array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{file} is missing or damaged ({error}); make the artifact again.") from error
     if str(array.dtype) != described["dtype"] or list(array.shape) != list(described["shape"]):

@@ -16,7 +16,7 @@ from typing import Any, Literal, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Comparison, Provenance, Role, Subset, library_versions, subset_digest
+from datapare.artifacts import Comparison, Floats, Provenance, Role, Subset, library_versions, subset_digest
 from datapare.data import Dataset
 from datapare.errors import InputError
 from datapare.evaluation.experiment import ExperimentSetup, groups_of, prepare_experiment
@@ -42,7 +42,7 @@ class Chosen:
 
     index: NDArray[np.int64]
     seconds: float
-    weight: NDArray[np.floating] | None = None
+    weight: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)

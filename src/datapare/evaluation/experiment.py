@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Budget, dataset_digest
+from datapare.artifacts import Budget, Params, dataset_digest
 from datapare.data import Dataset, Inputs, encode, perturb, take
 from datapare.data.dataset import column
 from datapare.data.groups import draw_groups
@@ -50,7 +50,7 @@ class ExperimentSetup:
     trainer: Trainer
     settings: Callable[[float], TrainingConfig]
     fingerprints: tuple[str, ...]
-    params: Mapping[str, Any]  # goes into the provenance, as JSON
+    params: Params  # goes into the provenance, as JSON
     shortened: float
     budget: Budget
 

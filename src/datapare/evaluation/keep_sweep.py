@@ -9,12 +9,12 @@ so that the best of several values is not reported with its selection bias.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Comparison, Dynamics, Provenance, Scores, check_same_dataset, library_versions
+from datapare.artifacts import Comparison, Dynamics, Params, Provenance, Scores, check_same_dataset, library_versions
 from datapare.data import Dataset
 from datapare.errors import InputError
 from datapare.evaluation.comparison import (
@@ -45,7 +45,7 @@ def sweep(
     dynamics: Dynamics,
     rule: str = "beta",
     balance: Balance | None = "proportional",
-    rule_params: Mapping[str, Any] | None = None,  # of any rule
+    rule_params: Params | None = None,  # of any rule
     param: ParamValues | None = None,
     **options: Unpack[RetrainOptions],
 ) -> Comparison:
@@ -116,11 +116,11 @@ class _Plan:
 
 
 def _plan(
-    choose: Callable[[float, Mapping[str, Any], int], Chosen],
+    choose: Callable[[float, Params, int], Chosen],
     score: str,
     rule: str,
     sizes: Sequence[float],
-    tried: Mapping[str, Mapping[str, Any]],
+    tried: Mapping[str, Params],
     setup: ExperimentSetup,
 ) -> _Plan:
     """Return an arm for each size and tried value of the parameter, then the baselines."""
@@ -138,10 +138,10 @@ def _plan(
     return _Plan([*arms, *baselines(setup, counts), full_arm_of(setup)], rivals)
 
 
-def _tried_params(rule: str, rule_params: Mapping[str, Any], param: ParamValues | None) -> dict[str, Mapping[str, Any]]:
+def _tried_params(rule: str, rule_params: Params, param: ParamValues | None) -> dict[str, Params]:
     """Return the parameters of the rule for each value to try, by the suffix of its arm's name."""
     name, values = param or ("", ())
-    tried: dict[str, Mapping[str, Any]] = {f" {name} {value:g}": {**rule_params, name: value} for value in values}
+    tried: dict[str, Params] = {f" {name} {value:g}": {**rule_params, name: value} for value in values}
     tried = tried or {"": rule_params}
     for params in tried.values():
         check_params(find("select", rule), params)
@@ -170,7 +170,7 @@ def _select(
     rule: str,
     balance: Balance | None,
     keep: float,
-    params: Mapping[str, Any],
+    params: Params,
     seed: int,
 ) -> Chosen:
     """Select from the pool, as positions in the dataset."""

@@ -2,19 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Dynamics
+from datapare.artifacts import Array, Dynamics
 
 Floats = NDArray[np.float64]
 LEARNED = 0.1  # of the way from chance to always right: below, a model has hardly learned
 BLOCK = 16_384  # columns of a channel held at once: 8 MB for 60 epochs in float64, whatever N is
 
 
-def moments(channel: NDArray[Any]) -> tuple[Floats, Floats]:
+def moments(channel: Array) -> tuple[Floats, Floats]:
     """Return mean and standard deviation (ddof 1) over the observed epochs of a channel (T, N): two arrays (N,).
 
     NaN is "not observed". An example never seen has neither; one seen once has no deviation.
@@ -36,7 +35,7 @@ def moments(channel: NDArray[Any]) -> tuple[Floats, Floats]:
     return mean, deviation
 
 
-def coverage(channel: NDArray[Any]) -> Floats:
+def coverage(channel: Array) -> Floats:
     """Return the fraction of the examples observed in each epoch of a channel (T, N): (T,).
 
     >>> coverage(np.array([[0.5, np.nan], [0.5, 0.5]])).tolist()

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare.artifacts import Array, Floats
 from datapare.errors import DatapareError, InputError
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def call_training(
     *,
     seed: int,
     epochs: int,
-    weight: NDArray[np.floating] | None = None,
+    weight: Floats | None = None,
 ) -> tuple[float, NDArray[np.bool_] | None, float]:
     """Run the training.
 
@@ -137,7 +138,7 @@ def parse_result(name: str, answer: Any, count: int) -> tuple[float, NDArray[np.
     >>> parse_result("f", 0.5, 2), parse_result("f", np.array([True, False]), 2)[0]
     ((0.5, None), 0.5)
     """
-    values: NDArray[Any] = np.asarray(answer)
+    values: Array = np.asarray(answer)
     if values.shape == (count,) and values.dtype == bool:
         return float(values.mean()), values
     number = values.ndim == 0 and np.issubdtype(values.dtype, np.number)

@@ -1,7 +1,5 @@
 """Rows of features and of predictions: norms, directions, probabilities, errors."""
 
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import DTypeLike, NDArray
@@ -17,7 +15,7 @@ def squared_norms(embedding: Float[np.ndarray, "N d"]) -> Float[np.ndarray, " N"
     >>> squared_norms(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
     [25.0, 0.0]
     """
-    square: NDArray[np.floating[Any]] = np.einsum("nd,nd->n", embedding, embedding)
+    square: NDArray[np.floating] = np.einsum("nd,nd->n", embedding, embedding)
     unknown = int((~np.isfinite(square)).sum())
     if unknown:
         raise InputError(
@@ -43,7 +41,7 @@ def unit_rows(embedding: Float[np.ndarray, "N d"]) -> Float[np.ndarray, "N d"]:
     # float16 overflows at a norm of 256, so half-precision embeddings are widened first.
     wide = embedding.astype(np.promote_types(embedding.dtype, np.float32), copy=False)
     norm = np.sqrt(squared_norms(wide))
-    unit: NDArray[np.floating[Any]] = wide / np.where(norm > 0, norm, 1)[:, None]
+    unit: NDArray[np.floating] = wide / np.where(norm > 0, norm, 1)[:, None]
     return unit
 
 

@@ -1,7 +1,6 @@
 """Greedy selection without an N by N matrix: exact, in blocks, for the rules that pick one example after another."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -9,8 +8,8 @@ from numpy.typing import NDArray
 
 from datapare.errors import InputError
 
-BatchSource = NDArray[np.floating[Any]]
-Values = NDArray[np.floating[Any]]
+BatchSource = NDArray[np.floating]
+Values = NDArray[np.floating]
 
 POOL = 2048  # rows of one round: 2048 x 512 float32 are 4 MB, what a second-level cache holds
 BLOCK = 4096  # rows updated at a time

@@ -1,7 +1,5 @@
 """Small pictures of arrays as SVG text, for notebooks: a histogram, a scatter plot."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +9,7 @@ POINTS = 2_000  # of a scatter plot; more are thinned out evenly
 STYLE = 'style="color:#2b7bba;background:#fff;border:1px solid #ddd"'
 
 
-def histogram_svg(values: NDArray[Any]) -> str:
+def histogram_svg(values: NDArray[np.generic]) -> str:
     """Return a histogram of the finite values of an array.
 
     >>> histogram_svg(np.array([0.0, 1.0, np.nan])).count("<rect")
@@ -28,7 +26,7 @@ def histogram_svg(values: NDArray[Any]) -> str:
     return _svg(WIDTH, HEIGHT, f'<g fill="currentColor">{"".join(bars)}</g>')
 
 
-def scatter_svg(x: NDArray[Any], y: NDArray[Any]) -> str:
+def scatter_svg(x: NDArray[np.generic], y: NDArray[np.generic]) -> str:
     """Return a scatter plot of the finite ones of M points, larger y higher.
 
     >>> scatter_svg(np.array([0.0, 1.0]), np.array([0.0, np.nan])).count("h0")

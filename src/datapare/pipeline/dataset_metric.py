@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Dynamics
+from datapare.artifacts import Dynamics, Params
 from datapare.errors import InputError
 from datapare.methods.dataset_metrics import measure
 from datapare.methods.registry import check_params, find
@@ -21,7 +21,7 @@ PROBED = "ntk_feature"  # the one array that takes a network
 def measure_source(
     place: str,
     method: str,
-    params: Mapping[str, Any],
+    params: Params,
     *,
     open_options: OpenOptions,
     train_options: Mapping[str, Any],
@@ -59,7 +59,7 @@ def _recorded(place: str, open_options: OpenOptions) -> Dynamics:
 def _predicted(
     place: str,
     method: str,
-    params: Mapping[str, Any],
+    params: Params,
     open_options: OpenOptions,
     train_options: Mapping[str, Any],
     examples: int,
@@ -121,7 +121,7 @@ def linearise(
     return Dynamics({}, label[chosen], arrays, observed="eval-pass")
 
 
-def _limits(dynamics: Dynamics, params: Mapping[str, Any], training: Any) -> list[str]:
+def _limits(dynamics: Dynamics, params: Params, training: Any) -> list[str]:
     """Where the prediction is about another training than the recipe's, or about none that exists."""
     from datapare.methods.metric.training_time import stable_rate
 

@@ -1,12 +1,10 @@
 """Describe run folders, artifacts and their provenance as text."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from textwrap import fill
-from typing import Any
 
 from datapare import storage
-from datapare.artifacts import Dynamics
+from datapare.artifacts import Dynamics, Params
 from datapare.evaluation.costs import duration
 from datapare.pipeline.run_folder import RUN, RunFolder
 
@@ -56,7 +54,7 @@ def _describe_run(run: RunFolder) -> str:
     return "\n".join([title, *(line for line in results if "trainings" not in Path(line).parts)])
 
 
-def _describe_provenance(provenance: Mapping[str, Any], depth: int = 1) -> list[str]:
+def _describe_provenance(provenance: Params, depth: int = 1) -> list[str]:
     """A provenance and those it came from, indented."""
     from datapare.reporting.tables import plain_params
 

@@ -5,7 +5,7 @@ bit for bit.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from datapare import storage
-from datapare.artifacts import Scores, Subset
+from datapare.artifacts import Params, Scores, Subset
 from datapare.errors import InputError
 from datapare.methods import extrapolation
 from datapare.methods.binding import channel_mean, recorded_pass_note
@@ -61,12 +61,12 @@ def prune(
     out: str | Path | None = None,
     score: str = "dual",
     rule: str = "beta",
-    score_params: Mapping[str, Any] | None = None,
-    rule_params: Mapping[str, Any] | None = None,
+    score_params: Params | None = None,
+    rule_params: Params | None = None,
     balance: Balance | None = "proportional",
     score_fraction: float | None = None,
     extrapolate: str | None = None,
-    extrapolate_params: Mapping[str, Any] | None = None,
+    extrapolate_params: Params | None = None,
     seed: int = 0,
     as_: ExportMode = "copy",
     new_examples: NewExamples = "ask",

@@ -1,15 +1,15 @@
 """The steps of a run, each on a run folder: record, score, extrapolate, embed, save the subset; none is repeated."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare import storage
-from datapare.artifacts import Dynamics, Provenance, Scores, Subset
+from datapare.artifacts import Array, Dynamics, Params, Provenance, Scores, Subset
 from datapare.errors import InputError
 from datapare.evaluation.record_summary import class_counts, learning_curve, names_of
 from datapare.methods import extrapolation, scoring
@@ -31,12 +31,12 @@ class PruneOptions:
 
     score: str = "dual"
     rule: str = "beta"
-    score_params: Mapping[str, Any] = field(default_factory=dict)
-    rule_params: Mapping[str, Any] = field(default_factory=dict)
+    score_params: Params = field(default_factory=dict)
+    rule_params: Params = field(default_factory=dict)
     balance: Balance | None = "proportional"
     seed: int = 0
     extrapolate: str = "knn"
-    extrapolate_params: Mapping[str, Any] = field(default_factory=dict)
+    extrapolate_params: Params = field(default_factory=dict)
     whole_groups: bool = False
 
     def check(self) -> None:
@@ -166,7 +166,7 @@ def set_embedding(
         return put_embedding(run.dynamics_path, features, {"model": f"transformers:{name}"})
 
 
-def read_array(file: Path) -> NDArray[Any]:
+def read_array(file: Path) -> Array:
     """Return the array in a .npy file, memory-mapped; raises InputError when there is none."""
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)

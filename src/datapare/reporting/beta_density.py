@@ -1,11 +1,12 @@
 """The Beta density that a subset was drawn with: one curve, or the mean of its classes' curves."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare.artifacts import Floats, Params
 from datapare.methods.registry import find
 from datapare.methods.select.beta import CLIP, beta_parameters
 from datapare.numerics.sampling import top_positions
@@ -23,10 +24,10 @@ class Weighting(NamedTuple):
 
 
 def weighting(
-    mean: NDArray[np.floating[Any]],
-    score: NDArray[np.floating[Any]],
+    mean: Floats,
+    score: Floats,
     mask: NDArray[np.bool_],
-    params: Mapping[str, Any],
+    params: Params,
     groups: Sequence[NDArray[np.int64]],
 ) -> Weighting | None:
     """The density over mean probability `mean` (N,), 0..1, that Beta sampling used within `groups` of positions.
@@ -47,9 +48,7 @@ def weighting(
     return Weighting(given["c_d"], a, b, mu, len(drawn), (x, np.average(curves, axis=0, weights=size)))
 
 
-def _of(
-    mean: NDArray[np.floating[Any]], score: NDArray[np.floating[Any]], n: int, params: Mapping[str, Any]
-) -> tuple[float, float, float]:
+def _of(mean: Floats, score: Floats, n: int, params: Params) -> tuple[float, float, float]:
     """Alpha, beta and mu of one group."""
     inside = np.clip(mean.astype(np.float64), CLIP, 1 - CLIP)
     mu = float(inside[top_positions(score, int(params["anchor"]))].mean())

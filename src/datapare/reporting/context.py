@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Comparison, Dynamics, Scores, Subset
+from datapare.artifacts import Array, Comparison, Dynamics, Scores, Subset
 from datapare.evaluation.arms import Arm, arms, find_arm
 from datapare.evaluation.costs import Cost, scoring_cost
 from datapare.evaluation.record_summary import Floats, moments
@@ -138,7 +138,7 @@ class ReportContext:
         """Positions of the examples that the page describes one by one: all, or a sample that holds the galleries."""
         return sample(self.subset.total, [gallery.index for gallery in self.galleries])
 
-    def channel(self, name: str) -> NDArray[Any] | None:
+    def channel(self, name: str) -> Array | None:
         """A channel (T, N) of the record, None when it was not recorded."""
         return None if self.dynamics is None else self.dynamics.channels.get(name)
 

@@ -1,11 +1,11 @@
 """What the page's script knows of the examples it shows one by one: columns, curves, neighbours, pictures."""
 
 import base64
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare.artifacts import Array
 from datapare.errors import MissingExtraError
 from datapare.evaluation.record_summary import Floats, names_of
 from datapare.numerics.neighbors import neighbours
@@ -74,7 +74,7 @@ def rank(score: Floats) -> NDArray[np.int64]:
     return place
 
 
-def curves(channel: NDArray[Any], at: NDArray[np.int64]) -> str:
+def curves(channel: Array, at: NDArray[np.int64]) -> str:
     """Return probabilities (T, N) of some examples as base64 of bytes (example, epoch): 0..200, 255 not observed.
 
     >>> list(base64.b64decode(curves(np.array([[0.5, np.nan], [1.0, 0.0]]), np.array([0, 1]))))

@@ -1,14 +1,14 @@
 """Two coordinates for each example of an embedding, to draw it."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
+
+from datapare.artifacts import Array
 
 FITTED = 20_000  # rows that the directions are computed from
 
 
-def principal_components(embedding: NDArray[Any]) -> tuple[NDArray[np.float64], float] | None:
+def principal_components(embedding: Array) -> tuple[NDArray[np.float64], float] | None:
     """Return the first two principal components (N, 2) of an embedding (N, d), and their fraction of its variance.
 
     The sign of each is that which makes its largest weight positive. None with fewer than two columns or three rows.

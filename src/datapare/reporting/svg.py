@@ -7,18 +7,16 @@ colours are classes of the style sheet, so that a chart follows the theme and pr
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
+from datapare.artifacts import Floats
 from datapare.reporting.text import visible
 
 SIZE = 1000
 CHUNK = 200  # points in a path: paths are translucent, so that crowded places look darker
-
-Floats = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)

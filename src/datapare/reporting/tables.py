@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Comparison, Provenance
+from datapare.artifacts import Comparison, Params, Provenance
 from datapare.evaluation.record_summary import names_of
 from datapare.reporting.text import shorten
 
@@ -107,7 +106,7 @@ def versions(numbers: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {number}" for name, number in numbers.items())
 
 
-def plain_params(params: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+def plain_params(params: Params, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Yield parameters and their values as text, nested ones by dotted names; what is not set is left out.
 
     >>> list(plain_params({"c_d": 13.84201451514821, "fraction": None, "held_out": {"k": 5}}))

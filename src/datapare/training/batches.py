@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from datapare.artifacts import Array
 from datapare.training.device import device
 
 _SHARE = 0.5  # of the accelerator's free memory that the data may take before its rows stay on the host
@@ -17,7 +18,7 @@ _SHARE = 0.5  # of the accelerator's free memory that the data may take before i
 class BatchSource:
     """The encoded rows, decoded once and on the device where they fit; `take` gives a batch of them there."""
 
-    def __init__(self, array: NDArray[Any], kind: str) -> None:
+    def __init__(self, array: Array, kind: str) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a read-only map of a file: we never write into it
             self.array = torch.from_numpy(array)
@@ -51,7 +52,7 @@ class BatchSource:
         return batch[:, : max(1, int(self.length[position.numpy()].max(initial=1)))]
 
 
-def _map(array: NDArray[Any]) -> tuple[mmap.mmap, int] | None:
+def _map(array: Array) -> tuple[mmap.mmap, int] | None:
     """Return the map of a file that an array's rows lie in, and the byte where they begin; None for one in memory."""
     owner: Any = array
     while isinstance(owner, np.ndarray):
@@ -61,7 +62,7 @@ def _map(array: NDArray[Any]) -> tuple[mmap.mmap, int] | None:
     return owner, array.ctypes.data - np.frombuffer(owner, np.uint8).ctypes.data
 
 
-def _lengths(array: NDArray[Any]) -> NDArray[np.int64]:
+def _lengths(array: Array) -> NDArray[np.int64]:
     """Return the position after the last token of each row (N, L) of ids."""
     there = array != 0
     return np.where(there.any(1), array.shape[1] - there[:, ::-1].argmax(1), 0)

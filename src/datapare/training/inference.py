@@ -1,13 +1,13 @@
 """What a network says about encoded rows: logits, embeddings, accuracy."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from datapare.artifacts import Floats
 from datapare.data import Inputs
 from datapare.training.batches import BatchSource
 from datapare.training.device import autocast
@@ -35,7 +35,7 @@ def clean(model: Network, batch: Tensor, precision: str) -> Tensor:
     return logits
 
 
-def accuracy(logits: NDArray[np.floating[Any]], label: NDArray[np.int64]) -> float:
+def accuracy(logits: Floats, label: NDArray[np.int64]) -> float:
     """Return the share of rows whose largest logit is at their label; NaN without rows.
 
     >>> accuracy(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1]))
@@ -44,7 +44,7 @@ def accuracy(logits: NDArray[np.floating[Any]], label: NDArray[np.int64]) -> flo
     return float(np.mean(logits.argmax(1) == label)) if len(label) else float("nan")
 
 
-def class_accuracy(logits: NDArray[np.floating[Any]], label: NDArray[np.int64]) -> NDArray[np.float64]:
+def class_accuracy(logits: Floats, label: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the accuracy (K,) over the rows of each class; NaN for a class without rows.
 
     >>> class_accuracy(np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]]), np.array([0, 1, 1]))

@@ -15,7 +15,6 @@ Ours        Not described there: no gradient passes through the fit of C; both s
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import linear, log_softmax
 
-from datapare.artifacts import Dynamics, Provenance, library_versions
+from datapare.artifacts import Dynamics, Floats, Provenance, library_versions
 from datapare.errors import InputError
 from datapare.numerics.embeddings import squared_norms
 from datapare.recording.logit_signals import measure
@@ -54,7 +53,7 @@ class Clustering:
 
 
 def cluster(
-    embedding: NDArray[np.floating],
+    embedding: Floats,
     clusters: int,
     settings: Settings = Settings(),
     *,
@@ -73,9 +72,7 @@ def cluster(
         return _cluster(embedding, clusters, settings, channels, seed)
 
 
-def _cluster(
-    embedding: NDArray[np.floating], clusters: int, settings: Settings, channels: Sequence[str], seed: int
-) -> Clustering:
+def _cluster(embedding: Floats, clusters: int, settings: Settings, channels: Sequence[str], seed: int) -> Clustering:
     rows = torch.from_numpy(np.array(embedding, dtype=np.float32)).to(device())
     epochs = list(_epochs(rows, clusters, settings, torch.Generator(rows.device.type).manual_seed(seed)))
     weight, bias = epochs[-1]
@@ -94,9 +91,7 @@ def _cluster(
     return Clustering(dynamics, weight, bias)
 
 
-def assign(
-    weight: NDArray[np.float32], bias: NDArray[np.float32], embedding: NDArray[np.floating]
-) -> NDArray[np.int64]:
+def assign(weight: NDArray[np.float32], bias: NDArray[np.float32], embedding: Floats) -> NDArray[np.int64]:
     """Return the most probable cluster (N,) of features (N, d), also of examples that nothing was found from."""
     parts = [embedding[start : start + ROWS] @ weight.T + bias for start in range(0, len(embedding), ROWS)]
     return np.concatenate([part.argmax(axis=1) for part in parts])
@@ -163,7 +158,7 @@ def _believed(rows: Tensor, label: NDArray[np.int64], layer: Layer, channels: Se
     return np.concatenate(parts, axis=1)
 
 
-def matched(cluster: NDArray[np.integer[Any]], label: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+def matched(cluster: NDArray[np.integer], label: NDArray[np.integer]) -> NDArray[np.int64]:
     """Return the class (C,) that each cluster stands for, so that most examples agree; each class is taken once.
 
     The Hungarian method on the counts of (N,) clusters and labels. Clusters beyond the number of classes stand for
@@ -186,7 +181,7 @@ def matched(cluster: NDArray[np.integer[Any]], label: NDArray[np.integer[Any]]) 
     return result
 
 
-def matched_accuracy(cluster: NDArray[np.integer[Any]], label: NDArray[np.integer[Any]]) -> float:
+def matched_accuracy(cluster: NDArray[np.integer], label: NDArray[np.integer]) -> float:
     """Return the share of examples whose cluster stands for their class.
 
     >>> matched_accuracy(np.array([0, 0, 1, 1]), np.array([1, 1, 0, 1]))

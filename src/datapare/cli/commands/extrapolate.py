@@ -1,8 +1,8 @@
 """`datapare extrapolate`."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
+from datapare.artifacts import Params
 from datapare.cli.console import say
 from datapare.cli.flags import Flag, Run
 from datapare.cli.method_flags import MethodParams
@@ -16,7 +16,7 @@ def extrapolate(
     score: Annotated[str, Flag(help="Which scores to complete.")] = "dual",
     method: Annotated[str, Flag(help="knn or gnn; see datapare methods.")] = "knn",
     seed: Annotated[int, Flag(help="Seed of the network and of what is held out.", min=0)] = 0,
-    extrapolate_params: Mapping[str, Any],
+    extrapolate_params: Params,
 ) -> None:
     """Predict the scores of examples that were not scored, and report how reliable they are."""
     from datapare.methods.extrapolation import check_missing, describe_reliability

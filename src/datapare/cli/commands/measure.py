@@ -1,10 +1,10 @@
 """`datapare measure`."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from datapare.artifacts import Params
 from datapare.cli.console import say
 from datapare.cli.flags import Flag
 from datapare.cli.method_flags import MethodParams
@@ -25,7 +25,7 @@ def measure(
     model: Annotated[str | None, Flag(help="Model to linearise, named as in record.")] = None,
     examples: Annotated[int, Flag(help="Examples to linearise the model on.", min=1)] = 100,
     opening: OpenOptions,
-    metric_params: Mapping[str, Any],
+    metric_params: Params,
 ) -> None:
     """Measure one number about a dataset: how far a few examples reach, or how long a training takes."""
     from datapare.pipeline.dataset_metric import measure_source

@@ -1,9 +1,9 @@
 """`datapare perturb`."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
+from datapare.artifacts import Params
 from datapare.cli.console import say, show_dataset
 from datapare.cli.flags import Data, Flag
 from datapare.cli.method_flags import MethodParams
@@ -23,7 +23,7 @@ def perturb(
         str | None, Flag(help="Labels of annotators for human_noise, one per row.", metavar="FILE:COLUMN")
     ] = None,
     opening: OpenOptions,
-    perturb_params: Mapping[str, Any],
+    perturb_params: Params,
 ) -> None:
     """Write the dataset with label noise, corrupted images, a long tail or duplicates, to test a method on."""
     import numpy as np

@@ -1,9 +1,9 @@
 """`datapare prune`."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
+from datapare.artifacts import Params
 from datapare.cli.console import say
 from datapare.cli.flags import As, Data, Flag, Keep, Rule, Score
 from datapare.cli.method_flags import MethodParams
@@ -43,9 +43,9 @@ def prune(
     selection: SelectOptions,
     opening: OpenOptions,
     recording: RecordOptions,
-    score_params: Mapping[str, Any],
-    rule_params: Mapping[str, Any],
-    extrapolate_params: Mapping[str, Any],
+    score_params: Params,
+    rule_params: Params,
+    extrapolate_params: Params,
 ) -> None:
     """Make a dataset smaller: train briefly, score, select, export and report, in one go."""
     from datapare.methods.scoring import check_epochs

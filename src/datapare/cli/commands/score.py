@@ -1,9 +1,9 @@
 """`datapare score`."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
+from datapare.artifacts import Params
 from datapare.cli.console import say, show_correlation
 from datapare.cli.flags import Flag, Preset, Run, Score
 from datapare.cli.method_flags import MethodParams
@@ -20,7 +20,7 @@ def score(
         list[Path] | None, Flag(help="Average with the scores of this run, such as another seed's; repeat for more.")
     ] = None,
     preset: Preset = None,  # noqa: ARG001 - becomes the parameters' defaults
-    score_params: Mapping[str, Any],
+    score_params: Params,
 ) -> None:
     """Turn the record into one score per example; larger is kept first."""
     from datapare import storage

@@ -1,9 +1,9 @@
 """`datapare select`."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
+from datapare.artifacts import Params
 from datapare.cli.console import say
 from datapare.cli.flags import Flag, Force, Keep, Name, Preset, Rule, Run, subset_name
 from datapare.cli.method_flags import MethodParams
@@ -35,7 +35,7 @@ def select(
     force: Force = False,
     preset: Preset = None,  # noqa: ARG001 - becomes the parameters' defaults
     selection: SelectOptions,
-    rule_params: Mapping[str, Any],
+    rule_params: Params,
 ) -> None:
     """Choose which examples stay."""
     from datapare.methods import selection as rules

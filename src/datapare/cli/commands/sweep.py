@@ -1,8 +1,8 @@
 """`datapare sweep`."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
+from datapare.artifacts import Params
 from datapare.cli.console import say, show_comparison, show_dataset, show_sizes
 from datapare.cli.flags import Flag, Rule, Run
 from datapare.cli.method_flags import MethodParams
@@ -26,7 +26,7 @@ def sweep(
     ] = None,
     selection: SelectOptions,
     retraining: RetrainOptions,
-    rule_params: Mapping[str, Any],
+    rule_params: Params,
 ) -> None:
     """Find the smallest subset that stays within so many points of full, and what it saves, by cheap retrainings."""
     from datapare import storage

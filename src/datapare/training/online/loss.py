@@ -9,13 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from datapare.artifacts import Array
 from datapare.errors import InputError
 
 
 class Lookup:
     """One float32 number per example (N,), copied once to each device that asks."""
 
-    def __init__(self, value: NDArray[Any]) -> None:
+    def __init__(self, value: Array) -> None:
         self.value = np.asarray(value, dtype=np.float32)
         self._copies: dict[torch.device, Tensor] = {}
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
-from datapare.artifacts import Dynamics
+from datapare.artifacts import Array, Dynamics, Params
 from datapare.errors import InputError
 from datapare.recording import indexed_loader
 from datapare.recording.epoch_buffer import EpochBuffer
@@ -25,7 +25,7 @@ from datapare.storage import array_digest
 from datapare.training.online.loss import Lookup
 
 BatchSource = Mapping[str, NDArray[np.float32]]  # channel -> (N,), NaN where not observed in this epoch
-History = Mapping[str, NDArray[Any]]  # what a rule remembers; empty before the first epoch
+History = Mapping[str, Array]  # what a rule remembers; empty before the first epoch
 
 _NOBODY = np.zeros(0, dtype=np.int64)
 
@@ -49,7 +49,7 @@ class Rule:
     """A method: the channels it observes, what it remembers of an epoch's rows, and how it plans an epoch."""
 
     name: str
-    params: Mapping[str, Any]
+    params: Params
     channels: tuple[str, ...]
     remember: Callable[[History, BatchSource], History]
     plan: Callable[[int, History, np.random.Generator], Plan]

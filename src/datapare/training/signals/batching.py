@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from datapare.artifacts import Array
 
 Take = Callable[[Tensor], Tensor]
 Seen = Callable[[int, int], None]  # examples done, of all
@@ -33,7 +34,7 @@ def through(
     device: torch.device,
     batch: int,
     seen: Seen | None = None,
-) -> NDArray[Any]:
+) -> Array:
     """Return what `measure` says of each batch and its labels, one after the other, as one array (N, …)."""
     target = torch.from_numpy(np.array(label, dtype=np.int64))
     parts = []

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare.artifacts import Floats
 from datapare.errors import InputError
 from datapare.training.online.sampler import History, Plan, Rule, Sampler, last_known
 
@@ -78,7 +79,7 @@ def infobatch(
 
 
 def thin(
-    loss: NDArray[np.floating[Any]], rng: np.random.Generator, *, drop: float, exact: bool = False
+    loss: Floats, rng: np.random.Generator, *, drop: float, exact: bool = False
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return the sorted positions kept (n,) and every example's weight (N,); `loss` (N,) is NaN where unknown.
 

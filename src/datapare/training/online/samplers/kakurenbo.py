@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare.artifacts import Floats
 from datapare.errors import InputError
 from datapare.numerics.sampling import budget
 from datapare.training.online.sampler import History, Plan, Rule, Sampler, last_known
@@ -68,9 +69,9 @@ def fraction_at(epoch: int, epochs: int, fraction: float) -> float:
 
 
 def hide(
-    loss: NDArray[np.floating[Any]],
-    margin: NDArray[np.floating[Any]],
-    target_prob: NDArray[np.floating[Any]],
+    loss: Floats,
+    margin: Floats,
+    target_prob: Floats,
     *,
     fraction: float,
     confidence: float,

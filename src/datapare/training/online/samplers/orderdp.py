@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare.artifacts import Floats
 from datapare.errors import InputError
 from datapare.numerics.sampling import budget
 from datapare.training.online.sampler import History, Plan, Rule, Sampler, last_known
@@ -70,7 +71,7 @@ def orderdp(
     return Sampler(labels, epochs, Rule("orderdp", params, ("loss",), last_known, plan), seed=seed)
 
 
-def hardest(loss: NDArray[np.floating[Any]], rng: np.random.Generator, *, drawn: int, kept: int) -> NDArray[np.int64]:
+def hardest(loss: Floats, rng: np.random.Generator, *, drawn: int, kept: int) -> NDArray[np.int64]:
     """Return the sorted positions of the `kept` highest losses among `drawn` random examples; `loss` (N,) may be NaN.
 
     >>> hardest(np.array([0.5, 4.0, np.nan]), np.random.default_rng(0), drawn=3, kept=2).tolist()

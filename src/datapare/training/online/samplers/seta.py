@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare.artifacts import Floats
 from datapare.errors import InputError
 from datapare.numerics.sampling import budget
 from datapare.training.online.sampler import History, Plan, Rule, Sampler, last_known
@@ -72,7 +73,7 @@ def seta(
     return Sampler(labels, epochs, Rule("seta", params, ("loss",), last_known, plan), seed=seed)
 
 
-def window_of(loss: NDArray[np.floating[Any]], epoch: int, *, groups: int, width: float) -> NDArray[np.bool_]:
+def window_of(loss: Floats, epoch: int, *, groups: int, width: float) -> NDArray[np.bool_]:
     """Return which of the losses (n,) the window of an epoch holds; NaN, never observed, is always inside.
 
     >>> window_of(np.array([0.1, 5.0, 0.2, np.nan]), 0, groups=2, width=0.5).tolist()
