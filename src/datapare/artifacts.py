@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]  # any dtype: the one place where numpy needs Any
 Floats = NDArray[np.floating]  # of any width
 Params = Mapping[str, Any]  # parameters by name, as they go into the provenance: JSON values
-# Which forward pass was recorded: of the update (augmented, train mode); of an evaluation after each epoch; or of the
-# example as it is, through the network as it was before the update.
+# Which forward pass was recorded: of the update (augmented); after each epoch; or before the update, not augmented.
 Observed = Literal["train-pass", "eval-pass", "two-view"]
 Kind = Literal["image", "text", "table", "embedding"]
 Budget = Literal["epochs", "iterations"]
@@ -39,7 +38,14 @@ Role = Literal["subset", "random", "full"]
 class Provenance:
     """How an artifact was made: the step, the method, its parameters, the seed, the versions, and its parents.
 
-    `dataset` is the digest of the dataset the artifact belongs to; empty when it was built from bare arrays.
+    Args:
+        step: Name of the function that made it.
+        method: Name of the score, rule or other method; empty where there is none.
+        params: Parameters by name.
+        seed: Seed of the step; None where nothing was drawn.
+        dataset: Digest of the dataset the artifact belongs to; empty when it was built from bare arrays.
+        versions: Versions of the libraries by name.
+        parents: Provenance of the artifacts it was made from.
     """
 
     step: str = "constructed"
@@ -117,11 +123,18 @@ class _Recorded:
 class Dynamics(_Recorded):
     """What a model predicted for each example, epoch by epoch.
 
-    `channels` are float arrays (T, N), NaN where an example was not observed in an epoch; `label` is (N,) integers;
-    `arrays` are per-example summaries (N, …) such as `embedding` and `logit_mean`; `key` (N,) uint64 identifies each
-    example independently of its position (None when built from bare arrays); `seconds` (T,) is what each epoch took.
+    Args:
+        channels: Float arrays (T, N) by name, NaN where an example was not observed in an epoch.
+        label: True classes, integers (N,).
+        arrays: Per-example summaries (N, …) by name, such as `embedding` and `logit_mean`.
+        observed: Which pass was recorded: train-pass, eval-pass or two-view.
+        classes: Names of the K classes; empty where they are not known.
+        key: uint64 (N,), identifies each example independently of its position; None for bare arrays.
+        seconds: Seconds of each epoch, (T,); None where they were not measured.
+        provenance: How it was made.
 
-    Raises InputError when shapes disagree or labels are not whole numbers.
+    Raises:
+        InputError: When shapes disagree or labels are not whole numbers.
 
     >>> d = Dynamics(channels={"target_prob": [[0.1, 0.9], [0.4, 0.9]]}, label=[0, 1])
     >>> d.epochs, len(d)
@@ -190,8 +203,13 @@ class Dynamics(_Recorded):
 class Scores(_Recorded):
     """One number per example, larger = keep first; NaN = not scored.
 
-    `predicted` (N,) marks scores that were extrapolated rather than observed; `means` then holds channels' means over
-    epochs (N,), predicted too where nothing was observed; `seconds` is what scoring took.
+    Args:
+        score: Floats (N,).
+        predicted: Booleans (N,), True where the score was extrapolated; None when all were observed.
+        means: Channels' means over epochs, floats (N,), by name, predicted too where nothing was observed.
+        key: uint64 (N,), identifies each example independently of its position; None for bare arrays.
+        provenance: How it was made.
+        seconds: Seconds that scoring took; None where unknown.
 
     >>> len(Scores([0.5, 0.25, 1.0]))
     3
@@ -246,8 +264,13 @@ class Scores(_Recorded):
 class Subset(_Recorded):
     """Which examples stay: sorted unique positions into a dataset of `total` examples.
 
-    `weight` (B,) is how much each kept example counts, where a method says so. `key` (N,) identifies all examples;
-    `seconds` is what selecting took.
+    Args:
+        index: Sorted unique positions, integers (B,).
+        total: Number of examples of the dataset, N.
+        weight: How much each kept example counts, floats >= 0 (B,); None when all count alike.
+        key: uint64 (N,), identifies each example independently of its position; None for bare arrays.
+        provenance: How it was made.
+        seconds: Seconds that selecting took; None where unknown.
 
     >>> subset = Subset(index=[0, 2], total=5)
     >>> len(subset), subset.keep
@@ -322,22 +345,17 @@ class Subset(_Recorded):
 class Comparison(_Recorded):
     """Held-out accuracy of A arms over S seeds, and what each training cost.
 
-    An arm is found by its role and by the digest of its subset, never by its name or its size.
-
     Args:
-        arms: Names of the arms, for display only.
+        arms: Names of the arms, for display only: an arm is found by its role and the digest of its subset.
         seeds: Seeds that every arm was trained with.
         accuracy: Held-out accuracy 0..1, shape (A, S).
         count: Training examples of each arm, shape (A,).
         epochs: Full-dataset epochs, i.e. examples seen divided by the size of the full dataset, shape (A, S).
         seconds: Seconds of each training, shape (A, S).
         roles: Role of each arm: a chosen `subset`, a `random` draw, or `full` for all examples.
-        baseline: For each arm the position of the random arm of its size, None where there is none. Derived from
-            `roles` and `count` when empty.
-        subset_digest: For each arm the `subset_digest` of the subset it trained on, "" for arms that no single subset
-            describes (random and full arms, subsets drawn anew for every seed).
-        outcomes: For each arm, seed and held-out example whether the prediction was right, packed eight to a byte:
-            shape (A, S, ceil(M / 8)) uint8. `correct` unpacks it; None where a training returned only its accuracy.
+        baseline: Position of the random arm of each arm's size, None without one; from `roles` and `count` when empty.
+        subset_digest: Digest of the subset that each arm trained on, "" where it is not one (random, full, redrawn).
+        outcomes: Predictions that were right, packed as uint8 (A, S, ceil(M / 8)), see `correct`; None where unknown.
         held_out_count: Number of held-out examples M that the accuracy is measured on; 0 where unknown.
         class_accuracy: Accuracy per class, shape (A, S, K).
         classes: Names of the K classes.
@@ -345,8 +363,7 @@ class Comparison(_Recorded):
         group_count: Held-out examples of each group, shape (G,).
         groups: Names of the G groups.
         select_seconds: Seconds that choosing the examples of each arm took, shape (A,); NaN where unknown.
-        held_out: What accuracy was measured on: `test` data that was never used to choose, or a `split` of the training
-            data, which the scoring run has seen.
+        held_out: Accuracy is of `test` data that chose nothing, or of a `split` of the data that the scoring run saw.
         budget: What subset trainings share with the full one: its `epochs` or its `iterations`.
         shortened: Fraction of the full schedule that every training had.
         provenance: How the comparison was made.
@@ -428,8 +445,11 @@ def _baselines(roles: tuple[Role, ...], count: NDArray[np.int64]) -> tuple[int |
 class Perturbation(_Recorded):
     """What was done to a dataset to make this one of M examples: noise, corruption, a long tail, copies.
 
-    `source` (M,) is the position each row had there, `label` (M,) the label it had there, and `touched` are the sorted
-    positions, among those M, of the rows that were changed or added.
+    Args:
+        source: Position of each row in the dataset it comes from, integers (M,).
+        touched: Sorted positions, among those M, of the rows that were changed or added.
+        label: Label that each row had there, integers (M,).
+        provenance: How it was made.
 
     >>> len(Perturbation(source=[0, 2], touched=[1], label=[0, 1]))
     2
@@ -469,10 +489,8 @@ Artifact = Dynamics | Scores | Subset | Comparison | Perturbation
 def subset_digest(subset: Subset) -> str:
     """Return the identity of a subset: a digest of its positions, its weights and the size of the dataset.
 
-    >>> subset_digest(Subset([0, 2], 5)) == subset_digest(Subset([0, 2], 5))
-    True
-    >>> subset_digest(Subset([0, 2], 5)) == subset_digest(Subset([0, 2], 6))
-    False
+    >>> [subset_digest(Subset([0, 2], 5)) == subset_digest(Subset([0, 2], total)) for total in (5, 6)]
+    [True, False]
     """
     digest = hashlib.sha256(f"{subset.total} {len(subset)}".encode())
     digest.update(np.ascontiguousarray(subset.index, dtype=np.int64).tobytes())

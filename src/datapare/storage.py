@@ -77,8 +77,18 @@ def save(artifact: Artifact, path: str | Path) -> Path:
 def load(path: str | Path) -> Artifact:
     """Read an artifact back; arrays are memory-mapped read-only.
 
+    Args:
+        path: The folder that `save`, a command or a recorder wrote.
+
+    Returns:
+        A record, scores, a subset, a comparison or a perturbation, as the folder holds it.
+
     Raises:
         InputError: When the folder is missing, incomplete, damaged or of an unknown format.
+
+    >>> import tempfile
+    >>> load(save(Subset([0, 2], 5), Path(tempfile.mkdtemp()) / "subset")).index.tolist()
+    [0, 2]
     """
     path = Path(path)
     meta = read_meta(path)

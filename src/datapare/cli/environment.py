@@ -10,7 +10,14 @@ MATRIX_UNITS = ("amx_bf16", "avx512_bf16")
 
 
 def doctor() -> dict[str, str]:
-    """Return versions, cores, devices and optional libraries by name, as `datapare doctor` prints them."""
+    """Return versions, cores, devices and optional libraries, as `datapare doctor` prints them.
+
+    Returns:
+        What was found, as text, by name.
+
+    >>> "torch" in doctor()
+    True
+    """
     import torch
 
     found = {name: _version(name) for name in ("datapare", "numpy", "torch", "datasets", "pyarrow", "pillow")}

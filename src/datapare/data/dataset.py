@@ -48,16 +48,33 @@ class RowNames(Sequence[str]):
 class Dataset:
     """N labelled examples in the order of their source, which is never written to.
 
-    `rows` is a `datasets.Dataset` of the N readable rows with images undecoded; `inputs` are the columns a model
-    reads; `label` (N,) are numbers into `classes`, as in the source, so a class without examples keeps its number.
-    `key` (N,) identifies each example independently of its position, `name` is what it is called, `row` (N,) is
-    its row in the source before unreadable ones (`bad`) were left out. `array` is what `encode` reads where the
-    examples are arrays already: small images of one size (N, H, W, C) uint8, or embeddings (N, F). `files` are the
-    files the rows came from, in order; `origin` is the object they came from where there is no file.
-    `perturbation` says what was done to another dataset to make this one, `decoding` how encoded images become pixels.
-    `id_column` is the column that identifies an example, if any; `address` opens the source again, and is None for
-    objects in memory; `notes` are what is worth saying about how the source was read.
-    `group` (N,) says which examples belong together, where a column was named for that.
+    Made by `open_dataset`.
+
+    Args:
+        rows: A `datasets.Dataset` of the N readable rows, images undecoded.
+        kind: What the examples are: image, text, table or embedding.
+        inputs: The columns that a model reads.
+        label_column: The column of the labels.
+        label: Numbers into `classes`, int64 (N,), as in the source, so a class without examples keeps its number.
+        classes: Names of the K classes.
+        key: uint64 (N,), identifies each example independently of its position.
+        name: What each example is called, N of them.
+        digest: Digest of keys and labels.
+        format: The file in `data/formats/` that read the source.
+        path: Where the source lies; None for objects in memory.
+        bad: Examples that cannot be read and were left out.
+        row: Row of each example in the source, before unreadable ones were left out, int64 (N,).
+        array: What `encode` reads where the examples are arrays already: small images of one size (N, H, W, C) uint8,
+            or embeddings (N, F); else None.
+        files: The files the rows came from, in order.
+        origin: The object the rows came from where there is no file.
+        split: The split that was read.
+        perturbation: What was done to another dataset to make this one; None for a dataset as it was opened.
+        decoding: How encoded images become pixels.
+        id_column: The column that identifies an example; None when its file name or its content does.
+        address: What opens the source again; None for objects in memory.
+        notes: What the format says about how it read the source.
+        group: Number of the group that each example belongs to, int64 (N,); None when no column was named for that.
     """
 
     rows: Any = field(repr=False)

@@ -26,13 +26,29 @@ def export(data: Dataset, subset: Subset, out: Path | str, *, as_: How = "copy")
 def export(data: Dataset, subset: Subset, out: Path | str, *, as_: How = "copy") -> Path | str:
     """Write the kept examples to `out` as the dataset they came from: same format, files, columns and class names.
 
-    Folders of images can be linked instead of copied; `as_="index"` writes only keep.txt and drop.txt, one name per
-    line. What is no example of the split (other splits, a README) comes along. A dataset of one file becomes that file
-    in `out`, or `out` itself where that ends alike. `out` may be a URL that fsspec knows. Returns `out`, which appears
-    when it is complete.
+    What is no example of the split (other splits, a README) comes along. A dataset of one file becomes that file in
+    `out`, or `out` itself where that ends alike.
 
-    Raises MismatchError when the subset is of another dataset, InputError when `out` is in use, inside the source or
-    cannot be written.
+    Args:
+        data: The dataset that the subset was selected from.
+        subset: The examples to keep.
+        out: Where to write; a path that does not exist or an empty folder, or a URL that fsspec knows.
+        as_: How files get there: copied; folders of images also hardlinked or symlinked; `index` writes only keep.txt
+            and drop.txt, one name per line.
+
+    Returns:
+        `out`, which appears when it is complete.
+
+    Raises:
+        MismatchError: When the subset is of another dataset.
+        InputError: When `out` is in use, inside the source or cannot be written.
+
+    >>> import tempfile
+    >>> from datapare.data import open_dataset
+    >>> data = open_dataset((np.eye(4), [0, 1, 0, 1]))
+    >>> out = export(data, Subset(index=[0, 3], total=4), Path(tempfile.mkdtemp()) / "kept", as_="index")
+    >>> sorted(file.name for file in out.iterdir())
+    ['drop.txt', 'keep.txt']
     """
     if is_url(out):
         return _export_to_url(data, subset, str(out), as_)

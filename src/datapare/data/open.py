@@ -43,20 +43,33 @@ def open_dataset(
     max_gib: float = MAX_GIB,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
-    """A labelled dataset from a path, a glob, a hub name, a `datasets.Dataset`, a pair (X, y) or a dict of arrays.
+    """Open a labelled dataset; the source is only read.
 
-    Columns are found by their usual names, or named by `label`, `input` (one or several) and `id`. Held-out data is
-    opened with the `classes` of the training data: its labels are numbered like those, and it may lack classes. Every
-    image is decoded once, as nothing else proves that it can be read, unless `trust_images` says that all can; one of
-    more than `max_pixels` is refused, as is a file that unpacks to more than `max_gib`. `follow_links` allows
-    links and paths in the data that lead out of its folder. `progress` is called with (images checked, images). The
-    source is only read.
+    The keywords are those of `datapare.options.OpenOptions`, which other functions take as `open_options`.
 
-    `group` names the column that says which examples belong together, such as the frames of a video: held-out
-    examples are then never of a group that is trained on, and `whole_groups` keeps groups whole.
+    Args:
+        source: A path, a glob, a hub name, a `datasets.Dataset`, a pair (X, y) or a dict of arrays.
+        label: Column of the labels; None finds it by its usual names.
+        input: Column, or several, that a model reads; None finds them by their usual names.
+        id: Column that identifies an example; None takes its file name or its content.
+        kind: What the examples are: image, text, table or embedding; None infers it.
+        split: Split of a dataset that has several.
+        on_bad_example: Refuse unreadable examples (fail), or leave them out and list them in `bad` (skip).
+        classes: Class names of the training data, for held-out data: its labels are numbered like those, and it may
+            lack classes. None takes the classes of the source.
+        group: Column that says which examples belong together, such as the frames of a video: held-out examples are
+            then never of a group that is trained on, and `whole_groups` keeps groups whole. None for no groups.
+        follow_links: Follow links and paths in the data that lead out of its folder.
+        trust_images: Open images without decoding each of them once, which alone proves that it can be read.
+        max_pixels: Images with more pixels are not decoded.
+        max_gib: Files that unpack to more GiB are not read.
+        progress: Called with (images checked, images).
 
-    Raises InputError, in one sentence, for what cannot be found, read or used; with `on_bad_example="skip"` unreadable
-    examples are left out and listed in `bad` instead.
+    Returns:
+        The dataset of N examples, in the order of the source.
+
+    Raises:
+        InputError: For what cannot be found, read or used.
 
     >>> data = open_dataset((np.eye(4), [0, 1, 0, 1]))
     >>> data.kind, len(data), data.classes

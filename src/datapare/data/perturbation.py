@@ -25,10 +25,20 @@ def perturb(
 ) -> Dataset:
     """Return the dataset with label noise, corrupted images, a long tail or duplicates; the source stays as it is.
 
-    `human_label` (N,), class numbers or names, one per row of the source, is for human_noise alone. The new dataset's
-    `perturbation` says which rows were touched, what their labels were and how it was made; `export` writes it as a
-    save_to_disk folder that keeps this. The same seed gives the same dataset. Raises InputError for unknown methods
-    and parameters, and for images where there are none.
+    `export` writes the new dataset as a save_to_disk folder that keeps its `perturbation`.
+
+    Args:
+        data: The dataset.
+        method: Name of the perturbation, a file in `methods/perturb/`.
+        seed: Seed of its draws; the same seed gives the same dataset.
+        human_label: Class numbers or names (N,), one per row of the source, for human_noise alone; else None.
+        **params: Parameters of the perturbation.
+
+    Returns:
+        The new dataset; its `perturbation` says which rows were touched, what their labels were and how it was made.
+
+    Raises:
+        InputError: For unknown methods and parameters, and for images where there are none.
 
     >>> data = open_dataset((np.eye(10), [0, 1] * 5))
     >>> noisy = perturb(data, "label_noise", share=0.2, seed=0)

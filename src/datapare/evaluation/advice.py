@@ -89,8 +89,16 @@ def advise(
     Args:
         comparison: From `sweep`.
         margin: Accuracy 0..1 below training on everything that counts as no loss.
-        dynamics: The record that the subsets were chosen by, for the cost of scoring.
+        dynamics: The record that the subsets were chosen by, for the cost of scoring; None where it is not known.
         scores: Its scores, likewise.
+
+    Returns:
+        The outcome, the sentence that states it, and the advised size, None where no size is.
+
+    >>> compared = Comparison(("random", "dual"), (0, 1), [[0.7, 0.7], [0.8, 0.8]], [3, 3], [[3.0, 3.0]] * 2,
+    ...                       [[1.0, 1.0]] * 2, roles=("random", "subset"))
+    >>> advise(compared).outcome
+    'no full arm'
     """
     seeds = int(np.isfinite(comparison.accuracy).all(axis=0).sum())
     advice = _advise(sizes(comparison, scoring_cost(dynamics, scores)), margin, seeds)

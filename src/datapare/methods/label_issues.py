@@ -48,8 +48,20 @@ def label_issues(dynamics: Dynamics, method: Detector = "aum", *, cut: float | N
         confidence  minus the label's probability averaged over epochs      -1/K: less than by guessing
 
     "aum" has a threshold of its own, see aum_threshold_flags; it needs fakes, which `check_label_issues` trains with.
-    Raises MissingChannelError when the record lacks the channel, InputError for another method. arXiv:2001.10528,
-    arXiv:2412.10091, arXiv:2009.10795.
+    arXiv:2001.10528, arXiv:2412.10091, arXiv:2009.10795.
+
+    Args:
+        dynamics: The record: channel margin (T, N) for aum, array logit_mean (N, K) for soft_label, channel target_prob
+            (T, N) for confidence.
+        method: aum, soft_label or confidence.
+        cut: Issue score above which a label is an issue; None takes the value above.
+
+    Returns:
+        The issue scores (N,) of all examples, and the positions of the issues, the most likely first.
+
+    Raises:
+        MissingChannelError: When the record lacks what the method reads.
+        InputError: For another method.
 
     Margins -2 on average, and 1: only the first label is an issue.
 

@@ -113,10 +113,19 @@ def rank_correlation(scored: Mapping[str, Scores]) -> tuple[list[str], NDArray[n
 
 
 def average_scores(scores: Sequence[Scores]) -> Scores:
-    """The mean of one method's scores over several runs, such as seeds; an example counts in the runs that scored it.
+    """Average one method's scores over several runs, such as seeds; an example counts in the runs that scored it.
 
-    One run ranks by chance too: the authors of EL2N and GraNd average ten. Raises InputError for scores of different
-    methods or parameters, whose mean has no meaning, and MismatchError for those of different datasets.
+    One run ranks by chance too: the authors of EL2N and GraNd average ten.
+
+    Args:
+        scores: Scores (N,) of each run, made by one method with the same parameters.
+
+    Returns:
+        Scores (N,), float64; NaN for examples that no run scored.
+
+    Raises:
+        InputError: For no scores, or those of different methods or parameters, whose mean has no meaning.
+        MismatchError: For scores of different datasets.
 
     >>> average_scores([Scores([1.0, 2.0]), Scores([3.0, float("nan")])]).score.tolist()
     [2.0, 2.0]
@@ -144,9 +153,19 @@ def average_scores(scores: Sequence[Scores]) -> Scores:
 def reorder(artifact: Dynamics | Scores, key: NDArray[np.uint64]) -> Any:
     """Put a record or scores in the order of another arrangement of the same examples, matched by key.
 
-    Examples that the new arrangement lacks are left out. The record then belongs to the dataset of those keys.
+    Args:
+        artifact: A record or scores, with keys.
+        key: uint64 (M,), the keys in the new order; examples whose key is not among them are left out.
 
-    Raises InputError when some examples of the new arrangement are not in the record.
+    Returns:
+        A record or scores of M examples; the record then belongs to the dataset of those keys.
+
+    Raises:
+        InputError: When some examples of the new arrangement are not in the artifact, or it holds no keys.
+
+    >>> keys = np.array([7, 8, 9], dtype=np.uint64)
+    >>> reorder(Scores([0.1, 0.2, 0.3], key=keys), keys[::-1]).score.tolist()
+    [0.3, 0.2, 0.1]
     """
     if artifact.key is None:
         raise InputError("these artifacts hold no keys, so they cannot be matched to a re-ordered dataset.")

@@ -84,9 +84,21 @@ def estimate_cost(
     open_options: OpenOptions | None = None,
     record_options: RecordOptions | None = None,
 ) -> CostEstimate:
-    """Say what `prune` with the same arguments would cost, from a few real training steps; nothing is written.
+    """Estimate what `prune` with the same arguments would cost, from a few real training steps; nothing is written.
 
-    Raises InputError as `prune` does for a dataset, a keep fraction or settings that cannot be.
+    Args:
+        source: A dataset, or what `open_dataset` opens.
+        keep: Fraction in (0, 1], or a count above 1.
+        score_fraction: Train on and score only so much of every class; None for all examples.
+        seed: Seed of the training and of the draw of that fraction.
+        open_options: Options of `open_dataset`; None for the defaults.
+        record_options: Options of `record`; None for the defaults.
+
+    Returns:
+        Examples, settings, seconds and bytes of the scoring run and of the trainings after it.
+
+    Raises:
+        InputError: As `prune` does, for a dataset, a keep fraction or settings that cannot be.
     """
     from datapare.data import Dataset, encode, open_dataset
     from datapare.recording.logit_signals import CHANNELS

@@ -67,7 +67,18 @@ def write_decisions(path: Path, data: "Dataset", found: LabelIssues, method: str
 
 
 def read_decisions(path: Path, data: "Dataset") -> Decisions:
-    """Read an edited file back; raises InputError naming the line that cannot be understood."""
+    """Read an edited file of label decisions back.
+
+    Args:
+        path: The CSV file, with the columns that this module describes.
+        data: The dataset that the decisions are about.
+
+    Returns:
+        Positions to drop, and the new class numbers of those to relabel.
+
+    Raises:
+        InputError: For a line that cannot be understood; the message names it.
+    """
     place = {_written(key): i for i, key in enumerate(data.key)}
     number = {name: i for i, name in enumerate(data.classes)}
     decided: dict[int, int | None] = {}

@@ -59,7 +59,10 @@ class RunFolder:
         Args:
             path: The folder, made by record or prune; or one that holds a record of the user's own training loop, as
                 `dynamics` in it or as the folder itself.
-            data: The dataset of such a record, needed once by what reads more than labels and keys.
+            data: The dataset of such a record, needed once by what reads more than labels and keys; else None.
+
+        Returns:
+            The handle of the folder.
 
         Raises:
             InputError: When the folder is no run folder or its run.json is damaged.
@@ -102,6 +105,14 @@ class RunFolder:
     @classmethod
     def begin(cls, path: Path, data: "Dataset", open_options: OpenOptions) -> "RunFolder":
         """Make a folder a run on this dataset, or make sure that it is one.
+
+        Args:
+            path: The folder; created where it does not exist.
+            data: The dataset.
+            open_options: How it was opened.
+
+        Returns:
+            The handle of the folder.
 
         Raises:
             InputError: When the folder holds something else.
@@ -196,7 +207,14 @@ class RunFolder:
         return self.path / f"scores-{name}"
 
     def scores(self, name: str) -> Scores:
-        """The scores of this name; the message says how to make them when they are missing."""
+        """Return the scores of this name.
+
+        Args:
+            name: A method's, or "dual+knn" where the rest is predicted.
+
+        Raises:
+            InputError: When they are missing; the message says how to make them.
+        """
         place = self.scores_path(name)
         if not storage.is_finished(place):
             score, _, method = name.partition("+")
@@ -216,7 +234,11 @@ class RunFolder:
         return self.path / "scores.parquet"
 
     def keep_path(self, keep: float | str) -> Path:
-        """Where a subset and all made from it lie: by its keep fraction or count, or by its name."""
+        """Return where a subset and all made from it lie.
+
+        Args:
+            keep: Its keep fraction or count, or its name.
+        """
         return self.path / f"keep-{keep if isinstance(keep, str) else f'{keep:.12g}'}"
 
     def subset_path(self, keep: float | str) -> Path:
@@ -224,7 +246,14 @@ class RunFolder:
         return self.keep_path(keep) / "subset"
 
     def subset(self, keep: float | str) -> Subset:
-        """The subset of one keep fraction or count, or of one name; the message says how to make a missing one."""
+        """Return a subset.
+
+        Args:
+            keep: Its keep fraction or count, or its name.
+
+        Raises:
+            InputError: When it is missing; the message says how to make it.
+        """
         if not storage.is_finished(self.subset_path(keep)):
             flags = f"--keep 0.3 --name {keep}" if isinstance(keep, str) else f"--keep {keep:.12g}"
             raise InputError(

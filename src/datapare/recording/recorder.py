@@ -223,10 +223,13 @@ class Recorder:
 
         What the running epoch has observed is forgotten.
 
+        Args:
+            epoch: The next epoch to record, counting from 0.
+
         Raises:
             InputError: For an epoch not yet reached, a finished record, and, where `kl_step` or `logit_mean` are
-                recorded, more than one epoch back, except to the start and to where `state_dict` was called (the last
-                two), since they build on the epoch before.
+                recorded, more than one epoch back, unless it is the start or where one of the last two calls of
+                `state_dict` was.
         """
         self._coverage, self._seconds = self._group.on_rank_zero(lambda: self._opened_writer.rewind(epoch))
         self._forget()
@@ -237,6 +240,9 @@ class Recorder:
         What the running epoch has observed is forgotten, and so are later epochs of the record. An epoch that the
         training finished and the record did not, because the process was killed in between, is NaN, with a warning. A
         finished record stays as it is. For a checkpoint inside an epoch see `load_state_dict`.
+
+        Args:
+            epoch: The epoch that the training trains next, counting from 0.
 
         Raises:
             InputError: When more than one epoch before it is missing, and as `rewind` does.
@@ -262,12 +268,11 @@ class Recorder:
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint of the training has to hold to complete the running epoch after a resume.
 
-        Every process calls it; the state of any of them serves all, also with another number of processes. Small: a few
-        numbers per example observed in this epoch. Where `kl_step` or `logit_mean` are recorded, their tables as of the
-        last two calls are kept in the record's folder.
+        Every process calls it; the state of any of them serves all, also with another number of processes. Where
+        `kl_step` or `logit_mean` are recorded, their tables as of the last two calls are kept in the record's folder.
 
         Returns:
-            Plain tensors and numbers, for torch.save.
+            Plain tensors and numbers, a few per example observed in this epoch, for torch.save.
         """
         state, ours = self._buffer.state(self._group)
         if self._tables is not None and len(state["index"]):
@@ -276,9 +281,10 @@ class Recorder:
         return {"epoch": self.epoch, **state, "step": torch.from_numpy(step)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue where `state_dict` was called, inside an epoch too; every process calls it with the same state.
+        """Continue where `state_dict` was called, inside an epoch too; a finished record stays as it is.
 
-        A finished record stays as it is.
+        Args:
+            state: What `state_dict` returned; every process calls this with the same.
 
         Raises:
             InputError: As `resume` does.
@@ -290,9 +296,10 @@ class Recorder:
                 self._tables.restore(state["index"].numpy(), state["step"].numpy())
 
     def stop(self) -> None:
-        """Make the epochs recorded so far the whole record, which then cannot be continued.
+        """Make the recorded epochs the whole record, which then cannot be continued; an epoch not ended does not count.
 
-        What was observed since the last end_epoch does not count. Raises InputError when no epoch is recorded.
+        Raises:
+            InputError: When no epoch is recorded.
         """
         if self.epoch == 0:
             raise InputError("no epoch is recorded yet; call end_epoch after each epoch, then stop.")

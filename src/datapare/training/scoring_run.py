@@ -57,26 +57,48 @@ def record(
 ) -> Dynamics:
     """Train for the first epochs of a schedule and return the record of its passes.
 
-    `preset` is a name or a Training; without one, the kind and size of the data choose. `model`, `epochs`,
-    `schedule_epochs` and `precision` replace that part of it. `channels` are those of the Recorder, its summary
-    logit_mean (N, K), and the signals of the trained network (FINISHED): embedding (N, d),
-    prob (N, K), distorted_loss (N, S), boundary_distance (N,), and grad_norm, a channel of which the last epoch is
-    known. `observed` is the pass that is recorded: the training's own, or of the examples as they are, in eval mode,
-    after each epoch (eval-pass) or before each update (two-view). `until_stable` ends the record once the ranking has
-    converged (ranking_stability.RULE, which the provenance holds); `epochs` is then how many there are at most.
+    The keywords up to `seed` are those of `datapare.options.RecordOptions`, which other functions take as
+    `record_options`.
 
-    How a step is computed where `precision` is left open follows from the fixed table of compute.py; `autotune` times a
-    few steps instead, and the provenance holds what it found, which a later call with the same folder uses again.
+    The record is written epoch by epoch. The same call resumes a killed one, and returns at once when it is finished.
 
-    `fraction` trains on so much of every class, drawn with the seed, at least one example of each, in the batches of a
-    subset of that size (subset_batch): the others are never observed (NaN in every channel of the passes), and the
-    embedding, which covers them too, is then always recorded.
+    Args:
+        data: The dataset, or what `open_dataset` opens.
+        preset: Name of a preset, or a `TrainingConfig`; None chooses by the kind and the size of the data.
+        model: Built-in name, package.module:function, or transformers:NAME; None takes that of the preset.
+        epochs: Epochs to train and record, T; None takes those of the preset.
+        schedule_epochs: Epochs of the full schedule, of which the recorded ones are the first; None takes the preset's.
+        precision: auto (bf16 on GPUs that have it), fp32 or bf16; None takes the preset's. How a step is computed where
+            this is left open follows from the fixed table of compute.py.
+        channels: Those of the Recorder, its summary logit_mean (N, K), and the signals of the trained network
+            (FINISHED): embedding (N, d), prob (N, K), distorted_loss (N, S), boundary_distance (N,), and grad_norm, a
+            channel of which the last epoch is known. None records the default channels of the Recorder.
+        observed: The pass that is recorded: the training's own (train-pass), or of the examples as they are, in eval
+            mode, after each epoch (eval-pass) or before each update (two-view).
+        image_size: Side in pixels that images are resized and cropped to; None leaves small images of one size as they
+            are and chooses it for others.
+        fraction: Train on so much of every class, in (0, 1), drawn with the seed, at least one example of each, in the
+            batches of a subset of that size (subset_batch): the others are never observed (NaN in every channel of the
+            passes), and the embedding, which covers them too, is then always recorded. None trains on all.
+        until_stable: End the record once the ranking has converged (ranking_stability.RULE, which the provenance
+            holds); `epochs` is then how many there are at most.
+        autotune: Time a few steps to find how to compute them; the provenance holds what was found, which a later call
+            with the same folder uses again.
+        seed: Seed of the training, and of the draw of the fraction.
+        out: The folder of the record; None for a temporary folder that lives as long as the record.
+        progress: Receives the state of the training.
 
-    The record is written to the folder `out` epoch by epoch; without one, to a temporary folder that lives as long as
-    the record. The same call resumes a killed one, and returns at once when the record is finished.
+    Returns:
+        The record of T epochs of N examples.
 
-    Raises InputError when `out` holds a record made otherwise or a fraction is too small for one example of each class,
-    DivergedError when the training diverges.
+    Raises:
+        InputError: When `out` holds a record made otherwise or a fraction is too small for one example of each class.
+        DivergedError: When the training diverges.
+
+    >>> data = open_dataset((np.eye(4, dtype=np.float32), [0, 1, 0, 1]))
+    >>> dynamics = record(data, epochs=2)
+    >>> dynamics.epochs, len(dynamics)
+    (2, 4)
     """
     data = data if isinstance(data, Dataset) else open_dataset(data)
     inputs = encode(data, image_size=image_size, tokenizer=backbone(model) if data.kind == "text" else None)
