@@ -1,13 +1,12 @@
 """Binding: the array of a record that each parameter of a method names."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Dynamics, Scores
+from datapare.artifacts import Array, Dynamics, Params, Scores
 from datapare.errors import InputError, MissingChannelError
 from datapare.methods.epoch_range import epoch_bounds
 from datapare.methods.registry import Method, find
@@ -27,24 +26,24 @@ class Bound:
         means: Means over epochs (N,), which stand in every epoch for examples that were predicted, not observed.
     """
 
-    array: NDArray[Any]
+    array: Array
     columns: bool = False
     first: int = 0
-    derive: Callable[[NDArray[Any]], NDArray[Any]] = np.asarray
-    means: NDArray[Any] | None = None
+    derive: Callable[[Array], Array] = np.asarray
+    means: Array | None = None
 
-    def raw(self, start: int, stop: int) -> NDArray[Any]:
+    def raw(self, start: int, stop: int) -> Array:
         """Return examples start..stop as recorded."""
         return np.asarray(self.array[self.first :, start:stop] if self.columns else self.array[start:stop])
 
-    def part(self, start: int, stop: int) -> NDArray[Any]:
+    def part(self, start: int, stop: int) -> Array:
         """Return examples start..stop with missing epochs filled, not yet derived."""
         if not self.columns:
             return self.raw(start, stop)
         filled = last_observed(np.asarray(self.array[:, start:stop]))[self.first :]
         return filled if self.means is None else np.where(np.isnan(filled), self.means[start:stop], filled)
 
-    def whole(self) -> NDArray[Any]:
+    def whole(self) -> Array:
         """Return all examples with missing epochs filled, derived.
 
         Raises:
@@ -65,7 +64,7 @@ def bind(
     method: Method,
     dynamics: Dynamics | None,
     scores: Scores | None = None,
-    params: Mapping[str, Any] | None = None,
+    params: Params | None = None,
 ) -> Bound:
     """Find the array that a method's parameter names: the scores, the labels, a signal, or one derived from another.
 
@@ -99,7 +98,7 @@ def bind(
     return found if params is None or not method.reads_epochs else _epochs(found, params)
 
 
-def _epochs(bound: Bound, params: Mapping[str, Any]) -> Bound:
+def _epochs(bound: Bound, params: Params) -> Bound:
     """The epochs that `first` and `count` name; later ones are not looked at, as if they had not been recorded."""
     if not bound.columns:
         return bound

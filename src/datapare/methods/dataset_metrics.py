@@ -1,13 +1,12 @@
 """One number about a whole dataset, by the method files in `metric/`."""
 
-from typing import Any
-
 from datapare.artifacts import Dynamics
 from datapare.methods.binding import bind
 from datapare.methods.registry import check_params, find
+from datapare.methods.spec import ParamValue
 
 
-def measure(dynamics: Dynamics, method: str = "spread", **params: Any) -> float:
+def measure(dynamics: Dynamics, method: str = "spread", **params: ParamValue) -> float:
     """Measure one number about the dataset of a record; only `label` and `arrays` of it are read.
 
     Args:

@@ -1,11 +1,10 @@
 """Which of the recorded epochs a method reads: the two parameters `first` and `count`, the same in every method."""
 
 from inspect import Parameter
-from typing import Any
 
 from jaxtyping import Shaped
-from numpy.typing import NDArray
 
+from datapare.artifacts import Array
 from datapare.errors import InputError
 
 MEANING = {
@@ -43,7 +42,7 @@ def epoch_bounds(recorded: int, first: int, count: int | None) -> tuple[int, int
     return start, stop
 
 
-def chosen_epochs(values: Shaped[NDArray[Any], "T N"], first: int, count: int | None) -> Shaped[NDArray[Any], "C N"]:
+def chosen_epochs(values: Shaped[Array, "T N"], first: int, count: int | None) -> Shaped[Array, "C N"]:
     """Return rows `first` to `first + count` of a channel, without a copy; see epoch_bounds.
 
     >>> import numpy as np

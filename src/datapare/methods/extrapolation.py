@@ -4,17 +4,18 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from datapare.artifacts import Dynamics, Provenance, Scores, check_same_dataset, library_versions
+from datapare.artifacts import Array, Dynamics, Params, Provenance, Scores, check_same_dataset, library_versions
 from datapare.errors import InputError
 from datapare.methods.binding import bind
 from datapare.methods.extrapolate.knn import average, nearest
 from datapare.methods.registry import Method, check_params, find
+from datapare.methods.spec import ParamValue
 from datapare.numerics.embeddings import check_finite
 from datapare.numerics.missing import epoch_mean
 from datapare.numerics.neighbors import neighbours
@@ -29,10 +30,21 @@ KEEPS = (0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 FINDINGS = ("chosen", "held_out")  # in the provenance's parameters: what was found from the scored examples
 NEAREST = 10  # scored neighbours whose channel means an unobserved example is given
 
-Predict = Callable[[NDArray[np.float64], np.random.Generator], tuple[NDArray[np.float64], dict[str, Any]]]
+Predict = Callable[[NDArray[np.float64], np.random.Generator], tuple[NDArray[np.float64], dict[str, ParamValue]]]
 
 
-def extrapolate(scores: Scores, dynamics: Dynamics, method: str = "knn", *, seed: int = 0, **params: Any) -> Scores:
+class Reliability(TypedDict):
+    """How well hidden scores were predicted; a correlation is None where truth or prediction is constant."""
+
+    examples: int
+    pearson: float | None
+    spearman: float | None
+    overlap: dict[str, float]  # keep fraction -> share of the best that were found
+
+
+def extrapolate(
+    scores: Scores, dynamics: Dynamics, method: str = "knn", *, seed: int = 0, **params: ParamValue
+) -> Scores:
     """Predict the scores that are NaN from those that are not; scored examples keep theirs.
 
     Args:
@@ -70,7 +82,7 @@ def extrapolate(scores: Scores, dynamics: Dynamics, method: str = "knn", *, seed
     arrays = {name: bind(name, found, dynamics).whole() for name in found.reads if name != "score"}
     _check(score, dynamics, arrays["embedding"])
     predict = partial(_predict, found, arrays, values)
-    findings: dict[str, Any] = dict.fromkeys(FINDINGS)
+    findings: dict[str, object] = dict.fromkeys(FINDINGS)
     unscored = np.isnan(score)
     means = {}
     if unscored.any():
@@ -85,9 +97,7 @@ def extrapolate(scores: Scores, dynamics: Dynamics, method: str = "knn", *, seed
     return Scores(score, predicted=unscored, means=means, key=scores.key, seconds=took, provenance=provenance)
 
 
-def planned_provenance(
-    scores: Scores, dynamics: Dynamics, method: str, seed: int, params: Mapping[str, Any]
-) -> Provenance:
+def planned_provenance(scores: Scores, dynamics: Dynamics, method: str, seed: int, params: Params) -> Provenance:
     """Return the provenance of an extrapolation as it is known before it is computed."""
     values = check_params(find("extrapolate", method), params)
     parents = (
@@ -133,7 +143,7 @@ def describe_reliability(provenance: Provenance, keep: float | None = None) -> s
     )
 
 
-def held_out(predict: Predict, score: NDArray[np.float64], seed: int) -> dict[str, Any]:
+def held_out(predict: Predict, score: NDArray[np.float64], seed: int) -> Reliability:
     """How well scored examples are predicted from other scored ones: Pearson, Spearman, overlap of the best.
 
     A fifth is hidden at a time, so predictions come from four fifths of the scored examples: a little pessimistic.
@@ -170,9 +180,7 @@ def overlap(one: Float[np.ndarray, " N"], other: Float[np.ndarray, " N"], keep: 
     return len(np.intersect1d(top_positions(one, n), top_positions(other, n))) / n
 
 
-def channel_means(
-    dynamics: Dynamics, known: NDArray[np.bool_], embedding: NDArray[Any]
-) -> dict[str, NDArray[np.float64]]:
+def channel_means(dynamics: Dynamics, known: NDArray[np.bool_], embedding: Array) -> dict[str, NDArray[np.float64]]:
     """The mean over epochs of every recorded channel (N,), for examples that are not `known` that of their nearest.
 
     Means over neighbours, whatever predicts the score: a mean of probabilities is one, a network's output need not be.
@@ -226,21 +234,21 @@ def score_label(provenance: Provenance) -> str:
 
 def _predict(
     found: Method,
-    arrays: Mapping[str, NDArray[Any]],
-    params: Mapping[str, Any],
+    arrays: Mapping[str, Array],
+    params: Params,
     score: NDArray[np.float64],
     rng: np.random.Generator,
-) -> tuple[NDArray[np.float64], dict[str, Any]]:
+) -> tuple[NDArray[np.float64], dict[str, ParamValue]]:
     """The completed scores, and the parameters that the method chose itself."""
     tune = found.spec.tune
     chosen = {} if tune is None else tune(score, **arrays, **params)
-    given: dict[str, Any] = {**arrays, "score": score, "rng": rng}
+    given: dict[str, object] = {**arrays, "score": score, "rng": rng}
     positional = {name: value for name, value in given.items() if name in found.function.__annotations__}
     completed = found.function(**positional, **{**params, **chosen})
     return np.where(np.isnan(score), completed, score), {k: v for k, v in chosen.items() if params[k] is None}
 
 
-def _check(score: NDArray[np.float64], dynamics: Dynamics, embedding: NDArray[Any]) -> None:
+def _check(score: NDArray[np.float64], dynamics: Dynamics, embedding: Array) -> None:
     """Raise InputError for what nothing can be predicted from."""
     known = ~np.isnan(score)
     if not known.any():

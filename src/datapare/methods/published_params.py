@@ -1,12 +1,13 @@
 """Parameters that authors published for a dataset, from the `SPEC` of the method files."""
 
-from typing import Any
+from collections.abc import Mapping
 
 from datapare.errors import InputError
 from datapare.methods.registry import Method, MethodGroup, find, names
+from datapare.methods.spec import ParamValue
 
 
-def published(method: Method, dataset: str, keep: float | None = None) -> tuple[dict[str, Any], bool]:
+def published(method: Method, dataset: str, keep: float | None = None) -> tuple[dict[str, ParamValue], bool]:
     """Return the parameters published for a dataset, and whether they are verified; none where the file holds none.
 
     Args:
@@ -22,18 +23,21 @@ def published(method: Method, dataset: str, keep: float | None = None) -> tuple[
     >>> published(find("select", "ccs"), "cifar100", 0.12)
     ({'cut': 0.5}, True)
     """
-    values, unverified = method.spec.presets.get(dataset, {}), method.spec.unverified
-    fractions = [key for key in values if isinstance(key, float)]
+    preset, unverified = method.spec.presets.get(dataset, {}), method.spec.unverified
+    fractions = {float(key): params for key, params in preset.items() if isinstance(params, Mapping)}
     if not fractions:
-        return dict(values), dataset not in unverified
+        values = {str(key): value for key, value in preset.items() if not isinstance(value, Mapping)}
+        return values, dataset not in unverified
     if keep is None:
-        each = "; ".join(f"{key:g}: {', '.join(f'{k}={v}' for k, v in values[key].items())}" for key in fractions)
+        each = "; ".join(
+            f"{key:g}: {', '.join(f'{k}={v}' for k, v in params.items())}" for key, params in fractions.items()
+        )
         raise InputError(
             f"what is published of {method.name} for {dataset} depends on the fraction kept: give --keep as one, or "
             f"these parameters instead of the preset ({each})."
         )
     nearest = min(fractions, key=lambda fraction: abs(fraction - keep))
-    return dict(values[nearest]), (dataset, nearest) not in unverified
+    return dict(fractions[nearest]), (dataset, nearest) not in unverified
 
 
 def datasets_published(group_name: MethodGroup) -> list[str]:

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from datapare.errors import InputError
 from datapare.methods.epoch_range import MEANING, PARAMS
 from datapare.methods.signals import SIGNALS
-from datapare.methods.spec import MethodSpec, Range
+from datapare.methods.spec import MethodSpec, ParamValue, Range
 from datapare.options import checked
 
 MethodGroup = Literal["score", "select", "extrapolate", "metric", "perturb"]
@@ -37,7 +37,7 @@ class Method:
 
     name: str
     group_name: MethodGroup
-    function: Callable[..., Any]
+    function: Callable[..., Any]  # returns what its group does: scores, positions, a number, changed rows
     reads: tuple[str, ...]
     params: Mapping[str, inspect.Parameter]
     ranges: Mapping[str, Range]
@@ -113,7 +113,7 @@ def find(group_name: MethodGroup, name: str) -> Method:
     )
 
 
-def check_params(method: Method, params: Mapping[str, Any]) -> dict[str, Any]:
+def check_params(method: Method, params: Mapping[str, object]) -> dict[str, ParamValue]:
     """Return all parameters of a method: those given, and the defaults of the others.
 
     Raises:
@@ -137,7 +137,7 @@ def check_params(method: Method, params: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def call_params(method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
+def call_params(method: Method, values: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
     """Return the parameters for the method's function, which gets only the epochs that `first` and `count` name.
 
     >>> call_params(find("score", "dual"), {"window": 10, "first": 0, "count": 30})
@@ -152,15 +152,15 @@ def call_params(method: Method, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: every.get(name, value) for name, value in values.items() if name in own}
 
 
-def _checked(method: Method, name: str, value: Any, annotation: Any) -> Any:
-    plain = checked(f"{name} of {method.name}", value, annotation)
+def _checked(method: Method, name: str, value: object, annotation: object) -> ParamValue:
+    plain: ParamValue = checked(f"{name} of {method.name}", value, annotation)
     bounds = method.ranges.get(name, Range())
     if isinstance(plain, int | float) and not bounds.holds(plain):
         raise InputError(f"expected {name} of {method.name} {bounds}, got {value!r}.")
     return plain
 
 
-def _split(annotation: Any) -> tuple[Any, Range | None]:
+def _split(annotation: object) -> tuple[object, Range | None]:
     """A parameter's type without its range, and the range."""
     if get_origin(annotation) is Annotated:
         plain, bounds = get_args(annotation)

@@ -6,21 +6,32 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Dynamics, Provenance, Scores, check_same_dataset, dataset_digest, library_versions
+from datapare.artifacts import (
+    Array,
+    Dynamics,
+    Params,
+    Provenance,
+    Scores,
+    check_same_dataset,
+    dataset_digest,
+    library_versions,
+)
 from datapare.errors import InputError
 from datapare.methods.binding import Bound, bind, reads_passes_only
 from datapare.methods.registry import call_params, check_params, find, names
 from datapare.methods.signals import source_of
+from datapare.methods.spec import ParamValue
 
+Reordered = TypeVar("Reordered", Dynamics, Scores)
 BLOCK = 57_344  # columns at a time: below, threads wait for each other; above, windows leave the core's cache
 
 
-def score(dynamics: Dynamics, method: str = "dual", **params: Any) -> Scores:
+def score(dynamics: Dynamics, method: str = "dual", **params: ParamValue) -> Scores:
     """Turn a record into one score per example, larger = keep first.
 
     Args:
@@ -51,7 +62,7 @@ def score(dynamics: Dynamics, method: str = "dual", **params: Any) -> Scores:
     return Scores(result, key=dynamics.key, seconds=time.perf_counter() - start, provenance=provenance)
 
 
-def score_all(dynamics: Dynamics, **params: Any) -> tuple[dict[str, Scores], dict[str, str]]:
+def score_all(dynamics: Dynamics, **params: ParamValue) -> tuple[dict[str, Scores], dict[str, str]]:
     """Score a record by every method that it can feed; the others come back by name with the reason why not.
 
     Parameters go to every method that has them, such as a window.
@@ -72,7 +83,7 @@ def score_all(dynamics: Dynamics, **params: Any) -> tuple[dict[str, Scores], dic
     return scored, refused
 
 
-def check_epochs(method: str, epochs: int, params: Mapping[str, Any]) -> None:
+def check_epochs(method: str, epochs: int, params: Params) -> None:
     """Raise InputError when a score needs more epochs than a record will have, before they are trained.
 
     >>> check_epochs("dual", 12, {"window": 3})
@@ -80,7 +91,7 @@ def check_epochs(method: str, epochs: int, params: Mapping[str, Any]) -> None:
     found = find("score", method)
     values = check_params(found, params)
     window = values.get("window")
-    if window is not None and window >= 2 and window > epochs:
+    if isinstance(window, int) and window >= 2 and window > epochs:
         smaller = f", or pass --window {max(2, epochs // 2)}" if epochs >= 2 else ""
         raise InputError(
             f"{method} reads windows of {window} epochs, but {epochs} make the record; "
@@ -150,7 +161,7 @@ def average_scores(scores: Sequence[Scores]) -> Scores:
     return Scores(mean, key=first.key, provenance=provenance)
 
 
-def reorder(artifact: Dynamics | Scores, key: NDArray[np.uint64]) -> Any:
+def reorder(artifact: Reordered, key: NDArray[np.uint64]) -> Reordered:
     """Put a record or scores in the order of another arrangement of the same examples, matched by key.
 
     Args:
@@ -197,7 +208,7 @@ def reorder(artifact: Dynamics | Scores, key: NDArray[np.uint64]) -> Any:
     )
 
 
-def _run_blocks(call: Callable[..., NDArray[Any]], bound: list[Bound], total: int) -> NDArray[np.float64]:
+def _run_blocks(call: Callable[..., Array], bound: list[Bound], total: int) -> NDArray[np.float64]:
     result = np.full(total, np.nan)
     # Only scores of (T, N) channels are pointwise by law; one that reads wider arrays runs once, on all examples.
     block = BLOCK if all(b.columns or b.array.ndim == 1 for b in bound) else total
@@ -217,7 +228,7 @@ def _run_blocks(call: Callable[..., NDArray[Any]], bound: list[Bound], total: in
     return result
 
 
-def _score_filled(call: Callable[..., NDArray[Any]], bound: list[Bound], start: int, stop: int) -> NDArray[np.float64]:
+def _score_filled(call: Callable[..., Array], bound: list[Bound], start: int, stop: int) -> NDArray[np.float64]:
     """Score a block with missing epochs filled; examples never observed score NaN."""
     parts = [b.part(start, stop) for b in bound]
     seen = np.ones(stop - start, dtype=bool)

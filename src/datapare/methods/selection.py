@@ -4,19 +4,20 @@ import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Dynamics, Provenance, Scores, Subset, check_same_dataset, library_versions
+from datapare.artifacts import Array, Dynamics, Params, Provenance, Scores, Subset, check_same_dataset, library_versions
 from datapare.errors import InputError
 from datapare.methods.binding import bind
 from datapare.methods.registry import Method, call_params, check_params, find
+from datapare.methods.spec import ParamValue
 from datapare.numerics.sampling import allot, allot_by_recall, budget, check_keep
 from datapare.options import Balance, checked
 
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = Mapping[str, Array]
 Chosen = tuple[NDArray[np.int64], NDArray[np.float64] | None]  # sorted positions, and weights where the rule has them
 
 
@@ -30,7 +31,7 @@ def select(
     balance: Balance | Literal["auto"] | None = "auto",
     exclude: Sequence[int] | NDArray[np.int64] = (),
     include: Sequence[int] | NDArray[np.int64] = (),
-    **params: Any,  # of any method: check_params has their types
+    **params: ParamValue,  # of any method: check_params has their types
 ) -> Subset:
     """Choose exactly `budget(N, keep)` examples by a selection rule; the same seed gives the same subset.
 
@@ -98,9 +99,7 @@ def select(
     return Subset(index, total, weight, scores.key, provenance, time.perf_counter() - start)
 
 
-def apply_rule(
-    method: Method, params: Mapping[str, Any], arrays: Arrays, n: int, *, rng: np.random.Generator
-) -> Chosen:
+def apply_rule(method: Method, params: Params, arrays: Arrays, n: int, *, rng: np.random.Generator) -> Chosen:
     """Return the n positions that the rule keeps, and their weights where its spec has any.
 
     >>> apply_rule(find("select", "top"), {}, {"score": np.array([0.1, 0.9])}, 1, rng=np.random.default_rng(0))
@@ -108,7 +107,7 @@ def apply_rule(
     """
     if n == 0:
         return np.arange(0), None
-    given: dict[str, Any] = {**arrays, "n": n, "rng": rng}
+    given: dict[str, object] = {**arrays, "n": n, "rng": rng}
     wanted = method.function.__annotations__
     positional = {name: given[name] for name in [*method.reads, "n", "rng"] if name in wanted}
     index: NDArray[np.int64] = np.asarray(method.function(**positional, **params))
@@ -164,9 +163,7 @@ def _class_budgets(
     return allot_by_recall(size, n, recall)
 
 
-def _bind_all(
-    method: Method, dynamics: Dynamics | None, scores: Scores, params: Mapping[str, Any]
-) -> tuple[Arrays, set[str]]:
+def _bind_all(method: Method, dynamics: Dynamics | None, scores: Scores, params: Params) -> tuple[Arrays, set[str]]:
     """The arrays that a rule reads, and the names of those whose columns are examples."""
     bound = {name: bind(name, method, dynamics, scores, params) for name in method.reads}
     return {name: b.whole() for name, b in bound.items()}, {name for name, b in bound.items() if b.columns}

@@ -5,12 +5,11 @@ What computes a signal of logits is in `recording/logit_signals.py`, of a traine
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from datapare.artifacts import Array
 
 
 @dataclass(frozen=True)

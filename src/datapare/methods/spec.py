@@ -4,7 +4,10 @@ import math
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
 
 from datapare.artifacts import Observed
 
@@ -43,9 +46,10 @@ Positive = Annotated[float, Range(above=0)]
 NonNegative = Annotated[float, Range(least=0)]
 NonNegativeOrInfinite = Annotated[float, Range(least=0, infinite=True)]
 Ddof = Annotated[int, Range(least=0, most=1)]  # a deviation divides by epochs - ddof
+ParamValue = bool | int | float | str | None  # of a method
 
 # Parameter values by dataset: for every fraction kept, or by fraction (a float key).
-Presets = Mapping[str, Mapping[Any, Any]]
+Presets = Mapping[str, Mapping[str, ParamValue] | Mapping[float, Mapping[str, ParamValue]]]
 
 
 @dataclass(frozen=True)
@@ -65,9 +69,9 @@ class MethodSpec:
         observed: The forward pass that the authors of a score recorded.
     """
 
-    weights: Callable[..., Any] | None = None
-    fit_params: Callable[..., Mapping[str, Any]] | None = None
-    tune: Callable[..., Mapping[str, Any]] | None = None
+    weights: Callable[..., NDArray[np.float64]] | None = None
+    fit_params: Callable[..., Mapping[str, ParamValue]] | None = None
+    tune: Callable[..., Mapping[str, ParamValue]] | None = None
     presets: Presets = field(default_factory=dict)
-    unverified: AbstractSet[Any] = frozenset()
+    unverified: AbstractSet[str | tuple[str, float]] = frozenset()
     observed: Observed = "train-pass"

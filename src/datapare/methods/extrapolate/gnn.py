@@ -27,6 +27,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
+from datapare.artifacts import Array
 from datapare.errors import InputError
 from datapare.methods.extrapolate.knn import EXACT, without_self
 from datapare.numerics.embeddings import check_finite
@@ -130,7 +131,7 @@ def neighbour_graph(embedding: Float[np.ndarray, "N d"], k: int) -> Graph:
     return Graph(target, weight.astype(np.float32))
 
 
-def spread(graph: Graph, embedding: NDArray[Any], label: NDArray[np.int64]) -> NDArray[np.float32]:
+def spread(graph: Graph, embedding: Array, label: NDArray[np.int64]) -> NDArray[np.float32]:
     """Weigh the features A X, embedding and one-hot label, over neighbours; constant, so computed once.
 
     Args:
@@ -158,7 +159,7 @@ def spread(graph: Graph, embedding: NDArray[Any], label: NDArray[np.int64]) -> N
 
 
 def _learnt(
-    score: NDArray[Any],
+    score: Array,
     known: NDArray[np.int64],
     graph: Graph,
     features: NDArray[np.float32],
@@ -277,7 +278,7 @@ def _through(network: Any, graph: Graph, features: NDArray[np.float32]) -> NDArr
         return np.asarray(passed(lambda p: gather(outer, p) + third.bias, 1)[:, 0].numpy(), dtype=np.float64)
 
 
-def agreement(one: NDArray[Any], other: NDArray[Any]) -> float:
+def agreement(one: Array, other: Array) -> float:
     """Return the Pearson correlation; -1 where one of the two is constant.
 
     Args:

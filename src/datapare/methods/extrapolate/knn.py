@@ -21,12 +21,13 @@ Ours        k None takes the k of CANDIDATES whose leave-one-out predictions of 
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
+from datapare.artifacts import Array
 from datapare.errors import InputError
 from datapare.methods.spec import MethodSpec
 from datapare.numerics.embeddings import check_finite, unit_rows
@@ -96,7 +97,7 @@ def tune(
     weight: Weight,
     metric: Metric,
     same_class: bool,
-) -> dict[str, Any]:
+) -> dict[str, int]:
     """Return the k to use: the given one, or the one that best predicts scored examples from the other scored ones.
 
     Args:
@@ -141,8 +142,8 @@ def tune(
 
 
 def nearest(
-    embedding: NDArray[Any], reference: NDArray[np.int64], query: NDArray[np.int64], k: int, metric: Metric
-) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    embedding: Array, reference: NDArray[np.int64], query: NDArray[np.int64], k: int, metric: Metric
+) -> tuple[Array, NDArray[np.int64]]:
     """Return the nearest reference rows of each query row, and their Euclidean distances.
 
     Args:
@@ -168,7 +169,7 @@ def nearest(
 
 
 def average(
-    score: NDArray[Any], distance: NDArray[Any], position: NDArray[np.int64], ks: Sequence[int], weight: Weight
+    score: Array, distance: Array, position: NDArray[np.int64], ks: Sequence[int], weight: Weight
 ) -> NDArray[np.float64]:
     """Average the scores of the first k neighbours of each query, for every k of `ks`.
 
@@ -215,7 +216,7 @@ def without_self(own: NDArray[np.int64], position: NDArray[np.int64]) -> NDArray
 
 
 def _groups(
-    score: NDArray[Any], label: NDArray[np.int64], *, same_class: bool
+    score: Array, label: NDArray[np.int64], *, same_class: bool
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Scored and unscored positions that may be neighbours: all, or class by class."""
     unscored = np.isnan(score)

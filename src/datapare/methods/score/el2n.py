@@ -21,9 +21,9 @@ import numpy as np
 from jaxtyping import Float
 
 from datapare.methods.epoch_range import chosen_epochs
-from datapare.methods.spec import MethodSpec
+from datapare.methods.spec import MethodSpec, ParamValue
 
-PRESETS: Mapping[str, Mapping[str, object]] = {
+PRESETS: Mapping[str, Mapping[str, ParamValue]] = {
     "cifar10": {"first": 20, "count": 1},
     "cifar100": {"first": 20, "count": 1},
     "imagenet": {"first": 1, "count": 10, "reduce": "sum"},

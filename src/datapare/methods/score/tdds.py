@@ -16,19 +16,17 @@ Released    The authors' code has T = 10 (count=10), their README T = 30 for CIF
             again and again, on logits: not offered.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 from jaxtyping import Float
 
 from datapare.errors import InputError
 from datapare.methods.epoch_range import chosen_epochs
-from datapare.methods.spec import Fraction, MethodSpec
+from datapare.methods.spec import Fraction, MethodSpec, Presets
 from datapare.numerics.windows import windows
 
 # Fraction kept -> parameters. Unverified ones are the DUAL authors' settings: the fraction of each is inferred
 # (cifar100) or recalled (cifar10). 0.1 of cifar100 is a replicator's; imagenet is for every fraction.
-PRESETS: Mapping[str, Mapping[float | str, object]] = {
+PRESETS: Presets = {
     "cifar10": {
         0.7: {"count": 70, "window": 10},  # unverified
         0.5: {"count": 90, "window": 10},  # unverified
