@@ -25,6 +25,7 @@ from typing import (
     TypedDict,
     TypeVar,
     Union,
+    cast,
     get_args,
     get_origin,
 )
@@ -54,7 +55,7 @@ class Option:
     """
 
     help: str
-    default: Any = None  # of any declared type
+    default: object = None  # of any declared type
     least: float | None = None
     flag: str | None = None
     metavar: str | None = None
@@ -152,7 +153,7 @@ class RetrainOptions(TypedDict, total=False):
     epochs: Annotated[int | None, Option("Shorten the full schedule to so many epochs.  [default: all of it]", least=1)]
     model: Annotated[str | None, Option("Train another network than the one that scored, named as for record.")]
     train: Annotated[
-        Any,  # a function of the user, or file.py:function
+        "str | Callable[..., object] | None",  # as text, since evaluation checks it: a function, or file.py:function
         Option("Train by your own file.py:function; see examples/own_training.py.", metavar="FILE:FUNCTION"),
     ]
     group: Annotated[str | None, Option("Column whose values name groups, shown beside the mean.", metavar="COLUMN")]
@@ -179,13 +180,15 @@ class RetrainOptions(TypedDict, total=False):
 
 
 LEAST: Mapping[str, float] = {"seed": 0}  # smallest values of arguments that are in no table
+TypeForm = object  # a type as an annotation has it: a class, a union, a Literal
 P = ParamSpec("P")
 R = TypeVar("R")
 CallableType = get_origin(Callable[[], None])
+T = TypeVar("T", OpenOptions, RecordOptions, SelectOptions, RetrainOptions)
 OptionTable = type[OpenOptions] | type[RecordOptions] | type[SelectOptions] | type[RetrainOptions]
 
 
-def described(table: OptionTable) -> dict[str, tuple[Any, Option]]:
+def described(table: OptionTable) -> dict[str, tuple[TypeForm, Option]]:
     """Return the declared type and the description of every option of a table.
 
     >>> described(OpenOptions)["split"][1].default
@@ -194,12 +197,12 @@ def described(table: OptionTable) -> dict[str, tuple[Any, Option]]:
     return {name: (noted.__origin__, noted.__metadata__[0]) for name, noted in table.__annotations__.items()}
 
 
-def defaults(table: OptionTable) -> dict[str, Any]:
+def defaults(table: OptionTable) -> dict[str, object]:
     """Return the default of every option of a table."""
     return {name: option.default for name, (_, option) in described(table).items()}
 
 
-def resolve(table: OptionTable, given: Mapping[str, Any]) -> dict[str, Any]:
+def resolve(table: type[T], given: Mapping[str, object]) -> T:
     """Return all options of a table: the given ones, checked against their declared types, and defaults for the rest.
 
     Args:
@@ -219,10 +222,11 @@ def resolve(table: OptionTable, given: Mapping[str, Any]) -> dict[str, Any]:
     for name in given:
         if name not in known:
             raise InputError(f"there is no option {name!r}; {suggest(name, list(known))}")
-    return {
+    resolved = {
         name: checked(name, given[name], type_, least=option.least) if name in given else option.default
         for name, (type_, option) in known.items()
     }
+    return cast("T", resolved)
 
 
 def validated(*tables: OptionTable) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -261,7 +265,7 @@ def validated(*tables: OptionTable) -> Callable[[Callable[P, R]], Callable[P, R]
             for name, value in zip(parameters, args, strict=False):
                 if name in declared:
                     checked(name, value, declared[name][0], least=declared[name][1])
-            given: dict[str, Any] = kwargs
+            given: dict[str, object] = kwargs
             for name in given.keys() & declared.keys():
                 given[name] = checked(name, given[name], declared[name][0], least=declared[name][1])
             return function(*args, **kwargs)
@@ -271,7 +275,7 @@ def validated(*tables: OptionTable) -> Callable[[Callable[P, R]], Callable[P, R]
     return decorate
 
 
-def _is_plain(type_: Any) -> bool:
+def _is_plain(type_: TypeForm) -> bool:
     """Whether a type is built of numbers, text, choices, lists of them and None."""
     if get_origin(type_) in {Union, UnionType, Sequence}:
         return all(map(_is_plain, get_args(type_)))
@@ -288,7 +292,7 @@ def suggest(name: str, known: Sequence[str]) -> str:
     return f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(known) or 'none'}."
 
 
-def checked(name: str, value: Any, type_: Any, *, least: float | None = None) -> Any:
+def checked(name: str, value: object, type_: TypeForm, *, least: float | None = None) -> Any:  # of the type `type_`
     """Return a value of the declared type, numpy numbers as plain ones.
 
     Args:
@@ -311,7 +315,7 @@ def checked(name: str, value: Any, type_: Any, *, least: float | None = None) ->
     raise InputError(f"expected {name} as {_describe(type_, least)}, got {value!r}.")
 
 
-def _fits(value: Any, type_: Any, least: float | None) -> tuple[bool, Any]:
+def _fits(value: object, type_: TypeForm, least: float | None) -> tuple[bool, object]:
     """Whether a value is of one plain type, and the value as that type has it."""
     if get_origin(type_) is Literal:
         return isinstance(value, str) and value in get_args(type_), value
@@ -325,17 +329,17 @@ def _fits(value: Any, type_: Any, least: float | None) -> tuple[bool, Any]:
     if type_ in {int, float}:
         return _fits_number(value, type_, least)
     unchecked = type_ is Any or isinstance(type_, ForwardRef)  # by whoever uses it
-    return unchecked or isinstance(value, type_), value
+    return unchecked or isinstance(value, cast("type", type_)), value
 
 
-def _fits_number(value: Any, type_: type[int] | type[float], least: float | None) -> tuple[bool, Any]:
+def _fits_number(value: object, type_: TypeForm, least: float | None) -> tuple[bool, object]:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral if type_ is int else numbers.Real):
         return False, value
     plain = int(value) if isinstance(value, numbers.Integral) else float(value)
     return not math.isnan(plain) and (least is None or plain >= least), plain
 
 
-def _describe(type_: Any, least: float | None) -> str:
+def _describe(type_: TypeForm, least: float | None) -> str:
     if get_origin(type_) in {Union, UnionType}:
         return " or ".join(_describe(one, least) for one in get_args(type_) if one is not NoneType)
     if get_origin(type_) is Literal:
@@ -343,7 +347,12 @@ def _describe(type_: Any, least: float | None) -> str:
     if get_origin(type_) is Sequence:
         return f"a non-empty list, each {_describe(get_args(type_)[0], least)}"
     number = "" if least is None else f" of at least {least:g}"
-    words = {int: f"a whole number{number}", float: f"a number{number}", str: "text", bool: "True or False"}
+    words: Mapping[TypeForm, str] = {
+        int: f"a whole number{number}",
+        float: f"a number{number}",
+        str: "text",
+        bool: "True or False",
+    }
     return words.get(
         type_, "a function" if get_origin(type_) is CallableType else getattr(type_, "__name__", str(type_))
     )

@@ -16,17 +16,17 @@ import os
 import shutil
 import socket
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, fields
 from functools import cache
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, TypeGuard, cast
 
 import numpy as np
 
-from datapare.artifacts import Array, Artifact, Comparison, Dynamics, Perturbation, Provenance, Scores, Subset
+from datapare.artifacts import Array, Artifact, Comparison, Dynamics, Params, Perturbation, Provenance, Scores, Subset
 from datapare.errors import BusyError, InputError
 
 FORMAT = 2
@@ -40,8 +40,37 @@ ARTIFACTS: Mapping[str, type[Artifact]] = {
     cls.__name__.lower(): cls for cls in (Dynamics, Scores, Subset, Comparison, Perturbation)
 }
 GROUPS = {"channels", "arrays", "means"}  # fields that hold named arrays; each is stored as "<field>.<name>.npy"
+JsonObject = dict[str, Any]  # as read from a file, its values not yet checked
 _held: "weakref.WeakSet[FileIO]" = weakref.WeakSet()
 _drafts: set[Path] = set()  # what this process is writing
+
+
+class StoredProvenance(TypedDict):
+    """A `Provenance` as plain data."""
+
+    step: str
+    method: str
+    params: Params
+    seed: int | None
+    dataset: str
+    versions: Mapping[str, str]
+    parents: "Sequence[StoredProvenance]"
+
+
+class StoredArray(TypedDict):
+    """The description of an array in `meta.json`."""
+
+    dtype: str
+    shape: Sequence[int]
+
+
+class Meta(TypedDict):
+    """What `meta.json` holds; `fields` are those that are no arrays, by name."""
+
+    datapare: int
+    artifact: str
+    fields: JsonObject
+    arrays: Mapping[str, StoredArray]
 
 
 def save(artifact: Artifact, path: str | Path) -> Path:
@@ -93,7 +122,7 @@ def load(path: str | Path) -> Artifact:
     path = Path(path)
     meta = read_meta(path)
     cls = ARTIFACTS[meta["artifact"]]
-    values: dict[str, Any] = dict(meta["fields"])
+    values: JsonObject = dict(meta["fields"])
     try:
         for name, described in meta["arrays"].items():
             array = _load_array(path / f"{name}.npy", described)
@@ -118,7 +147,7 @@ def array_digest(array: Array) -> str:
     return hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
 
 
-def read_meta(path: str | Path) -> dict[str, Any]:
+def read_meta(path: str | Path) -> Meta:
     """Return the parsed `meta.json` of a finished artifact.
 
     Raises:
@@ -138,7 +167,7 @@ def read_meta(path: str | Path) -> dict[str, Any]:
     return _check_meta(meta, path)
 
 
-def _check_meta(meta: object, path: Path) -> dict[str, Any]:
+def _check_meta(meta: object, path: Path) -> Meta:
     known = isinstance(meta, dict) and isinstance(meta.get("datapare"), int)
     if known and meta["datapare"] > FORMAT:  # type: ignore[index] # narrowed by `known`
         raise InputError(f"{path} was written by a newer version of datapare; update datapare to read it.")
@@ -155,7 +184,7 @@ def _check_meta(meta: object, path: Path) -> dict[str, Any]:
             f"{path} holds {unknown[0]!r}, which this version of datapare does not know; it was written by a newer "
             "one: update datapare to read it."
         )
-    return meta
+    return cast("Meta", meta)
 
 
 def is_finished(path: str | Path) -> bool:
@@ -265,7 +294,7 @@ def recover(path: Path) -> None:
             return
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: object) -> None:
     """Replace a JSON file atomically, so that a reader sees the old or the new one and never half of it."""
     with atomic_write(path) as draft, draft.open("w", encoding="utf-8") as file:
         json.dump(value, file, indent=2, default=_plain)
@@ -277,14 +306,14 @@ def write_text(path: Path, text: str) -> None:
         draft.write_text(text, encoding="utf-8")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path) -> object:
     """Return the value in a JSON file, None when there is no file.
 
     Raises:
         InputError: When the file cannot be read.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return cast("object", json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, OSError, RecursionError) as error:
@@ -443,7 +472,7 @@ def _is_unfinished(path: Path, cls: type[Artifact]) -> bool:
     )
 
 
-def _is_array(value: Any) -> bool:
+def _is_array(value: object) -> TypeGuard[Array]:
     return isinstance(value, np.ndarray)
 
 
@@ -451,7 +480,7 @@ def _word(artifact: Artifact) -> str:
     return type(artifact).__name__.lower()
 
 
-def _load_array(file: Path, described: Mapping[str, Any]) -> Array:
+def _load_array(file: Path, described: StoredArray) -> Array:
     try:
         array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -461,11 +490,12 @@ def _load_array(file: Path, described: Mapping[str, Any]) -> Array:
     return array
 
 
-def _provenance(value: Mapping[str, Any]) -> Provenance:
-    return Provenance(**{**value, "parents": tuple(_provenance(parent) for parent in value["parents"])})
+def _provenance(value: StoredProvenance) -> Provenance:
+    plain: JsonObject = {**value, "parents": tuple(_provenance(parent) for parent in value["parents"])}
+    return Provenance(**plain)
 
 
-def _from_format_1(meta: Mapping[str, Any], path: Path) -> dict[str, Any]:
+def _from_format_1(meta: JsonObject, path: Path) -> JsonObject:
     """Rename the keys and steps that format 1 called otherwise."""
     renamed = {FORMAT_1_KEYS.get(key, key): value for key, value in meta.items()}
     artifact = "perturbation" if renamed.get("artifact") == "scenario" else renamed.get("artifact")
@@ -484,14 +514,14 @@ def _role_from_format_1(arm: str) -> str:
     return "full" if arm == "full" else "random" if arm.startswith("random") else "subset"
 
 
-def _provenance_from_format_1(value: Mapping[str, Any]) -> dict[str, Any]:
+def _provenance_from_format_1(value: JsonObject) -> JsonObject:
     renamed = {FORMAT_1_KEYS.get(key, key): item for key, item in value.items()}
     renamed["step"] = FORMAT_1_STEPS.get(renamed["step"], renamed["step"])
     renamed["parents"] = [_provenance_from_format_1(parent) for parent in renamed["parents"]]
     return renamed
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Path):

@@ -4,15 +4,23 @@ import math
 from collections.abc import Mapping, Sequence
 from inspect import Parameter
 from textwrap import fill
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from datapare.errors import printable
 from datapare.methods.registry import METHOD_GROUPS, find, names
 
 if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+    from datapare.artifacts import Comparison, Dynamics, Scores
     from datapare.data import Dataset
+    from datapare.evaluation.advice import Size
+    from datapare.evaluation.label_issue_check import DetectorQuality
+    from datapare.evaluation.statistics import Interval
 
 quiet = False  # whether only errors are printed
 
@@ -60,7 +68,7 @@ def param_line(params: Mapping[str, Parameter]) -> str:
     )
 
 
-def show_comparison(comparison: Any) -> None:
+def show_comparison(comparison: "Comparison") -> None:
     """Print the arms with their intervals as a table, and the accuracy of named groups as another."""
     from rich.table import Table
 
@@ -85,7 +93,9 @@ def show_comparison(comparison: Any) -> None:
         _show(table)
 
 
-def show_cost(dynamics: Any, scores: Any, comparison: Any, names: Sequence[str]) -> None:
+def show_cost(
+    dynamics: "Dynamics | None", scores: "Scores | None", comparison: "Comparison", names: Sequence[str]
+) -> None:
     """Print what scoring took, and from how many trainings on each named subset on pruning pays."""
     from datapare.evaluation.costs import cost_model, describe_break_even, duration, scoring_cost
 
@@ -97,7 +107,7 @@ def show_cost(dynamics: Any, scores: Any, comparison: Any, names: Sequence[str])
             say(f"{name}: {describe_break_even(model)}")
 
 
-def show_sizes(tried: Sequence[Any]) -> None:
+def show_sizes(tried: "Sequence[Size]") -> None:
     """Print the sizes of a curve with their intervals and savings as a table."""
     from rich.table import Table
 
@@ -111,14 +121,14 @@ def show_sizes(tried: Sequence[Any]) -> None:
     _show(table)
 
 
-def _show(table: Any) -> None:
+def _show(table: "RichTable") -> None:
     from rich.console import Console
 
     if not quiet:
         Console().print(table)
 
 
-def format_interval(difference: Any) -> str:
+def format_interval(difference: "Interval | None") -> str:
     """Return an interval of differences in points, as text; empty for None."""
     from datapare.evaluation.arms import points
 
@@ -135,7 +145,7 @@ def escaped(name: str) -> str:
     return escape(name)
 
 
-def show_checked(checked: Mapping[str, Any]) -> None:
+def show_checked(checked: "Mapping[str, DetectorQuality]") -> None:
     """Print how well each detector found the labels that were flipped on purpose."""
     for name, one in checked.items():
         say(
@@ -145,7 +155,7 @@ def show_checked(checked: Mapping[str, Any]) -> None:
     say("mistakes of annotators are harder to see than flips drawn by chance, and may be fewer: expect less")
 
 
-def show_correlation(methods: list[str], correlation: Any) -> None:
+def show_correlation(methods: list[str], correlation: NDArray[np.float64]) -> None:
     """Print how far each method's order agrees with DUAL's, or with the first method's."""
     against = methods.index("dual") if "dual" in methods else 0
     for name, value in sorted(zip(methods, correlation[against], strict=True), key=lambda pair: -pair[1]):

@@ -1,7 +1,7 @@
 """Flags that several commands share: those of the option tables, and a few of the command line alone."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from inspect import Parameter
 from pathlib import Path
 from types import NoneType, UnionType
@@ -12,7 +12,7 @@ import typer
 from datapare.errors import InputError
 from datapare.methods.signals import SIGNALS
 from datapare.numerics.sampling import parse_keep
-from datapare.options import ExportMode, Option, OptionTable, described
+from datapare.options import ExportMode, Option, OptionTable, TypeForm, described
 
 Flag = typer.Option
 
@@ -51,7 +51,7 @@ def option_flags(table: OptionTable) -> list[Parameter]:
     return [_flag(name, type_, option) for name, (type_, option) in described(table).items() if option.flag != ""]
 
 
-def given_options(table: OptionTable, values: dict[str, Any]) -> dict[str, Any]:
+def given_options(table: OptionTable, values: Mapping[str, object]) -> dict[str, object]:
     """Return the options of a table from the values of its flags; those at their default are left out.
 
     >>> from datapare.options import OpenOptions
@@ -63,19 +63,19 @@ def given_options(table: OptionTable, values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in plain.items() if value != known[name][1].default}
 
 
-def _plain(name: str, value: Any, type_: Any) -> Any:
+def _plain(name: str, value: object, type_: TypeForm) -> object:
     """The value of a flag as its option takes it: `none` stands for None, added channels come after the usual ones."""
-    if name == "channels" and value:
+    if name == "channels" and isinstance(value, Sequence) and value:
         from datapare.recording.logit_signals import CHANNELS
 
         return tuple(dict.fromkeys([*CHANNELS, *value]))
     if name == "seeds" and str(value).isdigit():
-        return int(value)
+        return int(str(value))
     choices = [one for one in get_args(type_) if get_origin(one) is Literal]
     return None if value == "none" and choices and NoneType in get_args(type_) else value
 
 
-def _flag(name: str, type_: Any, option: Option) -> Parameter:
+def _flag(name: str, type_: TypeForm, option: Option) -> Parameter:
     flag = f"--{(option.flag or name).replace('_', '-')}"
     kind = _flag_type(type_, option.default)
     least = option.least if kind is not str else None
@@ -84,7 +84,7 @@ def _flag(name: str, type_: Any, option: Option) -> Parameter:
     return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, made], default=default)
 
 
-def _flag_type(type_: Any, default: Any) -> Any:
+def _flag_type(type_: TypeForm, default: object) -> TypeForm:
     """The type of a flag: the first member of a union, a list for a sequence, and None where that is the default.
 
     A choice that may be None without that being its default can be given as `none`.
@@ -94,6 +94,7 @@ def _flag_type(type_: Any, default: Any) -> Any:
     """
     members = [one for one in get_args(type_) if one is not NoneType] if get_origin(type_) in _UNIONS else [type_]
     lists = [one for one in members if get_origin(one) is Sequence and int not in members]
+    # Any, since a type that is known only here takes no `|`
     first: Any = list.__class_getitem__(get_args(lists[0])[0]) if lists else members[0]
     if int in members and any(get_origin(one) is Literal for one in members):
         return str  # a number or a word, told apart when the option is resolved

@@ -4,10 +4,11 @@ import errno
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from datapare.artifacts import Params
 from datapare.cli import console
 from datapare.cli.flags import Preset, given_options, option_flags
 from datapare.errors import DatapareError, InputError
@@ -53,8 +54,8 @@ def command(
                 notes += _preset_notes(group, named, argv, strict=any(p.annotation == Preset for p in own))
             parts[name] = {p.name: p.replace(name=f"{group}_{p.name}") if p.name in taken else p for p in params}
 
-    def run(**values: Any) -> None:
-        console.quiet = values.pop("quiet")
+    def run(**values: object) -> None:
+        console.quiet = bool(values.pop("quiet"))
         for note in notes:
             typer.echo(note, err=True)
         for name in {**options, **method_params}:
@@ -100,7 +101,7 @@ def _environment_error(error: OSError) -> InputError:
     return InputError(f"{place or 'a file'} cannot be used: {error.strerror or error}.")
 
 
-def _parameters(function: Callable[..., Any]) -> list[Parameter]:
+def _parameters(function: Callable[..., object]) -> list[Parameter]:
     return list(inspect.signature(function).parameters.values())
 
 
@@ -122,7 +123,7 @@ def _method_flags(group: MethodGroup, name: str, argv: Sequence[str]) -> list[Pa
     ]
 
 
-def _published(group: MethodGroup, name: str, argv: Sequence[str]) -> tuple[dict[str, Any], bool]:
+def _published(group: MethodGroup, name: str, argv: Sequence[str]) -> tuple[Params, bool]:
     keep, dataset = _value_of("--keep", argv), _value_of("--preset", argv)
     if dataset is None or (keep is None and HELP.intersection(argv)):
         return {}, True

@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -13,6 +13,9 @@ from datapare.cli import console
 from datapare.evaluation.costs import duration
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
     from datapare.training.epoch import Progress
 
 
@@ -20,8 +23,8 @@ class TrainingProgress(AbstractContextManager["Callable[[Progress], None]"]):
     """The state of the recorded training: epoch, loss, speed, time left."""
 
     def __init__(self) -> None:
-        self.tasks: dict[str, Any] = {}
-        self.bar: Any = _bar() if _in_terminal() else None
+        self.tasks: dict[str, TaskID | None] = {}
+        self.bar: Bar | None = _bar() if _in_terminal() else None
         self.reported = 0
         self.last: Progress | None = None
 
@@ -36,16 +39,15 @@ class TrainingProgress(AbstractContextManager["Callable[[Progress], None]"]):
 
     def step(self, p: "Progress") -> None:
         """Draw the bar."""
-        fields = {
-            "stage": p.making or f"epoch {p.epoch + 1}/{p.epochs}",
-            "speed": f"{p.per_second:,.0f} examples/s, loss {format_loss(p.loss)}",
-        }
+        assert self.bar is not None  # noqa: S101 - in a terminal there is one
+        stage = p.making or f"epoch {p.epoch + 1}/{p.epochs}"
+        speed = f"{p.per_second:,.0f} examples/s, loss {format_loss(p.loss)}"
         done = p.examples_done if p.making else p.epoch * p.examples_total + p.examples_done
         self.bar.start()  # not before there is something to draw, or it leaves an empty line above an error
-        if p.making not in self.tasks:
+        if (task := self.tasks.get(p.making)) is None:
             total = p.examples_total if p.making else p.epochs * p.examples_total
-            self.tasks[p.making] = self.bar.add_task("", total=total, **fields)
-        self.bar.update(self.tasks[p.making], completed=done, **fields)
+            task = self.tasks[p.making] = self.bar.add_task("", total=total, stage=stage, speed=speed)
+        self.bar.update(task, completed=done, stage=stage, speed=speed)
 
     def report(self, p: "Progress") -> None:
         """Print one line for each epoch that is complete, and for each signal of the trained network."""
@@ -68,8 +70,8 @@ class JobProgress(AbstractContextManager[Callable[[int, int, str], None]]):
     def __init__(self, title: str) -> None:
         self.title = title
         self.start = time.monotonic()
-        self.bar: Any = _bar() if _in_terminal() else None
-        self.task: Any = None
+        self.bar: Bar | None = _bar() if _in_terminal() else None
+        self.task: TaskID | None = None
 
     def __enter__(self) -> Callable[[int, int, str], None]:
         return self.step if self.bar is not None else self.report
@@ -80,11 +82,11 @@ class JobProgress(AbstractContextManager[Callable[[int, int, str], None]]):
 
     def step(self, done: int, total: int, arm: str) -> None:
         """Draw the bar."""
-        fields = {"stage": self.title, "speed": arm}
+        assert self.bar is not None  # noqa: S101 - in a terminal there is one
         self.bar.start()
         if self.task is None:
-            self.task = self.bar.add_task("", total=total, **fields)
-        self.bar.update(self.task, completed=done, **fields)
+            self.task = self.bar.add_task("", total=total, stage=self.title, speed=arm)
+        self.bar.update(self.task, completed=done, stage=self.title, speed=arm)
 
     def report(self, done: int, total: int, arm: str) -> None:
         """Print one line for each training."""
@@ -101,7 +103,7 @@ def format_loss(loss: float) -> str:
     return "–" if math.isnan(loss) else f"{loss:.3f}"
 
 
-def _bar() -> Any:
+def _bar() -> "Bar":
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

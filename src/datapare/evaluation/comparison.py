@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Unpack
+from typing import Literal, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,7 +119,7 @@ def compare(
     )
 
 
-def conduct_of(options: Mapping[str, Any]) -> Conduct:
+def conduct_of(options: RetrainOptions) -> Conduct:
     """Return how to carry out the trainings, from resolved RetrainOptions."""
     folder = None if options["folder"] is None else Path(options["folder"])
     runner = runner_for(options["jobs"], options["on"], options["gpus"])

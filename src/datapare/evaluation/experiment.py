@@ -1,9 +1,8 @@
 """What all trainings of a comparison share: the examples to train on, the held-out ones, and the training settings."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from datapare.evaluation.user_training import check_training, code_digest, train
 from datapare.methods.registry import find, names
 from datapare.numerics.sampling import allot, draw_within
 from datapare.numerics.sampling import budget as count_of
+from datapare.options import RetrainOptions
 from datapare.training.config import TrainingConfig
 
 HOLDOUT_FRACTION = 0.2  # of the training data, where they are split
@@ -58,7 +58,7 @@ class ExperimentSetup:
 def prepare_experiment(
     data: Dataset,
     test: Dataset | None,
-    options: Mapping[str, Any],
+    options: RetrainOptions,
 ) -> ExperimentSetup:
     """Split or check the held-out data, encode all, and resolve how every arm is trained.
 

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,11 +32,11 @@ from datapare.errors import DatapareError, InputError
 if TYPE_CHECKING:
     from datapare.data import Dataset
 
-UserTraining = str | Callable[..., Any]  # what the function returns is checked by parse_result
+UserTraining = str | Callable[..., object]  # what the function returns is checked by parse_result
 
 
 @cache
-def load_training(name: str) -> Callable[..., Any]:
+def load_training(name: str) -> Callable[..., object]:
     """Import the function of this name.
 
     Raises:
@@ -45,7 +45,7 @@ def load_training(name: str) -> Callable[..., Any]:
     place, _, function = name.rpartition(":")
     try:
         module = _from_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
-        loaded: Callable[..., Any] = getattr(module, function)
+        loaded: Callable[..., object] = getattr(module, function)
     except (ImportError, AttributeError, ValueError, OSError) as error:
         raise InputError(
             f"the training {name!r} is file.py:function or package.module:function, but: {error}; check the spelling."
@@ -128,8 +128,7 @@ def call_training(
     return accuracy, correct, seconds
 
 
-# `answer` is whatever the user's function returned
-def parse_result(name: str, answer: Any, count: int) -> tuple[float, NDArray[np.bool_] | None]:
+def parse_result(name: str, answer: object, count: int) -> tuple[float, NDArray[np.bool_] | None]:
     """Return the accuracy and, where known, which predictions were right.
 
     Raises:
@@ -150,7 +149,7 @@ def parse_result(name: str, answer: Any, count: int) -> tuple[float, NDArray[np.
     )
 
 
-def _function(training: UserTraining) -> Callable[..., Any]:
+def _function(training: UserTraining) -> Callable[..., object]:
     return load_training(training) if isinstance(training, str) else training
 
 

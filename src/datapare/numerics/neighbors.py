@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from datapare.errors import InputError, MissingExtraError
 from datapare.numerics.embeddings import centred
 
+Index = Any  # of faiss, which has no types
+
 WIDTHS = (64, 256)  # principal directions tried before all; at 512 columns 64 cost an eighth of a full search
 RECALL = 0.9  # share of the true neighbours of TRIAL queries that a width must find to be used
 TRIAL = 100
@@ -41,7 +43,7 @@ def neighbours(
     query = rows if query is reference else centred(query, centre, dtype=np.float32)
     if not (exact if exact is not None else len(reference) <= 200_000):
         return approximate(rows, query, k)
-    index: Any = faiss.IndexFlatL2(rows.shape[1])
+    index: Index = faiss.IndexFlatL2(rows.shape[1])
     index.add(rows)
     squared, position = index.search(query, k)
     return np.sqrt(np.maximum(squared, 0.0)), position.astype(np.int64)
@@ -89,7 +91,7 @@ def _principal(sample: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(axes[:, ::-1], dtype=np.float32)
 
 
-def _lists(low: NDArray[np.float32]) -> Any:
+def _lists(low: NDArray[np.float32]) -> Index:
     import faiss
 
     lists = max(1, min(int(4 * np.sqrt(len(low))), len(low) // 40))  # k-means wants 40 rows per list
@@ -102,7 +104,7 @@ def _lists(low: NDArray[np.float32]) -> Any:
 
 
 def _search(
-    index: Any, axes: NDArray[np.float32], reference: NDArray[np.float32], query: NDArray[np.float32], k: int
+    index: Index, axes: NDArray[np.float32], reference: NDArray[np.float32], query: NDArray[np.float32], k: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     _, candidate = index.search(query @ axes, min(SPARE * k, len(reference)))
     return _measured(reference, query, candidate, k)

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -15,7 +14,7 @@ ROUNDING = 1e-14  # more than rounding leaves of a float64 sum of squares of 0..
 
 
 def windows(
-    values: Float[np.ndarray, "T N"], window: int, *, read: Callable[..., Any] | None = None
+    values: Float[np.ndarray, "T N"], window: int, *, read: Callable[..., object] | None = None
 ) -> Iterator[tuple[Float[np.ndarray, " N"], Float[np.ndarray, " N"]]]:
     """Sum and root sum of squared deviations of every `window` consecutive rows, in float64, one window at a time.
 

@@ -3,14 +3,19 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datapare.evaluation.costs import duration
 from datapare.methods.signals import SIGNALS
 from datapare.numerics.sampling import budget, draw_fraction
 from datapare.options import OpenOptions, RecordOptions, validated
+
+if TYPE_CHECKING:
+    from datapare.data import Inputs
+    from datapare.training import Trained, TrainingConfig
 
 WARM_UP, TIMED = 2, 6  # steps: the first compile and allocate
 NETWORKS = 50  # thinned networks of distorted_loss
@@ -30,9 +35,9 @@ class CostEstimate:
     count: int
     scored: int
     preset: str
-    training: Any
-    full: Any
-    subset: Any
+    training: "TrainingConfig"
+    full: "TrainingConfig"
+    subset: "TrainingConfig"
     step: Mapping[int, float]
     extra: float
     record: int
@@ -44,7 +49,7 @@ class CostEstimate:
         """Seconds of an epoch of the scoring run."""
         return self.seconds(replace(self.training, epochs=1), self.scored)
 
-    def seconds(self, training: Any, examples: int) -> float:
+    def seconds(self, training: "TrainingConfig", examples: int) -> float:
         """Seconds of a training on so many examples."""
         return float(training.epochs * np.ceil(examples / training.batch) * self.step[training.batch])
 
@@ -76,7 +81,7 @@ class CostEstimate:
 
 @validated()
 def estimate_cost(
-    source: Any,
+    source: object,  # whatever open_dataset reads
     *,
     keep: float,
     score_fraction: float | None = None,
@@ -111,7 +116,7 @@ def estimate_cost(
     data = source if isinstance(source, Dataset) else open_dataset(source, **(open_options or {}))
     count = budget(len(data), keep)
     scored = len(data) if score_fraction is None else len(draw_fraction(data.label, score_fraction, seed))
-    options: dict[str, Any] = dict(record_options or {})
+    options: dict[str, Any] = dict(record_options or {})  # what is left of them at the end goes to `settings`
     observed = options.pop("observed", "train-pass")
     channels = needed(options.pop("channels", None) or tuple(CHANNELS), score_fraction)
     options.pop("until_stable", None)  # what it may save is not known beforehand
@@ -142,7 +147,7 @@ def estimate_cost(
     )
 
 
-def _preset(options: Mapping[str, Any], inputs: Any, classes: int) -> str:
+def _preset(options: RecordOptions, inputs: "Inputs", classes: int) -> str:
     """The name of the recipe that was asked for, or that the data choose."""
     from datapare.training import PRESETS, choose
     from datapare.training.networks.factory import backbone
@@ -151,11 +156,13 @@ def _preset(options: Mapping[str, Any], inputs: Any, classes: int) -> str:
     return str(options.get("preset") or next(name for name, provenance in PRESETS.items() if provenance is chosen))
 
 
-def _step(inputs: Any, label: Any, classes: int, training: Any, batch: int, seed: int) -> float:
+def _step(
+    inputs: "Inputs", label: NDArray[np.int64], classes: int, training: "TrainingConfig", batch: int, seed: int
+) -> float:
     """Seconds of one update with this batch size, by a few real ones."""
     from datapare.training import train
 
-    def run(steps: int) -> Any:
+    def run(steps: int) -> "Trained":
         brief = replace(training, batch=batch, epochs=1, schedule_epochs=training.schedule)
         index = np.resize(np.random.default_rng(seed).permutation(len(label)), min(steps * batch, len(label)))
         return train(inputs, label, classes, brief, seed=seed, index=index)
@@ -165,7 +172,7 @@ def _step(inputs: Any, label: Any, classes: int, training: Any, batch: int, seed
     return float(timed.seconds / timed.iterations)
 
 
-def _bytes_per_example(inputs: Any, classes: int, training: Any, channels: Sequence[str]) -> int:
+def _bytes_per_example(inputs: "Inputs", classes: int, training: "TrainingConfig", channels: Sequence[str]) -> int:
     """Bytes of a finished record: 16 of label and key, 4 per channel and epoch, 4 per number of a summary."""
     width = {"T N": int(training.epochs), "N": 1, "N K": classes, "N S": NETWORKS}
     if "embedding" in channels:
@@ -173,7 +180,7 @@ def _bytes_per_example(inputs: Any, classes: int, training: Any, channels: Seque
     return 16 + 4 * sum(width[SIGNALS[name].shape] for name in channels)
 
 
-def _embedding_width(inputs: Any, classes: int, training: Any) -> int:
+def _embedding_width(inputs: "Inputs", classes: int, training: "TrainingConfig") -> int:
     from datapare.data import Inputs
     from datapare.training import embed
     from datapare.training.loop import initial

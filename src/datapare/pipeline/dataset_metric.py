@@ -1,8 +1,7 @@
 """One number about a whole dataset: find the metric, gather the arrays it reads, run it."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +13,19 @@ from datapare.methods.registry import check_params, find
 from datapare.options import OpenOptions
 from datapare.pipeline.run_folder import RUN, RunFolder
 
+if TYPE_CHECKING:
+    from datapare.data import Inputs
+    from datapare.training import TrainingConfig
+
 FREEZE = 512  # examples that fix the batch norms of a linearised network
 PROBED = "ntk_feature"  # the one array that takes a network
+
+
+class ModelOptions(TypedDict, total=False):
+    """Which network is linearised; as `RecordOptions`."""
+
+    preset: str | None
+    model: str | None
 
 
 def measure_source(
@@ -24,7 +34,7 @@ def measure_source(
     params: Params,
     *,
     open_options: OpenOptions,
-    train_options: Mapping[str, Any],
+    train_options: ModelOptions,
     examples: int = 100,
 ) -> list[str]:
     """Measure a dataset or a run folder, and return the number and its conditions in words.
@@ -61,7 +71,7 @@ def _predicted(
     method: str,
     params: Params,
     open_options: OpenOptions,
-    train_options: Mapping[str, Any],
+    train_options: ModelOptions,
     examples: int,
 ) -> list[str]:
     from datapare.data import encode, open_dataset
@@ -91,12 +101,18 @@ def is_run(place: str) -> bool:
 
 
 def linearise(
-    inputs: Any, label: NDArray[np.int64], n_classes: int, training: Any, *, examples: int = 100, seed: int = 0
+    inputs: "Inputs",
+    label: NDArray[np.int64],
+    n_classes: int,
+    training: "TrainingConfig",
+    *,
+    examples: int = 100,
+    seed: int = 0,
 ) -> Dynamics:
     """Return ntk_feature (n, K, D) and logit (n, K) of some examples, at the weights that a training starts from.
 
-    `inputs` are what `encode` returns and `training` a Training; `seed` is that of the training, and draws the
-    examples. Raises InputError when there is nothing to draw.
+    `inputs` are what `encode` returns; `seed` is that of the training, and draws the examples. Raises InputError when
+    there is nothing to draw.
     """
     import torch
 
@@ -121,7 +137,7 @@ def linearise(
     return Dynamics({}, label[chosen], arrays, observed="eval-pass")
 
 
-def _limits(dynamics: Dynamics, params: Params, training: Any) -> list[str]:
+def _limits(dynamics: Dynamics, params: Params, training: "TrainingConfig") -> list[str]:
     """Where the prediction is about another training than the recipe's, or about none that exists."""
     from datapare.methods.metric.training_time import stable_rate
 

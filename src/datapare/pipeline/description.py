@@ -4,7 +4,7 @@ from pathlib import Path
 from textwrap import fill
 
 from datapare import storage
-from datapare.artifacts import Dynamics, Params
+from datapare.artifacts import Dynamics
 from datapare.evaluation.costs import duration
 from datapare.pipeline.run_folder import RUN, RunFolder
 
@@ -54,11 +54,11 @@ def _describe_run(run: RunFolder) -> str:
     return "\n".join([title, *(line for line in results if "trainings" not in Path(line).parts)])
 
 
-def _describe_provenance(provenance: Params, depth: int = 1) -> list[str]:
+def _describe_provenance(provenance: storage.StoredProvenance, depth: int = 1) -> list[str]:
     """A provenance and those it came from, indented."""
     from datapare.reporting.tables import plain_params
 
-    seed = [] if provenance["seed"] is None else [("seed", provenance["seed"])]
+    seed: list[tuple[str, object]] = [] if provenance["seed"] is None else [("seed", provenance["seed"])]
     params = ", ".join(f"{name} {value}" for name, value in [*plain_params(provenance["params"]), *seed])
     line = f"{provenance['step']} {provenance['method']}: {params}".rstrip()
     lines = [fill(line, 100, initial_indent="  " * depth, subsequent_indent="  " * (depth + 2))]

@@ -5,11 +5,11 @@ bit for bit.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -55,7 +55,7 @@ class PruneResult:
 
 @validated(SelectOptions)
 def prune(
-    source: Any,  # whatever open_dataset reads
+    source: object,  # whatever open_dataset reads
     *,
     keep: float,
     out: str | Path | None = None,
@@ -261,7 +261,7 @@ def finish(
 def check_export(folder: Path, as_: ExportMode, *, made: bool) -> None:
     """Note how the smaller dataset is written; raise InputError when the one that exists was written in another way."""
     note = folder / "export.json"
-    before = storage.read_json(note)
+    before = cast("Mapping[str, str] | None", storage.read_json(note))
     if not made or before is None:
         storage.write_json(note, {"as": as_})
     elif before != {"as": as_}:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from datapare import storage
-from datapare.artifacts import Artifact, Comparison, Dynamics, Scores, Subset
+from datapare.artifacts import Artifact, Comparison, Dynamics, Params, Scores, Subset
 from datapare.errors import InputError, MismatchError
 from datapare.options import OpenOptions
 
@@ -194,7 +194,8 @@ class RunFolder:
         if "epochs" not in params:
             return None
         known = {field.name for field in fields(TrainingConfig)}
-        return TrainingConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in params.items() if k in known})
+        plain: Params = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items() if k in known}
+        return TrainingConfig(**plain)
 
     @property
     def image_size(self) -> int | None:

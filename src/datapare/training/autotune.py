@@ -10,14 +10,14 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from datapare.artifacts import Params
 from datapare.errors import InputError
 from datapare.training.config import AUTO_TUNED, TrainingConfig
 from datapare.training.device import autocast, compute_threads, has_bf16_units
@@ -45,14 +45,15 @@ def autotune(
         if getattr(training, name) != AUTO_TUNED[name]:
             continue
         for value in _candidates(name, network.kind, updates * seconds):
-            other = replace(resolved, **{name: value})
+            change: Params = {name: value}
+            other = replace(resolved, **change)
             took = step_seconds(network, batch, label, other)
             if took * MIN_SPEEDUP < seconds:
                 resolved, seconds = other, took
     return resolved
 
 
-def _candidates(name: str, kind: str, seconds: float) -> list[Any]:
+def _candidates(name: str, kind: str, seconds: float) -> Sequence[str | int]:
     """Return the values of a setting to try, for a kind of data and so many seconds of training."""
     if name == "precision":
         return ["fp32", "bf16"] if has_bf16_units() else []
@@ -112,6 +113,8 @@ def _compiled(network: Network) -> Callable[[Tensor], Tensor]:
     """Return the network as torch.compile makes it for one shape of batches, the same in every process."""
     from torch._inductor import list_options
 
-    options: dict[str, Any] = {"deterministic": True} if "deterministic" in list_options() else {}
-    made: Callable[[Tensor], Tensor] = torch.compile(network, dynamic=False, options=options)
+    same = "deterministic" in list_options()
+    made: Callable[[Tensor], Tensor] = torch.compile(
+        network, dynamic=False, options={"deterministic": True} if same else {}
+    )
     return made

@@ -2,7 +2,6 @@
 
 import mmap
 import warnings
-from typing import Any
 
 import numpy as np
 import torch
@@ -54,7 +53,7 @@ class BatchSource:
 
 def _map(array: Array) -> tuple[mmap.mmap, int] | None:
     """Return the map of a file that an array's rows lie in, and the byte where they begin; None for one in memory."""
-    owner: Any = array
+    owner: object = array
     while isinstance(owner, np.ndarray):
         owner = owner.base
     if not isinstance(owner, mmap.mmap) or not hasattr(owner, "madvise") or not array.flags.c_contiguous:

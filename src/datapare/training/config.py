@@ -5,10 +5,10 @@ Source      `cifar10`, `cifar100`: arXiv:2502.06905, Cho, Shin, Kang, Yun, 2025 
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
+from datapare.artifacts import Params
 from datapare.data import Inputs
 from datapare.errors import InputError
 from datapare.options import suggest
@@ -17,7 +17,7 @@ Precision = Literal["auto", "fp32", "bf16"]
 Layout = Literal["auto", "channels-last", "contiguous"]
 
 # How a step is computed, where nobody says: compute.py has the table, autotune.py times on request.
-AUTO_TUNED: Mapping[str, Any] = {"precision": "auto", "layout": "auto", "compiled": None, "threads": None}
+AUTO_TUNED: Params = {"precision": "auto", "layout": "auto", "compiled": None, "threads": None}
 
 
 @dataclass(frozen=True)

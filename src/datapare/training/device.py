@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 
@@ -22,7 +21,7 @@ def has_bf16_units() -> bool:
     return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
 
 
-def autocast(where: torch.device, precision: str) -> Any:
+def autocast(where: torch.device, precision: str) -> torch.autocast:
     """Return the context in which a forward pass runs."""
     return torch.autocast(where.type, dtype=torch.bfloat16, enabled=precision == "bf16")
 

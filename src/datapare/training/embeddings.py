@@ -1,17 +1,16 @@
 """Another embedding for a finished record: a pretrained backbone's, an array of one's own, or the network's again."""
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from datapare import storage
-from datapare.artifacts import Array, Dynamics
+from datapare.artifacts import Array, Dynamics, Params
 from datapare.data import Dataset, encode
 from datapare.errors import InputError, MissingExtraError
 from datapare.numerics.embeddings import squared_norms
@@ -65,7 +64,7 @@ def embed_with(name: str, data: Dataset, *, image_size: int | None = None) -> ND
         return predict(Network(Backbone(model, inputs.encoding), data.kind, mean, std), inputs)
 
 
-def put_embedding(folder: Path, array: Array, source: Mapping[str, Any]) -> Dynamics:
+def put_embedding(folder: Path, array: Array, source: Params) -> Dynamics:
     """Make `array` (N, d) the embedding of the finished record in `folder`; `source`, where it came from, is noted.
 
     The network's own embedding is kept beside it and can be restored. A crash anywhere leaves a readable record.

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from datapare.errors import DivergedError
+from datapare.recording import Recorder
 from datapare.training.adversarial import attack, under_attack
 from datapare.training.augmentation import augment
 from datapare.training.batches import BatchSource
@@ -53,7 +54,7 @@ class Run:
     index: NDArray[np.int64]
     training: TrainingConfig
     seed: int
-    recorder: Any
+    recorder: Recorder | None
     forward: Callable[[Tensor], Tensor]
     progress: Callable[[Progress], None] | None
     sampler: Sampler | None = None
@@ -167,7 +168,7 @@ def _revisit(run: Run) -> int:
     return len(run.sampler.hidden)
 
 
-def _show(run: Run, index: NDArray[np.int64], observer: Any) -> None:
+def _show(run: Run, index: NDArray[np.int64], observer: Recorder | Sampler) -> None:
     for where in torch.split(torch.from_numpy(index), EVALUATED) if len(index) else ():
         logits = clean(run.network, run.rows.take(where), run.training.precision)
         observer.observe(where, logits, run.label[where.to(run.label.device)])

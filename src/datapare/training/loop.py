@@ -7,7 +7,6 @@ model; the record of an epoch is written before the checkpoint, and an epoch rep
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from datapare.data import Inputs
 from datapare.errors import InputError
+from datapare.recording import Recorder
 from datapare.training.adversarial import check_images
 from datapare.training.autotune import autotune as tune
 from datapare.training.autotune import forward
@@ -60,7 +60,7 @@ def train(
     *,
     seed: int,
     index: NDArray[np.int64] | None = None,
-    recorder: Any = None,
+    recorder: Recorder | None = None,
     sampler: Sampler | None = None,
     loss: Loss | None = None,
     folder: Path | None = None,
@@ -142,7 +142,7 @@ def _prepare(
     training: TrainingConfig,
     seed: int,
     index: NDArray[np.int64],
-    recorder: Any,
+    recorder: Recorder | None,
     progress: Callable[[Progress], None] | None,
 ) -> Run:
     network = _initial(inputs, n_classes, training, seed)

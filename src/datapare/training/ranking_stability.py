@@ -5,7 +5,7 @@ least 95 % are the same, the ranking counts as stable. The score, the share and 
 does not depend on what is later selected from it.
 """
 
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from jaxtyping import Float
@@ -14,7 +14,18 @@ from datapare.methods.score.dual import dual
 from datapare.numerics.missing import last_observed
 from datapare.numerics.sampling import top_positions
 
-RULE: dict[str, Any] = {"score": "dual", "window": 10, "share": 0.3, "apart": 3, "overlap": 0.95}
+
+class StabilityRule(TypedDict):
+    """When a ranking counts as stable: what `overlap` is asked, and how much is enough."""
+
+    score: str
+    window: int
+    share: float
+    apart: int
+    overlap: float
+
+
+RULE: StabilityRule = {"score": "dual", "window": 10, "share": 0.3, "apart": 3, "overlap": 0.95}
 
 
 def overlap(target_prob: Float[np.ndarray, "T N"], *, window: int = 10, share: float = 0.3, apart: int = 3) -> float:

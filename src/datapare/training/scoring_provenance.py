@@ -4,14 +4,16 @@ import json
 from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from datapare import storage
 from datapare.artifacts import Dynamics, Observed, Provenance
 from datapare.data import Dataset, Inputs
 from datapare.errors import InputError
 from datapare.recording.record_files import PROGRESS
+from datapare.storage import StoredProvenance
 from datapare.training.config import AUTO_TUNED, TrainingConfig, for_fraction
+from datapare.training.ranking_stability import StabilityRule
 
 
 def recipe_of(
@@ -20,7 +22,7 @@ def recipe_of(
     channels: tuple[str, ...],
     observed: Observed,
     fraction: float | None,
-    rule: dict[str, Any] | None,
+    rule: StabilityRule | None,
     seed: int,
     data: Dataset,
 ) -> Provenance:
@@ -36,21 +38,21 @@ def recipe_of(
     return Provenance("record", training.model, plain, seed, data.digest, versions, parents)
 
 
-def begun_in(folder: Path) -> dict[str, Any] | None:
+def begun_in(folder: Path) -> StoredProvenance | None:
     """Return the provenance, as plain data, of the record that exists or was begun in the folder."""
     if storage.is_finished(folder):
         artifact = storage.load(folder)
         if not isinstance(artifact, Dynamics):
             raise InputError(f"{folder} holds {type(artifact).__name__.lower()}, not a record; choose another folder.")
-        return asdict(artifact.provenance)
+        return cast("StoredProvenance", asdict(artifact.provenance))
     try:
-        begun: dict[str, Any] = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))["facts"]["provenance"]
+        begun: StoredProvenance = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))["facts"]["provenance"]
     except (OSError, ValueError, KeyError):
         return None  # nothing, or nothing of ours: the Recorder says which
     return begun
 
 
-def check_same(folder: Path, begun: dict[str, Any], asked: Provenance) -> None:
+def check_same(folder: Path, begun: StoredProvenance, asked: Provenance) -> None:
     """Raise InputError saying what differs between the provenance found and the one requested."""
     usual = {field.name: field.default for field in fields(TrainingConfig)}  # of records older than a setting
     there = {**usual, **begun["params"], "seed": begun["seed"], "dataset": begun["dataset"], "step": begun["step"]}

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Unpack, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,7 @@ from datapare.training.embeddings import EMBEDDING
 from datapare.training.epoch import Progress
 from datapare.training.loop import Trained, initial, resolve, train
 from datapare.training.networks.factory import backbone
-from datapare.training.ranking_stability import RULE, ranking_converged
+from datapare.training.ranking_stability import RULE, StabilityRule, ranking_converged
 from datapare.training.scoring_provenance import begun_in, check_same, recipe_of
 from datapare.training.signals.final import FINISHED
 
@@ -145,14 +145,20 @@ def settings(
     )
 
 
-def planned(data: Dataset, *, image_size: int | None = None, **options: Any) -> int:
+def planned(data: Dataset, **options: Unpack[RecordOptions]) -> int:
     """The epochs that `record` with these settings trains at most; of images only the sizes are read.
 
     >>> planned(open_dataset((np.zeros((4, 3)), np.array([0, 1, 0, 1])))), PRESETS["embedding"].epochs
     (15, 15)
     """
-    known = {name: options[name] for name in ("preset", "model", "epochs", "schedule_epochs") if name in options}
-    return settings(outline(data, image_size), len(data.classes), **known).epochs
+    return settings(
+        outline(data, options.get("image_size")),
+        len(data.classes),
+        preset=options.get("preset"),
+        model=options.get("model"),
+        epochs=options.get("epochs"),
+        schedule_epochs=options.get("schedule_epochs"),
+    ).epochs
 
 
 def _recorded(
@@ -162,7 +168,7 @@ def _recorded(
     channels: tuple[str, ...],
     observed: Observed,
     fraction: float | None,
-    rule: dict[str, Any] | None,
+    rule: StabilityRule | None,
     autotune: bool,
     seed: int,
     folder: Path,

@@ -28,9 +28,9 @@ def measure(
     metric_params: Params,
 ) -> None:
     """Measure one number about a dataset: how far a few examples reach, or how long a training takes."""
-    from datapare.pipeline.dataset_metric import measure_source
+    from datapare.pipeline.dataset_metric import ModelOptions, measure_source
 
-    train_options = {"preset": preset, "model": model}
+    train_options: ModelOptions = {"preset": preset, "model": model}
     for line in measure_source(
         path, method, metric_params, open_options=opening, train_options=train_options, examples=examples
     ):

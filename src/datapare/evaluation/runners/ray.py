@@ -15,6 +15,7 @@ from datapare.evaluation.jobs import Job, Result, Task, Trainer, execute
 if TYPE_CHECKING:
     from ray import ObjectRef
 
+Ray = Any  # the module ray, which is imported on demand and not checked
 RETRIES = 20  # of one training whose worker or node was lost
 
 
@@ -56,7 +57,7 @@ def _execute(trainer: Trainer, number: int, job: Job) -> tuple[int, Result]:
     return execute(Task(number, trainer, job, None))
 
 
-def _result(ray: Any, reference: "ObjectRef") -> tuple[int, Result]:  # ray is imported on demand
+def _result(ray: Ray, reference: "ObjectRef") -> tuple[int, Result]:
     try:
         number, result = ray.get(reference)
     except ray.exceptions.RayTaskError as error:
@@ -69,7 +70,7 @@ def _result(ray: Any, reference: "ObjectRef") -> tuple[int, Result]:  # ray is i
     return number, result
 
 
-def _ray() -> Any:  # the module ray, which has no types of its own here
+def _ray() -> Ray:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -78,7 +79,7 @@ def _ray() -> Any:  # the module ray, which has no types of its own here
     return ray
 
 
-def _connect(ray: Any, address: str, at_once: int) -> bool:
+def _connect(ray: Ray, address: str, at_once: int) -> bool:
     """Connect to the cluster, or start one on this machine; whether it has to be left again."""
     if ray.is_initialized():
         return False
@@ -94,7 +95,7 @@ def _connect(ray: Any, address: str, at_once: int) -> bool:
     return True
 
 
-def _gpus(ray: Any) -> float:
+def _gpus(ray: Ray) -> float:
     """One GPU for each training where a local run would use one, so that results are computed alike."""
     import torch
 

@@ -31,7 +31,7 @@ _FOLDER = {
 __all__ = ["Loss", "Plan", "Rule", "Sampler"]  # and, by file: the methods
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> Any:  # a method of any file, which a type checker cannot know
     if name not in _FOLDER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_FOLDER[name]}.{name}"), name)

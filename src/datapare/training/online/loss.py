@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from datapare.artifacts import Array
 from datapare.errors import InputError
+
+BatchValues = Tensor | ArrayLike  # tensors on any device, arrays and lists
 
 
 class Lookup:
@@ -20,7 +21,7 @@ class Lookup:
         self.value = np.asarray(value, dtype=np.float32)
         self._copies: dict[torch.device, Tensor] = {}
 
-    def at(self, index: Any, device: torch.device | None = None) -> Tensor:
+    def at(self, index: BatchValues, device: torch.device | None = None) -> Tensor:
         """Return the numbers of the examples `index` (B,), on `device` or where the index is."""
         index = torch.as_tensor(index)
         where = index.device if device is None else device
@@ -46,12 +47,12 @@ class Loss:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_lookup", Lookup(self.value))
 
-    def __call__(self, index: Any, logits: Tensor, target: Tensor) -> Tensor:
+    def __call__(self, index: BatchValues, logits: Tensor, target: Tensor) -> Tensor:
         """Return the losses (B,) of the examples at positions `index` (B,) in the dataset."""
         return self.formula(logits, target, self._lookup.at(index, logits.device))
 
 
-def numbers(what: str, values: Any) -> NDArray[np.float64]:
+def numbers(what: str, values: ArrayLike) -> NDArray[np.float64]:
     """Return one finite number per example, float64 (N,), or raise InputError."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or not len(array) or not np.isfinite(array).all():

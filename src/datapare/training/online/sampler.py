@@ -6,9 +6,9 @@ memory and a resumed run repeats it.
 """
 
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import numpy as np
 import torch
@@ -22,10 +22,13 @@ from datapare.recording import indexed_loader
 from datapare.recording.epoch_buffer import EpochBuffer
 from datapare.recording.process_group import ProcessGroup
 from datapare.storage import array_digest
-from datapare.training.online.loss import Lookup
+from datapare.training.online.loss import BatchValues, Lookup
 
 BatchSource = Mapping[str, NDArray[np.float32]]  # channel -> (N,), NaN where not observed in this epoch
 History = Mapping[str, Array]  # what a rule remembers; empty before the first epoch
+
+Labels = Sequence[int] | Array | Tensor  # whatever Dynamics takes as labels
+Loader = DataLoader[Any]  # of whatever batches the user collates
 
 _NOBODY = np.zeros(0, dtype=np.int64)
 
@@ -55,6 +58,14 @@ class Rule:
     plan: Callable[[int, History, np.random.Generator], Plan]
 
 
+class SamplerState(TypedDict):
+    """What resumes a sampler: the identity of its run, the epoch to begin, and what its rule remembers."""
+
+    facts: dict[str, object]
+    epoch: int
+    past: dict[str, Tensor]
+
+
 def last_known(past: History, rows: BatchSource) -> History:
     """Remember the last value observed of each example.
 
@@ -74,8 +85,8 @@ class Sampler(torch.utils.data.Sampler[int]):
     be, or that differ between processes.
     """
 
-    def __init__(self, labels: Any, epochs: int, rule: Rule, *, seed: int = 0) -> None:
-        label = Dynamics({}, labels).label
+    def __init__(self, labels: Labels, epochs: int, rule: Rule, *, seed: int = 0) -> None:
+        label = Dynamics({}, np.asanyarray(labels)).label
         if not isinstance(epochs, int) or epochs < 1 or not len(label) or label.min() < 0:
             raise InputError(
                 f"expected class numbers 0, 1, 2, … of at least one example and at least one epoch, not {len(label):,} "
@@ -87,7 +98,7 @@ class Sampler(torch.utils.data.Sampler[int]):
         self._group = ProcessGroup()
         self._group.check_same(self.facts())
         self._past: History = {}
-        self._wrapped: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+        self._wrapped: weakref.WeakKeyDictionary[Loader, Loader] = weakref.WeakKeyDictionary()
         self._begin(0)
 
     @property
@@ -118,7 +129,7 @@ class Sampler(torch.utils.data.Sampler[int]):
             raise InputError(f"epoch {self.epoch + 1} was observed but not ended; call end_epoch after each epoch.")
         yield from self._share(self.order()).tolist()
 
-    def track(self, loader: Any) -> Any:
+    def track(self, loader: Loader) -> Loader:
         """Return a DataLoader like the given one, made with this sampler, with positions in front of each batch.
 
         As `Recorder.track`: it yields ``(index, *batch)`` for tuples and lists, else (index, batch); `index` is
@@ -135,7 +146,7 @@ class Sampler(torch.utils.data.Sampler[int]):
             self._wrapped[loader] = indexed_loader.with_indices(loader, self.total)
         return self._wrapped[loader]
 
-    def revisit(self, loader: Any) -> Any:
+    def revisit(self, loader: Loader) -> Loader:
         """Return a DataLoader of the hidden examples, batched and collated as `loader`; they are only to be observed.
 
         It yields as `track` does, nothing where nothing is hidden. The given loader's dataset may be one without
@@ -149,9 +160,17 @@ class Sampler(torch.utils.data.Sampler[int]):
             num_workers=loader.num_workers,
             worker_init_fn=loader.worker_init_fn,
         )
-        return indexed_loader.with_indices(part, self.total)
+        indexed: Loader = indexed_loader.with_indices(part, self.total)
+        return indexed
 
-    def observe(self, index: Any, logits: Any = None, target: Any = None, *, loss: Any = None) -> None:
+    def observe(
+        self,
+        index: BatchValues,
+        logits: BatchValues | None = None,
+        target: BatchValues | None = None,
+        *,
+        loss: BatchValues | None = None,
+    ) -> None:
         """Note the logits (B, K) of the examples at `index` (B,), before the step that they lead to.
 
         As `Recorder.observe`: `target` (B,), where given as class numbers, is compared with the labels; a task without
@@ -169,7 +188,7 @@ class Sampler(torch.utils.data.Sampler[int]):
             read = ", ".join(self.rule.channels)
             raise InputError(f"{self.rule.name} reads {read}, which does not follow from a loss; give the logits.")
 
-    def weight(self, index: Any) -> Tensor:
+    def weight(self, index: BatchValues) -> Tensor:
         """Return the factors (B,) float32 of these examples' losses, on the device of `index`."""
         return self._weight.at(index)
 
@@ -187,17 +206,17 @@ class Sampler(torch.utils.data.Sampler[int]):
         self._past = self.rule.remember(self._past, rows)
         self._begin(self.epoch + 1)
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, object]:
         """Return what makes this run this run: plain numbers and strings, the same for a sampler made alike."""
         rule = {"rule": self.rule.name, **self.rule.params}
         return {**rule, "epochs": self.epochs, "seed": self.seed, "labels": self._labels}
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> SamplerState:
         """Return the state at the beginning of this epoch, for torch.save; an epoch in progress will be repeated."""
         past = {name: torch.from_numpy(value) for name, value in self._past.items()}
         return {"facts": self.facts(), "epoch": self.epoch, "past": past}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: SamplerState) -> None:
         """Resume from a state; raises InputError when its method, parameters, labels, epochs or seed differ."""
         facts = self.facts()
         differing = sorted(name for name in {*facts, *state["facts"]} if facts.get(name) != state["facts"].get(name))
@@ -224,9 +243,10 @@ class Sampler(torch.utils.data.Sampler[int]):
         if self.epoch >= self.epochs:
             raise InputError(f"all {self.epochs} epochs are done; make a new sampler for a new training.")
 
-    def _check_dataset(self, loader: Any) -> None:
-        if len(loader.dataset) != self.total:
+    def _check_dataset(self, loader: Loader) -> None:
+        count = len(cast("Sized", loader.dataset))
+        if count != self.total:
             raise InputError(
                 f"expected a loader over the {self.total:,} labelled examples, but its dataset has "
-                f"{len(loader.dataset):,}; give the sampler the labels of exactly that dataset."
+                f"{count:,}; give the sampler the labels of exactly that dataset."
             )

@@ -8,10 +8,8 @@ Published   strength 0.2 to 0.3, temperature about 0.7, both unverified. No code
 Ours        The maximum is subtracted before the exponential: with distances in the hundreds it would be infinite.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -19,7 +17,7 @@ from datapare.errors import InputError
 from datapare.training.online.loss import Loss, numbers
 
 
-def entropy_bonus(rmd: Any, *, strength: float = 0.2, temperature: float = 0.7) -> Loss:
+def entropy_bonus(rmd: ArrayLike, *, strength: float = 0.2, temperature: float = 0.7) -> Loss:
     """Return the loss that lowers cross-entropy by each prediction's entropy, most for the most difficult example.
 
     `rmd` (N,): one per example of the whole dataset, as `dp.score(dynamics, "rmd").score`; entropy in nats. Strength 0

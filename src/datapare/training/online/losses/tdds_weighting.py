@@ -10,17 +10,15 @@ Released    The batch's mean weight multiplies the batch's mean loss. Weighting 
 Ours        Constant scores (0/0 in the formula) weigh 1, as a score at the maximum does.
 """
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from datapare.training.online.loss import Loss, numbers
 
 
-def tdds_weighting(score: Any) -> Loss:
+def tdds_weighting(score: ArrayLike) -> Loss:
     """Return the loss that scales each batch's cross-entropy by the batch's mean normalised score.
 
     `score` (N,): one per example of the whole dataset, as `dp.score(dynamics, "tdds").score`. Raises InputError for

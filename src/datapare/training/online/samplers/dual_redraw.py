@@ -9,8 +9,6 @@ Ours        A static subset sees keep * N examples in all; here every epoch sees
             those that are likely to be kept most often. Scores stay as they were at the switch.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,11 +17,11 @@ from datapare.errors import InputError
 from datapare.numerics.missing import epoch_mean
 from datapare.numerics.sampling import budget
 from datapare.options import Balance
-from datapare.training.online.sampler import BatchSource, History, Plan, Rule, Sampler
+from datapare.training.online.sampler import BatchSource, History, Labels, Plan, Rule, Sampler
 
 
 def dual_redraw(
-    labels: Any,  # whatever Dynamics takes as labels
+    labels: Labels,
     epochs: int,
     *,
     keep: float,

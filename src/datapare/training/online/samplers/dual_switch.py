@@ -11,7 +11,7 @@ Ours        Nothing is trained twice. A schedule counted in epochs fits itself: 
             (benchmarks/during.py), perhaps because the network already knows the easier examples they keep.
 """
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from datapare.artifacts import Dynamics
 from datapare.errors import InputError
 from datapare.numerics.sampling import budget
-from datapare.training.online.sampler import BatchSource, History, Plan, Rule, Sampler
+from datapare.training.online.sampler import BatchSource, History, Labels, Plan, Rule, Sampler
 
 
 def dual_switch(
-    labels: Any,
+    labels: Labels,
     epochs: int,
     *,
     keep: float,

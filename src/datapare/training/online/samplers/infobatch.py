@@ -18,20 +18,18 @@ Ours        Examples never observed are kept with weight 1, and so is the whole 
             sees examples, no batches.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.artifacts import Floats
 from datapare.errors import InputError
-from datapare.training.online.sampler import History, Plan, Rule, Sampler, last_known
+from datapare.training.online.sampler import History, Labels, Plan, Rule, Sampler, last_known
 
 ROUNDING = 1e-6  # relative; losses are float32, whose digits end at 6e-8
 
 
 def infobatch(
-    labels: Any,  # whatever Dynamics takes as labels
+    labels: Labels,
     epochs: int,
     *,
     drop: float = 0.5,

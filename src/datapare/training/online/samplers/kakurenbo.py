@@ -14,7 +14,6 @@ Ours        The first epoch knows nothing: it hides nothing and leaves the learn
 """
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +21,12 @@ from numpy.typing import NDArray
 from datapare.artifacts import Floats
 from datapare.errors import InputError
 from datapare.numerics.sampling import budget
-from datapare.training.online.sampler import History, Plan, Rule, Sampler, last_known
+from datapare.training.online.sampler import History, Labels, Plan, Rule, Sampler, last_known
 
 FALL = ((0.3, 1.0), (0.6, 0.8), (0.8, 0.6), (math.inf, 0.4))  # until this share of the run, this share of F
 
 
-def kakurenbo(labels: Any, epochs: int, *, fraction: float = 0.3, confidence: float = 0.7, seed: int = 0) -> Sampler:
+def kakurenbo(labels: Labels, epochs: int, *, fraction: float = 0.3, confidence: float = 0.7, seed: int = 0) -> Sampler:
     """Return the sampler that hides up to `fraction` of the examples, those learned safely.
 
     `labels` (N,) class numbers, `epochs` of the whole run. Multiply the learning rate by `sampler.lr_factor`, and after

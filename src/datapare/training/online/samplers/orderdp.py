@@ -10,21 +10,19 @@ Released    An example never observed counts with a loss of 3.
 Ours        Equal losses are taken in random order, so that the first epoch, which knows no loss, is a random draw.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.artifacts import Floats
 from datapare.errors import InputError
 from datapare.numerics.sampling import budget
-from datapare.training.online.sampler import History, Plan, Rule, Sampler, last_known
+from datapare.training.online.sampler import History, Labels, Plan, Rule, Sampler, last_known
 
 START = 3.0  # loss of an example never observed
 
 
 def orderdp(
-    labels: Any,  # whatever Dynamics takes as labels
+    labels: Labels,
     epochs: int,
     *,
     share: float = 0.8,

@@ -12,21 +12,19 @@ Ours        k-means is Lloyd's on the sorted losses from evenly spaced quantiles
             observed are used whenever they are drawn, and all that are drawn make the first epoch.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.artifacts import Floats
 from datapare.errors import InputError
 from datapare.numerics.sampling import budget
-from datapare.training.online.sampler import History, Plan, Rule, Sampler, last_known
+from datapare.training.online.sampler import History, Labels, Plan, Rule, Sampler, last_known
 
 STEPS = 100  # of k-means at most; it converges in a few
 
 
 def seta(
-    labels: Any,  # whatever Dynamics takes as labels
+    labels: Labels,
     epochs: int,
     *,
     drop: float = 0.1,
