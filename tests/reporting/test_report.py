@@ -499,12 +499,14 @@ def test_the_beta_curve_of_a_balanced_selection_is_the_mean_of_its_classes_curve
     assert f"averaged over {len(np.unique(d.label))} classes" in page
 
 
-def test_moments_match_numpy_and_skip_what_was_not_observed():
+def test_moments_match_numpy_and_missing_epochs_are_filled():
     values = np.random.default_rng(0).uniform(size=(5, 40_000)).astype(np.float32)
-    values[0, :7] = np.nan
+    filled = values.copy()
+    values[3, :7] = np.nan
+    filled[3, :7] = filled[2, :7]
     values[:, 9] = np.nan
     mean, deviation = moments(values)
-    seen = np.delete(values.astype(np.float64), 9, axis=1)
+    seen = np.delete(filled.astype(np.float64), 9, axis=1)
     np.testing.assert_allclose(np.delete(mean, 9), np.nanmean(seen, axis=0), rtol=1e-12)
     np.testing.assert_allclose(np.delete(deviation, 9), np.nanstd(seen, axis=0, ddof=1), rtol=1e-9)
     assert np.isnan(mean[9]) and np.isnan(deviation[9])  # noqa: PT018

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.artifacts import Array, Dynamics
+from datapare.numerics.missing import last_observed
 
 Floats = NDArray[np.float64]
 LEARNED = 0.1  # of the way from chance to always right: below, a model has hardly learned
@@ -14,24 +15,23 @@ BLOCK = 16_384  # columns of a channel held at once: 8 MB for 60 epochs in float
 
 
 def moments(channel: Array) -> tuple[Floats, Floats]:
-    """Return mean and standard deviation (ddof 1) over the observed epochs of a channel (T, N): two arrays (N,).
+    """Return mean and standard deviation (ddof 1) over the epochs of a channel (T, N): two arrays (N,).
 
-    NaN is "not observed". An example never seen has neither; one seen once has no deviation.
+    Missing epochs are filled as for every method (numerics.missing); both are NaN for an example never observed.
 
     >>> mean, deviation = moments(np.array([[0.0, 1.0], [1.0, np.nan]]))
     >>> mean.tolist(), deviation.round(4).tolist()
-    ([0.5, 1.0], [0.7071, nan])
+    ([0.5, 1.0], [0.7071, 0.0])
     """
     mean = np.empty(channel.shape[1])
     deviation = np.empty(channel.shape[1])
     for columns in _blocks(channel.shape[1]):
-        values = np.asarray(channel[:, columns], dtype=np.float64)  # (T, block)
-        seen = np.isfinite(values)
-        count = seen.sum(axis=0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean[columns] = np.where(seen, values, 0.0).sum(axis=0) / count
-            apart = np.where(seen, values - mean[columns], 0.0)
-            deviation[columns] = np.sqrt((apart**2).sum(axis=0) / np.where(count > 1, count - 1, 0))
+        values = last_observed(np.asarray(channel[:, columns]))  # (T, block)
+        mean[columns] = values.mean(axis=0, dtype=np.float64)
+        if len(values) < 2:
+            deviation[columns] = np.nan
+            continue
+        deviation[columns] = values.std(axis=0, ddof=1, dtype=np.float64)
     return mean, deviation
 
 

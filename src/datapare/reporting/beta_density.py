@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Floats, Params
 from datapare.methods.registry import find
-from datapare.methods.select.beta import CLIP, beta_parameters
-from datapare.numerics.sampling import top_positions
+from datapare.methods.select.beta import beta_parameters, start_from
 
 
 class Weighting(NamedTuple):
@@ -50,7 +49,6 @@ def weighting(
 
 def _of(mean: Floats, score: Floats, n: int, params: Params) -> tuple[float, float, float]:
     """Alpha, beta and mu of one group."""
-    inside = np.clip(mean.astype(np.float64), CLIP, 1 - CLIP)
-    mu = float(inside[top_positions(score, int(params["anchor"]))].mean())
+    _, mu = start_from(score, mean, int(params["anchor"]))
     a, b = beta_parameters(mu, 1 - n / len(mean), c_d=params["c_d"], total=params["total"])
     return a, b, mu

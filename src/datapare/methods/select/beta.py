@@ -128,8 +128,19 @@ def fitted_c_d(score: Column, mean_prob: Column, mu: float, n: int, *, total: fl
 
 
 def _start(score: Column, target_prob: Float[np.ndarray, "T N"], anchor: int) -> tuple[Column, float]:
-    mean_prob: Column = np.clip(epoch_mean(target_prob), CLIP, 1 - CLIP)
-    return mean_prob, float(mean_prob[top_positions(score, anchor)].mean())
+    return start_from(score, epoch_mean(target_prob), anchor)
+
+
+def start_from(
+    score: Float[np.ndarray, " N"], mean_prob: Float[np.ndarray, " N"], anchor: int
+) -> tuple[Column, float]:
+    """Return the mean probabilities (N,) inside (0, 1), and mu: their mean over the `anchor` highest scores.
+
+    >>> start_from(np.array([0.1, 0.9]), np.array([0.0, 0.4]), 1)[1]
+    0.4
+    """
+    inside: Column = np.clip(mean_prob.astype(np.float64), CLIP, 1 - CLIP)
+    return inside, float(inside[top_positions(score, anchor)].mean())
 
 
 def _logs(score: Float[np.ndarray, " N"], mean_prob: Float[np.ndarray, " N"]) -> tuple[Column, Column, Column]:
