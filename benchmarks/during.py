@@ -54,7 +54,7 @@ from datapare.training.online import (
 RESULT = Path(__file__).parent / "results" / "during.json"
 COUNT, EPOCHS, SHORTER, AFTER, KEEP, SEEDS, SCORING_SEED = 6_000, 12, 8, 4, 0.5, (0, 1, 2), 100
 TRAINING = TrainingConfig(
-    epochs=EPOCHS, batch=64, lr=0.1, augment=("flip", "crop"), model="resnet8", width=8, precision="fp32"
+    epochs=EPOCHS, batch_size=64, lr=0.1, augment=("flip", "crop"), model="resnet8", width=8, precision="fp32"
 )
 
 

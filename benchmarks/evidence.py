@@ -57,7 +57,7 @@ RULES: dict[str, Rule] = {
 }
 RIVALS = ("dual+beta", "dyn_unc", "ccs", "d2")
 ALL, OURS = tuple(RULES), ("dual+beta", "dual+beta c_d=4")
-THIN = TrainingConfig(epochs=8, schedule_epochs=20, batch=64, augment=("flip", "crop"), model="resnet8", width=8)
+THIN = TrainingConfig(epochs=8, schedule_epochs=20, batch_size=64, augment=("flip", "crop"), model="resnet8", width=8)
 TEXT = replace(PRESETS["text"], epochs=8, schedule_epochs=12)
 TABLE = replace(PRESETS["table"], epochs=8)
 

@@ -158,7 +158,7 @@ def run(bench: ExperimentSetup, cell: Cell) -> dict[str, Any]:
         folder.rmdir()
     return {
         "accuracy": round(100 * trained.accuracy, 3), **reference(bench.dataset, cell), **selection,
-        "examples": bench.data.label.size if index is None else len(index), "batch": settings.batch,
+        "examples": bench.data.label.size if index is None else len(index), "batch": settings.batch_size,
         "epochs": settings.epochs, "iterations": trained.iterations, "seconds": round(trained.seconds, 1),
         "precision": trained.training.precision,
     }  # fmt: skip

@@ -51,7 +51,7 @@ class Protocol:
 # A quarter of the pixels, a tenth of CIFAR-10's images, a network of 78,042 weights, 20 epochs. A window needs a few
 # epochs, so DUAL sees 10 of the 20 and not the 15 % that it would see of 200.
 REDUCED = Protocol(
-    TrainingConfig(epochs=20, batch=64, augment=("flip", "crop"), model="resnet8", width=16, precision="fp32"),
+    TrainingConfig(epochs=20, batch_size=64, augment=("flip", "crop"), model="resnet8", width=16, precision="fp32"),
     name="reduced",
     epochs={21: 4, 30: 10, 200: 20},
     window=4,

@@ -23,7 +23,7 @@ import datapare as dp
 from datapare.training import TrainingConfig
 
 RESULTS = Path(__file__).parent / "results" / "ray_scaling.json"
-TRAINING = TrainingConfig(epochs=40, batch=32, lr=0.005, optimizer="adamw", model="mlp", width=128)
+TRAINING = TrainingConfig(epochs=40, batch_size=32, lr=0.005, optimizer="adamw", model="mlp", width=128)
 
 
 def points(count: int, seed: int) -> dp.Dataset:

@@ -32,7 +32,7 @@ from datapare.training import preset, record
 RESULT = Path(__file__).parent / "results" / "suspects.json"
 COUNT, EPOCHS, SEEDS, SHARE = 5000, 10, 3, 0.1
 TRAINING = replace(
-    preset("small"), epochs=EPOCHS, schedule_epochs=40, model="resnet8", width=16, precision="fp32", batch=64
+    preset("small"), epochs=EPOCHS, schedule_epochs=40, model="resnet8", width=16, precision="fp32", batch_size=64
 )
 # name: (images, labels, noisy column, clean column)
 SETS = {

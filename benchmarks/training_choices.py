@@ -42,7 +42,7 @@ def compiled(case, seconds):
     rng = np.random.default_rng(0)
     array = torch.from_numpy(rng.integers(0, 256, (batch, pixels, pixels, channels), dtype=np.uint8))
     inputs = Inputs(array.numpy(), Encoding("image", pixels, pixels, channels))
-    training = with_defaults(TrainingConfig(epochs=1, batch=batch, model=name, width=width), inputs)
+    training = with_defaults(TrainingConfig(epochs=1, batch_size=batch, model=name, width=width), inputs)
     label = torch.from_numpy(rng.integers(0, 10, batch))
     network = build(training, inputs, 10).train()
     ways = {"eager": training, "compiled": replace(training, compiled=True)}

@@ -88,7 +88,7 @@ def plain(case, array, label, epochs):
 def ours(case, array, label, epochs):
     """Train with datapare; return images/s of each epoch."""
     name, width, _, channels, batch, _ = case
-    training = TrainingConfig(epochs=epochs, batch=batch, augment=("flip", "crop"), model=name, width=width)
+    training = TrainingConfig(epochs=epochs, batch_size=batch, augment=("flip", "crop"), model=name, width=width)
     if channels == 3:
         training = replace(training, mean=MEAN, std=STD)
     speeds = []

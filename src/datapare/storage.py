@@ -32,6 +32,7 @@ from datapare.errors import BusyError, InputError
 FORMAT = 2
 # Format 1 (datapare 0.1) used other words for the same things.
 FORMAT_1_KEYS = {"noun": "artifact", "recipe": "provenance", "verb": "step", "knobs": "params"}
+FORMAT_1_PARAMS = {"batch": "batch_size"}  # of a recording
 FORMAT_1_STEPS = {"scenario": "perturb", "gauge": "measure", "curve": "sweep", "average": "average_scores"}
 META = "meta.json"
 LOCK = ".lock"
@@ -518,6 +519,8 @@ def _provenance_from_format_1(value: JsonObject) -> JsonObject:
     renamed = {FORMAT_1_KEYS.get(key, key): item for key, item in value.items()}
     renamed["step"] = FORMAT_1_STEPS.get(renamed["step"], renamed["step"])
     renamed["parents"] = [_provenance_from_format_1(parent) for parent in renamed["parents"]]
+    if renamed["step"] == "record":
+        renamed["params"] = {FORMAT_1_PARAMS.get(name, name): item for name, item in renamed["params"].items()}
     return renamed
 
 

@@ -23,7 +23,7 @@ def ways():
 
 @pytest.fixture
 def usual(ways):
-    return ways.Usual(ways.TrainingConfig(epochs=8, schedule_epochs=20, batch=2, model="mlp", width=4), 8, 4)
+    return ways.Usual(ways.TrainingConfig(epochs=8, schedule_epochs=20, batch_size=2, model="mlp", width=4), 8, 4)
 
 
 def test_a_pass_without_gradients_costs_a_third(ways):

@@ -42,7 +42,7 @@ def tiny(paper, monkeypatch, tmp_path):
         image = [{"bytes": encoded(i, size=(16, 16)), "path": None} for i in range(count)]
         rows = {"image": image, "label": [i % 3 for i in range(count)]}
         datasets.Dataset.from_dict(rows, features=features).to_parquet(str(tmp_path / f"{split}.parquet"))
-    training = replace(paper.REDUCED.training, epochs=5, batch=16, width=4)
+    training = replace(paper.REDUCED.training, epochs=5, batch_size=16, width=4)
     protocol = replace(paper.REDUCED, training=training, epochs={21: 2, 30: 3, 200: 5}, window=3, per_class=20, side=8)
     monkeypatch.setattr(paper, "REDUCED", protocol)
     return tmp_path
@@ -133,7 +133,7 @@ def test_the_settings_are_the_papers(paper):
     assert paper.RULES["dual"].epochs == 30
     training = paper.paper("cifar100").training
     assert (training.model, training.width, training.schedule, training.lr) == ("resnet18", 64, 200, 0.1)
-    batches = [retraining(training, paper.Cell("dual", pruned, 0).keep).batch for pruned in (30, 50, 70, 80, 90)]
+    batches = [retraining(training, paper.Cell("dual", pruned, 0).keep).batch_size for pruned in (30, 50, 70, 80, 90)]
     assert batches == [128, 128, 128, 64, 32]
 
 

@@ -22,7 +22,7 @@ from datapare.evaluation.jobs import Job, Result, fingerprint
 from datapare.evaluation.verdicts import Answer, Verdict, check_gate, verdict
 from datapare.training import TrainingConfig
 
-SMALL = TrainingConfig(epochs=4, batch=16, lr=0.01, optimizer="adamw", model="mlp", width=16)
+SMALL = TrainingConfig(epochs=4, batch_size=16, lr=0.01, optimizer="adamw", model="mlp", width=16)
 ONE = TrainingConfig(epochs=1, model="mlp")
 
 
@@ -144,8 +144,8 @@ def test_budgets_are_what_they_say_and_random_has_the_same_batch_and_schedule(da
     dp.compare(data, {"mine": dp.Subset(np.arange(12), 120)}, test=test, train=by_mean, training=SMALL, budget=budget)
     mine, random, full = jobs[0], jobs[3], jobs[6]
     assert mine.training == random.training
-    assert full.training.batch == 16
-    assert mine.training.batch == (4 if budget == "epochs" else 16)
+    assert full.training.batch_size == 16
+    assert mine.training.batch_size == (4 if budget == "epochs" else 16)
     assert np.allclose([j.training.epochs * len(j.index) / 120 for j in (mine, random, full)], epochs)
     assert len({tuple(j.index.tolist()) for j in jobs[3:6]}) == 3
     monkeypatch.undo()

@@ -11,7 +11,7 @@ from datapare.evaluation.costs import Cost, CostModel, break_even, describe_brea
 from datapare.evaluation.keep_sweep import parse_param
 from datapare.training import TrainingConfig
 
-SMALL = TrainingConfig(epochs=4, batch=16, lr=0.01, optimizer="adamw", model="mlp", width=16)
+SMALL = TrainingConfig(epochs=4, batch_size=16, lr=0.01, optimizer="adamw", model="mlp", width=16)
 ONCE = Cost(60.0, 10.0)
 RECORD = dp.Dynamics({"loss": np.ones((10, 1))}, [0], seconds=np.full(10, 6.0))  # which costs as much
 

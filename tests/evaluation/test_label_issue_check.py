@@ -14,7 +14,7 @@ from datapare.pipeline.label_decisions import Decisions, apply_decisions, read_d
 from datapare.training import TrainingConfig
 
 QUICK = TrainingConfig(
-    epochs=6, schedule_epochs=12, batch=32, lr=5e-3, optimizer="adamw", model="mlp", precision="fp32"
+    epochs=6, schedule_epochs=12, batch_size=32, lr=5e-3, optimizer="adamw", model="mlp", precision="fp32"
 )
 WANTED = ("margin", "target_prob", "logit_mean")
 

@@ -12,7 +12,7 @@ from datapare.training import TrainingConfig
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.filterwarnings("ignore")  # ray's own
-SMALL = TrainingConfig(epochs=3, batch=16, lr=0.01, optimizer="adamw", model="mlp", width=16)
+SMALL = TrainingConfig(epochs=3, batch_size=16, lr=0.01, optimizer="adamw", model="mlp", width=16)
 
 
 @pytest.fixture

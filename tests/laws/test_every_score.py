@@ -13,7 +13,9 @@ from datapare.methods.signals import recordable
 from datapare.training import record
 from datapare.training.config import TrainingConfig
 
-QUICK = TrainingConfig(epochs=10, schedule_epochs=20, batch=32, lr=0.05, model="resnet8", width=4, precision="fp32")
+QUICK = TrainingConfig(
+    epochs=10, schedule_epochs=20, batch_size=32, lr=0.05, model="resnet8", width=4, precision="fp32"
+)
 KNOBS = {"ssp": {"clusters": 3}}  # the one score with a knob that nobody published
 
 

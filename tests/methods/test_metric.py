@@ -27,7 +27,7 @@ from datapare.training.signals.ntk_feature import freeze, ntk_feature
 
 KNOBS = {"spread": {"shots": 2}, "training_time": {"loss": 0.5}}
 SMALL = TrainingConfig(
-    epochs=1, batch=16, lr=0.02, momentum=0.0, nesterov=False, model="resnet8", width=4, precision="fp32"
+    epochs=1, batch_size=16, lr=0.02, momentum=0.0, nesterov=False, model="resnet8", width=4, precision="fp32"
 )
 
 
@@ -279,7 +279,7 @@ def test_the_prediction_is_of_the_order_of_a_real_training():
     inputs, label = digits(300)
     settings = replace(SMALL, epochs=12, schedule_epochs=10_000, width=8)
     real = train(inputs, label, 10, settings, seed=0)
-    per_epoch = -(-300 // settings.batch)
+    per_epoch = -(-300 // settings.batch_size)
     goal = 1.0
     took = float(np.interp(-goal, -np.asarray(real.loss), (np.arange(12) + 0.5) * per_epoch))
     assert real.loss[-1] < goal < real.loss[0]

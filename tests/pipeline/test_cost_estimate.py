@@ -26,11 +26,11 @@ def points(tmp_path, monkeypatch):
 
 
 def told(**more):
-    full = TrainingConfig(epochs=40, batch=64)
+    full = TrainingConfig(epochs=40, batch_size=64)
     usual = {
         "total": 1000, "count": 300, "scored": 1000, "preset": "tiny",
-        "training": TrainingConfig(epochs=10, schedule_epochs=40, batch=64),
-        "full": full, "subset": TrainingConfig(epochs=40, batch=64), "step": {64: 0.5}, "extra": 0, "record": 1000,
+        "training": TrainingConfig(epochs=10, schedule_epochs=40, batch_size=64),
+        "full": full, "subset": TrainingConfig(epochs=40, batch_size=64), "step": {64: 0.5}, "extra": 0, "record": 1000,
         "data": 1000, "memory": 1000,
     }  # fmt: skip
     return CostEstimate(**{**usual, **more})
@@ -47,7 +47,7 @@ def test_seconds_are_updates_times_the_measured_step():
 
 
 def test_a_subset_that_trains_as_long_never_pays():
-    f = told(subset=TrainingConfig(epochs=200, batch=64))
+    f = told(subset=TrainingConfig(epochs=200, batch_size=64))
     assert "never by time" in "\n".join(f.describe())
 
 
@@ -105,7 +105,7 @@ def test_the_measured_step_is_of_the_order_of_the_real_one(points):
 def test_both_batch_sizes_are_timed(points):
     made = estimate_cost(points, keep=0.1, record_options=SHORT)
     assert set(made.step) == {128, 32}
-    assert made.subset.batch == 32
+    assert made.subset.batch_size == 32
 
 
 @pytest.mark.parametrize("keep", [0, 401])

@@ -35,7 +35,7 @@ def test_a_fraction_is_recorded_and_the_rest_never_observed(points, tmp_path):
     assert np.isfinite(d.arrays["embedding"]).all()
     assert d.provenance.params["fraction"] == 0.25
     few = dp.record(points, **SHORT, fraction=0.1)
-    assert few.provenance.params["fraction_batch"] == few.provenance.params["batch"] // 4, (
+    assert few.provenance.params["fraction_batch"] == few.provenance.params["batch_size"] // 4, (
         "a retraining has the whole batch again"
     )
     with pytest.raises(dp.InputError, match=r"fraction 0.25 there, None here"):

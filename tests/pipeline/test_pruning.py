@@ -219,7 +219,7 @@ def test_comparison_is_paired_redraws_random_and_goes_on_where_it_stopped(points
     made = prune(points, tmp_path / "run")
     data = dp.open_dataset(points)
     test = dp.open_dataset(write_points(tmp_path / "test.npz", 80, seed=9))
-    training = TrainingConfig(epochs=6, batch=16, lr=0.01, optimizer="adamw", model="mlp", width=16)
+    training = TrainingConfig(epochs=6, batch_size=16, lr=0.01, optimizer="adamw", model="mlp", width=16)
     steps = []
     options = {"test": test, "training": training, "seeds": 3, "folder": tmp_path / "jobs"}
     one = dp.compare(data, made.subset, **options, progress=lambda *a: steps.append(a))

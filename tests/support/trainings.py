@@ -7,8 +7,10 @@ import torch
 from datapare.data import Encoding, Inputs
 from datapare.training import TrainingConfig
 
-PICTURES = TrainingConfig(epochs=3, schedule_epochs=4, batch=16, lr=0.05, augment=("shift",), model="resnet8", width=4)
-WORDS = TrainingConfig(epochs=3, batch=16, lr=0.01, optimizer="adamw", model="textnet", width=8)
+PICTURES = TrainingConfig(
+    epochs=3, schedule_epochs=4, batch_size=16, lr=0.05, augment=("shift",), model="resnet8", width=4
+)
+WORDS = TrainingConfig(epochs=3, batch_size=16, lr=0.01, optimizer="adamw", model="textnet", width=8)
 
 
 def pictures(count=65, seed=0):

@@ -20,7 +20,7 @@ from datapare.training.loop import initial
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = TrainingConfig(
-    epochs=3, batch=16, lr=0.05, model="resnet8", width=4, precision="fp32", epsilon=0.1, attack_step=0.04,
+    epochs=3, batch_size=16, lr=0.05, model="resnet8", width=4, precision="fp32", epsilon=0.1, attack_step=0.04,
     attack_steps=3,
 )  # fmt: skip
 PLAIN = replace(SETTINGS, epsilon=0.0)

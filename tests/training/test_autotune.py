@@ -23,8 +23,8 @@ from datapare.training.config import AUTO_TUNED, TrainingConfig
 from datapare.training.loop import train
 from datapare.training.networks.factory import build
 
-PICTURES = TrainingConfig(epochs=2, batch=16, lr=0.05, augment=("shift",), model="resnet8", width=4)
-TABLE = TrainingConfig(epochs=3, batch=16, lr=0.01, optimizer="adamw", model="mlp", width=8)
+PICTURES = TrainingConfig(epochs=2, batch_size=16, lr=0.05, augment=("shift",), model="resnet8", width=4)
+TABLE = TrainingConfig(epochs=3, batch_size=16, lr=0.01, optimizer="adamw", model="mlp", width=8)
 
 
 def pictures(size=33, seed=0):

@@ -100,10 +100,10 @@ def call():
     digest = hashlib.sha256()
     array = rng.integers(0, 120, (32, 8, 8, 1), dtype=np.uint8) + (40 * label).astype(np.uint8)[:, None, None, None]
     # of width 4, oneDNN limited to AVX2 writes beyond its memory
-    training = TrainingConfig(epochs=2, batch=16, lr=0.05, augment=("flip", "crop"), model="resnet8", width=8)
+    training = TrainingConfig(epochs=2, batch_size=16, lr=0.05, augment=("flip", "crop"), model="resnet8", width=8)
     for value in train(Inputs(array, Encoding("image")), label, 3, training, seed=0).model.state_dict().values():
         digest.update(value.numpy().tobytes())
-    two = TrainingConfig(epochs=2, batch=16, model="mlp", width=8, threads=2)
+    two = TrainingConfig(epochs=2, batch_size=16, model="mlp", width=8, threads=2)
     dynamics = dp.record(vectors, preset=two, channels=("target_prob", "embedding", "grad_norm"))
     for values in (*dynamics.channels.values(), *dynamics.arrays.values()):
         digest.update(np.ascontiguousarray(values).tobytes())
@@ -154,5 +154,5 @@ def test_what_ran_before_in_the_process_does_not_matter():
     with ThreadPoolExecutor(1) as pool:
         elsewhere = pool.submit(train, data, label, 3, HEAVY_TRAINING, seed=0).result()
     assert same_model(fresh, elsewhere)
-    train(*words(), 2, TrainingConfig(epochs=1, batch=16, model="textnet", width=8), seed=3)
+    train(*words(), 2, TrainingConfig(epochs=1, batch_size=16, model="textnet", width=8), seed=3)
     assert same_model(fresh, train(data, label, 3, HEAVY_TRAINING, seed=0))

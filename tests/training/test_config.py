@@ -61,28 +61,28 @@ def test_subset_batch_refuses_what_is_no_fraction(keep):
 
 def test_the_papers_recipes_hold_the_papers_constants():
     cifar = preset("cifar100")
-    assert (cifar.epochs, cifar.schedule, cifar.batch, cifar.lr) == (30, 200, 128, 0.1)
+    assert (cifar.epochs, cifar.schedule, cifar.batch_size, cifar.lr) == (30, 200, 128, 0.1)
     assert (cifar.momentum, cifar.nesterov, cifar.weight_decay, cifar.min_lr) == (0.9, True, 5e-4, 0)
     assert (cifar.model, cifar.width, cifar.augment) == ("resnet18", 64, ("flip", "crop"))
     imagenet = preset("imagenet")
-    assert (imagenet.epochs, imagenet.schedule, imagenet.batch, imagenet.min_lr) == (60, 60, 256, 1e-4)
+    assert (imagenet.epochs, imagenet.schedule, imagenet.batch_size, imagenet.min_lr) == (60, 60, 256, 1e-4)
     assert (imagenet.nesterov, imagenet.weight_decay, imagenet.model) == (False, 1e-4, "resnet34")
 
 
 def test_retraining_runs_the_whole_schedule():
     full = retraining(preset("cifar10"))
-    assert (full.epochs, full.schedule, full.batch) == (200, 200, 128)
-    assert retraining(preset("cifar10"), 0.2).batch == 64
+    assert (full.epochs, full.schedule, full.batch_size) == (200, 200, 128)
+    assert retraining(preset("cifar10"), 0.2).batch_size == 64
 
 
 def test_imagenet_retrains_for_the_same_iterations_at_any_size():
     small = retraining(preset("imagenet"), 0.1)
-    assert (small.epochs, small.batch) == (600, 256)
+    assert (small.epochs, small.batch_size) == (600, 256)
     assert same_iterations(preset("cifar10"), 0.5).epochs == 400
 
 
-def test_an_unknown_preset_is_answered_with_the_known_ones():
-    with pytest.raises(InputError, match="cifar10, cifar100, imagenet"):
+def test_an_unknown_preset_is_answered_with_the_nearest_ones():
+    with pytest.raises(InputError, match="did you mean cifar10 or cifar100"):
         preset("cifar")
 
 
@@ -90,7 +90,7 @@ def test_impossible_settings_are_refused():
     with pytest.raises(InputError, match="schedule's 10, not 11"):
         TrainingConfig(epochs=11, schedule_epochs=10)
     with pytest.raises(InputError, match="batch >= 2"):
-        TrainingConfig(epochs=1, batch=1)
+        TrainingConfig(epochs=1, batch_size=1)
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_every_example_is_observed_once_an_epoch_in_another_order():
 def test_training_on_a_subset_sees_only_the_subset():
     data, label = pictures(40)
     noted, index = Noted(), np.array([1, 5, 8, 22, 39])
-    trained = train(data, label, 3, replace(PICTURES, batch=2), seed=0, index=index, recorder=noted)
+    trained = train(data, label, 3, replace(PICTURES, batch_size=2), seed=0, index=index, recorder=noted)
     assert sorted(chain(*noted.batches[0])) == index.tolist()
     assert (trained.iterations, trained.examples_seen) == (6, 15)
 

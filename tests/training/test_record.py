@@ -17,7 +17,7 @@ from datapare.training.inference import embed, predict
 from datapare.training.loop import train
 from datapare.training.scoring_run import record, settings
 
-QUICK = TrainingConfig(epochs=2, schedule_epochs=4, batch=16, lr=0.05, model="resnet8", width=4, precision="fp32")
+QUICK = TrainingConfig(epochs=2, schedule_epochs=4, batch_size=16, lr=0.05, model="resnet8", width=4, precision="fp32")
 
 
 @pytest.fixture(autouse=True)

@@ -51,7 +51,7 @@ class CostEstimate:
 
     def seconds(self, training: "TrainingConfig", examples: int) -> float:
         """Seconds of a training on so many examples."""
-        return float(training.epochs * np.ceil(examples / training.batch) * self.step[training.batch])
+        return float(training.epochs * np.ceil(examples / training.batch_size) * self.step[training.batch_size])
 
     def describe(self) -> list[str]:
         """Return the estimate as lines of text."""
@@ -65,7 +65,7 @@ class CostEstimate:
         )
         full, subset = self.seconds(self.full, self.total), self.seconds(self.subset, self.count)
         settings = (
-            f"preset {self.preset}, {self.training.model}, batch {self.training.batch}, {self.training.precision}"
+            f"preset {self.preset}, {self.training.model}, batch {self.training.batch_size}, {self.training.precision}"
         )
         return [
             f"keep {self.count:,}, drop {self.total - self.count:,} of {self.total:,} examples",
@@ -127,7 +127,7 @@ def estimate_cost(
     training = resolve(inputs, data.label, classes, settings(inputs, classes, **options), seed, autotune=tuned)
     full, subset = retraining(training), retraining(training, count / len(data))
     scoring = for_fraction(training, score_fraction)
-    sizes = {scoring.batch, training.batch, subset.batch}
+    sizes = {scoring.batch_size, training.batch_size, subset.batch_size}
     extra = sum(FINISHED[name].epochs(classes) for name in channels if name in FINISHED)
     if observed != "train-pass":  # one more forward pass in every epoch, over what is trained on
         extra += FINISHED["prob"].epochs(classes) * training.epochs * scored / len(data)
@@ -163,7 +163,7 @@ def _step(
     from datapare.training import train
 
     def run(steps: int) -> "Trained":
-        brief = replace(training, batch=batch, epochs=1, schedule_epochs=training.schedule)
+        brief = replace(training, batch_size=batch, epochs=1, schedule_epochs=training.schedule)
         index = np.resize(np.random.default_rng(seed).permutation(len(label)), min(steps * batch, len(label)))
         return train(inputs, label, classes, brief, seed=seed, index=index)
 

@@ -87,9 +87,9 @@ def _predicted(
     training = settings(inputs, len(data.classes), **train_options) if recorded is None else recorded
     dynamics = linearise(inputs, data.label, len(data.classes), training, examples=examples, seed=params["seed"])
     updates = measure(dynamics, method, **params)
-    per_epoch = max(1, round(len(data) / training.batch))
+    per_epoch = max(1, round(len(data) / training.batch_size))
     lines = [
-        f"{method} {updates:,.0f} updates: {updates / per_epoch:,.1f} epochs at batches of {training.batch}",
+        f"{method} {updates:,.0f} updates: {updates / per_epoch:,.1f} epochs at batches of {training.batch_size}",
         f"by linearising {training.model} on {len(dynamics):,} of {len(data):,} examples",
     ]
     return [*lines, *_limits(dynamics, params, training)]

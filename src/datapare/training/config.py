@@ -39,7 +39,7 @@ class TrainingConfig:
 
     epochs: int
     schedule_epochs: int | None = None
-    batch: int = 128
+    batch_size: int = 128
     lr: float = 0.1
     min_lr: float = 0.0
     optimizer: Literal["sgd", "adamw"] = "sgd"
@@ -66,10 +66,10 @@ class TrainingConfig:
                 f"epochs lie between 1 and the schedule's {self.schedule}, not {self.epochs}: "
                 "train fewer, or lengthen schedule_epochs."
             )
-        if self.batch < 2 or not self.lr > 0 or self.width < 1:
+        if self.batch_size < 2 or not self.lr > 0 or self.width < 1:
             raise InputError(
                 f"a training needs batch >= 2, lr > 0 and width >= 1, "
-                f"not batch {self.batch}, lr {self.lr} and width {self.width}."
+                f"not batch {self.batch_size}, lr {self.lr} and width {self.width}."
             )
         if self.threads is not None and self.threads < 1:
             raise InputError(f"threads is a number of at least 1, not {self.threads}.")
@@ -100,7 +100,7 @@ PRESETS: dict[str, TrainingConfig] = {
     ),
     "imagenet": TrainingConfig(
         epochs=60,
-        batch=256,
+        batch_size=256,
         min_lr=1e-4,
         nesterov=False,
         weight_decay=1e-4,
@@ -110,14 +110,14 @@ PRESETS: dict[str, TrainingConfig] = {
         model="resnet34",
         subset_budget="iterations",
     ),
-    "tiny": TrainingConfig(epochs=15, schedule_epochs=40, batch=64, augment=("shift",), model="resnet8", width=16),
+    "tiny": TrainingConfig(epochs=15, schedule_epochs=40, batch_size=64, augment=("shift",), model="resnet8", width=16),
     "small": TrainingConfig(
-        epochs=12, schedule_epochs=40, batch=64, augment=("flip", "crop"), model="resnet18", width=16
+        epochs=12, schedule_epochs=40, batch_size=64, augment=("flip", "crop"), model="resnet18", width=16
     ),
     "large": TrainingConfig(
         epochs=15,
         schedule_epochs=60,
-        batch=64,
+        batch_size=64,
         lr=0.05,
         weight_decay=1e-4,
         augment=("resized-crop", "flip"),
@@ -125,16 +125,16 @@ PRESETS: dict[str, TrainingConfig] = {
         width=32,
     ),
     "text": TrainingConfig(
-        epochs=10, batch=128, lr=5e-3, optimizer="adamw", weight_decay=1e-2, model="textnet", width=64
+        epochs=10, batch_size=128, lr=5e-3, optimizer="adamw", weight_decay=1e-2, model="textnet", width=64
     ),
     "table": TrainingConfig(
-        epochs=15, batch=256, lr=2e-3, optimizer="adamw", weight_decay=1e-2, model="mlp", width=128
+        epochs=15, batch_size=256, lr=2e-3, optimizer="adamw", weight_decay=1e-2, model="mlp", width=128
     ),
     "finetune": TrainingConfig(
-        epochs=6, batch=32, lr=3e-5, optimizer="adamw", weight_decay=1e-2, model="transformers:"
+        epochs=6, batch_size=32, lr=3e-5, optimizer="adamw", weight_decay=1e-2, model="transformers:"
     ),
     "embedding": TrainingConfig(
-        epochs=15, batch=128, lr=1e-3, optimizer="adamw", weight_decay=1e-2, model="mlp", width=256
+        epochs=15, batch_size=128, lr=1e-3, optimizer="adamw", weight_decay=1e-2, model="mlp", width=256
     ),
 }
 
@@ -196,7 +196,7 @@ def for_fraction(training: TrainingConfig, fraction: float | None) -> TrainingCo
     With the whole batch a fraction makes so few updates that its network is another one and ranks otherwise. A fraction
     of a few hundred examples still does: benchmarks/results/extrapolation.json has the agreement by size.
     """
-    return training if fraction is None else replace(training, batch=subset_batch(training.batch, fraction))
+    return training if fraction is None else replace(training, batch_size=subset_batch(training.batch_size, fraction))
 
 
 def retraining(training: TrainingConfig, keep: float = 1.0) -> TrainingConfig:
@@ -204,15 +204,17 @@ def retraining(training: TrainingConfig, keep: float = 1.0) -> TrainingConfig:
 
     Retrainings run side by side, so each is computed on one thread.
 
-    >>> retraining(PRESETS["cifar10"], 0.1).batch, retraining(PRESETS["cifar10"], 0.1).epochs
+    >>> retraining(PRESETS["cifar10"], 0.1).batch_size, retraining(PRESETS["cifar10"], 0.1).epochs
     (32, 200)
-    >>> retraining(PRESETS["imagenet"], 0.1).batch, retraining(PRESETS["imagenet"], 0.1).epochs
+    >>> retraining(PRESETS["imagenet"], 0.1).batch_size, retraining(PRESETS["imagenet"], 0.1).epochs
     (256, 600)
     """
     training = replace(training, threads=1)
     if training.subset_budget == "iterations":
         return same_iterations(training, keep)
-    return replace(training, epochs=training.schedule, schedule_epochs=None, batch=subset_batch(training.batch, keep))
+    return replace(
+        training, epochs=training.schedule, schedule_epochs=None, batch_size=subset_batch(training.batch_size, keep)
+    )
 
 
 def same_iterations(training: TrainingConfig, keep: float) -> TrainingConfig:

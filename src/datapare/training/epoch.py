@@ -80,12 +80,12 @@ def train_epoch(run: Run, state: Checkpoint, epoch: int) -> Checkpoint:
     shuffle = generator(run.seed, epoch, 1, where.type)
     torch.manual_seed(mixed(run.seed, epoch, 2))
     total = torch.zeros((), dtype=torch.float64, device=where)
-    edges = bounds(len(order), run.training.batch)
+    edges = bounds(len(order), run.training.batch_size)
     steps = len(edges) - 1
     run.network.train()
     run.rows.prefetch(order[: edges[1]])
     for step, (low, high) in enumerate(pairwise(edges)):
-        run.rows.prefetch(order[high : high + run.training.batch])
+        run.rows.prefetch(order[high : high + run.training.batch_size])
         # counted in epochs: where a sampler makes them shorter, the schedule fits itself
         rate = factor * learning_rate(run.training, epoch * steps + step, steps)
         total += _step(run, order[low:high], rate, shuffle) * (high - low)
@@ -124,7 +124,7 @@ def _step(run: Run, position: NDArray[np.int64], rate: float, shuffle: torch.Gen
         batch = attack(run.network, batch, target, run.training, shuffle)
     with autocast(batch.device, run.training.precision):
         # what is compiled is compiled for whole batches
-        logits = (run.forward if len(batch) == run.training.batch else run.network)(batch)
+        logits = (run.forward if len(batch) == run.training.batch_size else run.network)(batch)
     loss = _loss(run, where, logits, target)
     if run.recorder is not None and run.recorder.observed == "train-pass":
         run.recorder.observe(where, logits.detach(), target)

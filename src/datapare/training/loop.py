@@ -125,7 +125,7 @@ def resolve(
         return resolved
     with own_randomness():
         run = _prepare(inputs, label, n_classes, resolved, seed, np.arange(len(label)), None, None)
-        updates = training.epochs * -(-len(label) // training.batch)
+        updates = training.epochs * -(-len(label) // training.batch_size)
         return tune(run.network, *_whole_batch(run), training, resolved, updates)
 
 
@@ -168,7 +168,7 @@ def _optimizer(network: Network, training: TrainingConfig) -> torch.optim.Optimi
 
 
 def _whole_batch(run: Run) -> tuple[Tensor, Tensor]:
-    some = torch.from_numpy(run.index[: run.training.batch].copy())
+    some = torch.from_numpy(run.index[: run.training.batch_size].copy())
     return run.rows.take(some), run.label[some.to(run.label.device)]
 
 

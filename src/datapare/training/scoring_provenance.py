@@ -31,7 +31,7 @@ def recipe_of(
     recorded = {"channels": channels, "observed": observed, "until_stable": rule, "input_shape": shape}
     params = asdict(training) | recorded
     params["fraction"] = fraction
-    params["fraction_batch"] = None if fraction is None else for_fraction(training, fraction).batch
+    params["fraction_batch"] = None if fraction is None else for_fraction(training, fraction).batch_size
     plain = json.loads(json.dumps(params))  # as it will be read back: lists, not tuples
     versions = {name: version(name) for name in ("datapare", "numpy", "torch")}
     parents = () if data.perturbation is None else (data.perturbation.provenance,)

@@ -33,10 +33,10 @@ ROWS = 65_536  # examples at a time where nothing is trained
 
 @dataclass(frozen=True)
 class Settings:
-    """How to cluster: epochs, batch, learning rates of W and of C, steps that fit C, and gamma."""
+    """How to cluster: epochs, batch_size, learning rates of W and of C, steps that fit C, and gamma."""
 
     epochs: int = 400
-    batch: int = 10_000
+    batch_size: int = 10_000
     lr: float = 1e-3
     fit_lr: float = 1e-3
     fit_steps: int = 10
@@ -108,7 +108,7 @@ def _epochs(rows: Tensor, clusters: int, settings: Settings, generator: torch.Ge
     optimizer = torch.optim.Adam(parts, lr=settings.lr)
     for _ in range(settings.epochs):
         order = torch.randperm(len(rows), generator=generator, device=rows.device)
-        for index in torch.split(order, settings.batch):
+        for index in torch.split(order, settings.batch_size):
             some = rows[index]
             soft = linear(some, _normalised(weight, length), bias).softmax(dim=1)  # (B, C)
             fitted = _fitted(some, soft.detach(), settings, generator)

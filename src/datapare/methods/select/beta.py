@@ -131,9 +131,7 @@ def _start(score: Column, target_prob: Float[np.ndarray, "T N"], anchor: int) ->
     return start_from(score, epoch_mean(target_prob), anchor)
 
 
-def start_from(
-    score: Float[np.ndarray, " N"], mean_prob: Float[np.ndarray, " N"], anchor: int
-) -> tuple[Column, float]:
+def start_from(score: Float[np.ndarray, " N"], mean_prob: Float[np.ndarray, " N"], anchor: int) -> tuple[Column, float]:
     """Return the mean probabilities (N,) inside (0, 1), and mu: their mean over the `anchor` highest scores.
 
     >>> start_from(np.array([0.1, 0.9]), np.array([0.0, 0.4]), 1)[1]
