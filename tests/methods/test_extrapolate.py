@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from records import make_record
 
 import datapare as dp
@@ -316,3 +317,17 @@ def test_few_scored_examples_are_enough_but_nothing_is_held_out(method, count):
     assert np.isfinite(done.score).all()
     assert (done.provenance.params["held_out"] is None) == (count < 20)
     assert ("nothing was held out" in describe_reliability(done.provenance)) == (count < 20)
+
+
+def test_the_graph_network_does_not_depend_on_the_number_of_threads():
+    score, embedding, label, _ = scene(count=900)
+    before, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 4):
+            torch.set_num_threads(count)
+            found.append(gnn(score, embedding, label, np.random.default_rng(0), epochs=2))
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(before)
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
