@@ -4,8 +4,8 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from datapare.data.json_annotations import Json
 from datapare.data.paths import same_split
 from datapare.errors import InputError
 
@@ -57,7 +57,7 @@ def configurations(folder: Path) -> dict[str, dict[str, list[str]]]:
     return found
 
 
-def _metadata(folder: Path) -> Mapping[str, Any]:
+def _metadata(folder: Path) -> Mapping[str, Json]:
     card = folder / CARD
     if not card.is_file() or not card.read_bytes().startswith(b"---"):
         return {}
@@ -69,7 +69,7 @@ def _metadata(folder: Path) -> Mapping[str, Any]:
         return {}
 
 
-def _patterns(files: Any, folder: str) -> dict[str, list[str]]:
+def _patterns(files: Json, folder: str) -> dict[str, list[str]]:
     """The patterns by split of any of the forms that a card may have."""
     if isinstance(files, dict):
         files = [{"split": split, "path": path} for split, path in files.items()]

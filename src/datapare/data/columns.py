@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from datapare.artifacts import Kind
+from datapare.data.foreign_types import ArrowType, Rows, Value
 from datapare.errors import InputError
 
 LABELS = ("label", "labels", "class", "target", "y", "fine_label", "category", "sentiment", "intent")
@@ -75,7 +75,7 @@ def require(columns: Sequence[str], name: str, option: str) -> str:
     return name
 
 
-def find_inputs(rows: Any, label: str, named: Sequence[str] | None, kind: Kind | None) -> tuple[Kind, tuple[str, ...]]:
+def find_inputs(rows: Rows, label: str, named: Sequence[str] | None, kind: Kind | None) -> tuple[Kind, tuple[str, ...]]:
     """Find what the examples are, and the columns a model reads: images, embeddings, texts, or else a table.
 
     Columns of row numbers and of file names are never inputs unless named. Where a text and an embedding, or free
@@ -115,7 +115,7 @@ def find_inputs(rows: Any, label: str, named: Sequence[str] | None, kind: Kind |
     raise InputError(f"no column holds {missing}; {there}.")
 
 
-def _texts(rows: Any, types: dict[str, str]) -> tuple[str, ...]:
+def _texts(rows: Rows, types: dict[str, str]) -> tuple[str, ...]:
     """The columns with usual names of texts, all in their order; or the only column there is besides ids."""
     strings = [column for column, type_ in types.items() if type_ == "string" and not _are_files(rows, column)]
     pair = {*TEXTS, *PAIRS}
@@ -129,7 +129,7 @@ def _texts(rows: Any, types: dict[str, str]) -> tuple[str, ...]:
     return tuple(others) if len(others) == 1 and others[0] in strings and not _are_numbers(rows, others[0]) else ()
 
 
-def _table_or_free_text(rows: Any, types: dict[str, str], kind: Kind | None) -> tuple[Kind, tuple[str, ...]] | None:
+def _table_or_free_text(rows: Rows, types: dict[str, str], kind: Kind | None) -> tuple[Kind, tuple[str, ...]] | None:
     """The inputs of a table; or its columns of free text, where there are no numbers beside them."""
     usable = [
         column
@@ -151,7 +151,7 @@ def _table_or_free_text(rows: Any, types: dict[str, str], kind: Kind | None) -> 
     return ("table", tuple(usable)) if usable else None
 
 
-def kind_of(rows: Any, columns: Sequence[str]) -> Kind:
+def kind_of(rows: Rows, columns: Sequence[str]) -> Kind:
     """Return what kind of examples the named columns hold, from their types and their content."""
     types = {_type(rows, column, named=True) for column in columns}
     if types == {"image"} and len(columns) == 1:
@@ -167,7 +167,7 @@ def kind_of(rows: Any, columns: Sequence[str]) -> Kind:
     )
 
 
-def _is_text(rows: Any, column: str) -> bool:
+def _is_text(rows: Rows, column: str) -> bool:
     return column.lower() in {*TEXTS, *PAIRS, *BESIDE_TEXTS} or _is_free_text(rows, column)
 
 
@@ -186,7 +186,7 @@ def _usual(columns: Sequence[str], usual: Sequence[str]) -> list[str]:
     return [by_name[name] for name in usual if name in by_name]
 
 
-def _type(rows: Any, column: str, *, named: bool = False) -> str:
+def _type(rows: Rows, column: str, *, named: bool = False) -> str:
     """One of: image, vector, string, number, other."""
     import datasets
     import pyarrow as pa
@@ -204,7 +204,7 @@ def _type(rows: Any, column: str, *, named: bool = False) -> str:
     return "number" if any(is_plain(kind) for is_plain in plain) else "other"
 
 
-def _is_vector(rows: Any, column: str, kind: Any, *, named: bool) -> bool:
+def _is_vector(rows: Rows, column: str, kind: ArrowType, *, named: bool) -> bool:
     """Whether lists are vectors: of numbers, and by its name or by their one length of at least 8."""
     import pyarrow as pa
 
@@ -216,7 +216,7 @@ def _is_vector(rows: Any, column: str, kind: Any, *, named: bool) -> bool:
     return pa.types.is_floating(kind.value_type) or (len(lengths) == 1 and min(lengths) >= MIN_VECTOR)
 
 
-def _sample(rows: Any, column: str, size: int = 1000) -> list[Any]:
+def _sample(rows: Rows, column: str, size: int = 1000) -> list[Value]:
     """Values of a column that are not missing, from rows spread evenly over the whole dataset."""
     from datapare.data.dataset import cells
 
@@ -224,14 +224,14 @@ def _sample(rows: Any, column: str, size: int = 1000) -> list[Any]:
     return [value for value in cells(rows, column, at.tolist()) if value is not None]
 
 
-def _is_free_text(rows: Any, column: str) -> bool:
+def _is_free_text(rows: Rows, column: str) -> bool:
     """Whether the values are sentences: three words or more on average, and mostly different."""
     values = _sample(rows, column)
     words = [len(value.split()) for value in values]
     return bool(values) and float(np.mean(words)) >= MIN_WORDS and 2 * len(set(values)) > len(values)
 
 
-def _is_empty(rows: Any, column: str) -> bool:
+def _is_empty(rows: Rows, column: str) -> bool:
     """Whether a text column holds nothing in any row, as behind a separator at the end of each line."""
     from datapare.data.dataset import column as whole_column
 
@@ -242,19 +242,19 @@ def _is_empty(rows: Any, column: str) -> bool:
     return not pc.any(pc.not_equal(pc.utf8_trim_whitespace(whole_column(rows, column)), "")).as_py()
 
 
-def _are_numbers(rows: Any, column: str) -> bool:
+def _are_numbers(rows: Rows, column: str) -> bool:
     """Whether texts are numbers, such as those of a second column with the name of a label."""
     values = _sample(rows, column, 100)
     return bool(values) and all(re.fullmatch(r"[-+]?\d*\.?\d+([eE][-+]?\d+)?", value.strip()) for value in values)
 
 
-def _are_files(rows: Any, column: str) -> bool:
+def _are_files(rows: Rows, column: str) -> bool:
     """Whether all values name files, such as cat/1.png."""
     values = _sample(rows, column, 100) if _type(rows, column) == "string" else []
     return bool(values) and all(FILES.fullmatch(value) for value in values)
 
 
-def _refuse_file_names(rows: Any, columns: Sequence[str]) -> None:
+def _refuse_file_names(rows: Rows, columns: Sequence[str]) -> None:
     found = [column for column in columns if _are_files(rows, column)]
     if found:
         raise InputError(
@@ -263,7 +263,7 @@ def _refuse_file_names(rows: Any, columns: Sequence[str]) -> None:
         )
 
 
-def _is_row_number(rows: Any, column: str) -> bool:
+def _is_row_number(rows: Rows, column: str) -> bool:
     """Whether whole numbers count the rows: in their order, or in any order where the name says so."""
     import pyarrow as pa
 
@@ -288,7 +288,7 @@ def _is_row_number(rows: Any, column: str) -> bool:
 MIN_COUNTED = 10  # fewer consecutive numbers may be measured
 
 
-def left_out(rows: Any, label: str, inputs: Sequence[str], id_: str | None) -> dict[str, str]:
+def left_out(rows: Rows, label: str, inputs: Sequence[str], id_: str | None) -> dict[str, str]:
     """Return why each column is no input that is neither the label nor the id.
 
     Returns:
@@ -309,7 +309,7 @@ def left_out(rows: Any, label: str, inputs: Sequence[str], id_: str | None) -> d
     return reasons
 
 
-def split_notes(rows: Any, label: str, split: str) -> list[str]:
+def split_notes(rows: Rows, label: str, split: str) -> list[str]:
     """Return a sentence about a column that names other splits, whose rows are read all the same."""
     from datapare.data.paths import split_of
 
@@ -322,7 +322,7 @@ def split_notes(rows: Any, label: str, split: str) -> list[str]:
 
 
 def find_id(
-    rows: Any, label: str, inputs: Sequence[str], named: str | None
+    rows: Rows, label: str, inputs: Sequence[str], named: str | None
 ) -> tuple[str, list[str]] | tuple[None, None]:
     """Find the id column and its texts: the named one, or one of a usual name with a different value in every row."""
     from datapare.data.dataset import column
@@ -355,7 +355,7 @@ def _distinct(name: str, values: list[str]) -> list[str]:
     return values
 
 
-def _could_be_id(rows: Any, column: str) -> bool:
+def _could_be_id(rows: Rows, column: str) -> bool:
     import pyarrow as pa
 
     kind = rows.data.schema.field(column).type

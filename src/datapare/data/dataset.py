@@ -3,13 +3,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.artifacts import Kind, Perturbation
+from datapare.data.foreign_types import Array, ArrowColumn, Rows, Value
 from datapare.data.image_io import Decoding, decode
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Dataset:
         group: Number of the group that each example belongs to, int64 (N,); None when no column was named for that.
     """
 
-    rows: Any = field(repr=False)
+    rows: Rows = field(repr=False)
     kind: Kind
     inputs: tuple[str, ...]
     label_column: str
@@ -90,9 +94,9 @@ class Dataset:
     path: Path | None
     bad: tuple[BadExample, ...] = ()
     row: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64), repr=False)
-    array: NDArray[Any] | None = field(default=None, repr=False)
+    array: Array | None = field(default=None, repr=False)
     files: tuple[Path, ...] = field(default=(), repr=False)
-    origin: Any = field(default=None, repr=False)
+    origin: object = field(default=None, repr=False)
     split: str = "train"
     perturbation: Perturbation | None = None
     decoding: Decoding = field(default_factory=Decoding)
@@ -105,7 +109,7 @@ class Dataset:
         return len(self.label)
 
 
-def cells(rows: Any, column: str, index: Sequence[int] | None = None) -> Iterator[Any]:
+def cells(rows: Rows, column: str, index: Sequence[int] | None = None) -> Iterator[Value]:
     """Values of one column as Python objects, all of them in order or those at `index`, read in blocks."""
     view = rows.select_columns([column]).with_format("arrow")
     if index is not None:
@@ -116,12 +120,12 @@ def cells(rows: Any, column: str, index: Sequence[int] | None = None) -> Iterato
         yield from block[column].to_pylist()
 
 
-def column(rows: Any, name: str) -> Any:
+def column(rows: Rows, name: str) -> ArrowColumn:
     """One whole column as a `pyarrow.ChunkedArray`, in row order."""
     return rows.select_columns([name]).with_format("arrow")[:].column(0)
 
 
-def images(data: Dataset, index: Sequence[int]) -> list[Any]:
+def images(data: Dataset, index: Sequence[int]) -> list["Image.Image"]:
     """The examples at `index` as RGB `PIL.Image.Image`s, at their own size."""
     from PIL import Image
 
@@ -137,7 +141,7 @@ def texts(data: Dataset, index: Sequence[int] | None = None) -> list[str]:
     return ["\n".join("" if part is None else str(part) for part in parts) for parts in zip(*columns, strict=True)]
 
 
-def records(data: Dataset, index: Sequence[int]) -> list[dict[str, Any]]:
+def records(data: Dataset, index: Sequence[int]) -> list[dict[str, Value]]:
     """The rows at `index`, one dict of columns each, images undecoded."""
     at = [int(i) for i in index]
     return list(data.rows.with_format("arrow")[at].to_pylist()) if at else []

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.artifacts import Kind
 from datapare.data.dataset import BadExample, cells, column
+from datapare.data.foreign_types import Array, Rows
 from datapare.data.image_io import MAX_PIXELS, Decoding, sampled_decoding, validate_images
 from datapare.data.source import RawTable
 from datapare.errors import InputError
@@ -40,7 +40,7 @@ class ExampleCheck:
     """
 
     bad: dict[int, str]
-    array: NDArray[Any] | None = None
+    array: Array | None = None
     decoding: Decoding = field(default_factory=Decoding)
 
 
@@ -68,7 +68,7 @@ def check_examples(
     return ExampleCheck({})
 
 
-def _check_images(rows: Any, name: str, options: CheckOptions) -> ExampleCheck:  # a datasets.Dataset, without types
+def _check_images(rows: Rows, name: str, options: CheckOptions) -> ExampleCheck:
     if options.trust_images:
         decoding = sampled_decoding(lambda at: cells(rows, name, at), len(rows), options.max_pixels)
         return ExampleCheck({}, decoding=decoding)
@@ -89,7 +89,7 @@ def refuse(bad: Sequence[BadExample], total: int, on_bad: str) -> None:
         )
 
 
-def _not_finite(array: NDArray[Any]) -> dict[int, str]:
+def _not_finite(array: Array) -> dict[int, str]:
     if array.dtype.kind != "f":
         return {}
     rest = tuple(range(1, array.ndim))
@@ -97,7 +97,7 @@ def _not_finite(array: NDArray[Any]) -> dict[int, str]:
     return dict.fromkeys(np.flatnonzero(~np.concatenate(finite)).tolist(), "it holds NaN or infinity")
 
 
-def _vectors(rows: Any, name: str) -> tuple[NDArray[np.float32], dict[int, str]]:
+def _vectors(rows: Rows, name: str) -> tuple[NDArray[np.float32], dict[int, str]]:
     """A column of lists as (N, F) of its usual length, and {row: reason} of the lists of another length."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -2,23 +2,26 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from datapare.artifacts import Subset
+from datapare.artifacts import Scores, Subset
 from datapare.data.dataset import Dataset, all_names
+from datapare.data.foreign_types import Array, ArrowColumn, ArrowTable
 from datapare.storage import atomic_write
+
+T = TypeVar("T")
 
 
 def example_table(
     data: Dataset,
     subset: Subset,
-    scores: Any = None,
-    mean_prob: Any = None,
+    scores: Scores | ArrayLike | None = None,
+    mean_prob: ArrayLike | None = None,
     why: Sequence[str] | None = None,
-) -> Any:
+) -> ArrowTable:
     """A `pyarrow.Table` of every example of the source in order, unreadable ones too, and whether it stays.
 
     Columns: name, key (uint64), label (class number), class (its name), score, mean_prob (missing where unknown),
@@ -42,7 +45,7 @@ def example_table(
             "key": pa.array(_spread(data.key, at, {row: one.key for row, one in bad.items()}), pa.uint64()),
             "label": pa.array(label, pa.int64()),
             "class": pa.array([data.classes[i] for i in label], pa.string()),
-            "score": _floats(getattr(scores, "score", scores), at),
+            "score": _floats(scores.score if isinstance(scores, Scores) else scores, at),
             "mean_prob": _floats(mean_prob, at),
             "kept": pa.array(_spread(subset.mask, at, dict.fromkeys(bad, False)), pa.bool_()),
             "why": pa.array(reason, pa.string()),
@@ -58,13 +61,13 @@ def _weight(subset: Subset) -> NDArray[np.float64]:
     return weight
 
 
-def _spread(values: Any, at: NDArray[np.int64], bad: dict[int, Any]) -> list[Any]:
+def _spread(values: Sequence[T] | Array, at: NDArray[np.int64], bad: dict[int, T]) -> list[T]:
     """The values (N,) of the readable examples and those of the bad ones, in source order."""
     plain = values.tolist() if isinstance(values, np.ndarray) else list(values)
     return [bad[row] if i < 0 else plain[i] for row, i in enumerate(at)]
 
 
-def _floats(values: Any, at: NDArray[np.int64]) -> Any:
+def _floats(values: ArrayLike | None, at: NDArray[np.int64]) -> ArrowColumn:
     import pyarrow as pa
 
     if values is None:
@@ -73,7 +76,7 @@ def _floats(values: Any, at: NDArray[np.int64]) -> Any:
     return pa.array(known, pa.float64(), mask=np.isnan(known))
 
 
-def write_examples(table: Any, path: Path | str) -> Path:
+def write_examples(table: ArrowTable, path: Path | str) -> Path:
     """Write an example table as Parquet; the file appears when it is complete."""
     import pyarrow.parquet as pq
 

@@ -3,15 +3,15 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from datapare.data.dataset import column
+from datapare.data.foreign_types import Rows
 from datapare.data.paths import leading_out, leads_out, normalise
 from datapare.data.source import rows_of
 from datapare.errors import InputError
 
 
-def with_local_images(rows: Any, name: str, root: Path, *, follow_links: bool) -> Any:  # a datasets.Dataset
+def with_local_images(rows: Rows, name: str, root: Path, *, follow_links: bool) -> Rows:
     """Return the rows with the paths of images that hold no bytes made absolute, below `root`.
 
     Args:

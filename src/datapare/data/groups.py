@@ -1,7 +1,6 @@
 """Groups of examples that belong together: frames of a video, pages of a document, images of a patient."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,10 +8,11 @@ from numpy.typing import NDArray
 from datapare.artifacts import Subset
 from datapare.data.columns import require
 from datapare.data.dataset import Dataset, column
+from datapare.data.foreign_types import Rows
 from datapare.errors import InputError
 
 
-def read_groups(rows: Any, name: str) -> NDArray[np.int64]:  # rows: a datasets.Dataset, whose package has no types
+def read_groups(rows: Rows, name: str) -> NDArray[np.int64]:
     """Return the number of the group (N,) that each row belongs to; a row without a value is a group of its own.
 
     Raises:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,7 +170,7 @@ def _raw_mode(image: "ImageFile.ImageFile") -> str:
     return first if isinstance(first, str) else ""
 
 
-def _with_raw_mode(args: tuple[Any, ...] | str | None, raw: str) -> tuple[Any, ...] | str:  # Any: as Pillow types it
+def _with_raw_mode(args: tuple[object, ...] | str | None, raw: str) -> tuple[object, ...] | str:
     return (raw, *args[1:]) if isinstance(args, tuple) else raw
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 
@@ -94,7 +94,7 @@ class Inspection:
         return lines + list(self.notes)
 
 
-def inspect(source: Any, **options: Unpack[OpenOptions]) -> Inspection:
+def inspect(source: object, **options: Unpack[OpenOptions]) -> Inspection:
     """Open a source and return what was read of it, and how.
 
     Args:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import cells, column
+from datapare.data.foreign_types import Array, ArrowColumn, Rows, Value
 
 if TYPE_CHECKING:
     from datapare.data.image_io import Cell
@@ -27,7 +28,7 @@ def text_keys(values: Iterable[str | bytes | memoryview | None]) -> NDArray[np.u
     return np.frombuffer(b"".join(blake2b(v, digest_size=8).digest() for v in encoded), dtype="<u8").astype(np.uint64)
 
 
-def array_keys(array: NDArray[Any]) -> NDArray[np.uint64]:
+def array_keys(array: Array) -> NDArray[np.uint64]:
     """One key per row of an array (N, …), from the bytes of the row."""
     size = array.dtype.itemsize * int(np.prod(array.shape[1:], dtype=np.int64))
     out = [np.empty(0, np.uint64)]
@@ -38,7 +39,7 @@ def array_keys(array: NDArray[Any]) -> NDArray[np.uint64]:
     return np.concatenate(out)
 
 
-def content_keys(rows: Any, columns: Iterable[str], class_key: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def content_keys(rows: Rows, columns: Iterable[str], class_key: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """One key per row (N,) from the values of `columns`, in whatever order they stand, and the key of its class."""
     total = mix(text_keys(["class"])[0], class_key)
     for name in columns:
@@ -46,7 +47,7 @@ def content_keys(rows: Any, columns: Iterable[str], class_key: NDArray[np.uint64
     return mix(np.uint64(0), total)
 
 
-def value_keys(values: Any) -> NDArray[np.uint64]:
+def value_keys(values: ArrowColumn) -> NDArray[np.uint64]:
     """One key per text of a `pyarrow.ChunkedArray` (N,), each distinct text of a chunk hashed once."""
     out = [np.empty(0, np.uint64)]
     for chunk in values.chunks:
@@ -74,7 +75,7 @@ def unique_keys(key: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return np.where(occurrence == 0, key, mix(key, occurrence))
 
 
-def mix(one: Any, other: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mix(one: np.uint64 | NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Hash of two 64-bit numbers, elementwise: the finaliser of SplitMix64 (Steele, Lea, Flood, 2014) on their sum."""
     with np.errstate(over="ignore"):
         z = np.asarray(one, np.uint64) * np.uint64(0xD1342543DE82EF95) + other + _MISSING
@@ -83,7 +84,7 @@ def mix(one: Any, other: NDArray[np.uint64]) -> NDArray[np.uint64]:
         return np.asarray(z ^ (z >> np.uint64(31)), np.uint64)
 
 
-def _column_keys(rows: Any, name: str) -> NDArray[np.uint64]:
+def _column_keys(rows: Rows, name: str) -> NDArray[np.uint64]:
     import pyarrow as pa
 
     kind = rows.data.schema.field(name).type
@@ -96,7 +97,7 @@ def _column_keys(rows: Any, name: str) -> NDArray[np.uint64]:
     return text_keys(None if cell is None else repr(cell) for cell in cells(rows, name))
 
 
-def _bytes(cell: Any) -> bytes | str | None:
+def _bytes(cell: Value) -> bytes | str | None:
     from datapare.data.image_io import image_bytes
 
     try:
@@ -105,7 +106,7 @@ def _bytes(cell: Any) -> bytes | str | None:
         return str(cell.get("path"))
 
 
-def _number_keys(values: Any) -> NDArray[np.uint64]:
+def _number_keys(values: ArrowColumn) -> NDArray[np.uint64]:
     import pyarrow as pa
 
     # whole numbers become floats when one of them goes missing, so both are hashed as floats; + 0.0 unites -0.0 and 0.0

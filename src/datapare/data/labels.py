@@ -2,19 +2,19 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import column
+from datapare.data.foreign_types import ArrowColumn, ArrowType, Rows
 from datapare.errors import InputError
 
 WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
 FRACTION = re.compile(r"[-+]?[0-9]*\.[0-9]+")
 
 
-def read_labels(rows: Any, name: str, held_out: Sequence[str] | None) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def read_labels(rows: Rows, name: str, held_out: Sequence[str] | None) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Read the class numbers (N,) and class names of a label column.
 
     Args:
@@ -75,7 +75,7 @@ examples and not classes; name another with label= (--label).
         )
 
 
-def _refuse_missing(values: Any, name: str) -> None:
+def _refuse_missing(values: ArrowColumn, name: str) -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -94,13 +94,13 @@ def _refuse_missing(values: Any, name: str) -> None:
         )
 
 
-def _is_text(kind: Any) -> bool:
+def _is_text(kind: ArrowType) -> bool:
     import pyarrow as pa
 
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def _distinct(values: Any, name: str) -> tuple[list[str], NDArray[np.int64]]:
+def _distinct(values: ArrowColumn, name: str) -> tuple[list[str], NDArray[np.int64]]:
     """The different labels as texts, in order of first appearance, and which of them each example (N,) has."""
     import pyarrow as pa
 
@@ -117,7 +117,7 @@ def _distinct(values: Any, name: str) -> tuple[list[str], NDArray[np.int64]]:
     return text, encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
-def _whole(values: Any, name: str) -> NDArray[np.int64]:
+def _whole(values: ArrowColumn, name: str) -> NDArray[np.int64]:
     """Floating-point labels as whole numbers."""
     number = values.to_numpy(zero_copy_only=False).astype(np.float64)
     broken = ~np.isfinite(number) | (number != np.floor(number)) | (abs(number) > 2**53)

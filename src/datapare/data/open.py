@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ OnBad = Literal["fail", "skip"]
 
 @validated(OpenOptions)
 def open_dataset(
-    source: Any,
+    source: object,
     *,
     label: str | None = None,
     input: str | Sequence[str] | None = None,  # noqa: A002 (the word a person uses)
@@ -113,7 +113,7 @@ def _provenance_key(provenance: Provenance) -> NDArray[np.uint64]:
     return keys.text_keys([json.dumps(_format_1(provenance), sort_keys=True)])
 
 
-def _format_1(provenance: Provenance) -> dict[str, Any]:
+def _format_1(provenance: Provenance) -> dict[str, object]:
     names = {"step": "verb", "params": "knobs"}
     values = {names.get(one.name, one.name): getattr(provenance, one.name) for one in fields(provenance)}
     return {**values, "parents": [_format_1(parent) for parent in provenance.parents]}

@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.artifacts import Perturbation, Provenance
 from datapare.data.dataset import Dataset, cells, column
+from datapare.data.foreign_types import Array, ArrowTable, Value
 from datapare.data.formats.detect import read
-from datapare.data.image_io import decode, image_bytes
+from datapare.data.image_io import ImageReference, decode, image_bytes
 from datapare.data.open import open_dataset, with_perturbation
 from datapare.data.source import OpenRequest, rows_of
 from datapare.errors import InputError
@@ -21,7 +22,7 @@ from datapare.options import validated
 
 @validated()
 def perturb(
-    data: Dataset, method: str, *, seed: int = 0, human_label: Sequence[Any] | NDArray[Any] | None = None, **params: Any
+    data: Dataset, method: str, *, seed: int = 0, human_label: Sequence[object] | Array | None = None, **params: object
 ) -> Dataset:
     """Return the dataset with label noise, corrupted images, a long tail or duplicates; the source stays as it is.
 
@@ -83,7 +84,7 @@ def _changed(data: Dataset, change: PerturbedRows, provenance: Provenance) -> Da
     return with_perturbation(made, Perturbation(change.row, change.touched, data.label[change.row], provenance))
 
 
-def aligned_labels(text: str) -> NDArray[Any]:
+def aligned_labels(text: str) -> Array:
     """The values of "FILE:COLUMN", one per row of any file that `open_dataset` reads; for `human_label`."""
     path, _, name = text.rpartition(":")
     if not path:
@@ -116,13 +117,13 @@ class Pictures(Sequence[NDArray[np.uint8]]):
         return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
-def _pictures(data: Dataset, method: str) -> NDArray[Any] | Pictures:
+def _pictures(data: Dataset, method: str) -> Array | Pictures:
     if data.kind != "image":
         raise InputError(f"{method} corrupts images, and this dataset holds {data.kind} data; try label_noise.")
     return Pictures(data) if data.array is None else data.array
 
 
-def _aligned(data: Dataset, method: str, human_label: Any) -> NDArray[np.int64]:
+def _aligned(data: Dataset, method: str, human_label: Sequence[object] | Array | None) -> NDArray[np.int64]:
     """The labels of people as class numbers (N,) of the readable examples."""
     if human_label is None:
         raise InputError(f"{method} replaces labels by those of people: give them as human_label (--human-label).")
@@ -139,7 +140,7 @@ def _aligned(data: Dataset, method: str, human_label: Any) -> NDArray[np.int64]:
     return np.asarray(label, dtype=np.int64)
 
 
-def _table(data: Dataset, change: PerturbedRows) -> Any:
+def _table(data: Dataset, change: PerturbedRows) -> ArrowTable:
     """The rows of the new dataset as an Arrow table: class numbers with their names, and images as bytes."""
     import datasets
     import pyarrow as pa
@@ -163,13 +164,13 @@ def _table(data: Dataset, change: PerturbedRows) -> Any:
     return table.cast(features.arrow_schema)
 
 
-def _encoded(data: Dataset, change: PerturbedRows) -> list[dict[str, Any]]:
+def _encoded(data: Dataset, change: PerturbedRows) -> list[ImageReference]:
     """The images of the new rows: touched ones as PNG, which loses nothing, the others in the bytes they came in."""
     stored = data.inputs[0] in data.rows.column_names
     at = change.row.tolist()
-    source: Iterable[Any] = cells(data.rows, data.inputs[0], at) if stored else map(Pictures(data).__getitem__, at)
+    source: Iterable[Value] = cells(data.rows, data.inputs[0], at) if stored else map(Pictures(data).__getitem__, at)
     corrupted = {} if change.image is None else dict(zip(change.touched.tolist(), change.image, strict=True))
-    out = []
+    out: list[ImageReference] = []
     for i, cell in enumerate(source):
         pixels = corrupted.get(i, None if stored else cell)
         out.append({"bytes": image_bytes(cell) if pixels is None else _png(pixels), "path": None})

@@ -6,8 +6,8 @@ import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
-from typing import Any
 
+from datapare.data.foreign_types import FileSystem
 from datapare.errors import InputError
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::[A-Za-z0-9+.-]+)?://.+")
@@ -77,7 +77,7 @@ def upload(local: Path, url: str) -> None:
         raise InputError(f"{url} cannot be written: {_first_line(error)}.") from error
 
 
-def _system(url: str) -> tuple[Any, str]:
+def _system(url: str) -> tuple[FileSystem, str]:
     import fsspec
 
     scheme = url.split("://", 1)[0]

@@ -4,13 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
-
-from numpy.typing import NDArray
 
 from datapare.artifacts import Kind, Perturbation
 from datapare.data.cards import split_files
+from datapare.data.foreign_types import Array, ArrowTable, Rows
 from datapare.data.paths import Tree, list_tree, of_split
 from datapare.errors import InputError
 
@@ -109,7 +107,7 @@ class RawTable:
         format: The file in `data/formats/` that read the rows; set by the registry.
     """
 
-    rows: Any  # a datasets.Dataset, whose package has no types
+    rows: Rows
     path: Path | None = None
     files: tuple[Path, ...] = ()
     kind: Kind | None = None
@@ -117,8 +115,8 @@ class RawTable:
     label: str | None = None
     identity: Sequence[str] | None = None
     name: Sequence[str] | None = None
-    array: NDArray[Any] | None = None
-    origin: Any = None  # whatever the user opened
+    array: Array | None = None
+    origin: object = None  # whatever the user opened
     perturbation: Perturbation | None = None
     notes: tuple[str, ...] = ()
     address: str | None = None
@@ -134,7 +132,7 @@ def check_unpacked(file: Path, unpacked: int, request: OpenRequest) -> None:
         )
 
 
-def rows_of(table: Any) -> Any:
+def rows_of(table: ArrowTable) -> Rows:
     """Return a `datasets.Dataset` over an Arrow table in memory: its features are kept, images left undecoded."""
     import datasets
 
@@ -148,7 +146,7 @@ def rows_of(table: Any) -> Any:
     return undecoded(rows)
 
 
-def _plain(table: Any) -> Any:
+def _plain(table: ArrowTable) -> ArrowTable:
     """The table with columns of types that `datasets` does not have as lists of pairs (maps) or as text."""
     import pyarrow as pa
     from datasets.features.features import generate_from_arrow_type
@@ -169,7 +167,7 @@ def _plain(table: Any) -> Any:
     return table
 
 
-def undecoded(rows: Any) -> Any:
+def undecoded(rows: Rows) -> Rows:
     """Return the same rows without any output format and with every image column as bytes and path."""
     import datasets
 

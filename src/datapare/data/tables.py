@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
+from datapare.data.foreign_types import ArrowColumn, ArrowTable, ArrowType
 from datapare.errors import InputError
 
 _COMMA = r"^[+-]?(\d{1,3}(\.\d{3})+|\d+)?(,\d+)?([eE][+-]?\d+)?$"
 _THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$|^[+-]?\d{1,3}(\.\d+)?$"
 
 
-def concatenated(tables: Sequence[Any], files: Sequence[Path]) -> Any:
+def concatenated(tables: Sequence[ArrowTable], files: Sequence[Path]) -> ArrowTable:
     """Return one `pyarrow.Table` of the tables of several files, in types that hold the values of all.
 
     Raises:
@@ -36,7 +36,7 @@ def concatenated(tables: Sequence[Any], files: Sequence[Path]) -> Any:
         ) from None
 
 
-def _refuse_other_columns(tables: Sequence[Any], files: Sequence[Path]) -> None:
+def _refuse_other_columns(tables: Sequence[ArrowTable], files: Sequence[Path]) -> None:
     first = set(tables[0].column_names)
     for table, file in zip(tables, files, strict=True):
         other = first ^ set(table.column_names)
@@ -47,7 +47,7 @@ def _refuse_other_columns(tables: Sequence[Any], files: Sequence[Path]) -> None:
             )
 
 
-def types_of_texts(tables: Sequence[Any]) -> frozenset[str]:
+def types_of_texts(tables: Sequence[ArrowTable]) -> frozenset[str]:
     """Return the columns whose types in several tables only text can hold together, such as numbers and words."""
     import pyarrow as pa
 
@@ -59,7 +59,7 @@ def types_of_texts(tables: Sequence[Any]) -> frozenset[str]:
     return frozenset(name for name, found in kinds.items() if len(found) > 1)
 
 
-def _family(kind: Any) -> str:
+def _family(kind: ArrowType) -> str:
     import pyarrow as pa
 
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
@@ -71,7 +71,7 @@ def _family(kind: Any) -> str:
     return str(kind)
 
 
-def _as_text(table: Any, columns: Iterable[str]) -> Any:
+def _as_text(table: ArrowTable, columns: Iterable[str]) -> ArrowTable:
     import pyarrow as pa
 
     for name in columns:
@@ -83,11 +83,11 @@ def _as_text(table: Any, columns: Iterable[str]) -> Any:
     return table
 
 
-def _text(value: Any) -> str | None:
+def _text(value: object) -> str | None:
     return value if value is None or isinstance(value, str) else repr(value)
 
 
-def numbers_with_commas(table: Any, texts: Iterable[str], *, thousands: bool) -> Any:
+def numbers_with_commas(table: ArrowTable, texts: Iterable[str], *, thousands: bool) -> ArrowTable:
     """Return the table with numbers for texts such as 1.234,5; with `thousands` for 1,234.5 where all are so written.
 
     >>> import pyarrow as pa
@@ -113,14 +113,14 @@ def numbers_with_commas(table: Any, texts: Iterable[str], *, thousands: bool) ->
     return table
 
 
-def _without_blanks(values: Any) -> Any:
+def _without_blanks(values: ArrowColumn) -> ArrowColumn:
     import pyarrow.compute as pc
 
     trimmed = pc.utf8_trim_whitespace(values)
     return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
 
 
-def _all_match(values: Any, pattern: str) -> bool:
+def _all_match(values: ArrowColumn, pattern: str) -> bool:
     import pyarrow.compute as pc
 
     return bool(pc.all(pc.match_substring_regex(values, pattern)).as_py() is not False)

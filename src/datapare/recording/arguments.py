@@ -2,9 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, get_args
+from typing import TypedDict, get_args
 
-from datapare.artifacts import Dynamics, Observed
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from datapare.artifacts import Dynamics, Observed, Provenance
 from datapare.errors import InputError
 from datapare.methods.signals import SIGNALS
 from datapare.recording.logit_signals import CHANNELS, STEPS
@@ -13,8 +17,49 @@ from datapare.storage import array_digest
 ARRAYS = tuple(signal.name for signal in SIGNALS.values() if signal.origin == "logits" and not signal.is_channel)
 
 
-def record_identity(plain: Dynamics, epochs: int, channels: Sequence[str], arrays: Sequence[str]) -> dict[str, Any]:
-    """Return what a continued record, and every process that records, must agree with."""
+class Identity(TypedDict):
+    """What a continued record, and every process that records, must agree with."""
+
+    examples: int
+    epochs: int
+    labels: str
+    keys: str | None
+    classes: list[str]
+    channels: list[str]
+    arrays: list[str]
+    observed: Observed
+    provenance: dict[str, object]
+
+
+class RecorderState(TypedDict, total=False):
+    """The observations of a running epoch, as a checkpoint holds them; empty before a training begins.
+
+    Attributes:
+        epoch: The epoch they are of.
+        index: Positions of the examples, int64 (M,).
+        value: Their values, (M, W).
+        step: Their columns of the tables of `kl_step` and `logit_mean`, (S, M).
+    """
+
+    epoch: int
+    index: Tensor
+    value: Tensor
+    step: Tensor
+
+
+class RecorderSettings(TypedDict, total=False):
+    """The keyword arguments of Recorder."""
+
+    channels: Sequence[str]
+    arrays: Sequence[str]
+    classes: Sequence[str]
+    key: NDArray[np.uint64] | None
+    observed: Observed
+    provenance: Provenance
+
+
+def record_identity(plain: Dynamics, epochs: int, channels: Sequence[str], arrays: Sequence[str]) -> Identity:
+    """Return the identity of a record with these arguments."""
     return {
         "examples": len(plain),
         "epochs": epochs,
@@ -38,6 +83,13 @@ def check_names(channels: Sequence[str], arrays: Sequence[str], observed: str) -
         raise InputError(f"expected at least one channel out of {', '.join(CHANNELS)}, but none was named.")
     if observed not in get_args(Observed):
         raise InputError(f"observed is one of {get_args(Observed)}, not {observed!r}.")
+
+
+def check_loss_alone(channels: Sequence[str], arrays: Sequence[str]) -> None:
+    """Raise InputError unless the loss is all that is recorded."""
+    if tuple(channels) != ("loss",) or arrays:
+        kept = ", ".join([*channels, *arrays])
+        raise InputError(f'a loss fills the channel loss alone, but this recorder keeps {kept}; keep ("loss",) only.')
 
 
 def check_sizes(plain: Dynamics, epochs: int) -> None:

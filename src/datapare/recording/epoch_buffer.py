@@ -5,7 +5,7 @@ checks only count. `read`, once per epoch, is where the host looks.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datapare.errors import DivergedError, InputError
+from datapare.recording.foreign_types import Values
 from datapare.recording.logit_signals import STATISTICS, channel_values, logit_statistics, measure
 from datapare.recording.process_group import ProcessGroup
 
@@ -68,7 +69,9 @@ class EpochBuffer:
             self._turn.fill_(-1)
             self._wrong.zero_()
 
-    def observe(self, index: Any, logits: Any, target: Any = None, classes: int = 0) -> tuple[Tensor, Tensor]:
+    def observe(
+        self, index: Values, logits: Values, target: Values | None = None, classes: int = 0
+    ) -> tuple[Tensor, Tensor]:
         """Record the logits of a batch.
 
         Args:
@@ -93,7 +96,7 @@ class EpochBuffer:
         self._write(safe, measure(logits, label, LOSS_ALONE) if self._loss_alone else logit_statistics(logits, label))
         return index, logits
 
-    def observe_loss(self, index: Any, loss: Any, target: Any = None) -> None:
+    def observe_loss(self, index: Values, loss: Values, target: Values | None = None) -> None:
         """Record the losses (B,) of examples `index` (B,), where loss is the only channel.
 
         An integer `target` (B,) is compared with the labels, unless these are all 0.
@@ -329,7 +332,7 @@ def _check_index(index: Tensor, count: int, what: str) -> None:
         )
 
 
-def to_tensor(values: Any) -> Tensor:
+def to_tensor(values: Values) -> Tensor:
     """Return anything array-like as a tensor, sharing memory where possible; bfloat16 arrays become float32."""
     if isinstance(values, Tensor):
         return values

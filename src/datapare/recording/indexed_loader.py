@@ -9,8 +9,8 @@ A collation may leave examples out of its batch: those that are None, those it r
 those that it also leaves out when it gets them alone. One that re-orders a list of its own cannot be followed.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, IterableDataset, Subset
 from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from datapare.errors import InputError
+from datapare.recording.foreign_types import Batch, Collation, Join, Loader, MapDataset, StatefulLoader
 
 FORMER = "__pl_saved"  # from what Lightning notes here it would make the loader anew, without its positions
 SET = "_datapare_epoch_set"
@@ -31,34 +32,36 @@ SETTINGS = {"_iterator", "sampler", "batch_sampler", "dataset", "generator"}
 class _Fetched(NamedTuple):
     """What a dataset gave for these positions: a list of items, or a batch where it fetches batches."""
 
-    positions: Any
-    items: Any
+    positions: object
+    items: object
 
 
 class _Numbered:
     """A dataset that gives its items together with their positions; anything else is asked of the dataset itself."""
 
-    def __init__(self, dataset: Any) -> None:
+    dataset: MapDataset
+
+    def __init__(self, dataset: MapDataset) -> None:
         self.__dict__["dataset"] = dataset
 
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitem__(self, position: Any) -> _Fetched:
+    def __getitem__(self, position: object) -> _Fetched:
         where = range(len(self.dataset))[position] if isinstance(position, slice) else position
         return _Fetched(where, self.dataset[position])
 
-    def __getitems__(self, positions: Sequence[Any]) -> _Fetched:
+    def __getitems__(self, positions: Sequence[object]) -> _Fetched:
         fetch = getattr(self.dataset, "__getitems__", None)
         items = fetch(positions) if fetch else [self.dataset[position] for position in positions]
         return _Fetched(positions, items)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         if name.startswith("__"):  # unpickling in a worker asks for these before there is a dataset
             raise AttributeError(name)
         return getattr(self.dataset, name)
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def __setattr__(self, name: str, value: object) -> None:
         setattr(self.dataset, name, value)  # as a worker_init_fn that opens a file does
 
 
@@ -67,15 +70,15 @@ class _Collate:
 
     def __init__(
         self,
-        collate: Callable[[Any], Any],
+        collate: Collation,
         base: NDArray[np.int64] | None,
-        join: Callable[[Tensor, Any], Any],
+        join: Join,
     ) -> None:
         self.collate = collate
         self.base = base
         self.join = join
 
-    def __call__(self, fetched: _Fetched) -> Any:
+    def __call__(self, fetched: _Fetched) -> Batch:
         positions, items = self._index(fetched.positions), fetched.items
         if not isinstance(items, list) or len(items) != len(positions):
             return self.join(torch.from_numpy(positions), self.collate(items))
@@ -84,7 +87,7 @@ class _Collate:
         left = _left_in(given, items, batch, self.collate)
         return self.join(torch.from_numpy(positions if left is None else positions[left]), batch)
 
-    def _index(self, positions: Any) -> NDArray[np.int64]:
+    def _index(self, positions: object) -> NDArray[np.int64]:
         index = np.atleast_1d(np.asarray(positions))
         if not np.issubdtype(index.dtype, np.integer) or index.ndim != 1:
             raise InputError(
@@ -95,7 +98,7 @@ class _Collate:
 
 
 def _left_in(
-    given: Sequence[Any], items: Sequence[Any], batch: Any, collate: Callable[[Any], Any]
+    given: Sequence[object], items: Sequence[object], batch: object, collate: Collation
 ) -> NDArray[np.int64] | None:
     """Return which of the given items are in the batch, in its order; None where all are, in theirs."""
     if len(items) != len(given) or any(one is not other for one, other in zip(items, given, strict=True)):
@@ -119,7 +122,7 @@ def _left_in(
     return np.flatnonzero(alone) if alone.max() == 1 and alone.sum() in lengths else None
 
 
-def _rows_of(item: Any, collate: Callable[[Any], Any]) -> int:
+def _rows_of(item: object, collate: Collation) -> int:
     """Return how many rows a collation makes of one item alone; 0 where it fails, as it does on an empty batch."""
     try:
         lengths = _lengths(collate([item]))
@@ -128,7 +131,7 @@ def _rows_of(item: Any, collate: Callable[[Any], Any]) -> int:
     return max(lengths, default=0)
 
 
-def _lengths(batch: Any) -> set[int]:
+def _lengths(batch: object) -> set[int]:
     """Return how many rows the tensors, arrays and lists of a batch have."""
     if isinstance(batch, Tensor | np.ndarray):
         return {len(batch)} if batch.ndim else set()
@@ -140,12 +143,12 @@ def _lengths(batch: Any) -> set[int]:
     return set()
 
 
-def prepend_index(index: Tensor, batch: Any) -> tuple[Any, ...]:
+def prepend_index(index: Tensor, batch: object) -> tuple[object, ...]:
     """Return (index, *batch) for a tuple or list, (index, batch) for any other batch."""
     return (index, *batch) if isinstance(batch, tuple | list) else (index, batch)
 
 
-def with_indices(loader: Any, count: int, join: Callable[[Tensor, Any], Any] = prepend_index) -> Any:
+def with_indices(loader: Loader, count: int, join: Join = prepend_index) -> Loader:
     """Return a loader that yields join(index, batch) where the given one yields batch; `index` is int64 (B,).
 
     Args:
@@ -159,7 +162,7 @@ def with_indices(loader: Any, count: int, join: Callable[[Tensor, Any], Any] = p
     """
     if not isinstance(loader, DataLoader):
         raise InputError(f"track follows a torch DataLoader, not a {type(loader).__name__}; {OWN_INDICES}.")
-    wrapped: Any = object.__new__(type(loader))
+    wrapped: Loader = object.__new__(type(loader))
     wrapped.__dict__.update({name: value for name, value in vars(loader).items() if not name.startswith(FORMER)})
     if "base_dataloader" in loader.__dict__:  # accelerate wraps a loader in its own class
         wrapped.__dict__["base_dataloader"] = with_indices(loader.__dict__["base_dataloader"], count, join)
@@ -174,14 +177,14 @@ def with_indices(loader: Any, count: int, join: Callable[[Tensor, Any], Any] = p
     return wrapped
 
 
-def sync_epoch(wrapped: Any, loader: Any) -> None:
+def sync_epoch(wrapped: Loader, loader: Loader) -> None:
     """Have a wrapped loader start at the epoch that was set on its loader; accelerate's loaders count epochs."""
     epoch = vars(loader).get("iteration")
     if epoch != vars(wrapped).get(SET):
         wrapped.__dict__.update({"iteration": epoch, SET: epoch})
 
 
-def _start_kept_iterators(wrapped: Any) -> None:
+def _start_kept_iterators(wrapped: Loader) -> None:
     """Make anew the iterators that a loader keeps over all epochs, which belong to the unwrapped one."""
     for name, value in list(vars(wrapped).items()):
         if name in SETTINGS or not isinstance(value, Iterator):
@@ -194,7 +197,7 @@ def _start_kept_iterators(wrapped: Any) -> None:
         wrapped.__dict__[name] = DataLoader.__iter__(wrapped)
 
 
-def _share_state(wrapped: Any, loader: Any) -> None:
+def _share_state(wrapped: StatefulLoader, loader: StatefulLoader) -> None:
     """Have a loader with a state, which it can save and restore, do so for the wrapped loader, which is iterated."""
     if not hasattr(type(loader), "state_dict"):
         return
@@ -204,7 +207,7 @@ def _share_state(wrapped: Any, loader: Any) -> None:
         loader.__dict__[name] = getattr(wrapped, name)
 
 
-def _positions(dataset: Any, count: int) -> NDArray[np.int64] | None:
+def _positions(dataset: MapDataset, count: int) -> NDArray[np.int64] | None:
     """Return the positions (n,) in the labelled dataset of this dataset's items; None where they are the same."""
     if isinstance(dataset, IterableDataset) or not hasattr(dataset, "__len__"):
         raise InputError(f"an iterable dataset has no positions to record by; {OWN_INDICES}.")

@@ -17,7 +17,7 @@ Tokens and pixels whose target is -100 do not count, pixels of 255 neither; an e
 
 import copy
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,7 @@ from torch.nn import functional
 
 from datapare.errors import InputError
 from datapare.recording.epoch_buffer import to_tensor
+from datapare.recording.foreign_types import Criterion, Outputs, Targets, Values
 
 if TYPE_CHECKING:
     from datapare.recording.recorder import Recorder
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 MASKED = -100
 VOID = 255  # of segmentation masks
 SINGLE = "single_label_classification"
-Criterion = Callable[[Any, Any], Tensor]
 
 
 def _single_label(logits: Tensor, target: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ PROBLEM_TYPES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def per_example_loss(logits: Any, target: Any, problem_type: str | None = None) -> Tensor:
+def per_example_loss(logits: Values, target: Values, problem_type: str | None = None) -> Tensor:
     """Return the loss of each example of a batch, without gradients.
 
     Args:
@@ -143,12 +143,12 @@ def from_criterion(criterion: Criterion) -> Criterion:
     >>> from_criterion(nn.MSELoss())(torch.tensor([[1.0, 2.0], [0.0, 0.0]]), torch.zeros(2, 2)).tolist()
     [2.5, 0.0]
     """
-    module: Any = copy.copy(criterion)
+    module: Criterion | nn.Module = copy.copy(criterion)
     if isinstance(module, nn.Module) and hasattr(module, "reduction"):
         module.__dict__["reduction"] = "none"
     ignored = getattr(module, "ignore_index", None)
 
-    def loss_of(logits: Any, target: Any) -> Tensor:
+    def loss_of(logits: Outputs, target: Targets) -> Tensor:
         loss: Tensor = module(logits, target)
         if not isinstance(loss, Tensor) or loss.ndim == 0:
             raise InputError(
@@ -169,9 +169,9 @@ def from_criterion(criterion: Criterion) -> Criterion:
 @torch.no_grad()
 def observe_batch(
     recorder: "Recorder",
-    index: Any,
-    logits: Any,
-    target: Any,
+    index: Values,
+    logits: Outputs,
+    target: Targets,
     *,
     problem_type: str | None = None,
     criterion: Criterion | None = None,

@@ -56,11 +56,11 @@ class ProcessGroup:
                 "some arrive later, call torch.distributed.barrier() before."
             ) from error
 
-    def check_same(self, identity: Mapping[str, Any]) -> None:
+    def check_same(self, identity: Mapping[str, object]) -> None:
         """Raise InputError, in every process, unless all of them came with the same identity."""
         if self._group is None:
             return
-        everyone: list[Any] = [None] * self.count
+        everyone: list[Any] = [None] * self.count  # filled by torch
         dist.all_gather_object(everyone, identity, group=self._group)
         for rank, other in enumerate(everyone):
             differing = [name for name in identity if other[name] != everyone[0][name]]
@@ -74,7 +74,7 @@ class ProcessGroup:
         """Call `act` in rank 0; every process returns its result or raises its error."""
         if self._group is None:
             return act()
-        outcome: list[Any] = [None, None]
+        outcome: list[Any] = [None, None]  # a result of any type, or an error
         if self.rank == 0:
             try:
                 outcome[0] = act()

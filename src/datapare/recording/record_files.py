@@ -12,15 +12,27 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare import storage
 from datapare.errors import InputError
+from datapare.recording.arguments import Identity
+from datapare.recording.foreign_types import Array
 
 PROGRESS = "progress.json"
+
+
+class Progress(TypedDict):
+    """What `progress.json` holds: the epochs that are safely on disk, and the identity of the record."""
+
+    datapare: int
+    reserved: bool
+    coverage: list[float]
+    seconds: list[float]
+    facts: Identity
 
 
 class RecordFiles:
@@ -38,9 +50,9 @@ class RecordFiles:
         BusyError: When another recorder has it open.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    def __init__(self, folder: Path, identity: Identity, arrays: Mapping[str, Array]) -> None:
         self.folder = folder
-        self.identity = json.loads(json.dumps(identity, default=_plain))
+        self.identity: Identity = json.loads(json.dumps(identity, default=_plain))
         self.shape = (int(identity["epochs"]), int(identity["examples"]))
         _check_ours(folder)
         self._lock = storage.acquire_lock(folder, "recording")
@@ -82,16 +94,16 @@ class RecordFiles:
         """Return the file of the array of this name."""
         return self.folder / f"{name}.npy"
 
-    def load(self, name: str) -> NDArray[Any]:
+    def load(self, name: str) -> Array:
         """Return the array of this name, memory-mapped read-only."""
-        array: NDArray[Any] = np.load(self.file(name), mmap_mode="r", allow_pickle=False)
+        array: Array = np.load(self.file(name), mmap_mode="r", allow_pickle=False)
         return array
 
     def close(self) -> None:
         """Release the folder."""
         storage.release_lock(self._lock)
 
-    def _opened(self, arrays: Mapping[str, NDArray[Any]]) -> tuple[list[float], list[float]]:
+    def _opened(self, arrays: Mapping[str, Array]) -> tuple[list[float], list[float]]:
         progress = _progress(self.folder)
         if progress is not None:
             _check_same(self.folder, progress["facts"], self.identity)
@@ -103,7 +115,7 @@ class RecordFiles:
         self._reserve(arrays)
         return [], []
 
-    def _reserve(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+    def _reserve(self, arrays: Mapping[str, Array]) -> None:
         channels = self._channel_files()
         try:
             self.coverage, self.seconds = [], []
@@ -130,7 +142,7 @@ class RecordFiles:
         return [self.file(f"channels.{name}") for name in self.identity["channels"]]
 
     def _write_progress(self, *, reserved: bool) -> None:
-        progress = {
+        progress: Progress = {
             "datapare": 1,
             "reserved": reserved,
             "coverage": self.coverage,
@@ -182,7 +194,7 @@ def _check_ours(folder: Path) -> None:
         raise InputError(f"{folder} already holds something else; choose a new folder for the record.")
 
 
-def _progress(folder: Path) -> dict[str, Any] | None:
+def _progress(folder: Path) -> Progress | None:
     try:
         progress = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -191,10 +203,10 @@ def _progress(folder: Path) -> dict[str, Any] | None:
         raise InputError(f"{folder / PROGRESS} cannot be read ({error}); record again in a new folder.") from error
     if not isinstance(progress, dict) or progress.get("datapare") != 1 or "facts" not in progress:
         raise InputError(f"{folder} was not begun by this version of datapare; record again in a new folder.")
-    return progress
+    return cast("Progress", progress)
 
 
-def _check_same(folder: Path, begun: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+def _check_same(folder: Path, begun: Mapping[str, object], identity: Mapping[str, object]) -> None:
     differing = [name for name in identity if begun.get(name) != identity[name]]
     if differing:
         shown = [
@@ -209,7 +221,7 @@ def _check_same(folder: Path, begun: Mapping[str, Any], identity: Mapping[str, A
         )
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     return value.item() if isinstance(value, np.generic) else str(value)
 
 

@@ -24,7 +24,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Self, cast
 
 import numpy as np
 import torch
@@ -34,8 +34,9 @@ from datapare import storage
 from datapare.artifacts import Dynamics, Observed, Provenance
 from datapare.errors import InputError
 from datapare.recording import indexed_loader
-from datapare.recording.arguments import check_names, check_sizes, record_identity
+from datapare.recording.arguments import RecorderState, check_loss_alone, check_names, check_sizes, record_identity
 from datapare.recording.epoch_buffer import EpochBuffer
+from datapare.recording.foreign_types import Labels, Loader, Values
 from datapare.recording.logit_signals import CHANNELS, STEPS
 from datapare.recording.logit_tables import LogitSpool, LogitTables
 from datapare.recording.process_group import ProcessGroup
@@ -86,7 +87,7 @@ class Recorder:
     def __init__(
         self,
         path: str | Path,
-        labels: Any,
+        labels: Labels,
         epochs: int,
         *,
         channels: Sequence[str] = tuple(CHANNELS),
@@ -97,7 +98,8 @@ class Recorder:
         provenance: Provenance = Provenance(step="record"),  # noqa: B008 - frozen
     ) -> None:
         check_names(channels, arrays, observed)
-        plain = Dynamics({}, labels, classes=tuple(classes), key=key, observed=observed, provenance=provenance)
+        label = cast("NDArray[np.int64]", labels)  # Dynamics converts them
+        plain = Dynamics({}, label, classes=tuple(classes), key=key, observed=observed, provenance=provenance)
         check_sizes(plain, epochs)
         self._plain = plain
         self.epochs = epochs
@@ -113,7 +115,7 @@ class Recorder:
         self._coverage, self._seconds = self._group.on_rank_zero(self._open_writer)
         if self._group.rank > 0 and (STEPS.keys() & set(channels) or "logit_mean" in arrays):
             self._tables = LogitSpool()
-        self._wrapped: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+        self._wrapped: weakref.WeakKeyDictionary[Loader, Loader] = weakref.WeakKeyDictionary()
         self._since = time.perf_counter()
         self._open = True
 
@@ -140,7 +142,7 @@ class Recorder:
         """Whether the loss is all that is recorded, so that `observe` takes one for any task."""
         return self.channels == ("loss",) and not self._arrays
 
-    def track(self, loader: Any) -> Any:
+    def track(self, loader: Loader) -> Loader:
         """Wrap a torch DataLoader so that each batch begins with the positions of its examples.
 
         Args:
@@ -158,7 +160,9 @@ class Recorder:
         indexed_loader.sync_epoch(self._wrapped[loader], loader)
         return self._wrapped[loader]
 
-    def observe(self, index: Any, logits: Any = None, target: Any = None, *, loss: Any = None) -> None:
+    def observe(
+        self, index: Values, logits: Values | None = None, target: Values | None = None, *, loss: Values | None = None
+    ) -> None:
         """Record the predictions for a batch, before the step that they lead to.
 
         Tensors on any device, arrays (bfloat16 too) and lists are accepted. Best called outside of what torch.compile
@@ -178,12 +182,12 @@ class Recorder:
         if not self._open or self.epoch == self.epochs:
             state = f"all {self.epochs} epochs are recorded" if self._open else "the recorder is closed"
             raise InputError(f"nothing more can be observed: {state}; record into a new folder.")
-        if (logits is None) == (loss is None):
-            raise InputError("observe takes either logits (B, K) or loss=(B,), one of the two.")
-        if logits is None:
-            self._check_loss_alone()
+        if logits is None and loss is not None:
+            check_loss_alone(self.channels, self._arrays)
             self._buffer.observe_loss(index, loss, target)
             return
+        if logits is None or loss is not None:
+            raise InputError("observe takes either logits (B, K) or loss=(B,), one of the two.")
         if self._is_grouping:
             raise InputError(
                 "the labels are all 0, so logits say nothing about them; give the loss of each example, "
@@ -265,7 +269,7 @@ class Recorder:
         elif epoch < self.epoch and not self._group.on_rank_zero(lambda: storage.is_finished(self._folder)):
             self.rewind(epoch)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> RecorderState:
         """Return what a checkpoint of the training has to hold to complete the running epoch after a resume.
 
         Every process calls it; the state of any of them serves all, also with another number of processes. Where
@@ -278,9 +282,9 @@ class Recorder:
         if self._tables is not None and len(state["index"]):
             self._tables.flush(self.epoch, self._group, ours)
         step = self._group.on_rank_zero(lambda: self._keep_tables(state["index"].numpy()))
-        return {"epoch": self.epoch, **state, "step": torch.from_numpy(step)}
+        return {"epoch": self.epoch, "index": state["index"], "value": state["value"], "step": torch.from_numpy(step)}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: RecorderState) -> None:
         """Continue where `state_dict` was called, inside an epoch too; a finished record stays as it is.
 
         Args:
@@ -291,7 +295,7 @@ class Recorder:
         """
         self.resume(state["epoch"])
         if self.epoch == state["epoch"] < self.epochs and self._group.rank == 0:
-            self._buffer.restore(state)
+            self._buffer.restore({"index": state["index"], "value": state["value"]})
             if isinstance(self._tables, LogitTables):
                 self._tables.restore(state["index"].numpy(), state["step"].numpy())
 
@@ -391,10 +395,3 @@ class Recorder:
         self._group.leave()
         if self._writer is not None:
             self._writer.close()
-
-    def _check_loss_alone(self) -> None:
-        if not self.keeps_loss_alone:
-            kept = ", ".join(self.channels + self._arrays)
-            raise InputError(
-                f'a loss fills the channel loss alone, but this recorder keeps {kept}; keep ("loss",) only.'
-            )

@@ -5,12 +5,12 @@ import os
 import shutil
 import tempfile
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 
 from datapare.artifacts import Kind
+from datapare.data.foreign_types import Array
 from datapare.errors import InputError
 
 _IN_MEMORY = 4 << 30
@@ -70,14 +70,14 @@ class Encoding:
 class Inputs:
     """N encoded examples. Images: (N, H, W, C) uint8; text: (N, L) int32, 0 pads; table, embedding: (N, F) float32."""
 
-    array: NDArray[Any]
+    array: Array
     encoding: Encoding
 
     def __len__(self) -> int:
         return len(self.array)
 
 
-def allocate(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+def allocate(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     """Return an array of zeros; above 4 GiB in a temporary file, so that it need not fit in memory.
 
     Raises:

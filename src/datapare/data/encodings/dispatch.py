@@ -1,13 +1,13 @@
 """Encode examples as one array that a network reads, the same way for training data and for any later data."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from datapare.data.dataset import Dataset
 from datapare.data.encodings import embedding, image, table, text
 from datapare.data.encodings.base import Column, Encoding, Inputs
+from datapare.data.json_annotations import Json
 from datapare.errors import InputError
 
 
@@ -56,7 +56,7 @@ def outline(data: Dataset, image_size: int | None = None) -> Inputs:
     return Inputs(np.broadcast_to(np.uint8(0), shape), fitted)
 
 
-def encoding_from(fields: Mapping[str, Any]) -> Encoding:  # Any: values that were parsed from JSON
+def encoding_from(fields: Mapping[str, Json]) -> Encoding:
     """Return the Encoding whose `dataclasses.asdict` went through JSON.
 
     >>> from dataclasses import asdict

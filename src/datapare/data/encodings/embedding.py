@@ -1,12 +1,11 @@
 """Embeddings as they are: numbers (N, F)."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset
 from datapare.data.encodings.base import Encoding
+from datapare.data.foreign_types import Array
 from datapare.errors import InputError
 
 
@@ -31,7 +30,7 @@ def apply(data: Dataset, encoding: Encoding) -> NDArray[np.float32]:
     return array
 
 
-def _array(data: Dataset) -> NDArray[Any]:
+def _array(data: Dataset) -> Array:
     if data.array is None:
         raise InputError("the dataset holds no embeddings; open it with kind=embedding.")
     return data.array

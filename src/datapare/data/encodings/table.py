@@ -1,13 +1,13 @@
 """Table rows as numbers (N, F): standardised numbers, indicators of categories, indicators of what is missing."""
 
 from collections import Counter
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset, column
 from datapare.data.encodings.base import Column, Encoding
+from datapare.data.foreign_types import Array
 from datapare.errors import InputError
 
 RARE = 5
@@ -32,7 +32,7 @@ def apply(data: Dataset, encoding: Encoding) -> NDArray[np.float32]:
     return np.concatenate(parts, axis=1)
 
 
-def _values(data: Dataset, name: str) -> NDArray[Any]:
+def _values(data: Dataset, name: str) -> Array:
     """A column as float64 with NaN, or as texts with None, where a value is missing."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -49,7 +49,7 @@ def _values(data: Dataset, name: str) -> NDArray[Any]:
     return np.asarray(known.to_numpy(zero_copy_only=False), dtype=object)
 
 
-def _numbers(values: NDArray[Any]) -> NDArray[np.float64]:
+def _numbers(values: Array) -> NDArray[np.float64]:
     """Texts as numbers, NaN where missing or no number."""
     if values.dtype != object:
         return np.asarray(values, np.float64)
@@ -62,7 +62,7 @@ def _numbers(values: NDArray[Any]) -> NDArray[np.float64]:
     return np.where(np.isfinite(out), out, np.nan)
 
 
-def _fit_column(name: str, values: NDArray[Any]) -> Column:
+def _fit_column(name: str, values: Array) -> Column:
     number = _numbers(values)
     absent = values == None if values.dtype == object else np.isnan(values)  # noqa: E711 (elementwise)
     known = number[~np.isnan(number)]
@@ -75,7 +75,7 @@ def _fit_column(name: str, values: NDArray[Any]) -> Column:
     return Column(name, categories=categories, missing=bool(absent.any()))
 
 
-def _apply_column(one: Column, values: NDArray[Any]) -> NDArray[np.float32]:
+def _apply_column(one: Column, values: Array) -> NDArray[np.float32]:
     out = np.zeros((len(values), one.width), np.float32)
     if one.categories is None:
         number = _numbers(values)

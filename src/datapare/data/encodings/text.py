@@ -3,13 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset, texts
 from datapare.data.encodings.base import Encoding, allocate
+from datapare.data.foreign_types import Tokenizer
 from datapare.errors import InputError, MissingExtraError
 
 WORDS = 30_000
@@ -70,12 +70,12 @@ def _apply_named(data: Dataset, encoding: Encoding) -> NDArray[np.int32]:
     return out
 
 
-def _ids(tokenizer: Any, text: Sequence[str], length: int) -> list[list[int]]:
+def _ids(tokenizer: Tokenizer, text: Sequence[str], length: int) -> list[list[int]]:
     found: list[list[int]] = tokenizer(list(text), truncation=True, max_length=length)["input_ids"]
     return found
 
 
-def _tokenizer(name: str) -> Any:
+def _tokenizer(name: str) -> Tokenizer:
     try:
         import transformers
     except ImportError:

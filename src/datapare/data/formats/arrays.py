@@ -1,17 +1,18 @@
 """Arrays: .npz, folders of .npy, a pair (X, y) or a dict of arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar, cast
 from zipfile import ZIP_STORED, ZipFile, is_zipfile
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from datapare.artifacts import Kind
 from datapare.data.columns import LABELS
 from datapare.data.dataset import Dataset
+from datapare.data.foreign_types import Array, ArrowColumn
 from datapare.data.image_io import display_range
 from datapare.data.paths import SPLITS, split_of
 from datapare.data.placing import PlaceFile, carry, file_in
@@ -19,6 +20,7 @@ from datapare.data.source import OpenRequest, RawTable, SourceFiles, check_unpac
 from datapare.errors import InputError
 
 INPUTS = ("x", "images", "image", "data", "features", "embeddings", "embedding", "texts", "text", "inputs")
+T = TypeVar("T")
 
 
 SUFFIXES = (".npz", ".npy")
@@ -53,7 +55,7 @@ def accepts(source: object) -> bool:
     return isinstance(source, tuple) and len(source) == 2
 
 
-def read_object(source: Any, request: OpenRequest) -> RawTable:
+def read_object(source: Mapping[str, ArrayLike] | tuple[ArrayLike, ArrayLike], request: OpenRequest) -> RawTable:
     """One row per entry of the label array."""
     if isinstance(source, Mapping):
         return from_arrays({name: np.asarray(array) for name, array in source.items()}, request)
@@ -61,22 +63,22 @@ def read_object(source: Any, request: OpenRequest) -> RawTable:
     return from_arrays(pair, replace(request, inputs=("x",), label="y"))
 
 
-def _mapped(file: Path) -> NDArray[Any]:
+def _mapped(file: Path) -> Array:
     return np.asanyarray(_plain(lambda: np.load(file, mmap_mode="r", allow_pickle=False), file))
 
 
-def _load(path: Path) -> dict[str, NDArray[Any]]:
+def _load(path: Path) -> dict[str, Array]:
     if not is_zipfile(path):
         raise InputError(f"{path} holds no arrays that can be read: an .npz file is a zip archive, and this is none.")
 
-    def read() -> dict[str, NDArray[Any]]:
+    def read() -> dict[str, Array]:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
 
     return dict(_plain(read, path))
 
 
-def _plain(read: Any, path: Path) -> Any:
+def _plain(read: Callable[[], T], path: Path) -> T:
     try:
         return read()
     except ValueError as error:
@@ -90,7 +92,7 @@ def _plain(read: Any, path: Path) -> Any:
 
 
 def from_arrays(
-    arrays: Mapping[str, NDArray[Any]],
+    arrays: Mapping[str, Array],
     ask: OpenRequest,
     path: Path | None = None,
     files: tuple[Path, ...] = (),
@@ -122,7 +124,7 @@ def from_arrays(
     return RawTable(rows_of(pa.table(columns)), path, files, found, (x_name,), y_name, array=array, origin=arrays)
 
 
-def _find(arrays: Mapping[str, Any], usual: Sequence[str], named: str | None, what: str, split: str) -> str:
+def _find(arrays: Mapping[str, Array], usual: Sequence[str], named: str | None, what: str, split: str) -> str:
     listed = ", ".join(arrays)
     if named is not None:
         if named not in arrays:
@@ -137,7 +139,7 @@ def _find(arrays: Mapping[str, Any], usual: Sequence[str], named: str | None, wh
     return found[0]
 
 
-def per_row(arrays: Mapping[str, Any], y_name: str, split: str = "train") -> list[str]:
+def per_row(arrays: Mapping[str, Array], y_name: str, split: str = "train") -> list[str]:
     """The arrays with one entry per example: as long as the labels, and not named after another split than those.
 
     >>> x = np.zeros((2, 3))
@@ -150,13 +152,13 @@ def per_row(arrays: Mapping[str, Any], y_name: str, split: str = "train") -> lis
     return [name for name in fits if split_of(name) in {None, ours}]
 
 
-def _text(array: NDArray[Any]) -> Any:
+def _text(array: Array) -> ArrowColumn:
     import pyarrow as pa
 
     return pa.array(array.tolist() if array.dtype.kind in "OUS" else np.ascontiguousarray(array))
 
 
-def _numbers(x: NDArray[Any], name: str) -> tuple[Kind, NDArray[Any]]:
+def _numbers(x: Array, name: str) -> tuple[Kind, Array]:
     if x.dtype.kind not in "iufb":
         raise InputError(f"{name!r} holds {x.dtype}, but examples are numbers or texts.")
     if x.ndim == 2:
@@ -179,7 +181,7 @@ def _over_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return out
 
 
-def _bytes(x: NDArray[Any], name: str) -> NDArray[np.uint8]:
+def _bytes(x: Array, name: str) -> NDArray[np.uint8]:
     if x.dtype == np.uint8:
         return x
     low, high = float(x.min(initial=0)), float(x.max(initial=0))
@@ -190,7 +192,7 @@ def _bytes(x: NDArray[Any], name: str) -> NDArray[np.uint8]:
     return np.concatenate([np.rint(x[i : i + 4096] * scale).astype(np.uint8) for i in range(0, len(x), 4096)])
 
 
-def chosen(arrays: Mapping[str, NDArray[Any]], data: Dataset, keep: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+def chosen(arrays: Mapping[str, Array], data: Dataset, keep: NDArray[np.int64]) -> dict[str, Array]:
     """The same arrays with only the rows at `keep` where an array has one row per example."""
     rows = set(per_row(arrays, data.label_column, data.split))
     return {name: np.asarray(array)[keep] if name in rows else np.asarray(array) for name, array in arrays.items()}
@@ -203,7 +205,7 @@ def write_all(data: Dataset, keep: NDArray[np.int64], out: Path, place: PlaceFil
         carry(data, out)
         return count
     source = data.files[0] if data.files else None
-    arrays = data.origin if source is None else _load(source)
+    arrays = cast("Mapping[str, Array]", data.origin) if source is None else _load(source)
     # not np.savez, which cannot write an array named "file"
     with ZipFile(file_in(out, source or Path("data.npz")), "w", _compression(source)) as archive:
         for name, array in chosen(arrays, data, keep).items():

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from datapare.data.foreign_types import ArrowTable
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.data.tables import concatenated
 from datapare.errors import InputError
@@ -18,7 +18,7 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     return RawTable(rows_of(concatenated([_table(file)[0] for file in chosen], chosen)), files.path, chosen)
 
 
-def _table(file: Path) -> tuple[Any, bool]:
+def _table(file: Path) -> tuple[ArrowTable, bool]:
     """The table, and whether the file is a stream, as `datasets` writes them."""
     import pyarrow as pa
 

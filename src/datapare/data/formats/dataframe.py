@@ -1,12 +1,12 @@
 """DataFrames of pandas and polars, as they are in memory."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset
+from datapare.data.foreign_types import ArrowTable, DataFrame, Series
 from datapare.data.placing import PlaceFile, file_in
 from datapare.data.source import OpenRequest, RawTable, rows_of
 from datapare.errors import InputError
@@ -18,13 +18,13 @@ def accepts(source: object) -> bool:
     return package in {"pandas", "polars"} and type(source).__name__ in {"DataFrame", "LazyFrame"}
 
 
-def read_object(source: Any, request: OpenRequest) -> RawTable:  # noqa: ARG001 (every format is asked alike)
+def read_object(source: DataFrame, request: OpenRequest) -> RawTable:  # noqa: ARG001 (every format is asked alike)
     """Read one row per row of the frame; an index of pandas that is more than row numbers is a column too."""
     table = _table(source)
     return RawTable(rows_of(table), origin=table)
 
 
-def _table(frame: Any) -> Any:
+def _table(frame: DataFrame) -> ArrowTable:
     import pyarrow as pa
 
     if type(frame).__module__.startswith("polars"):
@@ -41,7 +41,7 @@ def _table(frame: Any) -> Any:
         return pa.Table.from_pandas(frame.assign(**texts))
 
 
-def _fits(column: Any) -> bool:
+def _fits(column: Series) -> bool:
     import pyarrow as pa
 
     try:
@@ -55,5 +55,6 @@ def write_all(data: Dataset, keep: NDArray[np.int64], out: Path, place: PlaceFil
     """Write the rows at `keep` as a Parquet file, which both libraries read with the same types."""
     import pyarrow.parquet as pq
 
-    pq.write_table(data.origin.take(keep), file_in(out, Path("data.parquet")))
-    return int(data.origin.num_rows)
+    table: ArrowTable = data.origin
+    pq.write_table(table.take(keep), file_in(out, Path("data.parquet")))
+    return int(table.num_rows)

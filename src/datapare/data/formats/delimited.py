@@ -5,12 +5,12 @@ import gzip
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.columns import text_columns
+from datapare.data.foreign_types import ArrowTable, ArrowType
 from datapare.data.mixed_folders import rows_are_the_dataset
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.data.tables import concatenated, numbers_with_commas, types_of_texts
@@ -49,13 +49,13 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     return RawTable(rows_of(texts_for_nothing(concatenated(tables, chosen))), files.path, chosen)
 
 
-def _is_text(kind: Any) -> bool:
+def _is_text(kind: ArrowType) -> bool:
     import pyarrow as pa
 
     return bool(pa.types.is_string(kind))
 
 
-def texts_for_nothing(table: Any) -> Any:
+def texts_for_nothing(table: ArrowTable) -> ArrowTable:
     """Return the table with empty texts in the columns that are empty everywhere, which have no type otherwise."""
     import pyarrow as pa
 
@@ -65,7 +65,7 @@ def texts_for_nothing(table: Any) -> Any:
     return table
 
 
-def csv_table(path: Path, request: OpenRequest | None = None, texts: frozenset[str] = frozenset()) -> Any:
+def csv_table(path: Path, request: OpenRequest | None = None, texts: frozenset[str] = frozenset()) -> ArrowTable:
     """Read a CSV file as a `pyarrow.Table`, one row per record of `record_bounds`; the columns `texts` as text."""
     import pyarrow as pa
 
@@ -113,7 +113,7 @@ def _separator(content: bytes) -> str:
     return max(_SEPARATORS, key=fit)
 
 
-def _parsed(content: bytes, separator: str, texts: set[str], path: Path) -> Any:
+def _parsed(content: bytes, separator: str, texts: set[str], path: Path) -> ArrowTable:
     import pyarrow as pa
     import pyarrow.csv as pc
 

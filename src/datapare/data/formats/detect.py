@@ -20,7 +20,6 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +47,7 @@ class Format:
     matches: Callable[[SourceFiles, OpenRequest], bool] | None = None
     read: Callable[[SourceFiles, OpenRequest], RawTable] | None = None
     accepts: Callable[[object], bool] | None = None
-    read_object: Callable[[Any, OpenRequest], RawTable] | None = None
+    read_object: Callable[[object, OpenRequest], RawTable] | None = None
     write: WriteFile | None = None
     write_all: WriteAll | None = None
 

@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from datapare import storage
 from datapare.artifacts import Perturbation
 from datapare.data.dataset import Dataset
+from datapare.data.foreign_types import LoadedRows, Rows
 from datapare.data.formats.detect import format_of
 from datapare.data.paths import same_split
 from datapare.data.placing import PlaceFile
@@ -52,7 +53,7 @@ def accepts(source: object) -> bool:
     return hasattr(source, "column_names")
 
 
-def read_object(source: Any, request: OpenRequest) -> RawTable:
+def read_object(source: LoadedRows | str | Path, request: OpenRequest) -> RawTable:
     """The rows of a dataset in memory or on the hub."""
     if isinstance(source, str | Path):
         return _from_hub(str(source), request.split)
@@ -68,7 +69,7 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     return RawTable(rows, folder, perturbation=perturbation)
 
 
-def _from_memory(data: Any, split: str) -> RawTable:
+def _from_memory(data: LoadedRows, split: str) -> RawTable:
     """The rows of a `datasets.Dataset`, of one split of a `DatasetDict`, or of a stream until its end."""
     rows = _split(data, split, "the DatasetDict")
     if not hasattr(rows, "__len__"):
@@ -76,7 +77,7 @@ def _from_memory(data: Any, split: str) -> RawTable:
     return RawTable(undecoded(rows), origin=data)
 
 
-def _materialised(stream: Any) -> Any:
+def _materialised(stream: Rows) -> Rows:
     """All rows of an `IterableDataset` in a memory-mapped Arrow file, which is gone with them."""
     import datasets
     import pyarrow as pa
@@ -127,7 +128,7 @@ def _ask_hub(repository: str) -> None:
         huggingface_hub.HfApi().dataset_info(repository, timeout=10)
 
 
-def _load(folder: Path) -> Any:
+def _load(folder: Path) -> LoadedRows:
     import datasets
 
     try:
@@ -136,7 +137,7 @@ def _load(folder: Path) -> Any:
         raise InputError(f"{folder} was written by save_to_disk but cannot be read: {error}") from error
 
 
-def _split(loaded: Any, split: str, where: str) -> Any:
+def _split(loaded: LoadedRows, split: str, where: str) -> Rows:
     if not isinstance(loaded, dict):
         return loaded
     found = [name for name in loaded if name == split] or [name for name in loaded if same_split(name, split)]

@@ -4,12 +4,13 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare.data.foreign_types import ArrowColumn, ArrowTable
 from datapare.data.formats.delimited import content_of, first_line, write_records
+from datapare.data.json_annotations import Json
 from datapare.data.mixed_folders import rows_are_the_dataset
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.data.tables import concatenated
@@ -54,7 +55,7 @@ def _suffixes(files: SourceFiles) -> tuple[str, ...]:
     return _LINES if any(name.lower().endswith(_LINES) for name in files.names) else SUFFIXES
 
 
-def json_table(path: Path) -> Any:
+def json_table(path: Path) -> ArrowTable:
     r"""Read a file as a `pyarrow.Table`, one row per object of `object_bounds`.
 
     Values that no column holds do not stop it: where numbers above 64 bits, or values of different types, stand in one
@@ -71,7 +72,7 @@ def json_table(path: Path) -> Any:
     return _by_line(content, bounds, path)
 
 
-def _by_arrow(content: bytes) -> Any:
+def _by_arrow(content: bytes) -> ArrowTable | None:
     """The table by pyarrow's reader; None where it cannot hold a value. Texts that look like dates stay texts."""
     import pyarrow as pa
     import pyarrow.json as pj
@@ -96,7 +97,7 @@ def _by_arrow(content: bytes) -> Any:
     return None
 
 
-def _may_have_lost(table: Any) -> bool:
+def _may_have_lost(table: ArrowTable) -> bool:
     """Whether pyarrow may have changed a value: a text inside of others into a date, a long number into a float."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -106,7 +107,7 @@ def _may_have_lost(table: Any) -> bool:
     return nested or any(pc.any(pc.greater_equal(pc.abs(column), 2.0**53)).as_py() for column in floats)
 
 
-def _by_line(content: bytes, bounds: NDArray[np.int64], path: Path) -> Any:
+def _by_line(content: bytes, bounds: NDArray[np.int64], path: Path) -> ArrowTable:
     """The table by Python's reader, which holds every value."""
     import pyarrow as pa
 
@@ -123,7 +124,7 @@ def _by_line(content: bytes, bounds: NDArray[np.int64], path: Path) -> Any:
     return pa.table({_whole(name): _column([one.get(name) for one in parsed]) for name in names})
 
 
-def _column(values: list[Any]) -> Any:
+def _column(values: list[Json]) -> ArrowColumn:
     import pyarrow as pa
 
     kinds = {type(value) for value in values if value is not None}

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from datapare.data.foreign_types import ArrowTable, ParquetFile, Rows
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, check_unpacked, rows_of
 from datapare.data.tables import concatenated
 from datapare.errors import InputError
@@ -39,7 +39,7 @@ def _unpacked(file: Path) -> int:
     return int(max(groups, found.num_rows * found.num_columns))
 
 
-def _table(file: Path) -> Any:
+def _table(file: Path) -> ArrowTable:
     """One file, its dictionaries (pandas categories) as their values."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -54,7 +54,7 @@ def _table(file: Path) -> Any:
     return table
 
 
-def _mapped(files: Sequence[Path]) -> Any:
+def _mapped(files: Sequence[Path]) -> Rows:
     import datasets
 
     from datapare.data.formats.hf_datasets import quiet
@@ -83,7 +83,7 @@ def write(source: Path, keep: Sequence[int], out: Path) -> int:
     return start
 
 
-def _settings(file: Any) -> dict[str, Any]:
+def _settings(file: ParquetFile) -> dict[str, dict[str, str]]:
     if not file.num_row_groups:
         return {}
     group = file.metadata.row_group(0)

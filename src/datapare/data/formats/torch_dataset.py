@@ -3,16 +3,24 @@
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset
+from datapare.data.foreign_types import Array, Value
 from datapare.data.formats import arrays, hf_datasets
 from datapare.data.placing import PlaceFile
 from datapare.data.source import OpenRequest, RawTable, rows_of
 from datapare.errors import InputError
+
+
+class MapStyleDataset(Protocol):
+    """A dataset of the user's with a length and items by number."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int, /) -> Value: ...
 
 
 def accepts(source: object) -> bool:
@@ -22,7 +30,7 @@ def accepts(source: object) -> bool:
     return hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, known) and not ours
 
 
-def read_object(source: Any, request: OpenRequest) -> RawTable:
+def read_object(source: MapStyleDataset, request: OpenRequest) -> RawTable:
     """Read every item: a pair (input, label), or a mapping of named values; class names are those of `.classes`.
 
     Inputs are numbers, texts, or images of Pillow or (C, H, W) tensors with values from 0 to 1 or 0 to 255. Row i is
@@ -40,7 +48,7 @@ def read_object(source: Any, request: OpenRequest) -> RawTable:
     return _stacked(columns, request) if names is None else _rows(columns, names, request)
 
 
-def _named(source: Any, i: int, request: OpenRequest) -> dict[str, Any]:
+def _named(source: MapStyleDataset, i: int, request: OpenRequest) -> dict[str, Value]:
     try:
         item = source[i]
     except Exception as error:  # the user's own code
@@ -55,7 +63,7 @@ def _named(source: Any, i: int, request: OpenRequest) -> dict[str, Any]:
     )
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Value) -> Value:
     """Tensors and images as arrays; anything else as it is."""
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
@@ -66,7 +74,7 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.ndarray | np.generic) and value.ndim == 0 else value
 
 
-def _stacked(columns: Mapping[str, list[Any]], request: OpenRequest) -> RawTable:
+def _stacked(columns: Mapping[str, list[Value]], request: OpenRequest) -> RawTable:
     """Named arrays where every column has one shape, else rows."""
     same = all(len({np.shape(value) for value in values}) == 1 for values in columns.values())
     if not same:
@@ -75,7 +83,7 @@ def _stacked(columns: Mapping[str, list[Any]], request: OpenRequest) -> RawTable
     return arrays.from_arrays(made, request)
 
 
-def _rows(columns: Mapping[str, list[Any]], names: list[str] | None, request: OpenRequest) -> RawTable:
+def _rows(columns: Mapping[str, list[Value]], names: list[str] | None, request: OpenRequest) -> RawTable:
     """A table with images as PNG, and numbers of classes with their names."""
     import datasets
     import pyarrow as pa
@@ -98,7 +106,7 @@ def _rows(columns: Mapping[str, list[Any]], names: list[str] | None, request: Op
     return RawTable(rows, label=label, origin=rows)
 
 
-def _png(pixels: NDArray[Any]) -> bytes:
+def _png(pixels: Array) -> bytes:
     from PIL import Image
 
     if pixels.ndim == 3 and pixels.shape[2] not in {1, 3, 4} and pixels.shape[0] in {1, 3, 4}:

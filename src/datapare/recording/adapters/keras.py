@@ -7,15 +7,19 @@ Keras callbacks see no batches, so each example is predicted after each epoch, a
 costs one prediction of the whole dataset per epoch.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import keras
 import numpy as np
+from torch import Tensor
 
 from datapare.recording import Recorder
+from datapare.recording.arguments import RecorderSettings
 from datapare.recording.epoch_buffer import to_tensor
-from datapare.recording.losses import Criterion, from_criterion, observe_batch
+from datapare.recording.foreign_types import Array, Criterion, Labels
+from datapare.recording.losses import from_criterion, observe_batch
 
 SMALLEST = 1e-7  # what Keras clips probabilities at before it takes their logarithm
 
@@ -42,40 +46,40 @@ class RecordingCallback(keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(
         self,
         path: str | Path,
-        labels: Any,  # arrays of any library, as below
+        labels: Labels,
         epochs: int,
-        inputs: Any,
+        inputs: object,
         *,
-        target: Any = None,
+        target: Array | Tensor | None = None,
         batch_size: int = 1024,
         from_logits: bool = False,
         problem_type: str | None = None,
         per_example_loss: Criterion | None = None,
-        **settings: Any,
+        **settings: Unpack[RecorderSettings],
     ) -> None:
         super().__init__()
         self._arguments = (path, labels, epochs)
-        self._settings = {"observed": "eval-pass", **settings}
+        self._settings: RecorderSettings = {"observed": "eval-pass", **settings}
         self._inputs, self._target, self._batch_size = inputs, target, batch_size
         self._from_logits = from_logits or problem_type == "regression" or per_example_loss is not None
         self._problem_type = problem_type
         self._criterion = None if per_example_loss is None else from_criterion(per_example_loss)
         self._begun = False
 
-    def on_train_begin(self, _logs: Any = None) -> None:
+    def on_train_begin(self, _logs: Mapping[str, float] | None = None) -> None:
         """Make the recorder."""
         if hasattr(self, "recorder"):
             self.recorder.__exit__(KeyboardInterrupt, None, None)  # of a training that an exception ended
         self.recorder = Recorder(*self._arguments, **self._settings)
         self._begun = False
 
-    def on_epoch_begin(self, epoch: int, _logs: Any = None) -> None:
+    def on_epoch_begin(self, epoch: int, _logs: Mapping[str, float] | None = None) -> None:
         """Continue the record where the training does."""
         if not self._begun:
             self.recorder.resume(epoch)
             self._begun = True
 
-    def on_epoch_end(self, _epoch: int, _logs: Any = None) -> None:
+    def on_epoch_end(self, _epoch: int, _logs: Mapping[str, float] | None = None) -> None:
         """Predict every example, and record it."""
         if self.recorder.epoch == self.recorder.epochs:
             return
@@ -94,12 +98,12 @@ class RecordingCallback(keras.callbacks.Callback):  # type: ignore[misc]
             )
         self.recorder.end_epoch()
 
-    def on_train_end(self, _logs: Any = None) -> None:
+    def on_train_end(self, _logs: Mapping[str, float] | None = None) -> None:
         """Finish the record with the epochs that are there; training longer continues it."""
         self.recorder.close()
 
 
-def to_logits(prob: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+def to_logits(prob: Array) -> Array:
     """Return logits of probabilities: ln p of a softmax (B, K), ln p - ln(1 - p) of one sigmoid (B, 1) or several.
 
     >>> to_logits(np.array([[0.5, 0.5]])).round(4).tolist()
@@ -109,7 +113,7 @@ def to_logits(prob: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """
     prob = np.clip(prob.astype(np.float32), SMALLEST, 1 - SMALLEST)
     if prob.ndim == 2 and prob.shape[1] > 1 and np.allclose(prob.sum(axis=1), 1, atol=1e-3):
-        log_prob: np.ndarray[Any, Any] = np.log(prob)
+        log_prob: Array = np.log(prob)
         return log_prob
-    odds: np.ndarray[Any, Any] = np.log(prob) - np.log1p(-prob)
+    odds: Array = np.log(prob) - np.log1p(-prob)
     return odds

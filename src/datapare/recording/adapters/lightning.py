@@ -13,14 +13,19 @@ return the positions of the logits as "index". Fabric needs no callback:
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Unpack
 
 from lightning.pytorch import Callback
 
 from datapare.errors import InputError
 from datapare.recording import Recorder
+from datapare.recording.arguments import RecorderSettings, RecorderState
+from datapare.recording.foreign_types import Criterion, Labels, Loader, Values
 from datapare.recording.indexed_loader import with_indices
-from datapare.recording.losses import Criterion, from_criterion, observe_batch
+from datapare.recording.losses import from_criterion, observe_batch
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningModule, Trainer
 
 
 class RecordingCallback(Callback):  # type: ignore[misc]
@@ -44,24 +49,24 @@ class RecordingCallback(Callback):  # type: ignore[misc]
     def __init__(
         self,
         path: str | Path,
-        labels: Any,  # anything array-like
+        labels: Labels,
         epochs: int,
         *,
         problem_type: str | None = None,
         per_example_loss: Criterion | None = None,
-        **settings: Any,
+        **settings: Unpack[RecorderSettings],
     ) -> None:
         self._arguments = (path, labels, epochs)
         self._settings = settings
         self._problem_type = problem_type
         self._criterion = None if per_example_loss is None else from_criterion(per_example_loss)
-        self._state: dict[str, Any] | None = None
+        self._state: RecorderState | None = None
 
-    def track(self, loader: Any) -> Any:
+    def track(self, loader: Loader) -> Loader:
         """Return the loader with the examples' positions in front of each batch, as Recorder.track does."""
         return with_indices(loader, len(self._arguments[1]))
 
-    def on_train_start(self, trainer: Any, _module: Any) -> None:
+    def on_train_start(self, trainer: "Trainer", _module: "LightningModule") -> None:
         """Make the recorder, at the epoch the training is about to train."""
         self.recorder = Recorder(*self._arguments, **self._settings)
         if self._state is None:
@@ -72,15 +77,17 @@ class RecordingCallback(Callback):  # type: ignore[misc]
         if self.recorder.epoch < min(trainer.current_epoch, self.recorder.epochs):
             self.recorder.end_epoch()  # the checkpoint was written after the epoch's last batch
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> RecorderState:
         """Return what a checkpoint holds: the observations of the running epoch."""
         return self.recorder.state_dict() if hasattr(self, "recorder") else {}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+    def load_state_dict(self, state_dict: RecorderState) -> None:
         """Keep the state of a checkpoint until the training starts."""
         self._state = state_dict or None
 
-    def on_train_batch_end(self, _trainer: Any, _module: Any, outputs: Any, batch: Any, _batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, _trainer: "Trainer", _module: "LightningModule", outputs: object, batch: object, _batch_idx: int
+    ) -> None:
         """Record what the step returned."""
         if self.recorder.epoch == self.recorder.epochs:
             return
@@ -99,24 +106,25 @@ class RecordingCallback(Callback):  # type: ignore[misc]
             criterion=self._criterion,
         )
 
-    def on_train_epoch_end(self, _trainer: Any, _module: Any) -> None:
+    def on_train_epoch_end(self, _trainer: "Trainer", _module: "LightningModule") -> None:
         """End the record's epoch."""
         if self.recorder.epoch < self.recorder.epochs:
             self.recorder.end_epoch()
 
-    def on_train_end(self, _trainer: Any, _module: Any) -> None:
+    def on_train_end(self, _trainer: "Trainer", _module: "LightningModule") -> None:
         """Finish the record with the epochs that are there; training longer continues it."""
         self.recorder.close()
 
-    def on_exception(self, _trainer: Any, _module: Any, exception: BaseException) -> None:
+    def on_exception(self, _trainer: "Trainer", _module: "LightningModule", exception: BaseException) -> None:
         """Leave a record that can be continued."""
         if hasattr(self, "recorder"):
             self.recorder.__exit__(type(exception), exception, None)
 
 
-def _index_of(batch: Any) -> Any:
+def _index_of(batch: object) -> Values:
     if isinstance(batch, tuple | list) and len(batch) > 0:
-        return batch[0]
+        index: Values = batch[0]
+        return index
     raise InputError(
         f"a batch of several loaders or of another kind ({type(batch).__name__}) does not begin with the positions of "
         'its examples; return them from training_step as "index", beside "logits".'

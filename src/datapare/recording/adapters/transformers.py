@@ -12,18 +12,24 @@ from the model: its `problem_type`, or its class.
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 from transformers import TrainerCallback
-from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, get_last_checkpoint
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR, TrainOutput, get_last_checkpoint
 
 from datapare.errors import InputError
 from datapare.recording import Recorder
+from datapare.recording.arguments import RecorderState
+from datapare.recording.foreign_types import Criterion, Loader, Outputs, Targets
 from datapare.recording.indexed_loader import with_indices
-from datapare.recording.losses import Criterion, from_criterion, observe_batch
+from datapare.recording.losses import from_criterion, observe_batch
+
+if TYPE_CHECKING:
+    from transformers import TrainerState
 
 POSITION = "datapare_position"
 STATE = "datapare_recorder.pt"  # in a checkpoint
@@ -55,11 +61,11 @@ class RecordingTrainerMixin:
 
     def __init__(
         self,
-        *arguments: Any,
+        *arguments: object,
         recorder: Recorder,
         problem_type: str | None = None,
         per_example_loss: Criterion | None = None,
-        **settings: Any,
+        **settings: object,
     ) -> None:
         super().__init__(*arguments, **settings)
         self.recorder = recorder
@@ -69,11 +75,13 @@ class RecordingTrainerMixin:
         self._epochs = _Epochs(recorder)
         self.add_callback(self._epochs)  # type: ignore[attr-defined]
 
-    def get_train_dataloader(self) -> Any:
+    def get_train_dataloader(self) -> Loader:
         """Return the Trainer's loader with the position of each example in its batches."""
         return with_indices(super().get_train_dataloader(), len(self.recorder), _beside)  # type: ignore[misc]
 
-    def train(self, resume_from_checkpoint: str | bool | None = None, *arguments: Any, **settings: Any) -> Any:
+    def train(
+        self, resume_from_checkpoint: str | bool | None = None, *arguments: object, **settings: object
+    ) -> TrainOutput:
         """Train, and continue the record with what a checkpoint has of it."""
         folder = resume_from_checkpoint
         if folder is True:
@@ -81,7 +89,13 @@ class RecordingTrainerMixin:
         self._epochs.state = _load_state(Path(folder)) if folder else None
         return super().train(resume_from_checkpoint, *arguments, **settings)  # type: ignore[misc]
 
-    def compute_loss(self, model: Any, inputs: Any, return_outputs: bool = False, **settings: Any) -> Any:
+    def compute_loss(
+        self,
+        model: torch.nn.Module,
+        inputs: MutableMapping[str, Tensor],
+        return_outputs: bool = False,
+        **settings: object,
+    ) -> Outputs:
         """Return the Trainer's loss, and record what it came from."""
         position = inputs.pop(POSITION, None)
         names = self.label_names or ["labels"]  # type: ignore[attr-defined]
@@ -91,7 +105,7 @@ class RecordingTrainerMixin:
             self._observe(position, outputs, target, with_loss=names[0] in inputs)
         return (loss, outputs) if return_outputs else loss
 
-    def _observe(self, position: Any, outputs: Any, target: Any, *, with_loss: bool) -> None:
+    def _observe(self, position: Tensor, outputs: Outputs, target: Targets, *, with_loss: bool) -> None:
         if self._criterion is not None and not self._takes_logits:
             observe_batch(self.recorder, position, outputs, target, criterion=self._criterion)
             return
@@ -115,7 +129,7 @@ class RecordingTrainerMixin:
         task = next((task for end, task in TASKS.items() if end in name), None)
         return "token_classification" if task == "causal_lm" and getattr(config, "is_encoder_decoder", False) else task
 
-    def _save_checkpoint(self, *arguments: Any, **settings: Any) -> None:
+    def _save_checkpoint(self, *arguments: object, **settings: object) -> None:
         super()._save_checkpoint(*arguments, **settings)  # type: ignore[misc]
         state = self.recorder.state_dict()
         folder = Path(self._get_output_dir(None))  # type: ignore[attr-defined]
@@ -127,9 +141,9 @@ class RecordingTrainerMixin:
 class _Epochs(TrainerCallback):  # type: ignore[misc]
     def __init__(self, recorder: Recorder) -> None:
         self.recorder = recorder
-        self.state: dict[str, Any] | None = None
+        self.state: RecorderState | None = None
 
-    def on_train_begin(self, _arguments: Any, state: Any, _control: Any, **_: Any) -> None:
+    def on_train_begin(self, _arguments: object, state: "TrainerState", _control: object, **_: object) -> None:
         trained = float(state.epoch or 0) + 1e-6  # as a sum of steps, it may be a little below a whole number
         epoch = int(trained)
         if self.state is not None:
@@ -146,12 +160,12 @@ class _Epochs(TrainerCallback):  # type: ignore[misc]
                 stacklevel=2,
             )
 
-    def on_epoch_end(self, _arguments: Any, _state: Any, _control: Any, **_: Any) -> None:
+    def on_epoch_end(self, _arguments: object, _state: object, _control: object, **_: object) -> None:
         if self.recorder.epoch < self.recorder.epochs:
             self.recorder.end_epoch()
 
 
-def _logits_of(outputs: Any, *, with_loss: bool) -> Any:
+def _logits_of(outputs: Outputs, *, with_loss: bool) -> Outputs:
     if isinstance(outputs, Mapping):
         if "logits" not in outputs:
             raise InputError(
@@ -163,14 +177,14 @@ def _logits_of(outputs: Any, *, with_loss: bool) -> Any:
     return outputs[int(with_loss)]  # a tuple begins with the loss, unless smoothing took the labels away
 
 
-def _load_state(folder: Path) -> dict[str, Any] | None:
+def _load_state(folder: Path) -> RecorderState | None:
     file = folder / STATE
     if not file.is_file():
         return None
-    state: dict[str, Any] = torch.load(file, weights_only=True, map_location="cpu")
+    state: RecorderState = torch.load(file, weights_only=True, map_location="cpu")
     return state
 
 
-def _beside(index: Any, batch: Any) -> Any:
+def _beside(index: Tensor, batch: MutableMapping[str, Tensor]) -> MutableMapping[str, Tensor]:
     batch[POSITION] = index
     return batch

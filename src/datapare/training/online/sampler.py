@@ -178,10 +178,10 @@ class Sampler(torch.utils.data.Sampler[int]):
         InputError when shapes or types cannot be right, or a position is outside the dataset.
         """
         self._check_open()
-        if (logits is None) == (loss is None):
-            raise InputError("observe takes either logits (B, K) or loss=(B,), one of the two.")
-        if logits is not None:
+        if logits is not None and loss is None:
             self._buffer.observe(index, logits, target, 0)
+        elif loss is None or logits is not None:
+            raise InputError("observe takes either logits (B, K) or loss=(B,), one of the two.")
         elif self.rule.channels == ("loss",):
             self._buffer.observe_loss(index, loss)
         else:
