@@ -77,6 +77,9 @@ class Inspection:
     def summary(self) -> list[str]:
         """Return the short form that commands print first: what was read as what, and what was left out.
 
+        Returns:
+            Lines of text.
+
         >>> from datapare.data import open_dataset
         >>> inspect(open_dataset((np.eye(4), [0, 1, 0, 1]))).summary()
         ['read 4 embeddings of 2 classes (arrays): input x, label y']

@@ -15,9 +15,18 @@ from datapare.methods.perturb import PerturbedRows, draw
 
 
 def asymmetric_noise(label: Int[np.ndarray, " N"], rng: np.random.Generator, *, share: float = 0.2) -> PerturbedRows:
-    """PerturbedRows exactly floor(share * N) labels to the next class.
+    """Change exactly floor(share * N) labels to the next class.
 
-    Raises InputError for a single class or a share outside (0, 1].
+    Args:
+        label: Class numbers, integers (N,).
+        rng: Source of the draws; the same state gives the same change.
+        share: Fraction of the labels that change, in (0, 1].
+
+    Returns:
+        The N rows with their labels (N,).
+
+    Raises:
+        InputError: For a single class or a share outside (0, 1].
 
     >>> asymmetric_noise(np.array([0, 2, 5]), np.random.default_rng(0), share=1.0).label.tolist()
     [2, 5, 0]

@@ -19,7 +19,16 @@ from datapare.methods.perturb.resolution import corrupt_image as lower_resolutio
 def corruption(image: Images, rng: np.random.Generator, *, share: float = 0.2) -> PerturbedRows:
     """Corrupt floor(share * N) images, each in one of five ways.
 
-    Raises InputError for a share outside (0, 1].
+    Args:
+        image: uint8 (N, H, W, C), or N arrays (H, W, C) of sizes of their own.
+        rng: Source of the draws; the same state gives the same change.
+        share: Fraction of the images that change, in (0, 1].
+
+    Returns:
+        The N rows, and the changed images, one uint8 (H, W, C) per touched row.
+
+    Raises:
+        InputError: For a share outside (0, 1].
 
     >>> change = corruption(np.zeros((10, 8, 8, 1), np.uint8), np.random.default_rng(0), share=0.5)
     >>> len(change.touched), sorted(int(one.max()) > 0 for one in change.image)  # noise and fog lighten black

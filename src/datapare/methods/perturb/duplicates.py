@@ -14,9 +14,18 @@ from datapare.methods.perturb import PerturbedRows, draw
 
 
 def duplicates(label: Int[np.ndarray, " N"], rng: np.random.Generator, *, share: float = 0.1) -> PerturbedRows:
-    """Append exactly floor(share * N) copies of different examples; touched are the copies.
+    """Append exactly floor(share * N) copies of different examples.
 
-    Raises InputError for a share outside (0, 1].
+    Args:
+        label: Class numbers, integers (N,), for their number only.
+        rng: Source of the draws; the same state gives the same change.
+        share: Fraction of the examples that is appended once more, in (0, 1].
+
+    Returns:
+        The M rows; touched are the copies.
+
+    Raises:
+        InputError: For a share outside (0, 1].
 
     >>> change = duplicates(np.array([0, 1]), np.random.default_rng(0), share=1.0)
     >>> change.row.tolist(), change.touched.tolist()

@@ -13,7 +13,14 @@ from datapare.methods.perturb import PerturbedRows
 
 
 def human_noise(label: Int[np.ndarray, " N"], human_label: Int[np.ndarray, " N"]) -> PerturbedRows:
-    """Replace every label by the human one; touched are the examples where the two differ.
+    """Replace every label by the human one.
+
+    Args:
+        label: Class numbers, integers (N,).
+        human_label: Class numbers that annotators gave, integers (N,).
+
+    Returns:
+        The N rows with their labels (N,); touched are the examples where the two differ.
 
     >>> change = human_noise(np.array([0, 1, 2]), np.array([0, 2, 2]))
     >>> change.label.tolist(), change.touched.tolist()

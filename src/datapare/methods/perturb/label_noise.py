@@ -17,9 +17,18 @@ from datapare.methods.perturb import PerturbedRows, draw
 
 
 def label_noise(label: Int[np.ndarray, " N"], rng: np.random.Generator, *, share: float = 0.2) -> PerturbedRows:
-    """PerturbedRows exactly floor(share * N) labels, each to one of the other classes.
+    """Change exactly floor(share * N) labels, each to one of the other classes.
 
-    Raises InputError for a single class or a share outside (0, 1].
+    Args:
+        label: Class numbers, integers (N,).
+        rng: Source of the draws; the same state gives the same change.
+        share: Fraction of the labels that change, in (0, 1].
+
+    Returns:
+        The N rows with their labels (N,).
+
+    Raises:
+        InputError: For a single class or a share outside (0, 1].
 
     >>> change = label_noise(np.array([0, 0, 1, 1]), np.random.default_rng(0), share=0.5)
     >>> len(change.touched), (change.label != [0, 0, 1, 1]).nonzero()[0].tolist() == change.touched.tolist()

@@ -18,7 +18,18 @@ from datapare.numerics.sampling import draw_within
 def long_tail(label: Int[np.ndarray, " N"], rng: np.random.Generator, *, factor: float = 0.1) -> PerturbedRows:
     """Keep fewer and fewer examples of each class, the last `factor` times as many as the largest has.
 
-    Classes without examples have no place in the profile. Raises InputError for a factor outside (0, 1].
+    Classes without examples have no place in the profile.
+
+    Args:
+        label: Class numbers, integers (N,).
+        rng: Source of the draws; the same state gives the same change.
+        factor: Size of the smallest class divided by that of the largest, in (0, 1].
+
+    Returns:
+        The M rows that stay; none is touched.
+
+    Raises:
+        InputError: For a factor outside (0, 1].
 
     >>> label = np.repeat(np.arange(3), 100)
     >>> np.bincount(label[long_tail(label, np.random.default_rng(0), factor=0.01).row]).tolist()

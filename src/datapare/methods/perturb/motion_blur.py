@@ -16,7 +16,17 @@ from datapare.methods.perturb import Image, Images, PerturbedRows, corrupted, un
 def motion_blur(image: Images, rng: np.random.Generator, *, share: float = 0.2, length: float = 0.25) -> PerturbedRows:
     """Smear floor(share * N) images over `length` of their shorter side.
 
-    Raises InputError for a share or a length outside (0, 1].
+    Args:
+        image: uint8 (N, H, W, C), or N arrays (H, W, C) of sizes of their own.
+        rng: Source of the draws; the same state gives the same change.
+        share: Fraction of the images that change, in (0, 1].
+        length: Length of the smear, as a fraction of the shorter side, in (0, 1].
+
+    Returns:
+        The N rows, and the changed images, one uint8 (H, W, C) per touched row.
+
+    Raises:
+        InputError: For a share or a length outside (0, 1].
 
     >>> dot = np.zeros((1, 9, 9, 1), np.uint8)
     >>> dot[0, 4, 4] = 250
@@ -29,7 +39,16 @@ def motion_blur(image: Images, rng: np.random.Generator, *, share: float = 0.2, 
 
 
 def corrupt_image(image: Image, rng: np.random.Generator, length: float = 0.25) -> Image:
-    """Smear one image."""
+    """Smear one image.
+
+    Args:
+        image: uint8 (H, W, C).
+        rng: Source of the direction.
+        length: Length of the smear, as a fraction of the shorter side.
+
+    Returns:
+        The changed image, uint8 (H, W, C).
+    """
     from scipy.ndimage import convolve
 
     reach = int(length * min(image.shape[:2]) / 2)
@@ -39,7 +58,14 @@ def corrupt_image(image: Image, rng: np.random.Generator, length: float = 0.25) 
 
 
 def line(reach: int, angle: float) -> Float[np.ndarray, "L L"]:
-    """Equal weights, together 1, on the pixels of a line through the middle that reaches so far to both sides.
+    """Weigh the pixels of a line through the middle alike.
+
+    Args:
+        reach: Pixels that the line reaches to both sides.
+        angle: Its angle, in radians.
+
+    Returns:
+        float (L, L) with L = 2 * reach + 1, which sums to 1.
 
     >>> line(1, 0.0).round(2).tolist()
     [[0.0, 0.0, 0.0], [0.33, 0.33, 0.33], [0.0, 0.0, 0.0]]

@@ -15,7 +15,17 @@ from datapare.methods.perturb import Image, Images, PerturbedRows, corrupted, un
 def resolution(image: Images, rng: np.random.Generator, *, share: float = 0.2, scale: float = 0.25) -> PerturbedRows:
     """Leave floor(share * N) images only `scale` of their height and width in detail.
 
-    Raises InputError for a share or a scale outside (0, 1].
+    Args:
+        image: uint8 (N, H, W, C), or N arrays (H, W, C) of sizes of their own.
+        rng: Source of the draws; the same state gives the same change.
+        share: Fraction of the images that change, in (0, 1].
+        scale: Fraction of height and width that remains in detail, in (0, 1].
+
+    Returns:
+        The N rows, and the changed images, one uint8 (H, W, C) per touched row.
+
+    Raises:
+        InputError: For a share or a scale outside (0, 1].
 
     >>> checks = (np.indices((4, 4)).sum(0) % 2 * 254).astype(np.uint8).reshape(1, 4, 4, 1)
     >>> np.unique(resolution(checks, np.random.default_rng(0), share=1.0, scale=0.5).image[0]).tolist()
@@ -26,7 +36,15 @@ def resolution(image: Images, rng: np.random.Generator, *, share: float = 0.2, s
 
 
 def corrupt_image(image: Image, scale: float = 0.25) -> Image:
-    """Shrink and enlarge one image."""
+    """Shrink and enlarge one image.
+
+    Args:
+        image: uint8 (H, W, C).
+        scale: Fraction of height and width that remains in detail, in (0, 1].
+
+    Returns:
+        The changed image, uint8 (H, W, C).
+    """
     from PIL import Image as Picture
 
     height, width = image.shape[:2]

@@ -59,10 +59,23 @@ def beta(
 ) -> Int[np.ndarray, " n"]:
     """Draw n examples by score times a Beta density over mean true-label probability that moves with the ratio.
 
-    `c_d` bends how fast the density moves from the hardest region to the easiest as more is dropped (larger: later),
-    and is fitted when not given, at most 4;
-    `total` is alpha + beta; `anchor` is how many top-scored examples fix the start of the density. Returns sorted
-    positions (n,). Raises InputError for negative or infinite scores: they are no weights. arXiv:2502.06905.
+    arXiv:2502.06905.
+
+    Args:
+        score: float (N,), at least 0, larger = drawn more often.
+        target_prob: float (T, N), probability of the true label per epoch, NaN where not observed.
+        n: How many examples to keep, at most N.
+        rng: Source of the draws; the same state gives the same subset.
+        c_d: How fast the density moves from the hardest region to the easiest as more is dropped, larger = later; None
+            fits it, to at most 4.
+        total: alpha + beta, larger = narrower density.
+        anchor: How many top-scored examples fix the start of the density.
+
+    Returns:
+        Sorted positions, int64 (n,).
+
+    Raises:
+        InputError: For negative or infinite scores, which are no weights, and an anchor below 1.
 
     >>> p = np.array([[0.2, 0.5, 0.9], [0.4, 0.7, 0.9]])
     >>> beta(np.array([0.2, 0.3, 0.0]), p, 2, np.random.default_rng(0)).tolist()
@@ -88,9 +101,19 @@ def fit(
     total: float,
     anchor: int,
 ) -> dict[str, float]:
-    """The c_d that suits a whole dataset, before its classes share the budget; nothing when it was given.
+    """Fit c_d to a whole dataset, before its classes share the budget; nothing when it was given.
 
-    `augmented`: whether the probabilities are those of augmented inputs.
+    Args:
+        score: float (N,), at least 0.
+        target_prob: float (T, N), probability of the true label per epoch.
+        n: How many examples to keep, at most N.
+        augmented: Whether the probabilities are those of augmented inputs.
+        c_d: The given value; None to fit it.
+        total: alpha + beta.
+        anchor: How many top-scored examples fix the start of the density.
+
+    Returns:
+        The fitted parameters by name: c_d, or none.
 
     >>> p = np.array([[0.2, 0.5, 0.9], [0.4, 0.7, 0.9]])
     >>> fit(np.array([0.2, 0.3, 0.0]), p, 2, augmented=True, c_d=None, total=15.0, anchor=1)
@@ -104,10 +127,19 @@ def fit(
 
 
 def fitted_c_d(score: Column, mean_prob: Column, mu: float, n: int, *, total: float = 15.0) -> float:
-    """The c_d, at most 4, with which n drawn examples have the mean of `mean_prob` (N,) in (0, 1) that all have.
+    """Find the c_d with which n drawn examples have the mean of `mean_prob` that all have.
 
-    Bisection on at most 20,000 evenly spaced examples and one fixed noise, so that it depends on its arguments alone;
-    the nearer end of 0.05..4 when none does.
+    Bisection on at most 20,000 evenly spaced examples and one fixed noise, so that it depends on its arguments alone.
+
+    Args:
+        score: float (N,), at least 0.
+        mean_prob: float (N,) in (0, 1), mean over epochs of the true-label probability.
+        mu: Mean probability of the top-scored examples, in (0, 1).
+        n: How many examples to keep, at most N.
+        total: alpha + beta.
+
+    Returns:
+        c_d, the nearer end of 0.05..4 when none inside fits.
 
     Of many easy and few hard examples, equally scored, the hard ones are not all kept:
 
@@ -152,7 +184,16 @@ def _weighed(logs: tuple[Column, Column, Column], a: float, b: float) -> Column:
 
 
 def beta_parameters(mu: float, r: float, *, c_d: float = 4.0, total: float = 15.0) -> tuple[float, float]:
-    """Alpha and beta of the density at pruning ratio r when the top example has mean probability mu.
+    """Return alpha and beta of the density, each at least 1.
+
+    Args:
+        mu: Mean probability of the top-scored examples, in (0, 1).
+        r: Pruning ratio, the fraction that is dropped, 0..1.
+        c_d: How fast the density moves as more is dropped.
+        total: alpha + beta.
+
+    Returns:
+        (alpha, beta).
 
     At mu = 0.3, half dropped and c_d = 4: beta = 15 * 0.7 * (1 - 0.5 ** 4) = 9.8438, alpha = 15 - beta = 5.1562.
 

@@ -45,9 +45,24 @@ def boss(
 ) -> Int[np.ndarray, " n"]:
     """Add, n times, the example that covers the rest best, its similarities scaled by a Beta density of its score.
 
-    `c` and `a` are the density's first and second parameter over scores scaled to 0..1. Ties go to the earlier
-    example. The cut gives way to the budget. Returns sorted positions (n,). Raises InputError for missing embeddings,
-    infinite scores, and above 100,000 examples. PRESETS holds the published cuts.
+    Ties go to the earlier example. PRESETS holds the published cuts.
+
+    Args:
+        score: float (N,), finite, scaled to 0..1 for the density.
+        prob_margin: float (T, N), probability of the true label minus the largest other, per epoch.
+        embedding: float (N, d), one row per example.
+        n: How many examples to keep, at most N.
+        c: First parameter of the density, at least 1.
+        a: Its second parameter, at least 1.
+        cut: Fraction of the examples that is dropped first, those of lowest summed margin, in [0, 1); lowered where
+            fewer than n would be left.
+
+    Returns:
+        Sorted positions, int64 (n,).
+
+    Raises:
+        InputError: For missing embeddings, infinite scores, c or a below 1, a cut outside [0, 1), and above 100,000
+            examples.
 
     >>> h = np.array([[1.0, 0.0], [1.0, 0.1], [1.0, 0.2], [0.0, 1.0]])
     >>> boss(np.array([0.0, 0.5, 1.0, 0.4]), np.zeros((1, 4)), h, 2).tolist()

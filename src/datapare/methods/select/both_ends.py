@@ -19,8 +19,18 @@ from datapare.numerics.sampling import top_positions
 def both_ends(score: Float[np.ndarray, " N"], n: int, *, hard: float = 0.7) -> Int[np.ndarray, " n"]:
     """Keep the highest scores for the share `hard` of the budget, and the lowest for the rest.
 
-    Returns sorted positions (n,). Equal scores: the earlier is taken first, at either end. Raises InputError when hard
-    is outside 0..1.
+    Equal scores: the earlier is taken first, at either end.
+
+    Args:
+        score: float (N,), larger = keep first; none NaN.
+        n: How many examples to keep, at most N.
+        hard: Fraction of the budget for the highest scores, 0..1.
+
+    Returns:
+        Sorted positions, int64 (n,).
+
+    Raises:
+        InputError: When hard is outside 0..1.
 
     Of three kept, two are the highest and one the lowest:
 

@@ -48,8 +48,23 @@ def ccs(
 ) -> Int[np.ndarray, " n"]:
     """Draw evenly from equal-width strata of the score, after dropping the share `cut` of lowest margin.
 
-    Sparse strata give all they have and the others share the rest, so hard and easy regions stay covered. Returns
-    sorted positions (n,). The cut gives way to the budget (numerics.hard_cut). PRESETS holds the published cuts.
+    Sparse strata give all they have and the others share the rest, so hard and easy regions stay covered. PRESETS holds
+    the published cuts.
+
+    Args:
+        score: float (N,), larger = keep first; none NaN.
+        prob_margin: float (T, N), probability of the true label minus the largest other, per epoch.
+        n: How many examples to keep, at most N.
+        rng: Source of the draws; the same state gives the same subset.
+        cut: Fraction of the examples that is dropped first, those of lowest summed margin, in [0, 1); lowered where
+            fewer than n would be left.
+        strata: Number of score ranges, at least 1.
+
+    Returns:
+        Sorted positions, int64 (n,).
+
+    Raises:
+        InputError: For less than one stratum or a cut outside [0, 1).
 
     With strata of 0, 1, 4 and 10 examples and a budget of 8, they give 0, 1, 3 and 4:
 

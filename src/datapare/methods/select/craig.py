@@ -26,8 +26,20 @@ def craig(
 ) -> Int[np.ndarray, " n"]:
     """Add, n times, the example that brings all gradients closest to their nearest kept one.
 
-    Ties go to the earlier example. Returns sorted positions (n,). Raises InputError for missing embeddings, and above
-    100,000 examples, where it should run inside each class.
+    Ties go to the earlier example.
+
+    Args:
+        prob: float (N, K), predicted class probabilities.
+        embedding: float (N, d), one row per example.
+        label: Class numbers, integers (N,).
+        n: How many examples to keep, at most N.
+
+    Returns:
+        Sorted positions, int64 (n,).
+
+    Raises:
+        InputError: For missing embeddings or predictions, and above 100,000 examples, where it should run inside each
+            class.
 
     One class, p of the true label 0.1, 0.2, 0.9, no embedding: gradients -0.9, -0.8, -0.1 (times [1, -1]).
 
@@ -47,7 +59,16 @@ def weights(
     label: Int[np.ndarray, " N"],
     index: Int[np.ndarray, " n"],
 ) -> Float[np.ndarray, " n"]:
-    """Number of examples each kept one represents, (n,): those whose gradient is nearest to its own; they sum to N.
+    """Count the examples that each kept one represents: those whose gradient is nearest to its own.
+
+    Args:
+        prob: float (N, K), predicted class probabilities.
+        embedding: float (N, d), one row per example.
+        label: Class numbers, integers (N,).
+        index: Positions of the kept examples, integers (n,).
+
+    Returns:
+        float (n,), in the order of `index`; they sum to N.
 
     >>> p = np.array([[0.1, 0.9], [0.2, 0.8], [0.9, 0.1]])
     >>> weights(p, np.zeros((3, 1)), np.zeros(3, dtype=int), np.array([1, 2])).tolist()

@@ -59,9 +59,28 @@ def d2(
 ) -> Int[np.ndarray, " n"]:
     """Add, n times, the example of highest score plus neighbours' scores, and lower its neighbours.
 
-    `k` neighbours by Euclidean distance (approximate above 200,000 examples); a larger `gamma` spares neighbours more.
-    Ties go to the earlier example. Returns sorted positions (n,). Raises InputError for infinite scores or missing
-    embeddings, MissingExtraError without faiss.
+    Neighbours are by Euclidean distance, approximate above 200,000 examples. Ties go to the earlier example.
+
+    Args:
+        score: float (N,), finite, larger = harder; shifted to start at 0 where some are negative.
+        embedding: float (N, d), one row per example.
+        prob_margin: float (T, N), probability of the true label minus the largest other, per epoch.
+        n: How many examples to keep, at most N.
+        k: Nearest neighbours of each example, at least 1.
+        gamma: How fast a picked example's pull on neighbours fades with distance, at least 0; larger spares them more.
+        gamma_forward: The same where neighbours' scores are added.
+        cut: Fraction of the examples that is dropped first, those of lowest summed margin, in [0, 1); lowered where
+            fewer than n would be left.
+        kernel: exponential in the distance, or gaussian, in its square.
+        message: What neighbours lose of the picked value: weighted by distance, or all of it (absolute).
+        symmetric: Whether edges run both ways.
+
+    Returns:
+        Sorted positions, int64 (n,).
+
+    Raises:
+        InputError: For infinite scores, missing embeddings, and parameters out of range.
+        MissingExtraError: Without faiss.
 
     Two copies and a single row: each copy starts at 1 + 1 = 2, the second falls to 0 when the first is picked.
 
@@ -104,9 +123,15 @@ def _pick(u: NDArray[np.float64], graph: Graph, n: int) -> NDArray[np.int64]:
 
 
 def neighbour_graph(embedding: Float[np.ndarray, "N d"], k: int, *, symmetric: bool) -> Graph:
-    """Edges from each example to its k nearest others, and back when symmetric, each once, ordered by source.
+    """Connect each example to its k nearest others, and back when symmetric, each once, ordered by source.
 
-    Returns row ends (N + 1,), targets (E,) and Euclidean distances (E,): the edges of i are ends[i] to ends[i + 1].
+    Args:
+        embedding: float (N, d), one row per example.
+        k: Nearest neighbours of each example.
+        symmetric: Whether edges run both ways.
+
+    Returns:
+        Row ends (N + 1,), targets (E,) and Euclidean distances (E,): the edges of i are ends[i] to ends[i + 1].
 
     >>> end, target, distance = neighbour_graph(np.array([[0.0], [1.0], [3.0]]), 1, symmetric=True)
     >>> end.tolist(), target.tolist(), distance.tolist()

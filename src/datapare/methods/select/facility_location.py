@@ -21,8 +21,18 @@ from datapare.numerics.greedy import cover_greedy
 def facility_location(embedding: Float[np.ndarray, "N d"], n: int) -> Int[np.ndarray, " n"]:
     """Add, n times, the example that raises most the similarity of every example to its nearest kept one.
 
-    Ties go to the earlier example. Returns sorted positions (n,). Raises InputError for missing embeddings, and above
-    100,000 examples, where it should run inside each class.
+    Ties go to the earlier example.
+
+    Args:
+        embedding: float (N, d), one row per example.
+        n: How many examples to keep, at most N.
+
+    Returns:
+        Sorted positions, int64 (n,).
+
+    Raises:
+        InputError: For missing or infinite embeddings, and above 100,000 examples, where it should run inside each
+            class.
 
     Three alike and one at a right angle: the first gains 3 + 0.5, then its copies gain 0 and the other 1 - 0.5.
 

@@ -25,8 +25,19 @@ def flex_rand(
 ) -> Int[np.ndarray, " n"]:
     """Draw uniformly from the easy and the hard part of the scores, half of the budget each as far as they last.
 
-    Returns sorted positions (n,). Of equal scores at the border the earlier counts as harder. Raises InputError when
-    split is outside 0..1.
+    Of equal scores at the border the earlier counts as harder.
+
+    Args:
+        score: float (N,), larger = harder; none NaN.
+        n: How many examples to keep, at most N.
+        rng: Source of the draws; the same state gives the same subset.
+        split: Fraction of the examples, lowest scores first, that counts as easy, 0..1.
+
+    Returns:
+        Sorted positions, int64 (n,).
+
+    Raises:
+        InputError: When split is outside 0..1.
 
     Of 100 examples keep 30: split 0.1 gives 10 easy and 20 hard, split 0.2 gives 15 and 15.
 

@@ -30,9 +30,20 @@ def glister(
 ) -> Int[np.ndarray, " n"]:
     """Add, n times, the example whose last-layer gradient is most aligned with that of the loss still to be lowered.
 
-    `eta` is the rate of the step that the whole subset makes; at 0 the rule is the n most aligned. Each pick costs
-    two products N x K x d, so run it inside each class. Ties go to the earlier example. Returns sorted positions
-    (n,). Raises InputError for missing embeddings and a negative eta.
+    Each pick costs two products N x K x d, so run it inside each class. Ties go to the earlier example.
+
+    Args:
+        prob: float (N, K), predicted class probabilities.
+        embedding: float (N, d), one row per example.
+        label: Class numbers, integers (N,).
+        n: How many examples to keep, at most N.
+        eta: Learning rate of the step that the whole subset makes, at least 0; at 0 the rule is the n most aligned.
+
+    Returns:
+        Sorted positions, int64 (n,).
+
+    Raises:
+        InputError: For missing embeddings or predictions, and a negative eta.
 
     >>> p = np.array([[0.1, 0.9], [0.2, 0.8], [0.9, 0.1]])
     >>> glister(p, np.zeros((3, 1)), np.zeros(3, dtype=int), 2).tolist()

@@ -36,9 +36,21 @@ def grad_match(
 ) -> Int[np.ndarray, " n"]:
     """Add, n times, the example whose last-layer gradient is most aligned with what the kept ones do not yet match.
 
-    `lam` keeps weights small. Pick m costs one product N x K x d and a fit of m weights, so run it inside each
-    class. Ties go to the earlier example. Returns sorted positions (n,). Raises InputError for missing embeddings
-    and a lam below 1e-6.
+    Pick m costs one product N x K x d and a fit of m weights, so run it inside each class. Ties go to the earlier
+    example.
+
+    Args:
+        prob: float (N, K), predicted class probabilities.
+        embedding: float (N, d), one row per example.
+        label: Class numbers, integers (N,).
+        n: How many examples to keep, at most N.
+        lam: Penalty on squared weights, at least 1e-6; larger = smaller weights.
+
+    Returns:
+        Sorted positions, int64 (n,).
+
+    Raises:
+        InputError: For missing embeddings or predictions, and a lam below 1e-6.
 
     >>> p = np.array([[0.1, 0.9], [0.2, 0.8], [0.9, 0.1]])
     >>> grad_match(p, np.zeros((3, 1)), np.zeros(3, dtype=int), 1).tolist()
@@ -76,7 +88,17 @@ def weights(
     *,
     lam: float = 1.0,
 ) -> Float[np.ndarray, " n"]:
-    """Weights (n,) >= 0 with which the kept gradients match the mean gradient of all best; some may be 0.
+    """Fit the weights with which the kept gradients match the mean gradient of all best.
+
+    Args:
+        prob: float (N, K), predicted class probabilities.
+        embedding: float (N, d), one row per example.
+        label: Class numbers, integers (N,).
+        index: Positions of the kept examples, integers (n,).
+        lam: Penalty on squared weights, at least 1e-6.
+
+    Returns:
+        float (n,), at least 0, some may be 0; in the order of `index`.
 
     Two gradients of opposite sign, the mean on the first one's side: only that one gets a weight.
 

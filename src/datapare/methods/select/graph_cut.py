@@ -22,8 +22,18 @@ from datapare.numerics.greedy import BatchSource, Values, falling_greedy
 def graph_cut(embedding: Float[np.ndarray, "N d"], n: int, *, lam: NonNegative = 1.0) -> Int[np.ndarray, " n"]:
     """Add, n times, the example most similar to all and least similar to the kept, `lam` weighing the first.
 
-    Gains only fall, which lets exact picks be made in a small pool. Ties go to the earlier example. Returns sorted
-    positions (n,). Raises InputError for missing embeddings.
+    Gains only fall, which lets exact picks be made in a small pool. Ties go to the earlier example.
+
+    Args:
+        embedding: float (N, d), one row per example.
+        n: How many examples to keep, at most N.
+        lam: Weight of the similarity to all examples, at least 0.
+
+    Returns:
+        Sorted positions, int64 (n,).
+
+    Raises:
+        InputError: For missing or infinite embeddings.
 
     Two alike and one opposite start at 2, 2 and 1; once the first is in, its copy is at 2 - 2 and the other at 1.
 

@@ -18,8 +18,17 @@ from datapare.numerics.embeddings import centred, check_finite, squared_norms
 def herding(embedding: Float[np.ndarray, "N d"], n: int) -> Int[np.ndarray, " n"]:
     """Add, n times, the example that brings the sum of the kept ones closest to its share of the mean.
 
-    Each pick costs one pass over the embedding. Ties go to the earlier example. Returns sorted positions (n,).
-    Raises InputError for missing embeddings.
+    Each pick costs one pass over the embedding. Ties go to the earlier example.
+
+    Args:
+        embedding: float (N, d), one row per example.
+        n: How many examples to keep, at most N.
+
+    Returns:
+        Sorted positions, int64 (n,).
+
+    Raises:
+        InputError: For missing or infinite embeddings.
 
     The mean is 1: after 1 comes 0 or 2, equally far from 2 * 1 - 1 = 1, and the earlier is taken.
 

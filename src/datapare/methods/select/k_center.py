@@ -24,8 +24,19 @@ def k_center(
 ) -> Int[np.ndarray, " n"]:
     """Add, n times, the example farthest from all kept ones; the subset of a smaller n is contained in a larger one.
 
-    Euclidean distance; ties go to the earlier example; duplicates come last. Returns sorted positions (n,). Raises
-    InputError for missing embeddings.
+    Euclidean distance; ties go to the earlier example; duplicates come last.
+
+    Args:
+        embedding: float (N, d), one row per example.
+        n: How many examples to keep, at most N.
+        rng: Source of the first example, where that is random.
+        random_first: Start from a random example instead of the one nearest the mean.
+
+    Returns:
+        Sorted positions, int64 (n,).
+
+    Raises:
+        InputError: For missing or infinite embeddings.
 
     >>> k_center(np.array([[0.0], [1.0], [4.0], [10.0]]), 3, np.random.default_rng(0)).tolist()
     [0, 2, 3]

@@ -22,7 +22,18 @@ from datapare.numerics.sampling import top_positions
 def moderate(embedding: Float[np.ndarray, "N d"], label: Int[np.ndarray, " N"], n: int) -> Int[np.ndarray, " n"]:
     """Keep the n examples whose distance to their class's median embedding is closest to the middle rank.
 
-    Equal distances rank by position. Returns sorted positions (n,). Raises InputError for missing embeddings.
+    Equal distances rank by position.
+
+    Args:
+        embedding: float (N, d), one row per example.
+        label: Class numbers, integers (N,).
+        n: How many examples to keep, at most N.
+
+    Returns:
+        Sorted positions, int64 (n,).
+
+    Raises:
+        InputError: For missing or infinite embeddings.
 
     >>> moderate(np.array([[0.0], [1.0], [2.0], [4.0], [9.0]]), np.zeros(5, dtype=int), 3).tolist()
     [0, 1, 3]

@@ -15,7 +15,13 @@ from jaxtyping import Float, Int
 def random(score: Float[np.ndarray, " N"], n: int, rng: np.random.Generator) -> Int[np.ndarray, " n"]:
     """Draw n examples uniformly, without replacement; the scores are not looked at.
 
-    Returns sorted positions (n,).
+    Args:
+        score: float (N,), for its length only.
+        n: How many examples to keep, at most N.
+        rng: Source of the draws; the same state gives the same subset.
+
+    Returns:
+        Sorted positions, int64 (n,).
 
     >>> random(np.zeros(5), 2, np.random.default_rng(0)).tolist()
     [3, 4]

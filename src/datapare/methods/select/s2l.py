@@ -30,7 +30,17 @@ def s2l(
 ) -> Int[np.ndarray, " n"]:
     """Draw evenly from clusters of loss trajectories, small clusters first.
 
-    Returns sorted positions (n,). arXiv:2403.07384.
+    arXiv:2403.07384.
+
+    Args:
+        loss: float (T, N), loss of each example per epoch.
+        n: How many examples to keep, at most N.
+        rng: Source of the draws; the same state gives the same subset.
+        clusters: Clusters of k-means, at least 1; with fewer examples each is its own cluster.
+        iterations: Iterations of k-means, at most.
+
+    Returns:
+        Sorted positions, int64 (n,).
 
     Three trajectories fall, four stay: of each cluster two are drawn.
 

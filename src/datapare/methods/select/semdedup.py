@@ -38,8 +38,20 @@ def semdedup(
 ) -> Int[np.ndarray, " n"]:
     """Keep the n examples least similar to an earlier one of their cluster, so duplicates go first.
 
-    `clusters` of k-means on the unit sphere, `order` of visiting a cluster by distance to its centroid. Equal
-    similarities: the earlier example stays. Returns sorted positions (n,). Raises InputError for missing embeddings.
+    Equal similarities: the earlier example stays.
+
+    Args:
+        embedding: float (N, d), one row per example.
+        n: How many examples to keep, at most N.
+        rng: Source of the draws; the same state gives the same subset.
+        clusters: Clusters of k-means on the unit sphere, 1..N; None for one per 5,000 examples.
+        order: In which a cluster is visited, by distance to its centroid: farthest or nearest first, or random.
+
+    Returns:
+        Sorted positions, int64 (n,).
+
+    Raises:
+        InputError: For missing embeddings, and a number of clusters outside 1..N.
 
     >>> h = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.1], [0.6, 0.8]])
     >>> semdedup(h, 3, np.random.default_rng(0)).tolist()

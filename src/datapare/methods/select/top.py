@@ -17,7 +17,12 @@ from datapare.numerics.sampling import top_positions
 def top(score: Float[np.ndarray, " N"], n: int) -> Int[np.ndarray, " n"]:
     """Keep the n highest scores; ties go to the earlier example, so a larger n only adds.
 
-    Returns sorted positions (n,).
+    Args:
+        score: float (N,), larger = keep first; none NaN.
+        n: How many examples to keep, at most N.
+
+    Returns:
+        Sorted positions, int64 (n,).
 
     >>> top(np.array([0.1, 0.9, 0.5, 0.9]), 2).tolist()
     [1, 3]

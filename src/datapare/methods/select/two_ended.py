@@ -26,8 +26,19 @@ GRID = {0.7: (0.0, 0.3), 0.5: (0.1, 0.4), 0.3: (0.2, 0.6), 0.2: (0.3, 0.7), 0.1:
 def two_ended(prob_margin: Float[np.ndarray, "T N"], n: int, *, cut: float | None = None) -> Int[np.ndarray, " n"]:
     """Keep the n hardest examples by accumulated margin that remain after the share `cut` of hardest is dropped.
 
-    Without `cut`, as many are dropped at the hard end as at the easy end. The cut gives way to the budget
-    (numerics.hard_cut). Returns sorted positions (n,). PRESETS and GRID hold the published cuts.
+    PRESETS and GRID hold the published cuts.
+
+    Args:
+        prob_margin: float (T, N), probability of the true label minus the largest other, per epoch.
+        n: How many examples to keep, at most N.
+        cut: Fraction of the examples that is dropped at the hard end, in [0, 1), lowered where fewer than n would be
+            left; None drops as many there as at the easy end.
+
+    Returns:
+        Sorted positions, int64 (n,).
+
+    Raises:
+        InputError: For a cut outside [0, 1).
 
     >>> margin = np.array([[-0.5, 0.1, 0.4, 0.7, 0.9]])
     >>> two_ended(margin, 2, cut=0.2).tolist(), two_ended(margin, 3).tolist()

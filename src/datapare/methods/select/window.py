@@ -19,10 +19,20 @@ from datapare.numerics.sampling import top_positions
 
 
 def window(score: Float[np.ndarray, " N"], n: int, *, skip: Fraction = 0.05) -> Int[np.ndarray, " n"]:
-    """Keep the n highest scores after the first `skip`: a share of the dataset below 1, or a count from 1 up.
+    """Keep the n highest scores after the first `skip`.
 
-    The skipped are the hardest, where wrong labels gather. Equal scores: the earlier ranks first. Returns sorted
-    positions (n,). Raises InputError for a negative skip or a count that is not whole.
+    The skipped are the hardest, where wrong labels gather. Equal scores: the earlier ranks first.
+
+    Args:
+        score: float (N,), larger = keep first; none NaN.
+        n: How many examples to keep, at most N.
+        skip: How many of the highest scores are left out: a fraction of the dataset below 1, or a count from 1 up.
+
+    Returns:
+        Sorted positions, int64 (n,).
+
+    Raises:
+        InputError: For a negative skip or a count that is not whole.
 
     >>> score = np.array([0.1, 0.9, 0.5, 0.7, 0.3])
     >>> window(score, 2, skip=1).tolist(), window(score, 2, skip=0.4).tolist(), window(score, 4, skip=3).tolist()

@@ -22,7 +22,15 @@ class Lookup:
         self._copies: dict[torch.device, Tensor] = {}
 
     def at(self, index: BatchValues, device: torch.device | None = None) -> Tensor:
-        """Return the numbers of the examples `index` (B,), on `device` or where the index is."""
+        """Return the numbers of some examples.
+
+        Args:
+            index: Positions of the examples, integers (B,).
+            device: Where to; None for where the index is.
+
+        Returns:
+            float32 (B,).
+        """
         index = torch.as_tensor(index)
         where = index.device if device is None else device
         if where not in self._copies:
@@ -34,8 +42,11 @@ class Lookup:
 class Loss:
     """A criterion: `loss(index, logits, target)` is one loss per example, (B,); train on their mean.
 
-    `value` (N,) is the number known about every example of the dataset, `formula` makes the losses (B,) from logits
-    (B, K), target (B,) and the values (B,) of the batch.
+    Args:
+        name: Name of the method.
+        value: Number known about every example of the dataset, float32 (N,).
+        params: Parameters of the method by name.
+        formula: Makes the losses (B,) from logits (B, K), target (B,) and the values (B,) of the batch.
     """
 
     name: str
@@ -48,12 +59,32 @@ class Loss:
         object.__setattr__(self, "_lookup", Lookup(self.value))
 
     def __call__(self, index: BatchValues, logits: Tensor, target: Tensor) -> Tensor:
-        """Return the losses (B,) of the examples at positions `index` (B,) in the dataset."""
+        """Return the losses of a batch.
+
+        Args:
+            index: Positions of the examples in the dataset, integers (B,).
+            logits: float (B, K).
+            target: Class numbers, integers (B,).
+
+        Returns:
+            float (B,), on the device of the logits.
+        """
         return self.formula(logits, target, self._lookup.at(index, logits.device))
 
 
 def numbers(what: str, values: ArrayLike) -> NDArray[np.float64]:
-    """Return one finite number per example, float64 (N,), or raise InputError."""
+    """Return one finite number per example.
+
+    Args:
+        what: What they are, for the message.
+        values: The numbers (N,).
+
+    Returns:
+        float64 (N,).
+
+    Raises:
+        InputError: For another shape, no numbers, or some that are not finite.
+    """
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or not len(array) or not np.isfinite(array).all():
         raise InputError(

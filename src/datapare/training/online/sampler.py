@@ -37,8 +37,11 @@ _NOBODY = np.zeros(0, dtype=np.int64)
 class Plan:
     """What one epoch does with the examples.
 
-    Positions `index` (n,) to train on and `hidden` (m,) to look at afterwards, both sorted; the factor `weight` (N,) of
-    each example's loss, None for 1; the factor of the learning rate.
+    Args:
+        index: Positions to train on, sorted, int64 (n,).
+        weight: Factor of each example's loss, float32 (N,); None for 1.
+        hidden: Positions to look at afterwards, sorted, int64 (m,).
+        lr_factor: Factor of the learning rate.
     """
 
     index: NDArray[np.int64]
@@ -49,7 +52,15 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Rule:
-    """A method: the channels it observes, what it remembers of an epoch's rows, and how it plans an epoch."""
+    """A method: the channels it observes, what it remembers of an epoch's rows, and how it plans an epoch.
+
+    Args:
+        name: Name of the method.
+        params: Its parameters by name.
+        channels: Channels that it observes, such as loss.
+        remember: Makes the new memory from the old one and the rows (N,) of the epoch, NaN where not observed.
+        plan: Makes the plan of an epoch from its number, the memory and a source of draws.
+    """
 
     name: str
     params: Params
@@ -69,6 +80,13 @@ class SamplerState(TypedDict):
 def last_known(past: History, rows: BatchSource) -> History:
     """Remember the last value observed of each example.
 
+    Args:
+        past: The memory so far, (N,) by channel; empty before the first epoch.
+        rows: The epoch's values, (N,) by channel, NaN where not observed.
+
+    Returns:
+        The new memory, (N,) by channel.
+
     >>> last_known({"loss": np.array([1.0, 2.0])}, {"loss": np.array([np.nan, 3.0])})["loss"].tolist()
     [1.0, 3.0]
     """
@@ -78,11 +96,19 @@ def last_known(past: History, rows: BatchSource) -> History:
 class Sampler(torch.utils.data.Sampler[int]):
     """Yields the positions of an epoch's examples in random order: the `sampler` of a DataLoader, one per run.
 
-    `labels` (N,) are the true labels; what is observed is about them, also where the loop trains on mixed or smoothed
-    targets. In each epoch: train on what `track` yields, `observe` its logits, multiply its losses by `weight`, then
-    `observe` what `revisit` yields in eval mode, and call `end_epoch`. Where torch.distributed was initialised before,
-    each process trains on its share and all decide alike. Raises InputError for labels or numbers of epochs that cannot
-    be, or that differ between processes.
+    In each epoch: train on what `track` yields, `observe` its logits, multiply its losses by `weight`, then `observe`
+    what `revisit` yields in eval mode, and call `end_epoch`. Where torch.distributed was initialised before, each
+    process trains on its share and all decide alike.
+
+    Args:
+        labels: True class numbers (N,); what is observed is about them, also where the loop trains on mixed or smoothed
+            targets.
+        epochs: Epochs of the whole run.
+        rule: The method.
+        seed: Seed of the draws and of the order.
+
+    Raises:
+        InputError: For labels or numbers of epochs that cannot be, or that differ between processes.
     """
 
     def __init__(self, labels: Labels, epochs: int, rule: Rule, *, seed: int = 0) -> None:
@@ -132,8 +158,15 @@ class Sampler(torch.utils.data.Sampler[int]):
     def track(self, loader: Loader) -> Loader:
         """Return a DataLoader like the given one, made with this sampler, with positions in front of each batch.
 
-        As `Recorder.track`: it yields ``(index, *batch)`` for tuples and lists, else (index, batch); `index` is
-        int64 (B,). Raises InputError for a loader that draws in another way.
+        Args:
+            loader: A DataLoader that draws from this sampler.
+
+        Returns:
+            As `Recorder.track`: a loader of ``(index, *batch)`` for tuples and lists, else of (index, batch); `index`
+            is int64 (B,).
+
+        Raises:
+            InputError: For a loader that draws in another way.
         """
         batches = getattr(loader, "batch_sampler", None)
         if self not in (getattr(loader, "sampler", None), getattr(batches, "sampler", None)):
@@ -147,10 +180,16 @@ class Sampler(torch.utils.data.Sampler[int]):
         return self._wrapped[loader]
 
     def revisit(self, loader: Loader) -> Loader:
-        """Return a DataLoader of the hidden examples, batched and collated as `loader`; they are only to be observed.
+        """Return a DataLoader of the hidden examples; they are only to be observed.
 
-        It yields as `track` does, nothing where nothing is hidden. The given loader's dataset may be one without
-        augmentation.
+        Args:
+            loader: Its batch size and collation are used; its dataset may be one without augmentation.
+
+        Returns:
+            A loader that yields as `track` does, nothing where nothing is hidden.
+
+        Raises:
+            InputError: When its dataset does not have as many examples as there are labels.
         """
         self._check_dataset(loader)
         part = DataLoader(
@@ -171,11 +210,18 @@ class Sampler(torch.utils.data.Sampler[int]):
         *,
         loss: BatchValues | None = None,
     ) -> None:
-        """Note the logits (B, K) of the examples at `index` (B,), before the step that they lead to.
+        """Note the predictions for a batch, before the step that they lead to.
 
-        As `Recorder.observe`: `target` (B,), where given as class numbers, is compared with the labels; a task without
-        one class per example gives its own `loss` (B,) instead of logits, to a rule that reads nothing else. Raises
-        InputError when shapes or types cannot be right, or a position is outside the dataset.
+        Args:
+            index: Positions of the examples in the dataset, integers (B,).
+            logits: float (B, K); None where a loss is given.
+            target: What the loop trains on, (B,), to be compared with the labels where it is class numbers; None for no
+                check.
+            loss: float (B,) in place of logits, for a task without one class per example and a rule that reads nothing
+                else.
+
+        Raises:
+            InputError: When shapes or types cannot be right, or a position is outside the dataset.
         """
         self._check_open()
         if logits is not None and loss is None:
@@ -189,14 +235,23 @@ class Sampler(torch.utils.data.Sampler[int]):
             raise InputError(f"{self.rule.name} reads {read}, which does not follow from a loss; give the logits.")
 
     def weight(self, index: BatchValues) -> Tensor:
-        """Return the factors (B,) float32 of these examples' losses, on the device of `index`."""
+        """Return the factors of some examples' losses.
+
+        Args:
+            index: Positions of the examples, integers (B,).
+
+        Returns:
+            float32 (B,), on the device of `index`.
+        """
         return self._weight.at(index)
 
     def end_epoch(self) -> None:
         """Decide on the next epoch from what was observed.
 
-        Raises DivergedError when logits were NaN or infinite, and InputError when nothing was observed, when positions
-        were outside the dataset or targets differ from the labels; the epoch then does not count.
+        Raises:
+            DivergedError: When logits were NaN or infinite; the epoch then does not count.
+            InputError: When nothing was observed, positions were outside the dataset or targets differ from the labels;
+                likewise.
         """
         self._check_open()
         try:
@@ -217,7 +272,14 @@ class Sampler(torch.utils.data.Sampler[int]):
         return {"facts": self.facts(), "epoch": self.epoch, "past": past}
 
     def load_state_dict(self, state: SamplerState) -> None:
-        """Resume from a state; raises InputError when its method, parameters, labels, epochs or seed differ."""
+        """Resume from a state.
+
+        Args:
+            state: What `state_dict` returned.
+
+        Raises:
+            InputError: When its method, parameters, labels, epochs or seed differ.
+        """
         facts = self.facts()
         differing = sorted(name for name in {*facts, *state["facts"]} if facts.get(name) != state["facts"].get(name))
         if differing:

@@ -20,9 +20,18 @@ from datapare.training.online.loss import Loss, numbers
 def entropy_bonus(rmd: ArrayLike, *, strength: float = 0.2, temperature: float = 0.7) -> Loss:
     """Return the loss that lowers cross-entropy by each prediction's entropy, most for the most difficult example.
 
-    `rmd` (N,): one per example of the whole dataset, as `dp.score(dynamics, "rmd").score`; entropy in nats. Strength 0
-    is cross-entropy. Raises InputError for a negative strength, a temperature that is not positive, or distances
-    that are not finite. arXiv:2304.10127.
+    arXiv:2304.10127.
+
+    Args:
+        rmd: float (N,), one per example of the whole dataset, larger = harder, as `dp.score(dynamics, "rmd").score`.
+        strength: Factor of the entropy, in nats, at least 0; at 0 the loss is cross-entropy.
+        temperature: Difference in distance by which the entropy counts e times less, above 0.
+
+    Returns:
+        The criterion, called as `loss(index, logits, target)`.
+
+    Raises:
+        InputError: For a negative strength, a temperature that is not positive, or distances that are not finite.
 
     Logits 0, 0: CE = H = ln 2 = 0.6931; s = 1 for the hardest, exp(-0.7 / 0.7) = 0.3679 for the other.
 
@@ -44,7 +53,14 @@ def entropy_bonus(rmd: ArrayLike, *, strength: float = 0.2, temperature: float =
 
 
 def difficulty(rmd: NDArray[np.float64], temperature: float) -> NDArray[np.float32]:
-    """Distances (N,) as difficulties in 0..1, 1 for the largest.
+    """Scale distances to difficulties, 1 for the largest.
+
+    Args:
+        rmd: float64 (N,).
+        temperature: Difference in distance by which the difficulty falls by a factor of e.
+
+    Returns:
+        float32 (N,), 0..1.
 
     >>> difficulty(np.array([1000.7, 1000.0]), 0.7).astype(float).round(4).tolist()
     [1.0, 0.3679]

@@ -21,8 +21,16 @@ from datapare.training.online.loss import Loss, numbers
 def tdds_weighting(score: ArrayLike) -> Loss:
     """Return the loss that scales each batch's cross-entropy by the batch's mean normalised score.
 
-    `score` (N,): one per example of the whole dataset, as `dp.score(dynamics, "tdds").score`. Raises InputError for
-    scores that are not finite. arXiv:2311.13613.
+    arXiv:2311.13613.
+
+    Args:
+        score: float (N,), one per example of the whole dataset, as `dp.score(dynamics, "tdds").score`.
+
+    Returns:
+        The criterion, called as `loss(index, logits, target)`.
+
+    Raises:
+        InputError: For scores that are not finite.
 
     >>> import torch
     >>> loss = tdds_weighting([1.0, 3.0, 2.0])
@@ -33,7 +41,13 @@ def tdds_weighting(score: ArrayLike) -> Loss:
 
 
 def weights(score: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Scores (N,) moved to 0..1 by the lowest and highest of the dataset.
+    """Move scores to 0..1 by the lowest and highest of the dataset; constant scores become 1.
+
+    Args:
+        score: float64 (N,).
+
+    Returns:
+        float32 (N,).
 
     >>> weights(np.array([1.0, 3.0, 2.0])).tolist(), weights(np.array([2.0, 2.0])).tolist()
     ([0.0, 1.0, 0.5], [1.0, 1.0])
@@ -44,5 +58,14 @@ def weights(score: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def losses(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
-    """Cross-entropies (B,) times the mean of the batch's weights (B,)."""
+    """Return cross-entropies times the mean of the batch's weights.
+
+    Args:
+        logits: float (B, K).
+        target: Class numbers, integers (B,).
+        weight: float (B,).
+
+    Returns:
+        float (B,).
+    """
     return cross_entropy(logits.float(), target, reduction="none") * weight.mean()

@@ -43,6 +43,9 @@ def dual_redraw(
         balance: How classes share the budget; None draws from all examples at once.
         seed: Seed of the draws.
 
+    Returns:
+        The sampler, for one training.
+
     Raises:
         InputError: When scoring starts before a window of epochs is recorded, or after the run.
 
@@ -85,7 +88,16 @@ def dual_redraw(
 
 
 def scored(target_prob: NDArray[np.float32], label: NDArray[np.int64], *, window: int) -> NDArray[np.float64]:
-    """Return the DUAL scores (N,) of a record target_prob (T, N)."""
+    """Score a record by DUAL.
+
+    Args:
+        target_prob: float32 (T, N), probability of the true label per epoch.
+        label: Class numbers, integers (N,).
+        window: Epochs in each window of the score.
+
+    Returns:
+        float64 (N,), larger = keep first.
+    """
     from datapare.methods.scoring import score
 
     return np.asarray(score(Dynamics({"target_prob": target_prob}, label), "dual", window=window).score)

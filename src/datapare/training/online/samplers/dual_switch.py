@@ -33,12 +33,26 @@ def dual_switch(
     balance: Literal["proportional", "uniform"] | None = None,
     seed: int = 0,
 ) -> Sampler:
-    """Return the sampler that goes over to the fraction (or count) `keep` after `after` epochs on everything.
+    """Return the sampler that trains on everything first and then on the fraction (or count) `keep`.
 
-    `labels` (N,) class numbers, `epochs` of the whole run. The subset is the one that `score` and `select` choose, with
-    this seed, from a record of the same epochs; `c_d` (None: fitted to it) and `balance` are theirs.
-    Raises InputError when the switch comes before a window of epochs is
-    recorded or after the run. arXiv:2502.06905.
+    The subset is the one that `score` and `select` choose, with this seed, from a record of the same epochs.
+    arXiv:2502.06905.
+
+    Args:
+        labels: Class numbers, integers (N,).
+        epochs: Epochs of the whole run.
+        keep: Fraction in (0, 1], or count of examples that stay.
+        after: Epochs on everything, which are scored.
+        window: Epochs in each window of the score.
+        c_d: Of the Beta density; None fits it to the record.
+        balance: How classes share the budget; None chooses from all examples at once.
+        seed: Seed of the choice and of the order.
+
+    Returns:
+        The sampler, for one training.
+
+    Raises:
+        InputError: When the switch comes before a window of epochs is recorded, or after the run.
 
     >>> sampler = dual_switch([0, 0], epochs=3, keep=0.5, after=2, window=2)
     >>> for p in (0.2, 0.7):
@@ -81,7 +95,20 @@ def switch(
     balance: Literal["proportional", "uniform"] | None,
     seed: int,
 ) -> NDArray[np.int64]:
-    """Return the positions that DUAL and Beta keep of a record target_prob (T, N)."""
+    """Choose by DUAL and Beta from a record.
+
+    Args:
+        target_prob: float32 (T, N), probability of the true label per epoch.
+        label: Class numbers, integers (N,).
+        keep: Fraction in (0, 1], or count of examples that stay.
+        window: Epochs in each window of the score.
+        c_d: Of the Beta density; None fits it to the record.
+        balance: How classes share the budget; None chooses from all examples at once.
+        seed: Seed of the choice.
+
+    Returns:
+        Sorted positions, int64 (n,).
+    """
     from datapare.methods.scoring import score
     from datapare.methods.selection import select
 

@@ -51,6 +51,9 @@ def infobatch(
         floor: Least share of the examples below the mean that is kept, 0..1.
         seed: Seed of the draws.
 
+    Returns:
+        The sampler, for one training.
+
     Raises:
         InputError: For values outside these ranges.
 
@@ -79,7 +82,16 @@ def infobatch(
 def thin(
     loss: Floats, rng: np.random.Generator, *, drop: float, exact: bool = False
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the sorted positions kept (n,) and every example's weight (N,); `loss` (N,) is NaN where unknown.
+    """Draw the examples of an epoch, and weigh them so that the mean loss is unbiased.
+
+    Args:
+        loss: float (N,), NaN where unknown.
+        rng: Source of the draws.
+        drop: Fraction of the examples below the mean loss that is dropped, in [0, 1).
+        exact: Draw an exact count instead of each example on its own.
+
+    Returns:
+        Sorted positions kept, int64 (n,), and every example's weight, float32 (N,).
 
     The mean of 1, 1 and 4 is 2: both ones are below, one of them is drawn, and its weight is 1 / (1 - 0.5).
 

@@ -29,9 +29,21 @@ FALL = ((0.3, 1.0), (0.6, 0.8), (0.8, 0.6), (math.inf, 0.4))  # until this share
 def kakurenbo(labels: Labels, epochs: int, *, fraction: float = 0.3, confidence: float = 0.7, seed: int = 0) -> Sampler:
     """Return the sampler that hides up to `fraction` of the examples, those learned safely.
 
-    `labels` (N,) class numbers, `epochs` of the whole run. Multiply the learning rate by `sampler.lr_factor`, and after
-    each epoch observe what `sampler.revisit(loader)` yields in eval mode, without training on it. Raises InputError for
-    a fraction outside [0, 1) or a confidence outside [0, 1]. arXiv:2310.10102.
+    Multiply the learning rate by `sampler.lr_factor`, and after each epoch observe what `sampler.revisit(loader)`
+    yields in eval mode, without training on it. arXiv:2310.10102.
+
+    Args:
+        labels: Class numbers, integers (N,).
+        epochs: Epochs of the whole run.
+        fraction: Most of the examples that an epoch hides, in [0, 1).
+        confidence: Least probability of the true class of an example that may be hidden, 0..1.
+        seed: Seed of the order.
+
+    Returns:
+        The sampler, for one training.
+
+    Raises:
+        InputError: For values outside these ranges.
 
     >>> sampler = kakurenbo([0, 1, 0, 1], epochs=10, fraction=0.5)
     >>> sampler.observe([0, 1, 2, 3], np.array([[9.0, 0.0], [0.0, 1.0], [0.0, 9.0], [0.0, 3.0]]))
@@ -59,7 +71,15 @@ def kakurenbo(labels: Labels, epochs: int, *, fraction: float = 0.3, confidence:
 
 
 def fraction_at(epoch: int, epochs: int, fraction: float) -> float:
-    """Return F_e, the most that epoch `epoch` (from 0) of `epochs` may hide.
+    """Return the most that an epoch may hide.
+
+    Args:
+        epoch: The epoch, from 0.
+        epochs: Epochs of the whole run.
+        fraction: Most of the examples that the first epochs hide, in [0, 1).
+
+    Returns:
+        F_e, a fraction.
 
     >>> [round(fraction_at(e, 200, 0.3), 2) for e in (59, 60, 119, 120, 159, 160, 199)]
     [0.3, 0.24, 0.24, 0.18, 0.18, 0.12, 0.12]
@@ -75,9 +95,19 @@ def hide(
     fraction: float,
     confidence: float,
 ) -> NDArray[np.int64]:
-    """Return the positions hidden, sorted; arrays are (N,), NaN where an example was never observed: it stays.
+    """Choose the examples to hide; of equal losses the earlier hides first.
 
-    The confidence of a right prediction is the probability of the true class. Of equal losses the earlier hides first.
+    The confidence of a right prediction is the probability of the true class.
+
+    Args:
+        loss: float (N,), NaN where an example was never observed; it is not hidden.
+        margin: float (N,), logit of the true class minus the largest other; above 0 = right.
+        target_prob: float (N,), probability of the true class.
+        fraction: Most of the examples to hide, in [0, 1).
+        confidence: Least probability of the true class of a hidden example, 0..1.
+
+    Returns:
+        Sorted positions, int64 (m,).
 
     >>> hide(np.array([0.1, 0.2, 0.3]), np.array([2.0, -1.0, 2.0]), np.array([0.9, 0.8, 0.7]),
     ...      fraction=0.67, confidence=0.7)

@@ -40,6 +40,9 @@ def orderdp(
         delta: Share of the epochs after which everything is used, 0..1.
         seed: Seed of the draws.
 
+    Returns:
+        The sampler, for one training.
+
     Raises:
         InputError: For values outside these ranges, or shares that keep nothing.
 
@@ -70,7 +73,16 @@ def orderdp(
 
 
 def hardest(loss: Floats, rng: np.random.Generator, *, drawn: int, kept: int) -> NDArray[np.int64]:
-    """Return the sorted positions of the `kept` highest losses among `drawn` random examples; `loss` (N,) may be NaN.
+    """Choose the highest losses among random examples.
+
+    Args:
+        loss: float (N,), NaN where unknown.
+        rng: Source of the draw, and of the order of equal losses.
+        drawn: How many examples are drawn.
+        kept: How many of those are kept.
+
+    Returns:
+        Sorted positions, int64 (kept,).
 
     >>> hardest(np.array([0.5, 4.0, np.nan]), np.random.default_rng(0), drawn=3, kept=2).tolist()
     [1, 2]

@@ -44,6 +44,9 @@ def seta(
         delta: Share of the epochs after which all groups are used, 0..1.
         seed: Seed of the draws.
 
+    Returns:
+        The sampler, for one training.
+
     Raises:
         InputError: For values outside these ranges, or a window of no group.
 
@@ -72,7 +75,16 @@ def seta(
 
 
 def window_of(loss: Floats, epoch: int, *, groups: int, width: float) -> NDArray[np.bool_]:
-    """Return which of the losses (n,) the window of an epoch holds; NaN, never observed, is always inside.
+    """Mark the losses inside the window of an epoch.
+
+    Args:
+        loss: float (n,); NaN, never observed, is always inside.
+        epoch: The epoch, from 0.
+        groups: Groups by loss, at least 1.
+        width: Fraction of the groups in the window, in (0, 1].
+
+    Returns:
+        Booleans (n,).
 
     >>> window_of(np.array([0.1, 5.0, 0.2, np.nan]), 0, groups=2, width=0.5).tolist()
     [True, False, True, True]
@@ -87,7 +99,14 @@ def window_of(loss: Floats, epoch: int, *, groups: int, width: float) -> NDArray
 
 
 def loss_groups(loss: NDArray[np.float64], groups: int) -> NDArray[np.int64]:
-    """Return the group (n,) of each loss by 1-D k-means, 0 = the lowest; equal losses share a group.
+    """Group losses by 1-D k-means; equal losses share a group.
+
+    Args:
+        loss: float64 (n,).
+        groups: Number of groups.
+
+    Returns:
+        The group of each loss, int64 (n,), 0 = the lowest.
 
     >>> loss_groups(np.array([0.0, 9.0, 0.1, 10.0, 5.0]), 3).tolist()
     [0, 2, 0, 2, 1]
