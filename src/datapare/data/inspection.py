@@ -115,7 +115,7 @@ def inspect(source: object, **options: Unpack[OpenOptions]) -> Inspection:
     format     arrays
     split      train
     examples   4 embeddings
-    inputs     x (5 float64)
+    inputs     x (4 float64)
     label      y
     id         content
     classes    2: 0 (2), 1 (2)
