@@ -2,10 +2,8 @@
 
 An artifact is a folder of `meta.json` and plain `.npy` files that other programs can read. `meta.json` is written last
 and atomically, after the arrays have reached the disk, so its existence means *complete*. Nothing is ever pickled.
-Large arrays come back memory-mapped, so opening a record costs nothing.
 
-Everything is written to a draft beside its place (`.NAME.HOST.PID.draft`) and renamed. The drafts of dead processes are
-removed by the next writer of the same place.
+Everything is written to a draft beside its place, `.NAME.HOST.PID.draft`, and renamed; later writers remove dead ones.
 """
 
 import errno
@@ -29,8 +27,7 @@ import numpy as np
 from datapare.artifacts import Array, Artifact, Comparison, Dynamics, Params, Perturbation, Provenance, Scores, Subset
 from datapare.errors import BusyError, InputError
 
-FORMAT = 2
-# Format 1 (datapare 0.1) used other words for the same things.
+FORMAT = 2  # format 1 (datapare 0.1) used other words for the same things:
 FORMAT_1_KEYS = {"noun": "artifact", "recipe": "provenance", "verb": "step", "knobs": "params"}
 FORMAT_1_PARAMS = {"batch": "batch_size"}  # of a recording
 FORMAT_1_STEPS = {"scenario": "perturb", "gauge": "measure", "curve": "sweep", "average": "average_scores"}
@@ -79,8 +76,7 @@ def save(artifact: Artifact, path: str | Path) -> Path:
 
     Args:
         artifact: A record, scores, a subset, a comparison or a perturbation.
-        path: The folder. One that holds a finished artifact of the same kind, or only our unfinished files, is
-            replaced: the old artifact stays until the new one is complete.
+        path: The folder. A finished artifact of the same kind there, or our unfinished files, is replaced at the end.
 
     Returns:
         The folder.
@@ -89,8 +85,7 @@ def save(artifact: Artifact, path: str | Path) -> Path:
         InputError: When the folder holds anything else or cannot be written.
 
     >>> import tempfile
-    >>> folder = save(Scores([0.5, 0.25]), Path(tempfile.mkdtemp()) / "scores")
-    >>> load(folder).score.tolist()
+    >>> load(save(Scores([0.5, 0.25]), Path(tempfile.mkdtemp()) / "scores")).score.tolist()
     [0.5, 0.25]
     """
     path = Path(path)
@@ -115,10 +110,6 @@ def load(path: str | Path) -> Artifact:
 
     Raises:
         InputError: When the folder is missing, incomplete, damaged or of an unknown format.
-
-    >>> import tempfile
-    >>> load(save(Subset([0, 2], 5), Path(tempfile.mkdtemp()) / "subset")).index.tolist()
-    [0, 2]
     """
     path = Path(path)
     meta = read_meta(path)
@@ -308,11 +299,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def read_json(path: Path) -> object:
-    """Return the value in a JSON file, None when there is no file.
-
-    Raises:
-        InputError: When the file cannot be read.
-    """
+    """Return the value in a JSON file, None when there is no file; raises InputError when it cannot be read."""
     try:
         return cast("object", json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, NotADirectoryError):
