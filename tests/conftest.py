@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("KERAS_BACKEND", "torch")  # the adapter of Keras is imported when doctests are collected
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sources import CLASSES, FORMATS, KEPT, LABEL, NAMES, N, order, rows_kept, tree
 
@@ -180,6 +180,7 @@ cell = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0\
     rows=st.lists(st.tuples(cell, cell), min_size=4, max_size=12), ends=st.sampled_from(["\n", "\r\n"]), data=st.data()
 )
 def test_any_csv_is_filtered_record_by_record(rows, ends, data, tmp_path_factory):
+    assume(any(one.strip() for one, _ in rows))  # a column of nothing is no input
     at = tmp_path_factory.mktemp("csv")
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator=ends)
