@@ -240,6 +240,8 @@ class RunFolder:
         Args:
             keep: Its keep fraction or count, or its name.
         """
+        if isinstance(keep, float) and keep == 1:  # everything; the count 1 is keep-1
+            return self.path / "keep-1.0"
         return self.path / f"keep-{keep if isinstance(keep, str) else f'{keep:.12g}'}"
 
     def subset_path(self, keep: float | str) -> Path:
