@@ -1,7 +1,7 @@
 """The provenance of a scoring run: as requested, and as it was begun in a folder."""
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import cast
@@ -16,26 +16,41 @@ from datapare.training.config import AUTO_TUNED, TrainingConfig, for_fraction
 from datapare.training.ranking_stability import StabilityRule
 
 
-def recipe_of(
-    training: TrainingConfig,
-    inputs: Inputs,
-    channels: tuple[str, ...],
-    observed: Observed,
-    fraction: float | None,
-    rule: StabilityRule | None,
-    seed: int,
-    data: Dataset,
-) -> Provenance:
-    """Return the provenance of a record of `data`, encoded as `inputs`, with these settings."""
-    shape = inputs.array.shape[1:]
-    recorded = {"channels": channels, "observed": observed, "until_stable": rule, "input_shape": shape}
-    params = asdict(training) | recorded
-    params["fraction"] = fraction
-    params["fraction_batch"] = None if fraction is None else for_fraction(training, fraction).batch_size
-    plain = json.loads(json.dumps(params))  # as it will be read back: lists, not tuples
+@dataclass(frozen=True, eq=False)
+class ScoringRun:
+    """What a record is made of: the dataset as encoded, the training, and what is recorded of it.
+
+    Attributes:
+        data: The dataset.
+        inputs: Its examples as the network reads them.
+        training: The settings of the training.
+        channels: The channels and arrays that are recorded.
+        observed: The forward pass that is recorded.
+        fraction: The fraction of each class that is trained on; None means all.
+        rule: When the ranking counts as converged, which ends the training; None means never.
+        seed: The seed of the training.
+    """
+
+    data: Dataset
+    inputs: Inputs
+    training: TrainingConfig
+    channels: tuple[str, ...]
+    observed: Observed
+    fraction: float | None
+    rule: StabilityRule | None
+    seed: int
+
+
+def provenance_of(run: ScoringRun) -> Provenance:
+    """Return the provenance of a record."""
+    params: dict[str, object] = asdict(run.training)
+    params |= {"channels": run.channels, "observed": run.observed, "until_stable": run.rule}
+    params |= {"input_shape": run.inputs.array.shape[1:], "fraction": run.fraction}
+    batch = None if run.fraction is None else for_fraction(run.training, run.fraction).batch_size
+    plain = json.loads(json.dumps(params | {"fraction_batch": batch}))  # as it will be read back: lists, not tuples
     versions = {name: version(name) for name in ("datapare", "numpy", "torch")}
-    parents = () if data.perturbation is None else (data.perturbation.provenance,)
-    return Provenance("record", training.model, plain, seed, data.digest, versions, parents)
+    parents = () if run.data.perturbation is None else (run.data.perturbation.provenance,)
+    return Provenance("record", run.training.model, plain, run.seed, run.data.digest, versions, parents)
 
 
 def begun_in(folder: Path) -> StoredProvenance | None:

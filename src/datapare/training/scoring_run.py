@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare import storage
-from datapare.artifacts import Dynamics, Observed, Provenance
+from datapare.artifacts import Dynamics, Observed
 from datapare.data import Dataset, Inputs, encode, open_dataset
 from datapare.data.encodings.dispatch import outline
 from datapare.errors import InputError
@@ -31,8 +31,8 @@ from datapare.training.embeddings import EMBEDDING
 from datapare.training.epoch import Progress
 from datapare.training.loop import Trained, initial, resolve, train
 from datapare.training.networks.factory import backbone
-from datapare.training.ranking_stability import RULE, StabilityRule, ranking_converged
-from datapare.training.scoring_provenance import begun_in, check_same, recipe_of
+from datapare.training.ranking_stability import RULE, ranking_converged
+from datapare.training.scoring_provenance import ScoringRun, begun_in, check_same, provenance_of
 from datapare.training.signals.final import FINISHED
 
 
@@ -106,7 +106,8 @@ def record(
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="datapare-")) / "dynamics"
     try:
         rule, asked = (RULE if until_stable else None), needed(channels or tuple(CHANNELS), fraction)
-        dynamics = _recorded(data, inputs, training, asked, observed, fraction, rule, autotune, seed, folder, progress)
+        run = ScoringRun(data, inputs, training, asked, observed, fraction, rule, seed)
+        dynamics = _recorded(run, folder, autotune=autotune, progress=progress)
     except BaseException:
         if out is None:
             shutil.rmtree(folder.parent, ignore_errors=True)
@@ -162,52 +163,41 @@ def planned(data: Dataset, **options: Unpack[RecordOptions]) -> int:
 
 
 def _recorded(
-    data: Dataset,
-    inputs: Inputs,
-    training: TrainingConfig,
-    channels: tuple[str, ...],
-    observed: Observed,
-    fraction: float | None,
-    rule: StabilityRule | None,
-    autotune: bool,
-    seed: int,
-    folder: Path,
-    progress: Callable[[Progress], None] | None,
+    run: ScoringRun, folder: Path, *, autotune: bool, progress: Callable[[Progress], None] | None
 ) -> Dynamics:
-    if rule is not None and "target_prob" not in channels:
+    if run.rule is not None and "target_prob" not in run.channels:
         raise InputError("until_stable watches target_prob, which is not recorded; name it among the channels.")
-    index = None if fraction is None else draw_fraction(data.label, fraction, seed)
-    asked, begun = recipe_of(training, inputs, channels, observed, fraction, rule, seed, data), begun_in(folder)
+    begun = begun_in(folder)
     if begun is not None:
-        check_same(folder, begun, asked)
+        check_same(folder, begun, provenance_of(run))
         # as it was begun; older records do not know of all
         found = {name: begun["params"].get(name, value) for name, value in AUTO_TUNED.items()}
-        training, autotune = replace(training, **found), False
+        run, autotune = replace(run, training=replace(run.training, **found)), False
     if not storage.is_finished(folder):
-        training = resolve(inputs, data.label, len(data.classes), training, seed, autotune=autotune)
-        initial(inputs, len(data.classes), training, seed)  # refuses a model that cannot be built before it writes
-        provenance = recipe_of(training, inputs, channels, observed, fraction, rule, seed, data)
-        with _recorder(data, training, channels, observed, folder, provenance) as recorder:
-            trained = train(
-                inputs,
-                data.label,
-                len(data.classes),
-                for_fraction(training, fraction),
-                seed=seed,
-                index=index,
-                recorder=recorder,
-                folder=folder,
-                progress=progress,
-                enough=None if rule is None else lambda done: ranking_converged(_row_file(folder)[:done]),
-            )
-            if recorder.epoch < training.epochs:
-                recorder.stop()
-            with compute_threads(training.threads):
-                _write_finished(trained, inputs, data.label, channels, folder, progress)
-            recorder.dynamics()
-    dynamics = _with_finished(folder, channels)
+        _train(run, folder, autotune=autotune, progress=progress)
+    dynamics = _with_finished(folder, run.channels)
     forget(folder)
     return dynamics
+
+
+def _train(run: ScoringRun, folder: Path, *, autotune: bool, progress: Callable[[Progress], None] | None) -> None:
+    """Train and record, or resume what was begun in the folder."""
+    inputs, label, classes = run.inputs, run.data.label, len(run.data.classes)
+    training = resolve(inputs, label, classes, run.training, run.seed, autotune=autotune)
+    initial(inputs, classes, training, run.seed)  # refuses a model that cannot be built before it writes
+    run = replace(run, training=training)
+    index = None if run.fraction is None else draw_fraction(label, run.fraction, run.seed)
+    enough = None if run.rule is None else lambda done: ranking_converged(_row_file(folder)[:done])
+    with _recorder(run, folder) as recorder:
+        trained = train(
+            inputs, label, classes, for_fraction(training, run.fraction), seed=run.seed, index=index, recorder=recorder,
+            folder=folder, progress=progress, enough=enough,
+        )  # fmt: skip
+        if recorder.epoch < training.epochs:
+            recorder.stop()
+        with compute_threads(training.threads):
+            _write_finished(trained, inputs, label, run.channels, folder, progress)
+        recorder.dynamics()
 
 
 def _row_file(folder: Path) -> NDArray[np.float32]:
@@ -225,24 +215,17 @@ def _stopped(folder: Path, epochs: int) -> int:
     return min(epochs, int(facts["epochs"]))
 
 
-def _recorder(
-    data: Dataset,
-    training: TrainingConfig,
-    channels: tuple[str, ...],
-    observed: Observed,
-    folder: Path,
-    provenance: Provenance,
-) -> Recorder:
+def _recorder(run: ScoringRun, folder: Path) -> Recorder:
     return Recorder(
         folder,
-        data.label,
-        _stopped(folder, training.epochs),
-        channels=[name for name in channels if name not in (*ARRAYS, *FINISHED)],
-        arrays=[name for name in channels if name in ARRAYS],
-        classes=data.classes,
-        key=data.key,
-        observed=observed,
-        provenance=provenance,
+        run.data.label,
+        _stopped(folder, run.training.epochs),
+        channels=[name for name in run.channels if name not in (*ARRAYS, *FINISHED)],
+        arrays=[name for name in run.channels if name in ARRAYS],
+        classes=run.data.classes,
+        key=run.data.key,
+        observed=run.observed,
+        provenance=provenance_of(run),
     )
 
 
