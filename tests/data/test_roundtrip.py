@@ -175,6 +175,7 @@ def test_the_folder_loads_with_datasets_too(tmp_path):
 cell = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0\r"), max_size=12)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     rows=st.lists(st.tuples(cell, cell), min_size=4, max_size=12), ends=st.sampled_from(["\n", "\r\n"]), data=st.data()

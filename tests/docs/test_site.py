@@ -56,6 +56,7 @@ def script_of(page):
     return "\n".join(parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs(page, tmp_path):
     for name in re.findall(r"^% setup: (\w+)", page.read_text(), flags=re.MULTILINE):
@@ -66,6 +67,7 @@ def test_the_code_of_a_page_runs(page, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path):
     pytest.importorskip("sphinx")
     done = subprocess.run(

@@ -248,6 +248,7 @@ def forget(folder):
 COMPARE = ("compare", "r", "--keep", 0.3, "--test", "test.npz")
 
 
+@pytest.mark.slow
 def test_two_processes_give_what_one_gives_and_a_killed_command_goes_on(prepared):
     done = call(prepared, *COMPARE)
     assert done.returncode == 0, done.stderr

@@ -275,6 +275,7 @@ def test_a_sketch_keeps_the_kernel():
     assert np.abs((kernels[1] - kernels[0]) / np.outer(norm, norm)).max() < 0.15
 
 
+@pytest.mark.slow
 def test_the_prediction_is_of_the_order_of_a_real_training():
     inputs, label = digits(300)
     settings = replace(SMALL, epochs=12, schedule_epochs=10_000, width=8)

@@ -187,6 +187,7 @@ dp.prune(sys.argv[1], out=sys.argv[2], keep=0.3, record_options={"epochs": 30, "
 """
 
 
+@pytest.mark.slow
 def test_killed_anywhere_the_same_call_ends_in_the_same_subset(points, tmp_path):
     calm = dp.prune(
         points, out=tmp_path / "calm", keep=0.3, record_options={"epochs": 30, "schedule_epochs": 40, "model": "mlp"}
@@ -324,6 +325,7 @@ print("deaths", deaths)
 """
 
 
+@pytest.mark.slow
 def test_killed_before_any_renaming_the_same_call_ends_in_the_same_files(points, tmp_path):
     script = [sys.executable, "-c", EVERY_RENAMING, points]
     done = subprocess.run(script, capture_output=True, text=True, check=True, timeout=300, cwd=tmp_path)
@@ -362,6 +364,7 @@ print("room", child("small/run", "room.txt"))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk")
 def test_a_disk_that_fills_at_any_moment_is_one_sentence_and_with_room_the_same_call_goes_on(points, tmp_path):
     (tmp_path / "small").mkdir()

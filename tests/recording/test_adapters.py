@@ -311,12 +311,14 @@ def torchrun(*arguments):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_all_of_them_in_two_processes(tmp_path):
     torchrun("torch.distributed.run", "--standalone", "--nproc-per-node", "2", __file__, tmp_path)
     for name in ("transformers", "lightning", "fabric"):
         check(tmp_path / name)
 
 
+@pytest.mark.slow
 def test_the_accelerate_example_in_two_processes(tmp_path):
     launch = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1")
     settings = ("--main_process_port", "0", "--mixed_precision", "no")

@@ -102,6 +102,7 @@ def program(*args: Any, **params):
     return subprocess.Popen([sys.executable, *map(str, args)], stdout=subprocess.PIPE, text=True, **params)
 
 
+@pytest.mark.slow
 def test_killed_at_every_step_it_continues_to_the_same_bytes(tmp_path):
     child = program(__file__, tmp_path)
     steps, _ = child.communicate(timeout=120)

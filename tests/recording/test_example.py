@@ -5,11 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import datapare as dp
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "plain_pytorch.py"
 
 
+@pytest.mark.slow
 def test_the_plain_pytorch_example_prunes_and_finds_its_record_again(tmp_path):
     env = {**os.environ, "OMP_NUM_THREADS": "1"}  # so small a network only waits for a second thread
     first, again = (

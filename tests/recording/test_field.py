@@ -154,6 +154,7 @@ def test_the_epoch_set_on_an_accelerate_loader_is_the_one_that_is_tracked(tmp_pa
             assert told(plain) == told(batch for _, batch in ours)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The .grad attribute")  # dynamo's, where it meets the recorder
 @pytest.mark.parametrize("compiled", [None, "model", "step"])
 def test_accumulation_mixed_precision_and_compilation_change_no_identity(tmp_path, compiled):

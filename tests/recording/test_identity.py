@@ -141,6 +141,7 @@ def test_index_names_the_samples_and_the_order_is_the_loaders(name, dataset):
         assert type(ours[0][1]) is type(theirs[0])
 
 
+@pytest.mark.slow
 def test_the_twin_travels_to_a_spawned_worker():
     loader = DataLoader(TensorDataset(torch.arange(N)), 9, shuffle=True, num_workers=1, multiprocessing_context="spawn")
     for index, told in with_indices(loader, N):

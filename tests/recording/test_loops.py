@@ -106,6 +106,7 @@ def run(loop, folder, stop=None, state=None):
     return recorder
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(LOOPS)
 def test_any_loop_interrupted_anywhere_records_what_its_bookkeeping_has(loop):

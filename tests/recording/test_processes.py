@@ -215,6 +215,7 @@ def finished(*processes):
     assert [process.returncode for process in processes] == [0] * len(processes), "\n".join(outputs)
 
 
+@pytest.mark.slow
 def test_two_processes_record_as_one(tmp_path):
     finished(launched(everything, tmp_path, "--standalone", "--nproc-per-node", "2"))
     alone = record_alone(tmp_path / "alone")
@@ -262,6 +263,7 @@ def check_trained(dynamics):
         np.testing.assert_allclose(dynamics.channels["loss"][epoch], row, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_accelerate_launch_records_as_one(tmp_path):
     pytest.importorskip("accelerate")
     settings = ("--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no")
@@ -271,6 +273,7 @@ def test_accelerate_launch_records_as_one(tmp_path):
     check_tracked(dp.load(tmp_path / "rewound"))
 
 
+@pytest.mark.slow
 def test_a_killed_process_leaves_a_record_that_the_next_ones_continue(tmp_path):
     killed = launched(die, tmp_path, "--standalone", "--nproc-per-node", "2")
     killed.communicate(timeout=120)
@@ -318,6 +321,7 @@ def two_hosts():
                 subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
 
 
+@pytest.mark.slow
 def test_a_second_host_is_only_an_address(two_hosts, tmp_path):
     with socket.socket() as free:
         free.bind(("", 0))

@@ -131,6 +131,7 @@ def busy_cores():
         loop.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("busy_cores")
 def test_equal_calls_in_fresh_processes_on_busy_cores_give_equal_bits():
     """Twenty-four processes, four at a time, on other numbers of threads; half with oneDNN limited to AVX2."""

@@ -166,6 +166,7 @@ def killed(folder, moment, epoch):
     return subprocess.run(script, capture_output=True, check=False).returncode
 
 
+@pytest.mark.slow
 def test_a_killed_training_resumes_bit_identically_with_its_record(tmp_path):
     data, label = pictures()
     with Recorder(tmp_path / "whole", label, 3) as recorder:
