@@ -13,7 +13,6 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import datapare as dp
-from datapare.methods.extrapolation import describe_reliability
 
 
 def load(data, test):
@@ -45,7 +44,7 @@ def main():
         scores = dp.score(dynamics, "dual", window=max(2, dynamics.epochs // 2))
         if fraction is not None:
             scores = dp.extrapolate(scores, dynamics, asked.method)
-            print(describe_reliability(scores.provenance, asked.keep))
+            print("predicted against hidden scores:", scores.provenance.params.get("held_out"))
         print(f"{name}: {dynamics.seconds.sum() + (scores.seconds or 0):.1f} s")
         subsets[name] = dp.select(scores, "beta", keep=asked.keep, dynamics=dynamics, balance="proportional")
     compared = dp.compare(data, subsets, test=test, seeds=asked.seeds, full=False)

@@ -15,8 +15,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 import datapare as dp
-from datapare.training import assign, cluster
-from datapare.training.turtle import Settings, matched_accuracy
+from datapare.training import Settings, assign, cluster, matched_accuracy
 
 
 def load(data, test):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from datapare.training.turtle import Settings as Settings
     from datapare.training.turtle import assign as assign
     from datapare.training.turtle import cluster as cluster
+    from datapare.training.turtle import matched_accuracy as matched_accuracy
 
 _PLACES = {
     "adversarial": ("predict_attacked", "robust_accuracy"),
@@ -35,7 +36,7 @@ _PLACES = {
     "inference": ("accuracy", "class_accuracy", "embed", "predict"),
     "signals.final": ("costly",),
     "loop": ("Trained", "resolve", "train"),
-    "turtle": ("Settings", "assign", "cluster"),
+    "turtle": ("Settings", "assign", "cluster", "matched_accuracy"),
     "config": ("PRESETS", "TrainingConfig", "choose", "preset", "retraining", "same_iterations", "subset_batch"),
 }
 _FILE = {name: file for file, names in _PLACES.items() for name in names}
