@@ -27,9 +27,10 @@ from datapare.data import Encoding, Inputs, encode, open_dataset
 from datapare.training.autotune import forward
 from datapare.training.batches import BatchSource
 from datapare.training.compute import with_defaults
-from datapare.training.config import TrainingConfig, choose
+from datapare.training.config import TrainingConfig
 from datapare.training.loop import train
 from datapare.training.networks.factory import build
+from datapare.training.presets import choose
 from training_speed import CASES, conditions
 
 RESULTS = Path(__file__).parent / "results" / "training_choices.json"

@@ -1,6 +1,8 @@
 """Trainings on a Ray cluster: the same files and numbers as here, also when a node is lost in the middle."""
 
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,5 +88,7 @@ def test_places_that_are_none_are_refused(options, monkeypatch):
 
 def test_a_cluster_that_is_not_there_is_named(options, monkeypatch):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if ray.is_initialized() or (Path(tempfile.gettempdir()) / "ray" / "ray_current_cluster").exists():
+        pytest.skip("a cluster of another test is running")
     with pytest.raises(DatapareError, match="no Ray cluster at 'auto'"):
         dp.compare(**options, on="auto", seeds=1)

@@ -19,9 +19,9 @@ from datapare.errors import InputError
 from datapare.methods.metric.spread import coverage, spread
 from datapare.methods.metric.training_time import _curvature, _loss, stable_rate, training_time
 from datapare.methods.registry import find, names
-from datapare.pipeline.dataset_metric import linearise
 from datapare.training.batches import BatchSource
 from datapare.training.config import TrainingConfig
+from datapare.training.linearization import linearise
 from datapare.training.loop import initial, train
 from datapare.training.signals.ntk_feature import freeze, ntk_feature
 

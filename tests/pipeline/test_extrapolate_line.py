@@ -157,7 +157,12 @@ def test_the_example_runs(points):
         cwd=points.parent, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    for said in ("predicted against hidden scores: {'examples': 72", "all scored  ", "30% scored  ", "random keep 0.2  "):
+    for said in (
+        "predicted against hidden scores: {'examples': 72",
+        "all scored  ",
+        "30% scored  ",
+        "random keep 0.2  ",
+    ):
         assert said in done.stdout
 
 

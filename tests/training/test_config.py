@@ -8,16 +8,8 @@ import pytest
 
 from datapare.data import Encoding, Inputs
 from datapare.errors import InputError
-from datapare.training.config import (
-    PRESETS,
-    TrainingConfig,
-    choose,
-    learning_rate,
-    preset,
-    retraining,
-    same_iterations,
-    subset_batch,
-)
+from datapare.training.config import TrainingConfig, learning_rate, retraining, same_iterations, subset_batch
+from datapare.training.presets import PRESETS, choose, preset
 
 
 def test_the_rate_follows_a_cosine_per_iteration():

@@ -12,9 +12,10 @@ from datapare.methods.signals import SIGNALS
 from datapare.recording import ARRAYS, CHANNELS
 from datapare.recording.logit_signals import STEPS
 from datapare.training import scoring_run
-from datapare.training.config import PRESETS, TrainingConfig
+from datapare.training.config import TrainingConfig
 from datapare.training.inference import embed, predict
 from datapare.training.loop import train
+from datapare.training.presets import PRESETS
 from datapare.training.scoring_run import record, settings
 
 QUICK = TrainingConfig(epochs=2, schedule_epochs=4, batch_size=16, lr=0.05, model="resnet8", width=4, precision="fp32")

@@ -201,7 +201,7 @@ def _training(
     data: Dataset, inputs: Inputs | None, training: TrainingConfig | None, model: str | None
 ) -> TrainingConfig:
     """Return the settings of a full training: the given ones, or those that suit the data; `model` replaces theirs."""
-    from datapare.training.config import choose
+    from datapare.training.presets import choose
 
     if training is None:
         assert inputs is not None  # noqa: S101 - encoded unless settings were given

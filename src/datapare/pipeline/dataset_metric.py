@@ -3,21 +3,15 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
-import numpy as np
-from numpy.typing import NDArray
-
 from datapare.artifacts import Dynamics, Params
-from datapare.errors import InputError
 from datapare.methods.dataset_metrics import measure
 from datapare.methods.registry import check_params, find
 from datapare.options import OpenOptions
 from datapare.pipeline.run_folder import RUN, RunFolder
 
 if TYPE_CHECKING:
-    from datapare.data import Inputs
     from datapare.training import TrainingConfig
 
-FREEZE = 512  # examples that fix the batch norms of a linearised network
 PROBED = "ntk_feature"  # the one array that takes a network
 
 
@@ -76,6 +70,7 @@ def _predicted(
 ) -> list[str]:
     from datapare.data import encode, open_dataset
     from datapare.training import settings
+    from datapare.training.linearization import linearise
     from datapare.training.networks.factory import backbone
 
     run = RunFolder.open(place) if is_run(place) else None
@@ -98,43 +93,6 @@ def _predicted(
 def is_run(place: str) -> bool:
     """Return whether a path is a run folder."""
     return (Path(place) / RUN).is_file()
-
-
-def linearise(
-    inputs: "Inputs",
-    label: NDArray[np.int64],
-    n_classes: int,
-    training: "TrainingConfig",
-    *,
-    examples: int = 100,
-    seed: int = 0,
-) -> Dynamics:
-    """Return ntk_feature (n, K, D) and logit (n, K) of some examples, at the weights that a training starts from.
-
-    `inputs` are what `encode` returns; `seed` is that of the training, and draws the examples. Raises InputError when
-    there is nothing to draw.
-    """
-    import torch
-
-    from datapare.data import Inputs
-    from datapare.training.batches import BatchSource
-    from datapare.training.device import ANALYSIS_THREADS, compute_threads
-    from datapare.training.inference import predict
-    from datapare.training.loop import initial
-    from datapare.training.signals.ntk_feature import freeze, ntk_feature
-
-    if examples < 1 or not len(label):
-        raise InputError(f"a linearised model needs at least one example, not {min(examples, len(label))}.")
-    order = np.random.default_rng(seed).permutation(len(label))
-    chosen = np.sort(order[:examples])
-    network, rows = initial(inputs, n_classes, training, seed), BatchSource(inputs.array, inputs.encoding.kind)
-    with compute_threads(ANALYSIS_THREADS):
-        freeze(network, rows.take(torch.from_numpy(order[:FREEZE])))
-        arrays = {
-            "ntk_feature": ntk_feature(network, rows.take, chosen, seed=seed),
-            "logit": predict(network, Inputs(inputs.array[chosen], inputs.encoding)),
-        }
-    return Dynamics({}, label[chosen], arrays, observed="eval-pass")
 
 
 def _limits(dynamics: Dynamics, params: Params, training: "TrainingConfig") -> list[str]:

@@ -6,10 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datapare.training.adversarial import predict_attacked as predict_attacked
     from datapare.training.adversarial import robust_accuracy as robust_accuracy
-    from datapare.training.config import PRESETS as PRESETS
     from datapare.training.config import TrainingConfig as TrainingConfig
-    from datapare.training.config import choose as choose
-    from datapare.training.config import preset as preset
     from datapare.training.config import retraining as retraining
     from datapare.training.config import same_iterations as same_iterations
     from datapare.training.config import subset_batch as subset_batch
@@ -21,6 +18,9 @@ if TYPE_CHECKING:
     from datapare.training.loop import Trained as Trained
     from datapare.training.loop import resolve as resolve
     from datapare.training.loop import train as train
+    from datapare.training.presets import PRESETS as PRESETS
+    from datapare.training.presets import choose as choose
+    from datapare.training.presets import preset as preset
     from datapare.training.scoring_run import record as record
     from datapare.training.scoring_run import settings as settings
     from datapare.training.signals.final import costly as costly
@@ -37,7 +37,8 @@ _PLACES = {
     "signals.final": ("costly",),
     "loop": ("Trained", "resolve", "train"),
     "turtle": ("Settings", "assign", "cluster", "matched_accuracy"),
-    "config": ("PRESETS", "TrainingConfig", "choose", "preset", "retraining", "same_iterations", "subset_batch"),
+    "config": ("TrainingConfig", "retraining", "same_iterations", "subset_batch"),
+    "presets": ("PRESETS", "choose", "preset"),
 }
 _FILE = {name: file for file, names in _PLACES.items() for name in names}
 

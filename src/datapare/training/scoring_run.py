@@ -24,13 +24,14 @@ from datapare.recording import ARRAYS, Recorder
 from datapare.recording.logit_signals import CHANNELS
 from datapare.recording.record_files import PROGRESS
 from datapare.training.checkpoint import forget
-from datapare.training.config import AUTO_TUNED, PRESETS, Precision, TrainingConfig, choose, for_fraction
-from datapare.training.config import preset as named
+from datapare.training.config import AUTO_TUNED, Precision, TrainingConfig, for_fraction
 from datapare.training.device import compute_threads
 from datapare.training.embeddings import EMBEDDING
 from datapare.training.epoch import Progress
 from datapare.training.loop import Trained, initial, resolve, train
 from datapare.training.networks.factory import backbone
+from datapare.training.presets import PRESETS, choose
+from datapare.training.presets import preset as named
 from datapare.training.ranking_stability import RULE, ranking_converged
 from datapare.training.scoring_provenance import ScoringRun, begun_in, check_same, provenance_of
 from datapare.training.signals.final import FINISHED

@@ -22,7 +22,7 @@ Cost        A million examples of width 512, a tenth scored, k = 10: 7.1 GB, 500
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -34,6 +34,10 @@ from datapare.methods.extrapolate.knn import EXACT, without_self
 from datapare.numerics.embeddings import check_finite
 from datapare.numerics.neighbors import neighbours
 
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.optim import Optimizer
+
 MIN_SEEDS = 10  # scored examples: nine to learn from, one to stop by
 WIDTHS = (512, 256)
 VALIDATION = 0.1
@@ -41,6 +45,10 @@ PATIENCE = 10
 BATCH = 128
 RATE = 1e-3
 BLOCK = 4096  # rows at a time where the whole graph is passed through
+
+
+Layer = Any  # torch.nn.Linear, which is imported inside the functions
+Layers = Any  # a torch.nn.ModuleList of three
 
 
 class Graph(NamedTuple):
@@ -206,7 +214,7 @@ def _learnt(
     return best * deviation + mean
 
 
-def _network(width: int) -> Any:
+def _network(width: int) -> Layers:
     from torch import nn
 
     first, second = WIDTHS
@@ -214,8 +222,8 @@ def _network(width: int) -> Any:
 
 
 def _epoch(
-    network: Any,
-    optimizer: Any,
+    network: Layers,
+    optimizer: "Optimizer",
     graph: Graph,
     features: NDArray[np.float32],
     target: NDArray[np.float32],
@@ -239,16 +247,17 @@ def _epoch(
         optimizer.step()
 
 
-def _gathered(layer: Any, hidden: Any, place: NDArray[np.int64], weight: NDArray[np.float32]) -> Any:
+def _gathered(layer: Layer, hidden: "Tensor", place: NDArray[np.int64], weight: NDArray[np.float32]) -> "Tensor":
     """A H W + b for the rows whose neighbours stand at `place` (B, k + 1) of H; (A H) W, since A H has fewer rows."""
     import torch
     from torch.nn.functional import embedding_bag
 
     place_, weight_ = torch.from_numpy(place.reshape(weight.shape)), torch.from_numpy(weight)
-    return layer(embedding_bag(place_, hidden, per_sample_weights=weight_, mode="sum"))
+    made: Tensor = layer(embedding_bag(place_, hidden, per_sample_weights=weight_, mode="sum"))
+    return made
 
 
-def half_dropped(hidden: Any, rng: np.random.Generator) -> Any:
+def half_dropped(hidden: "Tensor", rng: np.random.Generator) -> "Tensor":
     """Drop out half of the numbers by one random bit each: torch's own dropout took a third of the training.
 
     Args:
@@ -269,19 +278,19 @@ def half_dropped(hidden: Any, rng: np.random.Generator) -> Any:
     return hidden * torch.from_numpy(2 * bits).reshape(hidden.shape)
 
 
-def _through(network: Any, graph: Graph, features: NDArray[np.float32]) -> NDArray[np.float64]:
+def _through(network: Layers, graph: Graph, features: NDArray[np.float32]) -> NDArray[np.float64]:
     """The network's output (N,) on the whole graph, layer by layer, a block of nodes at a time."""
     import torch
 
     first, second, third = network
 
-    def passed(call: Callable[[slice], Any], width: int) -> Any:
+    def passed(call: Callable[[slice], "Tensor"], width: int) -> "Tensor":
         result = torch.empty(len(features), width)
         for part in _blocks(len(features)):
             result[part] = call(part)
         return result
 
-    def gather(rows: Any, part: slice) -> Any:
+    def gather(rows: "Tensor", part: slice) -> "Tensor":
         from torch.nn.functional import embedding_bag
 
         target, weight = torch.from_numpy(graph.target[part]), torch.from_numpy(graph.weight[part])
