@@ -76,7 +76,7 @@ def test_gradients_are_chunked_and_frozen_weights_do_not_count(monkeypatch, imag
         sizes.append(len(index))
         return images[index]
 
-    monkeypatch.setattr(grad_norm_module, "ROOM", 5 * sum(p.numel() for p in resnet.head.parameters()))
+    monkeypatch.setattr(grad_norm_module, "MAX_NUMBERS", 5 * sum(p.numel() for p in resnet.head.parameters()))
     resnet.body.requires_grad_(requires_grad=False)
     found = grad_norm(resnet, take, LABEL)
     assert sizes[-3:] == [5, 5, 2]
