@@ -106,7 +106,7 @@ class RecordingCallback(keras.callbacks.Callback):  # type: ignore[misc]
 def to_logits(prob: Array) -> Array:
     """Return logits of probabilities: ln p of a softmax (B, K), ln p - ln(1 - p) of one sigmoid (B, 1) or several.
 
-    >>> to_logits(np.array([[0.5, 0.5]])).round(4).tolist()
+    >>> to_logits(np.array([[0.5, 0.5]])).astype(float).round(4).tolist()
     [[-0.6931, -0.6931]]
     >>> bool(abs(to_logits(np.array([[0.5]]))[0, 0]) < 1e-6)
     True
