@@ -28,7 +28,7 @@ demo: env
 	$(BIN)/datapare prune demo/digits.npz --keep 0.5 --out demo/digits.datapare
 	$(BIN)/datapare prune demo/digits.npz --keep 0.3 --out demo/digits.datapare
 	$(BIN)/datapare prune demo/digits.npz --keep 0.1 --out demo/digits.datapare
-	$(BIN)/datapare compare demo/digits.datapare --keep 0.5 --keep 0.3 --keep 0.1 --test demo/digits-test.npz
+	$(BIN)/datapare compare demo/digits.datapare --keep 0.5 --keep 0.3 --keep 0.1 --test demo/digits-test.npz --jobs 2
 	$(BIN)/datapare report demo/digits.datapare --keep 0.3
 	@echo "the smaller dataset: demo/digits.datapare/keep-0.3/dataset"
 	@echo "the report:          file://$(CURDIR)/demo/digits.datapare/keep-0.3/report.html"
