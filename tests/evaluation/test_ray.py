@@ -1,8 +1,8 @@
 """Trainings on a Ray cluster: the same files and numbers as here, also when a node is lost in the middle."""
 
+import os
+import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -86,9 +86,33 @@ def test_places_that_are_none_are_refused(options, monkeypatch):
         dp.compare(**options, on="ray")
 
 
-def test_a_cluster_that_is_not_there_is_named(options, monkeypatch):
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    if ray.is_initialized() or (Path(tempfile.gettempdir()) / "ray" / "ray_current_cluster").exists():
-        pytest.skip("a cluster of another test is running")
-    with pytest.raises(DatapareError, match="no Ray cluster at 'auto'"):
+NO_CLUSTER = """
+import numpy as np, datapare as dp
+from datapare.errors import DatapareError
+data, test = dp.open_dataset("points.npz"), dp.open_dataset("test.npz")
+try:
+    dp.compare(data, dp.Subset(np.arange(0, 120, 3), 120), test=test, on="auto", seeds=1)
+except DatapareError as error:
+    print(error)
+"""
+
+
+@pytest.mark.usefixtures("options")
+def test_a_cluster_that_is_not_there_is_named(tmp_path):
+    """In a process that sees no other, since Ray joins whatever cluster runs on the machine."""
+    alone = ["unshare", "--fork", "--pid", "--mount-proc"]
+    allowed = subprocess.run([*alone, "true"], capture_output=True, check=False).returncode == 0
+    env = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"} | {"RAY_TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [*(alone if allowed else []), sys.executable, "-c", NO_CLUSTER],
+        cwd=tmp_path, env=env, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "no Ray cluster at 'auto'" in done.stdout, done.stderr
+
+
+def test_an_address_where_nothing_answers_is_named_at_once(options, monkeypatch):
+    with pytest.raises(DatapareError, match=r"no Ray cluster at 'ray://127.0.0.1:1'.*ray start --head"):
+        dp.compare(**options, on="ray://127.0.0.1:1", seeds=1)
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(DatapareError, match=r"no Ray cluster at '127.0.0.1:1'"):
         dp.compare(**options, on="auto", seeds=1)

@@ -2,7 +2,7 @@
 
 import math
 from itertools import pairwise
-from statistics import fmean, pstdev, stdev
+from statistics import fmean, pstdev
 
 import numpy as np
 import pytest
@@ -23,12 +23,18 @@ def epochs(values, first, count):
     return values[start:] if count is None else values[start : start + count]
 
 
+def deviation(inside, ddof):
+    """The standard deviation in a window; numerics says that it takes 1e-14 per epoch off the sum of squares."""
+    squares = pstdev(inside) ** 2 * len(inside)
+    return math.sqrt(max(squares - 1e-14 * len(inside), 0.0) / (len(inside) - ddof))
+
+
 def dual(p, *, window):
-    return fmean((1 - fmean(w)) * stdev(w) for w in slide(p, window))
+    return fmean((1 - fmean(w)) * deviation(w, 1) for w in slide(p, window))
 
 
 def dyn_unc(p, *, window, windows="all", ddof=1):
-    spread = [math.sqrt(pstdev(w) ** 2 * window / (window - ddof)) for w in slide(p, window)]
+    spread = [deviation(w, ddof) for w in slide(p, window)]
     return fmean({"all": spread, "official": spread[:-1], "skip-two": spread[2:]}[windows])
 
 
@@ -198,6 +204,7 @@ def test_every_method_has_an_oracle():
 
 
 @pytest.mark.parametrize(("oracle", "params"), ORACLES)
+@example(logits=np.array([[[9.1949767e-07, 0.0]], [[0.0, 0.0]], [[0.0, 0.0]], [[0.0, 0.0]]], np.float32), seed=0)
 @settings(max_examples=25, deadline=None)
 @example(
     logits=np.float32([[[0, 0, 0]], [[0, 0, 0]], [[0, -1, 0]], [[0, 0, 0]]]), seed=1

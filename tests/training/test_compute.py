@@ -100,7 +100,7 @@ def call():
     digest = hashlib.sha256()
     array = rng.integers(0, 120, (32, 8, 8, 1), dtype=np.uint8) + (40 * label).astype(np.uint8)[:, None, None, None]
     # of width 4, oneDNN limited to AVX2 writes beyond its memory
-    training = TrainingConfig(epochs=2, batch_size=16, lr=0.05, augment=("flip", "crop"), model="resnet8", width=8)
+    training = TrainingConfig(epochs=2, batch_size=16, lr=0.05, augment=("flip", "crop"), model="resnet8", width=4)
     for value in train(Inputs(array, Encoding("image")), label, 3, training, seed=0).model.state_dict().values():
         digest.update(value.numpy().tobytes())
     two = TrainingConfig(epochs=2, batch_size=16, model="mlp", width=8, threads=2)

@@ -1,3 +1,5 @@
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from datapare.errors import InputError
 from datapare.training.config import TrainingConfig
 from datapare.training.networks.factory import Network, build, normalisation
 from datapare.training.networks.mlp import MLP
-from datapare.training.networks.resnet import ResNet
+from datapare.training.networks.resnet import Pointwise, ResNet
 from datapare.training.networks.textnet import TextNet
 
 
@@ -229,3 +231,39 @@ def test_a_network_is_one_file_of_the_folder(tmp_path, monkeypatch):
     assert {"linear", "textnet", "resnet50", "mlp"} <= set(factory.architectures())
     with pytest.raises(InputError, match="'linear' does not read text data; choose textnet"):
         build(TrainingConfig(epochs=1, model="linear"), Inputs(np.zeros((4, 3), np.int32), Encoding("text")), 2)
+
+
+@pytest.mark.parametrize("size", [8, 9])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("wide", [8, 16])  # fewer would overwrite memory in nn.Conv2d, where there is AVX2 and no more
+def test_a_pointwise_convolution_is_that_of_torch(wide, stride, size):
+    torch.manual_seed(0)
+    ours, theirs = (make(wide, 2 * wide, 1, stride, bias=False) for make in (Pointwise, nn.Conv2d))
+    theirs.load_state_dict(ours.state_dict())
+    exact = nn.Conv2d(wide, 2 * wide, 1, stride, bias=False).double()
+    exact.load_state_dict(ours.state_dict())
+    image = torch.randn(5, wide, size, size).to(memory_format=torch.channels_last)
+    for one in (ours, theirs, exact):
+        one.to(memory_format=torch.channels_last)(image.to(one.weight.dtype)).square().sum().backward()
+    assert torch.equal(ours(image), theirs(image))
+    scale = exact.weight.grad.abs().max()
+    assert (ours.weight.grad - exact.weight.grad).abs().max() < 1e-6 * scale
+
+
+NARROW = """
+from dataclasses import replace
+from trainings import PICTURES, pictures
+from datapare.training import train
+data, label = pictures()
+for width in (1, 2, 4, 6):
+    for layout in ("channels-last", "contiguous"):
+        train(data, label, 3, replace(PICTURES, width=width, layout=layout, epochs=2), seed=0)
+"""
+
+
+def test_narrow_networks_keep_to_their_memory_where_there_is_avx2_and_no_more():
+    support = str(Path(__file__).parents[1] / "support")
+    env = os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2", "MALLOC_CHECK_": "3"}
+    script = f"import sys; sys.path.insert(0, {support!r})\n{NARROW}"
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

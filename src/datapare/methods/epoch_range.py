@@ -4,8 +4,9 @@ from inspect import Parameter
 
 from jaxtyping import Shaped
 
-from datapare.artifacts import Array
+from datapare.artifacts import Array, Params
 from datapare.errors import InputError
+from datapare.methods.spec import ParamValue
 
 MEANING = {
     "first": "the first epoch that is read, from 0, or from the end when negative",
@@ -15,6 +16,15 @@ PARAMS = {
     "first": Parameter("first", Parameter.KEYWORD_ONLY, default=0, annotation=int),
     "count": Parameter("count", Parameter.KEYWORD_ONLY, default=None, annotation=int | None),
 }
+
+
+def without_all_epochs(params: Params) -> dict[str, ParamValue]:
+    """Return parameters as the provenance holds them: which epochs were read is left out where it was all of them.
+
+    >>> without_all_epochs({"window": 3, "first": 0, "count": None}), without_all_epochs({"first": 2, "count": None})
+    ({'window': 3}, {'first': 2})
+    """
+    return {name: value for name, value in params.items() if name not in PARAMS or value != PARAMS[name].default}
 
 
 def epoch_bounds(recorded: int, first: int, count: int | None) -> tuple[int, int]:

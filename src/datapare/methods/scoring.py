@@ -23,6 +23,7 @@ from datapare.artifacts import (
 )
 from datapare.errors import InputError
 from datapare.methods.binding import Bound, bind, reads_passes_only
+from datapare.methods.epoch_range import without_all_epochs
 from datapare.methods.registry import call_params, check_params, find, names
 from datapare.methods.signals import source_of
 from datapare.methods.spec import ParamValue
@@ -56,9 +57,9 @@ def score(dynamics: Dynamics, method: str = "dual", **params: ParamValue) -> Sco
     start = time.perf_counter()
     bound = [bind(name, found, dynamics, params=values) for name in found.reads]
     result = _run_blocks(partial(found.function, **call_params(found, values)), bound, len(dynamics))
-    provenance = Provenance(
-        "score", method, values, None, dynamics.provenance.dataset, library_versions(), (dynamics.provenance,)
-    )
+    record = dynamics.provenance
+    stamped = without_all_epochs(values)
+    provenance = Provenance("score", method, stamped, None, record.dataset, library_versions(), (record,))
     return Scores(result, key=dynamics.key, seconds=time.perf_counter() - start, provenance=provenance)
 
 

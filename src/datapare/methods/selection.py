@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from datapare.artifacts import Array, Dynamics, Params, Provenance, Scores, Subset, check_same_dataset, library_versions
 from datapare.errors import InputError
 from datapare.methods.binding import bind
+from datapare.methods.epoch_range import without_all_epochs
 from datapare.methods.registry import Method, call_params, check_params, find
 from datapare.methods.spec import ParamValue
 from datapare.numerics.sampling import allot, allot_by_recall, budget, check_keep
@@ -87,7 +88,7 @@ def select(
         label = _label(dynamics, balance)[left]
         share = _class_budgets(balance, label, count, dynamics, left)
         index, weight = apply_per_class(run, arrays, columns, label, share)
-    stamped = {**values, "keep": keep, "balance": balance}
+    stamped = {**without_all_epochs(values), "keep": keep, "balance": balance}
     if len(exclude):
         stamped["excluded"] = total - len(left) - len(kept)
     if len(kept):

@@ -20,8 +20,9 @@ def windows(
 
     `read(row, out=row)` transforms a float64 row before it counts. The mean is sum / window, the standard
     deviation root / sqrt(window - ddof). All arrays are buffers that the next window overwrites, so that examples
-    stream through a core's cache. A sum of squares below 1e-14 per row is rounding and counts as 0: a constant example
-    deviates by exactly nothing. Raises InputError when there are fewer rows than the window is long.
+    stream through a core's cache. 1e-14 per row is taken off each sum of squares, and what is left below 0 counts as 0:
+    that much is rounding, and a constant example deviates by exactly nothing. Raises InputError when there are fewer
+    rows than the window is long.
 
     >>> [(s.tolist(), r.round(4).tolist()) for s, r in windows(np.array([[0.0], [1.0], [1.0]]), 2)]
     [([1.0], [0.7071]), ([2.0], [0.0])]

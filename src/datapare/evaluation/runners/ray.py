@@ -6,8 +6,10 @@ where a task ran, so the files and numbers are those of a local run.
 """
 
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from datapare.errors import DatapareError, MissingExtraError
 from datapare.evaluation.jobs import Job, Result, Task, Trainer, execute
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from ray import ObjectRef
 
 Ray = Any  # the module ray, which is imported on demand and not checked
+ANSWER_SECONDS = 10.0  # for a head node to accept a connection
 RETRIES = 20  # of one training whose worker or node was lost
 
 
@@ -83,16 +86,32 @@ def _connect(ray: Ray, address: str, at_once: int) -> bool:
     """Connect to the cluster, or start one on this machine; whether it has to be left again."""
     if ray.is_initialized():
         return False
+    _check_reachable(os.environ.get("RAY_ADDRESS", address) if address == "auto" else address)  # as Ray reads it
     local: dict[str, object] = {"num_cpus": at_once if at_once > 1 else None, "include_dashboard": False}
     options = {"address": "local", **local} if address == "ray" else {"address": address}
     try:
         ray.init(**options, log_to_driver=False, logging_level="warning")
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-        raise DatapareError(
-            f"there is no Ray cluster at {address!r} ({error}); start one with ray start --head, or give --on ray to "
-            "use this machine."
-        ) from error
+        raise _no_cluster(address, error) from error
     return True
+
+
+def _check_reachable(address: str) -> None:
+    """Raise DatapareError where nothing answers at an address with a port; Ray itself would try for minutes."""
+    place = urlsplit(address if "//" in address else f"//{address}")
+    if place.port is None:
+        return
+    try:
+        socket.create_connection((place.hostname, place.port), timeout=ANSWER_SECONDS).close()
+    except OSError as error:
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str, error: Exception) -> DatapareError:
+    return DatapareError(
+        f"there is no Ray cluster at {address!r} ({error}); start one with ray start --head, or give --on ray to use "
+        "this machine."
+    )
 
 
 def _gpus(ray: Ray) -> float:
