@@ -1,11 +1,13 @@
 """A sampler in other people's loops: order, identity, workers, processes, state, and what is refused."""
 
 import itertools
+import math
 import os
 import subprocess
 import sys
 import textwrap
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -336,3 +338,50 @@ def test_the_module_is_there_by_its_name_and_only_when_asked_for():
     assert out.strip() == f"True {names}"
     with pytest.raises(AttributeError, match="no attribute 'infobach'"):
         _ = dp.online.infobach
+
+
+class Buckets:
+    """A batch sampler without a batch_size or a length, as of a library that sorts by length."""
+
+    def __init__(self, sampler, size):
+        self.sampler, self.size = sampler, size
+
+    def __iter__(self):
+        rows = list(self.sampler)
+        return iter([rows[start : start + self.size] for start in range(0, len(rows), self.size)])
+
+
+class LengthyBuckets(Buckets):
+    def __len__(self):
+        return math.ceil(len(self.sampler) / self.size)
+
+
+def one_epoch_seen():
+    sampler = dp.online.kakurenbo(np.arange(48) % 3, epochs=10, fraction=0.5)
+    sampler.observe(np.arange(48), 9.0 * np.eye(3)[np.arange(48) % 3])
+    sampler.end_epoch()
+    assert len(sampler.hidden)
+    return sampler
+
+
+def test_hidden_examples_come_in_batches_whatever_the_batch_sampler():
+    sampler = one_epoch_seen()
+    data = torch.utils.data.TensorDataset(torch.zeros(48, 2))
+    loader = DataLoader(data, batch_sampler=LengthyBuckets(sampler, 8))
+    batches = [index.tolist() for index, _ in sampler.revisit(loader)]
+    assert np.concatenate(batches).tolist() == sampler.hidden.tolist()
+    assert max(map(len, batches)) <= 8
+    with pytest.raises(dp.InputError, match="neither a batch_size nor a length"):
+        sampler.revisit(DataLoader(data, batch_sampler=Buckets(sampler, 8)))
+
+
+@pytest.mark.parametrize(
+    ("drop_last", "seen", "warns"), [(False, 48, False), (False, 47, True), (True, 40, False), (True, 39, True)]
+)
+def test_what_was_planned_but_not_observed_is_warned_of(drop_last, seen, warns):
+    sampler = dp.online.infobatch(np.arange(48) % 3, epochs=3)
+    data = torch.utils.data.TensorDataset(torch.zeros(48, 2))
+    sampler.track(DataLoader(data, batch_size=9, sampler=sampler, drop_last=drop_last))
+    sampler.observe(sampler.order()[:seen], np.zeros((seen, 3)))
+    with pytest.warns(UserWarning, match=rf"{seen} of the 48 examples planned for epoch 1") if warns else nullcontext():
+        sampler.end_epoch()

@@ -5,6 +5,7 @@ else is here: order, identity, state, processes. All randomness comes from (seed
 memory and a resumed run repeats it.
 """
 
+import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
@@ -124,6 +125,7 @@ class Sampler(torch.utils.data.Sampler[int]):
         self._group = ProcessGroup()
         self._group.check_same(self.facts())
         self._past: History = {}
+        self._left_out = 0  # examples that a loader may drop in each process
         self._wrapped: weakref.WeakKeyDictionary[Loader, Loader] = weakref.WeakKeyDictionary()
         self._begin(0)
 
@@ -175,6 +177,7 @@ class Sampler(torch.utils.data.Sampler[int]):
                 "DataLoader(data, sampler=sampler), and do not have it divided among processes: the sampler does that."
             )
         self._check_dataset(loader)
+        self._left_out = self._batch_size(loader) - 1 if getattr(loader, "drop_last", False) else 0
         if loader not in self._wrapped:  # kept, so that persistent workers persist
             self._wrapped[loader] = indexed_loader.with_indices(loader, self.total)
         return self._wrapped[loader]
@@ -194,7 +197,7 @@ class Sampler(torch.utils.data.Sampler[int]):
         self._check_dataset(loader)
         part = DataLoader(
             Subset(loader.dataset, self._share(self.hidden).tolist()),
-            batch_size=loader.batch_size or getattr(loader.batch_sampler, "batch_size", None),
+            batch_size=self._batch_size(loader),
             collate_fn=loader.collate_fn,
             num_workers=loader.num_workers,
             worker_init_fn=loader.worker_init_fn,
@@ -258,6 +261,7 @@ class Sampler(torch.utils.data.Sampler[int]):
             rows = self._buffer.read(self.epoch, self._group).rows
         finally:
             self._buffer.reset()
+        self._warn_of_skipped(rows)
         self._past = self.rule.remember(self._past, rows)
         self._begin(self.epoch + 1)
 
@@ -300,6 +304,31 @@ class Sampler(torch.utils.data.Sampler[int]):
         count = self._group.count
         whole = np.resize(order, -(-len(order) // count) * count)
         return whole[self._group.rank :: count]
+
+    def _warn_of_skipped(self, rows: BatchSource) -> None:
+        """Warn where fewer examples were observed than planned, but for those of a last batch that a loader drops."""
+        planned = len(self.index)
+        missing = int(np.isnan(next(iter(rows.values()))[self.index]).sum())
+        if missing > self._left_out * self._group.count:
+            warnings.warn(
+                f"{planned - missing:,} of the {planned:,} examples planned for epoch {self.epoch + 1} were observed: "
+                "a trainer that keeps the number of batches of its first epoch leaves out the others (in Lightning set "
+                "reload_dataloaders_every_n_epochs=1).",
+                stacklevel=3,
+            )
+
+    def _batch_size(self, loader: Loader) -> int:
+        """Return the batch size of a loader; that of a batch sampler which has none follows from its length."""
+        size = loader.batch_size or getattr(loader.batch_sampler, "batch_size", None)
+        if size is not None:
+            return int(size)
+        try:
+            return -(-len(self) // max(1, len(cast("Sized", loader.batch_sampler))))
+        except TypeError:
+            raise InputError(
+                "the batch sampler of this loader has neither a batch_size nor a length, so the size of its batches is "
+                "unknown; give revisit a loader with a batch_size."
+            ) from None
 
     def _check_open(self) -> None:
         if self.epoch >= self.epochs:
