@@ -338,6 +338,7 @@ def test_killed_before_any_renaming_the_same_call_ends_in_the_same_files(points,
 
 FULL_DISK = """
 import contextlib, os, sys
+from pathlib import Path
 from datapare.cli import app
 import datapare.data, datapare.reporting, datapare.pipeline.pruning, datapare.training, pyarrow.parquet, torch
 torch.set_num_threads(1)
@@ -356,7 +357,8 @@ def child(out, told):
         os._exit(0)
     return os.waitstatus_to_exitcode(os.wait()[1])
 print("calm", child("calm", "calm.txt"))
-for k in (16, 64, 96, 256):
+pages = sum(-(-file.stat().st_size // 4096) for file in Path("calm").rglob("*") if file.is_file())
+for k in sorted([16, 48, 64, 96, 4 * pages // 2, 4 * pages - 32]):  # the last misses room for the report alone
     os.system(f"mount -o remount,size={k}k small")
     print(k, child("small/run", f"{k}.txt"))
 os.system("mount -o remount,size=64m small")

@@ -28,7 +28,7 @@ from datapare.methods.extrapolation import score_label
 from datapare.options import RetrainOptions, resolve
 
 FULL = "full"
-SEED_STEPS = (3, 5, 8, 12, 20)  # numbers of seeds after which "auto" looks whether the questions are settled
+SEED_STEPS = (3, 5, 8, 12, 20)  # numbers of seeds after which "auto" looks whether the questions are decided
 # Each look before the last uses a wider interval (Haybittle and Peto), so that looking often proves nothing by chance.
 INTERIM_CONFIDENCE = 0.997
 

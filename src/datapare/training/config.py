@@ -10,7 +10,7 @@ from datapare.errors import InputError
 Precision = Literal["auto", "fp32", "bf16"]
 Layout = Literal["auto", "channels-last", "contiguous"]
 
-# How a step is computed, where nobody says: compute.py has the table, autotune.py times on request.
+# How a step is computed, unless given: compute.py has the table, autotune.py times on request.
 AUTO_TUNED: Params = {"precision": "auto", "layout": "auto", "compiled": None, "threads": None}
 
 
