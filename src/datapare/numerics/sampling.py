@@ -62,6 +62,21 @@ def budget(total: int, keep: float) -> int:
     return count
 
 
+def pool_size(total: int, keep: float) -> int:
+    """Return how many examples a pool holds from which each epoch draws `keep`: n + (1.8 - keep) * 0.1 * N, at most N.
+
+    The rule of ESPS (IEEE Access 14, 74912, 2026); `keep` as in check_keep, a count taken as its fraction of N.
+
+    Raises:
+        InputError: As budget does.
+
+    >>> pool_size(50_000, 0.1), pool_size(50_000, 0.3), pool_size(50_000, 5_000), pool_size(100, 1.0)
+    (13500, 22500, 13500, 100)
+    """
+    n = budget(total, keep)
+    return min(total, n + int(np.floor((1.8 - n / total) * 0.1 * total + 1e-9)))
+
+
 def weighted_draw(log_weight: Float[np.ndarray, " N"], n: int, rng: np.random.Generator) -> Int[np.ndarray, " n"]:
     """Draw n distinct positions with probability proportional to exp(log_weight), successively, without replacement.
 

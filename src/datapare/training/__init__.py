@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from datapare.training.scoring_run import record as record
     from datapare.training.scoring_run import settings as settings
     from datapare.training.signals.final import costly as costly
+    from datapare.training.targets import SoftLabels as SoftLabels
+    from datapare.training.targets import soft_labels as soft_labels
     from datapare.training.turtle import Settings as Settings
     from datapare.training.turtle import assign as assign
     from datapare.training.turtle import cluster as cluster
@@ -36,6 +38,7 @@ _PLACES = {
     "inference": ("accuracy", "class_accuracy", "embed", "predict"),
     "signals.final": ("costly",),
     "loop": ("Trained", "resolve", "train"),
+    "targets": ("SoftLabels", "soft_labels"),
     "turtle": ("Settings", "assign", "cluster", "matched_accuracy"),
     "config": ("TrainingConfig", "retraining", "same_iterations", "subset_batch"),
     "presets": ("PRESETS", "choose", "preset"),

@@ -54,7 +54,9 @@ def fingerprint(
     if sampler is not None:
         digest.update(json.dumps(sampler.facts(), sort_keys=True).encode())
     if loss is not None:
-        digest.update(json.dumps([loss.name, dict(loss.params)], sort_keys=True).encode() + loss.value.tobytes())
+        digest.update(json.dumps([loss.name, dict(loss.params)], sort_keys=True).encode())
+        for array in (loss.value, *loss.more):
+            digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 

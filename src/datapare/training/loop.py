@@ -207,7 +207,7 @@ def _check_during(
     label: NDArray[np.int64],
 ) -> None:
     if loss is not None and len(loss.value) != len(label):
-        raise InputError(f"{loss.name} weighs {len(loss.value):,} examples, but there are {len(label):,}.")
+        raise InputError(f"the loss {loss.name} is of {len(loss.value):,} examples, but there are {len(label):,}.")
     if sampler is None:
         return
     if len(index) != len(label):

@@ -15,21 +15,22 @@ BatchValues = Tensor | ArrayLike  # tensors on any device, arrays and lists
 
 
 class Lookup:
-    """One float32 number per example (N,), copied once to each device that asks."""
+    """One row per example (N, …), copied once to each device that asks; float64 becomes float32."""
 
     def __init__(self, value: Array) -> None:
-        self.value = np.asarray(value, dtype=np.float32)
+        narrow = np.float32 if value.dtype == np.float64 else value.dtype
+        self.value = np.require(value, dtype=narrow, requirements=["C", "W"])  # what torch shares memory with
         self._copies: dict[torch.device, Tensor] = {}
 
     def at(self, index: BatchValues, device: torch.device | None = None) -> Tensor:
-        """Return the numbers of some examples.
+        """Return the rows of some examples.
 
         Args:
             index: Positions of the examples, integers (B,).
             device: Where to; None for where the index is.
 
         Returns:
-            float32 (B,).
+            (B, …).
         """
         index = torch.as_tensor(index)
         where = index.device if device is None else device
@@ -44,19 +45,21 @@ class Loss:
 
     Args:
         name: Name of the method.
-        value: Number known about every example of the dataset, float32 (N,).
+        value: What is known about every example of the dataset, (N,) or (N, …).
         params: Parameters of the method by name.
-        formula: Makes the losses (B,) from logits (B, K), target (B,) and the values (B,) of the batch.
+        formula: Makes the losses (B,) from logits (B, K), target (B,) and the batch's rows of `value` and `more`.
+        more: Further arrays (N, …), where one does not hold all.
     """
 
     name: str
-    value: NDArray[np.float32]
+    value: Array
     params: Mapping[str, float]
-    formula: Callable[[Tensor, Tensor, Tensor], Tensor]
-    _lookup: Lookup = field(init=False, repr=False)
+    formula: Callable[..., Tensor]
+    more: tuple[Array, ...] = ()
+    _lookup: tuple[Lookup, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_lookup", Lookup(self.value))
+        object.__setattr__(self, "_lookup", tuple(Lookup(array) for array in (self.value, *self.more)))
 
     def __call__(self, index: BatchValues, logits: Tensor, target: Tensor) -> Tensor:
         """Return the losses of a batch.
@@ -69,7 +72,7 @@ class Loss:
         Returns:
             float (B,), on the device of the logits.
         """
-        return self.formula(logits, target, self._lookup.at(index, logits.device))
+        return self.formula(logits, target, *(known.at(index, logits.device) for known in self._lookup))
 
 
 def numbers(what: str, values: ArrayLike) -> NDArray[np.float64]:

@@ -58,7 +58,7 @@ class Rule:
     Args:
         name: Name of the method.
         params: Its parameters by name.
-        channels: Channels that it observes, such as loss.
+        channels: Channels that it observes, such as loss; none for a rule that plans without.
         remember: Makes the new memory from the old one and the rows (N,) of the epoch, NaN where not observed.
         plan: Makes the plan of an epoch from its number, the memory and a source of draws.
     """
@@ -125,6 +125,7 @@ class Sampler(torch.utils.data.Sampler[int]):
         self._group = ProcessGroup()
         self._group.check_same(self.facts())
         self._past: History = {}
+        self._drawn = False  # all of this epoch, where nothing is observed that would show it
         self._left_out = 0  # examples that a loader may drop in each process
         self._wrapped: weakref.WeakKeyDictionary[Loader, Loader] = weakref.WeakKeyDictionary()
         self._begin(0)
@@ -153,9 +154,11 @@ class Sampler(torch.utils.data.Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         self._check_open()
-        if self._buffer.observations:
-            raise InputError(f"epoch {self.epoch + 1} was observed but not ended; call end_epoch after each epoch.")
+        if self._buffer.observations or self._drawn:
+            done = "observed" if self.rule.channels else "drawn"
+            raise InputError(f"epoch {self.epoch + 1} was {done} but not ended; call end_epoch after each epoch.")
         yield from self._share(self.order()).tolist()
+        self._drawn = not self.rule.channels
 
     def track(self, loader: Loader) -> Loader:
         """Return a DataLoader like the given one, made with this sampler, with positions in front of each batch.
@@ -213,7 +216,7 @@ class Sampler(torch.utils.data.Sampler[int]):
         *,
         loss: BatchValues | None = None,
     ) -> None:
-        """Note the predictions for a batch, before the step that they lead to.
+        """Note the predictions for a batch, before the step that they lead to; nothing where the rule reads none.
 
         Args:
             index: Positions of the examples in the dataset, integers (B,).
@@ -227,6 +230,8 @@ class Sampler(torch.utils.data.Sampler[int]):
             InputError: When shapes or types cannot be right, or a position is outside the dataset.
         """
         self._check_open()
+        if not self.rule.channels:
+            return
         if logits is not None and loss is None:
             self._buffer.observe(index, logits, target, 0)
         elif loss is None or logits is not None:
@@ -257,13 +262,25 @@ class Sampler(torch.utils.data.Sampler[int]):
                 likewise.
         """
         self._check_open()
-        try:
-            rows = self._buffer.read(self.epoch, self._group).rows
-        finally:
-            self._buffer.reset()
-        self._warn_of_skipped(rows)
-        self._past = self.rule.remember(self._past, rows)
+        if self.rule.channels:
+            try:
+                rows = self._buffer.read(self.epoch, self._group).rows
+            finally:
+                self._buffer.reset()
+            self._warn_of_skipped(rows)
+            self._past = self.rule.remember(self._past, rows)
         self._begin(self.epoch + 1)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Begin an epoch, as Lightning and accelerate do by themselves, where the rule observes nothing.
+
+        Other rules begin an epoch by `end_epoch` of the one before; for them nothing happens.
+
+        Args:
+            epoch: Number of the epoch, counting from 0.
+        """
+        if not self.rule.channels:
+            self._begin(epoch)
 
     def facts(self) -> dict[str, object]:
         """Return what makes this run this run: plain numbers and strings, the same for a sampler made alike."""
@@ -293,7 +310,7 @@ class Sampler(torch.utils.data.Sampler[int]):
         self._begin(state["epoch"])
 
     def _begin(self, epoch: int) -> None:
-        self.epoch = epoch
+        self.epoch, self._drawn = epoch, False
         if epoch < self.epochs:
             self._plan = self.rule.plan(epoch, self._past, np.random.default_rng([self.seed, epoch, 0]))
         weight = self._plan.weight
