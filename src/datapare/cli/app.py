@@ -15,11 +15,14 @@ from types import ModuleType
 from typing import Annotated
 
 import typer
+import typer.core
+import typer.main
 from typer import Option
 
 from datapare.errors import DatapareError
 
 INTERRUPTED = 130
+HELP = {"-h", "--help"}
 COMMANDS = Path(__file__).parent / "commands"
 ORDER = (
     "inspect", "prune", "record", "embed", "score", "extrapolate", "select", "export", "compare", "sweep",
@@ -60,10 +63,20 @@ def build(argv: Sequence[str]) -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for name in names():
+    called = argv[:1] if argv[:1] and argv[0] in names() else names()
+    for name in called:  # one that is called is all that is built
         app.command(name)(flagged(name, _module(name), argv) if name in argv else _named(name))
     app.callback()(top)
     return app
+
+
+def command_help(name: str, argv: Sequence[str]) -> str:
+    """Return the help text of one command; typer would load pydantic to parse the call before it prints the same."""
+    group = typer.main.get_command(build(argv))
+    assert isinstance(group, typer.core.TyperGroup)  # noqa: S101 - an application with a callback is one
+    parent = typer.Context(group, info_name="datapare")
+    found = group.commands[name]
+    return found.get_help(typer.Context(found, info_name=name, parent=parent, **group.context_settings))
 
 
 def _completed() -> list[str]:
@@ -121,7 +134,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # where the locale lacks a letter
     try:
-        build(words)(argv, prog_name="datapare")
+        if words == argv and argv[:1] and argv[0] in names() and HELP.intersection(argv):
+            typer.echo(command_help(argv[0], argv))
+        else:
+            build(words)(argv, prog_name="datapare")
     except DatapareError as error:
         from datapare.errors import printable
 

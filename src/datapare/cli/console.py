@@ -11,18 +11,22 @@ import typer
 from numpy.typing import NDArray
 
 from datapare.errors import printable
-from datapare.methods.registry import METHOD_GROUPS, find, names
+from datapare.methods.registry import METHOD_GROUPS
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
-    from datapare.artifacts import Comparison, Dynamics, Scores
+    from datapare.artifacts import Comparison, Dynamics, Kind, Scores
     from datapare.data import Dataset
     from datapare.evaluation.advice import Size
     from datapare.evaluation.label_issue_check import DetectorQuality
     from datapare.evaluation.statistics import Interval
+    from datapare.methods.registry import Method
 
 quiet = False  # whether only errors are printed
+as_json = False  # whether the result is printed as JSON, and all else on standard error
+
+WIDTH_WITHOUT_TERMINAL = 120
 
 TITLES = {
     "score": "Scores: one number per example, larger = keep first",
@@ -36,7 +40,15 @@ TITLES = {
 def say(text: object) -> None:
     """Print lines of text, unless --quiet; control characters in names of the user's data are escaped."""
     if not quiet:
-        typer.echo("\n".join(map(printable, str(text).split("\n"))))
+        typer.echo("\n".join(map(printable, str(text).split("\n"))), err=as_json)
+
+
+def show_result(**result: object) -> None:
+    """Print what a command made as one JSON object on standard output, where --json asks for it."""
+    if as_json:
+        from datapare.cli.json_output import to_json
+
+        typer.echo(to_json(result))
 
 
 def show_dataset(data: "Dataset") -> None:
@@ -47,16 +59,26 @@ def show_dataset(data: "Dataset") -> None:
         say(line)
 
 
-def list_methods() -> None:
-    """Print every method: its name, what it does, what it reads, its parameters, its cost and its source."""
+def show_cases(kind: "Kind | None") -> None:
+    """Print which method suits when, for a kind of data or for all."""
+    from datapare.cli.which_method import cases_for
+
+    say("which method when")
+    for case in cases_for(kind):
+        say(fill(f"  {case.flags:26} {case.when}: {case.why}", 100, subsequent_indent=" " * 29))
+
+
+def list_methods(methods: "Sequence[Method]") -> None:
+    """Print methods by group: name, what each does, what it reads, its parameters, its cost and its source."""
     for group_name in METHOD_GROUPS:
-        say(f"\n{group_name} · {TITLES[group_name]}")
-        for name in names(group_name):
-            found = find(group_name, name)
+        chosen = [found for found in methods if found.group_name == group_name]
+        if chosen:
+            say(f"\n{group_name} · {TITLES[group_name]}")
+        for found in chosen:
             cost = found.section("Cost").rstrip(".")
             notes = [f"reads {', '.join(found.reads)}", param_line(found.params), found.section("Source")]
             notes.insert(2, cost and f"costs {cost[0].lower()}{cost[1:]}")
-            say(fill(f"{name:20} {found.title}", 100, subsequent_indent=" " * 21))
+            say(fill(f"{found.name:20} {found.title}", 100, subsequent_indent=" " * 21))
             say(fill(" · ".join(filter(None, notes)), 100, initial_indent=" " * 21, subsequent_indent=" " * 21))
 
 
@@ -125,7 +147,9 @@ def _show(table: "RichTable") -> None:
     from rich.console import Console
 
     if not quiet:
-        Console().print(table)
+        console = Console(stderr=as_json)
+        console.width = console.width if console.is_terminal else WIDTH_WITHOUT_TERMINAL
+        console.print(table)
 
 
 def format_interval(difference: "Interval | None") -> str:

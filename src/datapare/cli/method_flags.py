@@ -10,6 +10,7 @@ import typer
 
 from datapare.artifacts import Params
 from datapare.cli import console
+from datapare.cli.app import HELP
 from datapare.cli.flags import Preset, given_options, option_flags
 from datapare.errors import DatapareError, InputError
 from datapare.methods.published_params import datasets_published, published
@@ -17,11 +18,16 @@ from datapare.methods.registry import MethodGroup, find
 from datapare.numerics.sampling import parse_keep
 from datapare.options import OptionTable
 
-HELP = {"-h", "--help"}
 Parameter = inspect.Parameter
 QUIET = Parameter(
     "quiet", Parameter.KEYWORD_ONLY, default=False,
     annotation=Annotated[bool, typer.Option("--quiet", help="Print errors alone.")],
+)  # fmt: skip
+JSON = Parameter(
+    "json", Parameter.KEYWORD_ONLY, default=False,
+    annotation=Annotated[
+        bool, typer.Option("--json", help="Print the result as one JSON object, and all else on standard error.")
+    ],
 )  # fmt: skip
 MethodParams = tuple[MethodGroup, str, str]  # the group, the flag that names a method of it, and the default
 
@@ -55,7 +61,7 @@ def command(
             parts[name] = {p.name: p.replace(name=f"{group}_{p.name}") if p.name in taken else p for p in params}
 
     def run(**values: object) -> None:
-        console.quiet = bool(values.pop("quiet"))
+        console.quiet, console.as_json = bool(values.pop("quiet")), bool(values.pop("json"))
         for note in notes:
             typer.echo(note, err=True)
         for name in {**options, **method_params}:
@@ -64,7 +70,7 @@ def command(
         with environment_errors():
             function(**values)
 
-    flat = [*own, *(p for part in parts.values() for p in part.values()), QUIET]
+    flat = [*own, *(p for part in parts.values() for p in part.values()), QUIET, JSON]
     run.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in flat}
     run.__doc__ = function.__doc__

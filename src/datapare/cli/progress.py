@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from datapare.cli import console
-from datapare.evaluation.costs import duration
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -55,6 +54,8 @@ class TrainingProgress(AbstractContextManager["Callable[[Progress], None]"]):
             self.tasks[p.making] = None
             _print(f"{p.making} of {p.examples_total:,} examples")
         if not p.making and p.epoch > self.reported:
+            from datapare.evaluation.costs import duration
+
             self.reported = p.epoch
             left = (p.epochs - p.epoch) * p.examples_total / p.per_second if p.per_second else math.nan
             _print(
@@ -90,6 +91,8 @@ class JobProgress(AbstractContextManager[Callable[[int, int, str], None]]):
 
     def report(self, done: int, total: int, arm: str) -> None:
         """Print one line for each training."""
+        from datapare.evaluation.costs import duration
+
         left = (time.monotonic() - self.start) / done * (total - done) if done else math.nan
         _print(f"training {done}/{total}: {arm}, {duration(left)} left")
 

@@ -17,9 +17,10 @@ from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from datapare.artifacts import Kind
 from datapare.errors import InputError
 from datapare.methods.epoch_range import MEANING, PARAMS
-from datapare.methods.signals import SIGNALS
+from datapare.methods.signals import SIGNALS, source_of
 from datapare.methods.spec import MethodSpec, ParamValue, Range
 from datapare.options import checked
 
@@ -46,6 +47,16 @@ class Method:
     doc: str
     spec: MethodSpec
 
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Return the kinds of data for which what it reads exists.
+
+        >>> find("score", "puma").kinds, find("perturb", "fog").kinds
+        (('image', 'table', 'embedding'), ('image',))
+        """
+        known: tuple[Kind, ...] = get_args(Kind)
+        return tuple(kind for kind in known if all(kind in _kinds_of(name) for name in self.reads))
+
     def section(self, label: str) -> str:
         """Return a section of the method's docstring, such as Source or Cost, on one line; empty where there is none.
 
@@ -64,6 +75,14 @@ class Method:
         parts = re.split(r"; (?=\w+: )", self.section("Parameters").rstrip("."))
         meaning = {**MEANING, **dict(part.split(": ", 1) for part in parts if part)}[param]
         return f"{meaning[0].upper()}{meaning[1:]}."
+
+
+def _kinds_of(read: str) -> tuple[Kind, ...]:
+    """The kinds of data that have an array of this name; pictures are what images alone have."""
+    if read == "image":
+        return ("image",)
+    signal = SIGNALS.get(source_of(read))
+    return get_args(Kind) if signal is None else signal.kinds
 
 
 def names(group_name: MethodGroup) -> list[str]:

@@ -5,11 +5,11 @@ What computes a signal of logits is in `recording/logit_signals.py`, of a traine
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
-from datapare.artifacts import Array
+from datapare.artifacts import Array, Kind
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Signal:
         derive: The signal that it follows from, and how.
         across_examples: Whether `derive` needs all examples at once, as a mean over them does.
         how_to_provide: How a user provides what `record` does not make.
+        kinds: The kinds of data it can be computed for.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Signal:
     derive: tuple[str, Callable[[Array], Array]] | None = None
     across_examples: bool = False
     how_to_provide: str = ""
+    kinds: tuple[Kind, ...] = get_args(Kind)
 
     @property
     def is_channel(self) -> bool:
@@ -79,7 +81,13 @@ _ALL = (
     Signal("prob", "N K", "final network", cost_epochs=lambda _: 0.4),
     Signal("grad_norm", "T N", "final network", cost_epochs=lambda _: 3),
     Signal("distorted_loss", "N S", "final network", cost_epochs=lambda _: 25),
-    Signal("boundary_distance", "N", "final network", cost_epochs=lambda classes: 4 * min(9, classes - 1)),
+    Signal(
+        "boundary_distance",
+        "N",
+        "final network",
+        cost_epochs=lambda classes: 4 * min(9, classes - 1),
+        kinds=("image", "table", "embedding"),
+    ),
     Signal("correct", "T N", "derived", depends_on_pass=True, derive=("margin", lambda margin: margin > 0)),
     Signal(
         "mean_loss", "T N", "derived", depends_on_pass=True, derive=("loss", _mean_over_examples), across_examples=True

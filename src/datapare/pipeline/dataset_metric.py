@@ -30,8 +30,8 @@ def measure_source(
     open_options: OpenOptions,
     train_options: ModelOptions,
     examples: int = 100,
-) -> list[str]:
-    """Measure a dataset or a run folder, and return the number and its conditions in words.
+) -> tuple[float, list[str]]:
+    """Measure a dataset or a run folder, and return the number, and lines that describe it and its conditions.
 
     `open_options` is passed to open_dataset and `train_options` (preset, model) to train.settings, for a dataset;
     `examples` are linearised where the method reads gradients. Raises InputError as they do.
@@ -43,7 +43,7 @@ def measure_source(
     dynamics = _recorded(place, open_options)
     value = measure(dynamics, method, **params)
     width = dynamics.arrays["embedding"].shape[1]
-    return [
+    return value, [
         f"{method} {value:.6g}: {found.title}",
         f"from embeddings of {width:,} numbers of {len(dynamics):,} examples",
     ]
@@ -67,7 +67,7 @@ def _predicted(
     open_options: OpenOptions,
     train_options: ModelOptions,
     examples: int,
-) -> list[str]:
+) -> tuple[float, list[str]]:
     from datapare.data import encode, open_dataset
     from datapare.training import settings
     from datapare.training.linearization import linearise
@@ -87,7 +87,7 @@ def _predicted(
         f"{method} {updates:,.0f} updates: {updates / per_epoch:,.1f} epochs at batches of {training.batch_size}",
         f"by linearising {training.model} on {len(dynamics):,} of {len(data):,} examples",
     ]
-    return [*lines, *_limits(dynamics, params, training)]
+    return updates, [*lines, *_limits(dynamics, params, training)]
 
 
 def is_run(place: str) -> bool:

@@ -36,6 +36,15 @@ def show(path: str | Path) -> str:
     return "\n".join([meta["artifact"], *arrays, *_describe_provenance(meta["fields"]["provenance"])])
 
 
+def facts(path: Path) -> dict[str, object]:
+    """Return what `show` describes as plain values: of a run its artifacts, of an artifact its arrays and fields."""
+    if (path / RUN).is_file():
+        run = RunFolder.open(path)
+        return {"run": path, "source": run.source, "examples": run.examples, "artifacts": _results(run)}
+    meta = storage.read_meta(path)
+    return {"artifact": meta["artifact"], "arrays": meta["arrays"], "fields": meta["fields"]}
+
+
 def describe_training(dynamics: Dynamics) -> str:
     """Return what a training like the recorded one costs.
 
@@ -48,10 +57,15 @@ def describe_training(dynamics: Dynamics) -> str:
 
 
 def _describe_run(run: RunFolder) -> str:
-    places = sorted(meta.parent for meta in run.path.rglob(storage.META))
-    results = [f"  {place}" for place in places if not any(part.startswith(".") for part in place.parts[1:])]
     title = f"run on {run.examples:,} examples of {run.source or 'arrays in memory'}"
-    return "\n".join([title, *(line for line in results if "trainings" not in Path(line).parts)])
+    return "\n".join([title, *(f"  {place}" for place in _results(run))])
+
+
+def _results(run: RunFolder) -> list[Path]:
+    """The finished artifacts of a run, without its retrainings."""
+    places = sorted(meta.parent for meta in run.path.rglob(storage.META))
+    visible = [place for place in places if not any(part.startswith(".") for part in place.parts[1:])]
+    return [place for place in visible if "trainings" not in place.parts]
 
 
 def _describe_provenance(provenance: storage.StoredProvenance, depth: int = 1) -> list[str]:

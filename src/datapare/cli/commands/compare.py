@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from datapare.cli.console import say, show_comparison, show_cost, show_dataset
+from datapare.cli.console import say, show_comparison, show_cost, show_dataset, show_result
 from datapare.cli.flags import Flag, Gate, OwnData, Run
 from datapare.cli.progress import JobProgress
 from datapare.numerics.sampling import parse_keep
@@ -28,7 +28,9 @@ def compare(
     from datapare import storage
     from datapare.data import open_dataset
     from datapare.errors import InputError
+    from datapare.evaluation.arms import arms
     from datapare.evaluation.comparison import arm_name, compare
+    from datapare.evaluation.costs import scoring_cost
     from datapare.evaluation.record_summary import least_coverage
     from datapare.evaluation.verdicts import check_gate, verdict
     from datapare.pipeline.run_folder import RunFolder
@@ -63,6 +65,10 @@ def compare(
     show_cost(dynamics, None, comparison, list(subsets))
     verdicts = [verdict(comparison, name, dynamics=dynamics) for name in subsets]
     say(f"equal {comparison.budget}; {folder.comparison_path}")
+    show_result(
+        comparison=folder.comparison_path, arms=arms(comparison), verdicts=verdicts,
+        scoring=scoring_cost(dynamics, None), seeds=comparison.seeds, budget=comparison.budget,
+    )  # fmt: skip
     if gate:
         check_gate(verdicts, least_coverage(dynamics))
     for found in verdicts:

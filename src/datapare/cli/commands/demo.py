@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from datapare.cli.console import say
+from datapare.cli.console import say, show_result
 from datapare.cli.flags import Flag
 from datapare.cli.progress import TrainingProgress
 
@@ -22,3 +22,7 @@ def demo(
     run, (_, test) = result.folder.parent, write_digits(out)
     say(f"dataset   {result.dataset}\nexamples  {result.examples}\nreport    {result.report}")
     say(f"next: datapare compare {run} --keep {keep} --test {test}")
+    show_result(
+        run=run, kept=len(result.subset), total=result.subset.total, dataset=result.dataset, examples=result.examples,
+        report=result.report, held_out=test,
+    )  # fmt: skip

@@ -1,11 +1,13 @@
 """`datapare doctor`."""
 
-from datapare.cli.console import say
+from datapare.cli.console import say, show_result
 
 
 def doctor() -> None:
     """Describe this machine: versions, cores, devices, optional libraries."""
     from datapare.cli.environment import doctor
 
-    for name, value in doctor().items():
+    found = doctor()
+    for name, value in found.items():
         say(f"{name:22} {value}")
+    show_result(**{name.replace(" ", "_"): value for name, value in found.items()})

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from datapare.cli.console import say
+from datapare.cli.console import say, show_result
 from datapare.cli.flags import Flag, Run
 
 
@@ -22,3 +22,4 @@ def embed(
     width = dynamics.arrays["embedding"].shape[1]
     say(f"{len(dynamics):,} examples, {width} features: {folder.dynamics_path}")
     say(f"next: datapare score {run} --all")
+    show_result(dynamics=folder.dynamics_path, examples=len(dynamics), features=width)

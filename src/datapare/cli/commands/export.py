@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from datapare.cli.console import say, show_dataset
+from datapare.cli.console import say, show_dataset, show_result
 from datapare.cli.flags import As, Flag, Keep, Name, OwnData, Run, subset_name
 
 
@@ -30,5 +30,7 @@ def export(
     if decisions is not None:
         examples, subset, message = apply_decisions(examples, subset, read_decisions(decisions, examples))
         say(message)
-    say(export(examples, subset, out or folder.dataset_path(named), as_=as_))
+    place = export(examples, subset, out or folder.dataset_path(named), as_=as_)
+    say(place)
     say(f"next: datapare compare {run} --keep {keep}" + ("" if name is None else f" --name {name}"))
+    show_result(dataset=place, kept=len(subset), total=subset.total)

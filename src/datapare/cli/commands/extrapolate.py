@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from datapare.artifacts import Params
-from datapare.cli.console import say
+from datapare.cli.console import say, show_result
 from datapare.cli.flags import Flag, Run
 from datapare.cli.method_flags import MethodParams
 
@@ -29,5 +29,7 @@ def extrapolate(
     options = PruneOptions(score=score, seed=seed, extrapolate=method, extrapolate_params=extrapolate_params)
     completed = extrapolate_into(folder, scores, options, say)
     say(describe_reliability(completed.provenance))
-    say(folder.scores_path(f"{score}+{method}"))
+    place = folder.scores_path(f"{score}+{method}")
+    say(place)
     say(f"next: datapare select {run} --score {score}+{method} --keep 0.3")
+    show_result(scores={f"{score}+{method}": place}, params=completed.provenance.params)

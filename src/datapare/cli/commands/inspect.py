@@ -1,6 +1,6 @@
 """`datapare inspect`."""
 
-from datapare.cli.console import say
+from datapare.cli.console import say, show_result
 from datapare.cli.flags import Data
 from datapare.options import OpenOptions
 
@@ -11,4 +11,6 @@ def inspect(path: Data, *, opening: OpenOptions) -> None:
     """Print what is read of a dataset: format, files, columns, label, classes, and what is left out."""
     from datapare.data import inspect as inspect_source
 
-    say(repr(inspect_source(path, **opening)))
+    found = inspect_source(path, **opening)
+    say(repr(found))
+    show_result(**vars(found))

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from datapare.cli.console import say, show_checked, show_dataset
+from datapare.cli.console import say, show_checked, show_dataset, show_result
 from datapare.cli.flags import Flag, Force, OwnData, Run
 from datapare.cli.progress import TrainingProgress
 from datapare.methods.label_issues import Detector
@@ -24,7 +24,7 @@ def label_issues(
     force: Force = False,
 ) -> None:
     """Rank the labels that look wrong, and write a file in which to keep, drop or relabel each."""
-    from datapare.evaluation.label_issue_check import check_label_issues
+    from datapare.evaluation.label_issue_check import DetectorQuality, check_label_issues
     from datapare.methods.label_issues import label_issues
     from datapare.pipeline.description import describe_training
     from datapare.pipeline.label_decisions import COLUMNS, write_decisions
@@ -33,6 +33,7 @@ def label_issues(
     from datapare.storage import folder_lock
 
     folder, cut = RunFolder.open(run, data), None
+    checked: dict[str, DetectorQuality] = {}
     examples, dynamics = folder.dataset if check else folder.labels, folder.dynamics
     if folder.source is not None:
         show_dataset(examples)
@@ -55,3 +56,6 @@ def label_issues(
         say(f"how many of them are wrong is not known; --check estimates it: {cost}")
     say(place)
     say(f"next: edit its column decision, then: datapare select {run} --keep 0.9 --decisions {place}")
+    show_result(
+        file=place, method=method, cut=found.cut, flagged=len(found.index), total=len(examples), checked=checked
+    )

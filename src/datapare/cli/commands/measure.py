@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from datapare.artifacts import Params
-from datapare.cli.console import say
+from datapare.cli.console import say, show_result
 from datapare.cli.flags import Flag
 from datapare.cli.method_flags import MethodParams
 from datapare.options import OpenOptions
@@ -31,7 +31,9 @@ def measure(
     from datapare.pipeline.dataset_metric import ModelOptions, measure_source
 
     train_options: ModelOptions = {"preset": preset, "model": model}
-    for line in measure_source(
+    value, lines = measure_source(
         path, method, metric_params, open_options=opening, train_options=train_options, examples=examples
-    ):
+    )
+    for line in lines:
         say(line)
+    show_result(method=method, value=value, conditions=lines[1:])

@@ -5,24 +5,61 @@ from typing import Annotated
 
 import typer
 
-from datapare.cli.console import list_methods, param_line, say
+from datapare.artifacts import Kind
+from datapare.cli.console import list_methods, param_line, say, show_cases, show_result
+from datapare.cli.flags import Flag
 from datapare.errors import InputError
-from datapare.methods.registry import METHOD_GROUPS, find, names
+from datapare.methods.registry import METHOD_GROUPS, Method, find, names
+
+KINDS: dict[str, Kind] = {"text": "text", "images": "image", "tables": "table", "embeddings": "embedding"}
 
 
 def methods(
     name: Annotated[str | None, typer.Argument(help="Show one method whole: formula, source, parameters.")] = None,
+    *,
+    for_: Annotated[
+        str | None, Flag("--for", help="Only what suits this kind of data.", metavar="|".join(KINDS))
+    ] = None,
 ) -> None:
-    """List every score and selection rule: what it reads, its parameters, its source."""
+    """List every score and selection rule, and which suits when: what each reads, its parameters, its source."""
     if name is None:
-        list_methods()
-        return
-    groups = [group_name for group_name in METHOD_GROUPS if name in names(group_name)]
-    if not groups:
+        kind = None if for_ is None else _kind(for_)
+        chosen = [found for found in _all() if kind is None or kind in found.kinds]
+        show_cases(kind)
+        list_methods(chosen)
+    else:
+        chosen = _named(name)
+        for found in chosen:
+            flags = param_line(found.params) or "none"
+            say(f"{found.group_name} method {name}\n\n{found.doc}\n\nFlags: {flags}\n")
+    show_result(methods=[_facts(found) for found in chosen])
+
+
+def _all() -> list[Method]:
+    return [find(group_name, name) for group_name in METHOD_GROUPS for name in names(group_name)]
+
+
+def _kind(word: str) -> Kind:
+    """The kind of data that a word names, in the singular or the plural."""
+    for plural, kind in KINDS.items():
+        if word in {plural, kind, f"{kind}s"}:
+            return kind
+    raise InputError(f"expected --for as one of {', '.join(KINDS)}, got {word!r}.")
+
+
+def _named(name: str) -> list[Method]:
+    found = [find(group_name, name) for group_name in METHOD_GROUPS if name in names(group_name)]
+    if not found:
         known = sorted({method for group_name in METHOD_GROUPS for method in names(group_name)})
         near = get_close_matches(name, known, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "datapare methods lists all."
         raise InputError(f"there is no method {name!r}; {hint}")
-    for group_name in groups:
-        found = find(group_name, name)
-        say(f"{group_name} method {name}\n\n{found.doc}\n\nFlags: {param_line(found.params) or 'none'}\n")
+    return found
+
+
+def _facts(found: Method) -> dict[str, object]:
+    return {
+        "name": found.name, "group": found.group_name, "title": found.title, "reads": found.reads, "kinds": found.kinds,
+        "params": {param: None if p.default is p.empty else p.default for param, p in found.params.items()},
+        "source": found.section("Source"), "cost": found.section("Cost"),
+    }  # fmt: skip

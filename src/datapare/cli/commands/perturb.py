@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from datapare.artifacts import Params
-from datapare.cli.console import say, show_dataset
+from datapare.cli.console import say, show_dataset, show_result
 from datapare.cli.flags import Data, Flag
 from datapare.cli.method_flags import MethodParams
 from datapare.options import OpenOptions
@@ -41,3 +41,4 @@ def perturb(
     data_package.export(made, Subset(np.arange(len(made)), len(made)), out)
     counted = f"{len(made):,} examples from {len(data):,}, {len(made.perturbation.touched):,} of them changed or added"
     say(f"{counted} by {method}: {out}")
+    show_result(dataset=out, examples=len(made), source_examples=len(data), changed=len(made.perturbation.touched))

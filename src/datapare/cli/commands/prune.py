@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from datapare.artifacts import Params
-from datapare.cli.console import say
+from datapare.cli.console import say, show_result
 from datapare.cli.flags import As, Data, Flag, Keep, Rule, Score
 from datapare.cli.method_flags import MethodParams
 from datapare.cli.progress import TrainingProgress
@@ -67,6 +67,7 @@ def prune(
         check_epochs(score, estimate.training.epochs, score_params)
         for line in estimate.describe():
             say(line)
+        show_result(**vars(estimate))
         return
     with TrainingProgress() as progress:
         result = prune(
@@ -80,3 +81,7 @@ def prune(
         say("everything was there already; nothing was done again")
     say(f"dataset   {result.dataset}\nexamples  {result.examples}\nreport    {result.report}")
     say(f"next: datapare compare {result.folder.parent} --keep {keep} --test HELD_OUT_DATASET")
+    show_result(
+        run=result.folder.parent, kept=len(result.subset), total=result.subset.total, dataset=result.dataset,
+        examples=result.examples, report=result.report, fresh=result.fresh,
+    )  # fmt: skip

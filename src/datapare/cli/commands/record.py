@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from datapare.cli.console import say, show_dataset
+from datapare.cli.console import say, show_dataset, show_result
 from datapare.cli.flags import Data, Flag
 from datapare.cli.progress import TrainingProgress
 from datapare.options import OpenOptions, RecordOptions
@@ -50,3 +50,7 @@ def record(
         dynamics = record_into(folder, say, progress, **options)
     say(f"{len(dynamics):,} examples, {dynamics.epochs} epochs: {place}")
     say(f"next: datapare score {place}")
+    show_result(
+        run=place, dynamics=folder.dynamics_path, examples=len(dynamics), epochs=dynamics.epochs,
+        channels=sorted(dynamics.channels), arrays=sorted(dynamics.arrays),
+    )  # fmt: skip

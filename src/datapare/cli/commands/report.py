@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from datapare.cli.console import say
+from datapare.cli.console import say, show_result
 from datapare.cli.flags import Flag, Force, Keep, Name, OwnData, Run, subset_name
 
 MARK = 'name="generator" content="datapare'
@@ -36,3 +36,4 @@ def report(
     )  # fmt: skip
     page.save(place, overwrite=True)
     say(place)
+    show_result(report=place)

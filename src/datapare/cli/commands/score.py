@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from datapare.artifacts import Params
-from datapare.cli.console import say, show_correlation
+from datapare.cli.console import say, show_correlation, show_result
 from datapare.cli.flags import Flag, Preset, Run, Score
 from datapare.cli.method_flags import MethodParams
 
@@ -42,7 +42,9 @@ def score(
         for name, reason in refused.items():
             say(f"left out  {name:20} {reason.removeprefix(f'{name} ').replace(f' ({held})', '')}")
         show_correlation(*scoring.rank_correlation(scored))
-        say(write_score_table(folder, scored))
+        table = write_score_table(folder, scored)
+        say(table)
+        show_result(scores={name: folder.scores_path(name) for name in scored}, left_out=refused, table=table)
         return
     scores = scoring.score(dynamics, score, **score_params)
     if average_with:
@@ -50,5 +52,7 @@ def score(
         scores = scoring.average_scores([scores, *others])
     if note := recorded_pass_note(dynamics, score):
         say(note)
-    say(storage.save(scores, folder.scores_path(score)))
+    place = storage.save(scores, folder.scores_path(score))
+    say(place)
     say(f"next: datapare select {run} --score {score} --keep 0.3")
+    show_result(scores={score: place}, params=scores.provenance.params)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from datapare.artifacts import Params
-from datapare.cli.console import say
+from datapare.cli.console import say, show_result
 from datapare.cli.flags import Flag, Force, Keep, Name, Preset, Rule, Run, subset_name
 from datapare.cli.method_flags import MethodParams
 from datapare.numerics.sampling import parse_keep
@@ -64,3 +64,4 @@ def select(
         say(lost)
     say(folder.subset_path(named))
     say(f"next: datapare export {run} --keep {keep}" + ("" if name is None else f" --name {name}"))
+    show_result(subset=folder.subset_path(named), kept=len(subset), total=subset.total, rule=rule, score=score)

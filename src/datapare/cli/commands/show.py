@@ -5,13 +5,14 @@ from typing import Annotated
 
 import typer
 
-from datapare.cli.console import say
+from datapare.cli.console import say, show_result
 
 
 def show(
     path: Annotated[Path, typer.Argument(help="A run folder, or a saved record, scores, subset or comparison.")],
 ) -> None:
     """Describe what a run folder or an artifact holds and how it was made."""
-    from datapare.pipeline.description import show
+    from datapare.pipeline.description import facts, show
 
     say(show(path))
+    show_result(**facts(path))

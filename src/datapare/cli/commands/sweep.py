@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from datapare.artifacts import Params
-from datapare.cli.console import say, show_comparison, show_dataset, show_sizes
+from datapare.cli.console import say, show_comparison, show_dataset, show_result, show_sizes
 from datapare.cli.flags import Flag, Rule, Run
 from datapare.cli.method_flags import MethodParams
 from datapare.cli.progress import JobProgress
@@ -50,9 +50,14 @@ def sweep(
         )  # fmt: skip
         storage.save(comparison, folder.sweep_path)
     show_comparison(comparison)
-    show_sizes(sizes(comparison, scoring_cost(dynamics, scores)))
+    tried = sizes(comparison, scoring_cost(dynamics, scores))
+    show_sizes(tried)
     for kept, values in comparison.provenance.params["chosen"].items():
         say(f"{kept}: {values}")
     advice = advise(comparison, margin=within / 100, dynamics=dynamics, scores=scores)
     say(f"equal {comparison.budget}; {folder.sweep_path}; the report of any --keep shows the figure")
     say(advice.text)
+    show_result(
+        sweep=folder.sweep_path, sizes=tried, chosen=comparison.provenance.params["chosen"], advice=advice,
+        seeds=comparison.seeds, budget=comparison.budget,
+    )  # fmt: skip
