@@ -28,6 +28,9 @@ def methods_page() -> str:
                 f"```text\n{found.doc}\n```",
                 f"Flags: `{params}`" if params else "No parameters.",
             ]
+    parts.append(
+        "## One page per method\n\nOn the site, with the formula rendered:\n\n```{toctree}\n:glob:\n\nmethods/*\n```"
+    )
     return "\n\n".join(parts) + "\n"
 
 

@@ -35,6 +35,7 @@ from datapare.errors import InputError
 
 if TYPE_CHECKING:
     from datapare.training import TrainingConfig
+    from datapare.training.run_log import RunLog
 
 OnBadExample = Literal["fail", "skip"]
 Precision = Literal["auto", "fp32", "bf16"]
@@ -113,6 +114,10 @@ class RecordOptions(TypedDict, total=False):
     until_stable: Annotated[
         bool, Option("Stop once the ranking has converged; --epochs is then how many at most.", default=False)
     ]
+    log: Annotated[
+        "str | RunLog | None",
+        Option("Log loss and accuracy of every epoch to a tracker.", metavar="trackio|wandb|tensorboard"),
+    ]
     fraction: Annotated[
         float | None, Option("Train on so much of every class only; the other scores are to be extrapolated.", flag="")
     ]
@@ -168,6 +173,10 @@ class RetrainOptions(TypedDict, total=False):
     ]
     gpus: Annotated[
         float | None, Option("GPUs of one training on Ray, also a fraction.  [default: 1 where there are any]", least=0)
+    ]
+    log: Annotated[
+        "str | RunLog | None",
+        Option("Log the accuracy of every arm, seed by seed, to a tracker.", metavar="trackio|wandb|tensorboard"),
     ]
     training: Annotated["TrainingConfig | None", Option("Configuration of a full training.", flag="")]
     image_size: Annotated[

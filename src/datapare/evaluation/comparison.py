@@ -8,7 +8,7 @@ arm: the scoring run has seen it, so it is good enough to choose by, not to prov
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, Unpack
@@ -26,6 +26,8 @@ from datapare.evaluation.user_training import check_weights
 from datapare.evaluation.verdicts import is_decided
 from datapare.methods.extrapolation import score_label
 from datapare.options import RetrainOptions, resolve
+from datapare.training.progress_bar import shown
+from datapare.training.run_log import RunLog, open_log
 
 FULL = "full"
 SEED_STEPS = (3, 5, 8, 12, 20)  # numbers of seeds after which "auto" looks whether the questions are decided
@@ -65,6 +67,7 @@ class Conduct:
     folder: Path | None
     margin: float
     progress: CountProgress | None
+    log: RunLog | str | None = None
 
 
 Table = dict[tuple[str, int], tuple[Job, Result]]  # by name of the arm and seed
@@ -123,7 +126,7 @@ def conduct_of(options: RetrainOptions) -> Conduct:
     """Return how to carry out the trainings, from resolved RetrainOptions."""
     folder = None if options["folder"] is None else Path(options["folder"])
     runner = runner_for(options["jobs"], options["on"], options["gpus"])
-    return Conduct(options["seeds"], runner, folder, options["margin"], options["progress"])
+    return Conduct(options["seeds"], runner, folder, options["margin"], options["progress"], options["log"])
 
 
 def run_comparison(
@@ -138,12 +141,24 @@ def run_comparison(
     """
     table: Table = {}
     steps = seed_steps(conduct.seeds)
-    for seeds in steps:
-        _train_missing(arms, setup, conduct, seeds, table)
-        comparison = finish(table, seeds)
-        if seeds == steps[-1] or is_decided(comparison, conduct.margin, INTERIM_CONFIDENCE):
-            break
+    with open_log(conduct.log, f"compare-{setup.data.digest[:8]}") as tracker, shown("retraining") as bar:
+        progress = conduct.progress or (None if bar is None else bar.update)
+        for seeds in steps:
+            _train_missing(arms, setup, replace(conduct, progress=progress), seeds, table)
+            comparison = finish(table, seeds)
+            if seeds == steps[-1] or is_decided(comparison, conduct.margin, INTERIM_CONFIDENCE):
+                break
+        _log(comparison, tracker)
     return comparison
+
+
+def _log(comparison: Comparison, tracker: RunLog | None) -> None:
+    """Log the accuracy of each arm, one step per seed."""
+    if tracker is None:
+        return
+    for i in range(len(comparison.seeds)):
+        values = {f"accuracy/{arm}": float(comparison.accuracy[j, i]) for j, arm in enumerate(comparison.arms)}
+        tracker.log(values, step=i)
 
 
 def seed_steps(seeds: Seeds) -> list[tuple[int, ...]]:

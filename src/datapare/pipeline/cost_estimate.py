@@ -119,7 +119,8 @@ def estimate_cost(
     options: dict[str, Any] = dict(record_options or {})  # what is left of them at the end goes to `settings`
     observed = options.pop("observed", "train-pass")
     channels = needed(options.pop("channels", None) or tuple(CHANNELS), score_fraction)
-    options.pop("until_stable", None)  # what it may save is not known beforehand
+    for without_cost in ("until_stable", "log"):  # what the first may save is not known beforehand
+        options.pop(without_cost, None)
     words = backbone(options.get("model")) if data.kind == "text" else None
     inputs = encode(data, image_size=options.pop("image_size", None), tokenizer=words)
     classes = len(data.classes)

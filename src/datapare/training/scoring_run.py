@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Unpack, cast
+from typing import Literal, Unpack, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,9 @@ from datapare.training.loop import Trained, initial, resolve, train
 from datapare.training.networks.factory import backbone
 from datapare.training.presets import PRESETS, choose
 from datapare.training.presets import preset as named
+from datapare.training.progress_bar import shown
 from datapare.training.ranking_stability import RULE, ranking_converged
+from datapare.training.run_log import EpochLog, RunLog, open_log
 from datapare.training.scoring_provenance import ScoringRun, begun_in, check_same, provenance_of
 from datapare.training.signals.final import FINISHED
 
@@ -52,9 +54,10 @@ def record(
     fraction: float | None = None,
     until_stable: bool = False,
     autotune: bool = False,
+    log: RunLog | str | None = None,
     seed: int = 0,
     out: str | Path | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[Progress], None] | Literal[False] | None = None,
 ) -> Dynamics:
     """Train for the first epochs of a schedule and return the record of its passes.
 
@@ -85,9 +88,11 @@ def record(
             holds); `epochs` is then how many there are at most.
         autotune: Time a few steps to find how to compute them; the provenance holds what was found, which a later call
             with the same folder uses again.
+        log: A tracker that is installed (trackio, wandb or tensorboard), or any object with `log(values, step=)`, as
+            their runs are: receives loss, accuracy and mean probability of the label after every epoch.
         seed: Seed of the training, and of the draw of the fraction.
         out: The folder of the record; None for a temporary folder that lives as long as the record.
-        progress: Receives the state of the training.
+        progress: Receives the state of the training. None shows a bar in terminals and notebooks, False none.
 
     Returns:
         The record of T epochs of N examples.
@@ -108,7 +113,9 @@ def record(
     try:
         rule, asked = (RULE if until_stable else None), needed(channels or tuple(CHANNELS), fraction)
         run = ScoringRun(data, inputs, training, asked, observed, fraction, rule, seed)
-        dynamics = _recorded(run, folder, autotune=autotune, progress=progress)
+        with shown("recording") as bar, open_log(log, f"record-{data.digest[:8]}") as tracker:
+            report = (bar.training if bar is not None else None) if progress is None else progress or None
+            dynamics = _recorded(run, folder, autotune=autotune, progress=report, log=tracker)
     except BaseException:
         if out is None:
             shutil.rmtree(folder.parent, ignore_errors=True)
@@ -164,7 +171,12 @@ def planned(data: Dataset, **options: Unpack[RecordOptions]) -> int:
 
 
 def _recorded(
-    run: ScoringRun, folder: Path, *, autotune: bool, progress: Callable[[Progress], None] | None
+    run: ScoringRun,
+    folder: Path,
+    *,
+    autotune: bool,
+    progress: Callable[[Progress], None] | None,
+    log: RunLog | None,
 ) -> Dynamics:
     if run.rule is not None and "target_prob" not in run.channels:
         raise InputError("until_stable watches target_prob, which is not recorded; name it among the channels.")
@@ -175,25 +187,38 @@ def _recorded(
         found = {name: begun["params"].get(name, value) for name, value in AUTO_TUNED.items()}
         run, autotune = replace(run, training=replace(run.training, **found)), False
     if not storage.is_finished(folder):
-        _train(run, folder, autotune=autotune, progress=progress)
+        _train(run, folder, autotune=autotune, progress=progress, log=log)
     dynamics = _with_finished(folder, run.channels)
     forget(folder)
     return dynamics
 
 
-def _train(run: ScoringRun, folder: Path, *, autotune: bool, progress: Callable[[Progress], None] | None) -> None:
+def _train(
+    run: ScoringRun,
+    folder: Path,
+    *,
+    autotune: bool,
+    progress: Callable[[Progress], None] | None,
+    log: RunLog | None,
+) -> None:
     """Train and record, or resume what was begun in the folder."""
     inputs, label, classes = run.inputs, run.data.label, len(run.data.classes)
     training = resolve(inputs, label, classes, run.training, run.seed, autotune=autotune)
     initial(inputs, classes, training, run.seed)  # refuses a model that cannot be built before it writes
     run = replace(run, training=training)
     index = None if run.fraction is None else draw_fraction(label, run.fraction, run.seed)
-    enough = None if run.rule is None else lambda done: ranking_converged(_row_file(folder)[:done])
     with _recorder(run, folder) as recorder:
+        epoch_log = EpochLog(log, folder, recorder.epoch)
+
+        def enough(done: int) -> bool:
+            epoch_log(done)
+            return run.rule is not None and ranking_converged(_row_file(folder)[:done])
+
         trained = train(
             inputs, label, classes, for_fraction(training, run.fraction), seed=run.seed, index=index, recorder=recorder,
             folder=folder, progress=progress, enough=enough,
         )  # fmt: skip
+        epoch_log(recorder.epoch)
         if recorder.epoch < training.epochs:
             recorder.stop()
         with compute_threads(training.threads):

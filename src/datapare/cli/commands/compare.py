@@ -1,12 +1,17 @@
 """`datapare compare`."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 from datapare.cli.console import say, show_comparison, show_cost, show_dataset, show_result
 from datapare.cli.flags import Flag, Gate, OwnData, Run
 from datapare.cli.progress import JobProgress
 from datapare.numerics.sampling import parse_keep
 from datapare.options import OpenOptions, RetrainOptions
+
+if TYPE_CHECKING:
+    from datapare.artifacts import Comparison, Dynamics
+    from datapare.evaluation.verdicts import Verdict
 
 OPTIONS = {"retraining": RetrainOptions}
 
@@ -28,9 +33,7 @@ def compare(
     from datapare import storage
     from datapare.data import open_dataset
     from datapare.errors import InputError
-    from datapare.evaluation.arms import arms
     from datapare.evaluation.comparison import arm_name, compare
-    from datapare.evaluation.costs import scoring_cost
     from datapare.evaluation.record_summary import least_coverage
     from datapare.evaluation.verdicts import check_gate, verdict
     from datapare.pipeline.run_folder import RunFolder
@@ -61,16 +64,23 @@ def compare(
         }  # fmt: skip
         comparison = compare(examples, subsets, test=held_out, **options)
         storage.save(comparison, folder.comparison_path)
-    show_comparison(comparison)
-    show_cost(dynamics, None, comparison, list(subsets))
     verdicts = [verdict(comparison, name, dynamics=dynamics) for name in subsets]
-    say(f"equal {comparison.budget}; {folder.comparison_path}")
-    show_result(
-        comparison=folder.comparison_path, arms=arms(comparison), verdicts=verdicts,
-        scoring=scoring_cost(dynamics, None), seeds=comparison.seeds, budget=comparison.budget,
-    )  # fmt: skip
+    _show(comparison, dynamics, verdicts, folder.comparison_path)
     if gate:
         check_gate(verdicts, least_coverage(dynamics))
     for found in verdicts:
         say(found.text)
     say(f"next: datapare report {run} --keep {keep[0] if keep else f'0.3 --name {named[0]}'}")
+
+
+def _show(comparison: "Comparison", dynamics: "Dynamics | None", verdicts: "list[Verdict]", place: Path) -> None:
+    from datapare.evaluation.arms import arms
+    from datapare.evaluation.costs import scoring_cost
+
+    show_comparison(comparison)
+    show_cost(dynamics, None, comparison, [found.arm for found in verdicts])
+    say(f"equal {comparison.budget}; {place}")
+    show_result(
+        comparison=place, arms=arms(comparison), verdicts=verdicts, scoring=scoring_cost(dynamics, None),
+        seeds=comparison.seeds, budget=comparison.budget,
+    )  # fmt: skip

@@ -5,6 +5,7 @@
 Source      arXiv:2001.10528, Pleiss, Zhang, Elenberg, Weinberger, 2020.
 Reads       margin (T, N): logit of the true label minus the best other logit, per epoch.
 Cost        150 to 200 epochs; two trainings where the threshold of its authors is used.
+Not for     keeping the largest with `top` where labels are wrong: those score highest.
 Published   150 epochs, learning rate 0.1, on CIFAR; margins of the training pass. High AUM is clean and easy.
 Released    RCAP's library takes the margin of log-probabilities, which is the same number. CCS, D2, ELFS and SemiPrune
             take margins of probabilities: prob_aum.

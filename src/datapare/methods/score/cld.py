@@ -6,6 +6,7 @@ Source      arXiv:2508.20230, 2025 (correlation of loss differences).
 Reads       loss (T, N): loss of the example; class_loss (T, N): mean loss v of its class's validation examples, that
             is val_loss[:, label] of a (T, K) table; both per epoch, in an eval pass.
 Cost        164 epochs, each with a pass over the examples and over those held out.
+Not for     a record without held-out losses: it needs those of validation examples after each epoch.
 Published   164 epochs; 10 % of the training data held out for validation; the largest of each class are kept.
 Ours        Where the example's loss, or its class's, never changes, or by always the same, nothing correlates and the
             score is the least one, -1. A class without validation examples is NaN, and so not scored.

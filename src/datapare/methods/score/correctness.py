@@ -5,6 +5,7 @@
 Source      arXiv:2009.10795, Swayamdipta, Schwartz, Lourie, and others, 2020 (Dataset Cartography).
 Reads       correct (T, N): whether the prediction was right, per epoch (derived from the margin).
 Cost        5 or 6 epochs of text, up to 200 of CIFAR.
+Not for     few epochs: it takes one of T + 1 values, so that most examples tie.
 Published   5 or 6 epochs of RoBERTa-large.
 """
 

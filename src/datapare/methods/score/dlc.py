@@ -7,6 +7,7 @@ Source      arXiv:2402.05356, 2024 (distorting-based learning complexity).
 Reads       distorted_loss (N, S): l_s, from a probe of a frozen, pre-trained network;
             datapare record takes the network it has trained.
 Cost        A pre-trained network and 50 forward passes.
+Not for     networks without hidden linear layers or convolutions to prune, and cheap scoring.
 Published   S = 50 networks, thinned by 2 % each; the harder half, the easier half, or a mixture (FlexRand) is kept.
 """
 

@@ -6,6 +6,7 @@ Source      arXiv:2502.06905, Cho, Shin, Kang, Yun, 2025.
 Reads       target_prob (T, N): probability of the true label, per epoch.
 Parameters  window: epochs in each sliding window, at least 2.
 Cost        30 epochs on CIFAR, 60 on ImageNet.
+Not for     a record of fewer epochs than the window; then take a smaller window, or el2n.
 Published   window 10; T = 30 epochs on CIFAR-10/100 (of a 200-epoch schedule), 60 on ImageNet-1k.
 Released    The authors' code multiplies each deviation by 10: the same ranking, and the same weights once normalised.
 """

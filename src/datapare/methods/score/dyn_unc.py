@@ -7,6 +7,7 @@ Reads       target_prob (T, N): probability of the true label, per epoch of the 
 Parameters  window: epochs in each sliding window, at least 2; windows: all of them, or as in released code; ddof: 1
             divides a deviation by epochs - 1, 0 by epochs.
 Cost        200 epochs on CIFAR, 90 to 300 on ImageNet.
+Not for     a record of fewer epochs than the window; and data that the network has learnt before the record began.
 Published   window 10; 90-300 epochs, recorded on un-augmented views before each update (two-view).
 Released    windows="official" leaves the last of the T - window + 1 windows out; the DUAL authors' version uses them
             all (windows="all"); the score-extrapolation authors' starts at the third epoch with ddof=0

@@ -7,6 +7,7 @@ Reads       error_norm (T, N): distance of the predicted probabilities from the 
 Parameters  first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
             there on, by default all; reduce: average the epochs or add them up.
 Cost        10 to 20 epochs; 10 runs are advised.
+Not for     small subsets by `top` where labels are wrong: those score highest.
 Published   Epoch 20 of 200 on CIFAR, averaged over 10 runs, recorded in an eval pass (first=20, count=1; PRESETS).
 Released    CCS and D2 sum the first ten epochs of one run's training pass (count=10, reduce="sum"); the DUAL authors'
             code reads epoch 20 of one, and on ImageNet sums epochs 1 to 10 (PRESETS); BOSS reads about the first five

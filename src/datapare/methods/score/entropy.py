@@ -7,6 +7,7 @@ Reads       entropy (T, N): entropy of the predicted probabilities in nats, per 
 Parameters  first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
             there on, by default all.
 Cost        200 epochs, or fewer of a smaller network, and a forward pass.
+Not for     finding wrong labels: it does not read the label.
 Published   The last checkpoint of a small proxy, or of a short training; an eval pass. No label is used.
 Released    CCS, D2 and the DUAL authors' code guard the logarithm, ln(p + 1e-10), which lowers the entropy by less than
             K * 1e-10; the last reads the training pass.

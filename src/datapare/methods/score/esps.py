@@ -5,6 +5,7 @@
 Source      arXiv: none; Hu210/esps-data-pruning, IEEE Access 14, 74912, 2026.
 Reads       cos_step (T, N): 1 - cosine of consecutive probability vectors, whose first row is not known.
 Cost        10 epochs.
+Not for     a record without cos_step, which is made on request only.
 Published   The first 10 epochs (count=10) of a training pass, highest first, with a pool that is redrawn in each epoch:
             at keep 0.1 the run sees 27 % of the data. Alone, the static top of the score is far below random.
 Ours        ESPS-N, for noisy labels, keeps the lowest of ESPS + 1 - mean p_y. It prefers easy examples, against the

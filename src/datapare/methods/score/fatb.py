@@ -7,6 +7,7 @@ Reads       loss (T, N), per epoch; mean_loss (T, N): the mean of that epoch, th
 Parameters  first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
             there on, by default all.
 Cost        Up to 200 epochs, and retrainings to find count.
+Not for     few epochs: it counts falls, so that most examples tie at 0.
 Published   A cut-off epoch (count), tuned for each ratio in steps of 10 epochs.
 Ours        All recorded epochs count by default. A loss at the mean is not above it.
 """

@@ -6,6 +6,7 @@ Source      arXiv:1812.05159, Toneva, Sordoni, Tachet des Combes, Trischler, Ben
 Reads       correct (T, N): whether the prediction was right, per epoch (derived from the margin).
 Parameters  never_learned: the score of an example that was never right; by default the number of epochs.
 Cost        75 to 200 epochs, of 1 to 5 runs.
+Not for     few epochs: it counts, so that most examples tie; and small subsets by `top` where labels are wrong.
 Published   200 epochs of CIFAR's training pass, summed over 5 runs. An example never right counts as forgotten in every
             epoch: never_learned is the number of epochs.
 Released    Data Diet: never_learned=inf. Dataset cartography: 1000. CCS, DUAL and DeepCore have no rule, so that the

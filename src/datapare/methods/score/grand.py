@@ -5,6 +5,7 @@
 Source      arXiv:2107.07075, Paul, Ganguli, Dziugaite, 2021 (Data Diet).
 Reads       grad_norm (T, N): norm of each example's gradient; each row is one network, of whichever run and epoch.
 Cost        Up to 20 epochs and a gradient of every example; 10 runs are advised.
+Not for     networks with many weights on a budget: it takes a gradient of each example.
 Published   10 networks, at initialisation or an early epoch, all weights. One network instead of ten ranks differently
             (Spearman about 0.75) and makes worse subsets. datapare record takes the norms once, of the network after
             the last epoch: record several seeds and average their scores.

@@ -7,6 +7,7 @@ Reads       error_norm (T, N): norm of the prediction error, per epoch; embeddin
 Parameters  first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
             there on, by default all.
 Cost        Up to 20 epochs and a forward pass; 10 runs are advised.
+Not for     networks whose last layer is not linear.
 Published   10 networks, at initialisation or an early epoch; runs are averaged afterwards.
 Ours        The gradient of a linear layer under cross-entropy is (p - onehot) times (h, 1), so its norm is the product
             of both norms. It is exact for the epoch the embedding was taken at: the last one, unless first and count

@@ -6,6 +6,7 @@ Source      arXiv:2407.08887, 2024.
 Reads       runs_correct (N, R): whether example i is right in every epoch of run r, an array computed from R records:
             np.stack([(d.channels["margin"] > 0).all(axis=0) for d in records], axis=1).
 Cost        6 runs of 3 epochs.
+Not for     a single recording: it counts runs of several seeds.
 Published   6 runs of 3 epochs (2 on the largest sets), RoBERTa-large. The size of the subset follows from the data.
 Ours        Inside the band the score is R - H, harder first, so that smaller budgets are not filled by position;
             outside it is 0. The published subset is score > 0.

@@ -7,6 +7,7 @@ Reads       target_prob (T, N), prob_margin (T, N): together they hold the large
 Parameters  first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
             there on, by default all.
 Cost        200 epochs, or fewer of a smaller network, and a forward pass.
+Not for     finding wrong labels: it does not read the label.
 Published   The last checkpoint of a small proxy, or of a short training; an eval pass. No label is needed.
 Released    DeepCore takes the largest logit for the confidence, which depends on the scale of the logits: not offered.
 """

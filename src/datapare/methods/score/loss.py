@@ -7,6 +7,7 @@ Reads       loss (T, N): one loss per example and epoch, of any task.
 Parameters  first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
             there on, by default all.
 Cost        A small network trained, and a forward pass.
+Not for     small subsets by `top` where labels are wrong: those score highest.
 Published   Squared error of a small proxy network; the top 50 % are kept or, better, the 50 % after the top 5 %, which
             is the selection rule window.
 """

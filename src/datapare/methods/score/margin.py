@@ -6,6 +6,7 @@ Source      arXiv:1906.11829, Coleman, Yeh, Mussmann, and others, 2020 (Selectio
 Reads       prob (N, K): predicted probabilities, of one epoch. The channels cannot give the gap: where the true class
             loses, they do not know the second-best.
 Cost        200 epochs, or fewer of a smaller network, and a forward pass.
+Not for     finding wrong labels: it does not read the label.
 Published   The last checkpoint of a small proxy, or of a short training; an eval pass. No label is used.
 Released    DeepCore's class-balanced and global paths sort in opposite directions; ours keeps the smallest gap.
 """

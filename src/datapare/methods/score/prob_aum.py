@@ -7,6 +7,7 @@ Reads       prob_margin (T, N): probability of the true label minus the best oth
 Parameters  first: the first epoch that is read, from 0, or from the end when negative; count: how many epochs from
             there on, by default all; reduce: average the epochs or add them up.
 Cost        200 epochs on CIFAR, 60 on ImageNet.
+Not for     keeping the largest with `top` where labels are wrong: those score highest.
 Published   200 epochs on CIFAR, 60 on ImageNet-1k.
 Released    CCS, D2, ELFS and SemiPrune sum over epochs (reduce="sum"): the same ranking. The DUAL authors' code in
             effect reads the last epoch only (first=-1), and keeps the easiest instead of the hardest: not offered.

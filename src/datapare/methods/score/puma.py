@@ -6,6 +6,7 @@ Source      arXiv:2405.06298, 2024; DeepFool: arXiv:1511.04599.
 Reads       boundary_distance (N,): norm of that change, from a probe of a trained, robust network; 0 where the network
             is wrong already. datapare record takes the network it has trained, which is not made robust.
 Cost        A robust network, and up to 50 gradient steps for every example.
+Not for     texts, whose words cannot be moved by a gradient; and a network that was not trained to be robust.
 Published   The examples farthest from the boundary are dropped; which fraction is not known.
 Released    DeepCore's DeepFool scores the squared norm and keeps the smallest: the same ranking.
 """

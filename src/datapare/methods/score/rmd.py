@@ -6,6 +6,8 @@
 Source      arXiv:2304.10127, 2023 (difficulty from relative Mahalanobis distance).
 Reads       embedding (N, d): features of a pre-trained network; label (N,).
 Cost        A forward pass of a pre-trained network.
+Not for     an embedding with more dimensions than examples, or classes of a few examples: covariances are then
+            poorly known.
 Published   Features of CLIP or MAE. No code was released.
 Ours        Covariances divide by N. Directions without any spread (d > N, constant features) are left out: the inverse
             is a pseudo-inverse. The only member of a class is its own mean, and so at distance 0 from it.

@@ -5,6 +5,7 @@
 Source      arXiv:2412.10091, 2024 (data pruning for re-identification).
 Reads       logit_mean (N, K): logits averaged over epochs.
 Cost        12 epochs.
+Not for     a record without logit_mean.
 Published   12 epochs. Averaging log-probabilities gives the same soft label; averaging probabilities does not.
 Ours        The relabelling and the outlier test of the same paper are in datapare.methods.label_issues.
 """

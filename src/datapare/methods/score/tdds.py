@@ -10,6 +10,7 @@ Parameters  window: epochs in each sliding window, at least 3; decay: weight of 
             1 - decay of the next; first: the first epoch that is read, from 0, or from the end when negative; count:
             how many epochs from there on, by default all.
 Cost        10 to 90 epochs.
+Not for     a record of fewer epochs than the window.
 Published   window 10, decay 0.9; T by pruning ratio, see PRESETS. The last window has 90 % of the weight.
 Released    The authors' code has T = 10 (count=10), their README T = 30 for CIFAR-100. The score-extrapolation code
             reads the last ten epochs, which is one window (first=-10). The DUAL authors' TDDS reads the first window

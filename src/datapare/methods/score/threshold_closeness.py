@@ -5,6 +5,7 @@
 Source      arXiv:2009.10795, Swayamdipta, Schwartz, Lourie, and others, 2020 (Dataset Cartography, released code).
 Reads       target_prob (T, N): probability of the true label, per epoch.
 Cost        5 or 6 epochs of text, up to 200 of CIFAR.
+Not for     few epochs: the mean probability is then mostly that of the first ones.
 Published   5 or 6 epochs of RoBERTa-large.
 """
 

@@ -5,6 +5,7 @@
 Source      arXiv:2510.00386, 2025 (train on validation); arXiv:2605.09404.
 Reads       loss (T, N): of the pool, which is not trained on; the first row is before the tuning, the last after it.
 Cost        A short tuning on the target set, and two forward passes over the pool.
+Not for     a record of a single epoch.
 Published   Loss before and after, so a record of two rows. Mixing with random examples beats the score alone.
 Ours        A loss of 0 before the tuning cannot fall: its score is 0. Any two epochs serve by first and count.
 """

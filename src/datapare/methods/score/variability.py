@@ -7,6 +7,7 @@ Source      arXiv:2009.10795, Swayamdipta, Schwartz, Lourie, and others, 2020 (D
 Reads       target_prob (T, N): probability of the true label, per epoch.
 Parameters  ddof: 0 divides by epochs, 1 by epochs - 1; corrected: add the term for few epochs.
 Cost        5 or 6 epochs of text, up to 200 of CIFAR.
+Not for     examples that the network has learnt before the record began: their probability does not vary.
 Published   5 or 6 epochs of RoBERTa-large; the 33 % most ambiguous examples are kept.
 Released    The authors' code offers the corrected form; others take ddof=1. Neither changes the ranking.
 """

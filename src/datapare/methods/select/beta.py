@@ -10,6 +10,7 @@ Parameters  c_d: bends how fast the density moves from hard to easy as more is d
             default; total: alpha + beta, larger = narrower; anchor: how many top-scored examples fix where the density
             starts.
 Cost        Nothing beyond the score and its record.
+Not for     scores that may be negative; and a record without target_prob.
 Published   c_d = 4 on CIFAR-100, 11 on ImageNet-1k (CIFAR-10: 5.5, unverified); total 15; mu from the top example.
             SemiPrune (arXiv:2605.23198): 4 on SUN397 and Caltech-101 after 30 epochs, 3 on Tiny-ImageNet-C after 50.
 Released    The code uses total=16 and mu over the ten best, anchor=10. An unused ImageNet variant raises r to

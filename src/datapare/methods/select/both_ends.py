@@ -6,6 +6,7 @@ Source      arXiv:2009.10795, Swayamdipta, Schwartz, Lourie, and others, 2020 (D
 Reads       score (N,).
 Parameters  hard: share of the budget for the highest scores; the lowest get the rest.
 Cost        Nothing beyond the score.
+Not for     labels that are wrong: the hard end holds them.
 Published   hard = 0.7, as an option beside the plain top.
 """
 

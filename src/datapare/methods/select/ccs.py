@@ -9,6 +9,7 @@ Reads       score (N,), prob_margin (T, N): target probability minus the best ot
 Parameters  cut: share of the hardest examples that is dropped first; strata: into so many equal ranges of the score the
             rest is divided.
 Cost        200 epochs (60 on ImageNet) for the margins of the cut.
+Not for     keeping most of a dataset: the cut drops a part of the hardest first.
 Published   50 strata; cut by dataset and keep in PRESETS, after scoring over the full training (200 epochs CIFAR).
 Released    The upper edge is 1.0001 * max, which loses the top examples when scores are negative; ours is inclusive.
             Another code drops the first 20 % of whatever ranking it is given; ours always cuts by margin.

@@ -7,6 +7,7 @@
 Source      Mirzasoleiman, Bilmes, Leskovec, 2020, as in DeepCore (PatrickZH/DeepCore). Per class: balance.
 Reads       prob (N, K) and embedding (N, d) of the same epoch, label (N,).
 Cost        10 to 200 epochs and a forward pass, then a greedy choice inside each class.
+Not for     large classes: it compares all pairs.
 Published   A few epochs of training before; weight of j = number of examples nearest to j.
 Released    The offset c is the largest distance + 1e-3 there; any c above the largest distance picks the same.
             Its weights start at 1, so every weight is one too high; ours sum to N.

@@ -10,6 +10,7 @@ Parameters  k: nearest neighbours of each example; gamma: how fast a picked exam
             that is dropped first; kernel: exponential in the distance, or in its square; message: what neighbours lose,
             weighted by distance or absolute; symmetric: edges run both ways.
 Cost        200 epochs, and a search for nearest neighbours.
+Not for     an embedding in which distance says nothing; and scores far below zero.
 Published   CIFAR at keep 0.1: forgetting scores, k = 5, gamma = 0.1, cut 0.4, balance="uniform". DataComp: k = 1,
             gamma = 1. ImageNet: max(AUM) - AUM as the score. kernel="gaussian" squares d (unverified).
 Released    No gamma in the forward step: gamma_forward = 1. Edges run both ways (direct path) or only from i to its

@@ -5,6 +5,7 @@
 Source      Greedy submodular cover, as in DeepCore (PatrickZH/DeepCore).
 Reads       embedding (N, d) of one epoch.
 Cost        5 to 200 epochs and a forward pass, then a greedy choice inside each class.
+Not for     large classes: it compares all pairs.
 Published   DeepCore takes the cosine of last-layer gradients: record those as the embedding for that. Per class:
             balance.
 Ours        Lazy greedy, in blocks of columns: exact, and never N x N in memory. The cosine with a row of zeros is 0.

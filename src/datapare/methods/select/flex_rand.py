@@ -8,6 +8,7 @@ Source      arXiv:2402.05356; ml-stat-Sustech/Efficient-Dataset-Pruning. Applied
 Reads       score (N,), larger = harder.
 Parameters  split: share of the examples, lowest scores first, that counts as easy.
 Cost        Nothing beyond the score.
+Not for     labels that are wrong: the hard part holds them.
 Published   split is tuned over 0.05, 0.10, …, 0.95 by retraining.
 Released    The smaller part is rounded to the nearest whole number, a half to the even one.
 Ours        split = 0.5, half of the subset from each half, since tuning needs trainings.

@@ -7,6 +7,7 @@ Source      Killamsetty, Sivasubramanian, Ramakrishnan, Iyer, 2021, as in DeepCo
 Reads       prob (N, K) and embedding (N, d) of the same epoch, label (N,). Per class: balance.
 Parameters  eta: rate of the step that the whole subset makes.
 Cost        10 to 200 epochs and a forward pass, then a pass over the embedding for every pick.
+Not for     a record without probabilities and an embedding of the trained network.
 Published   Needs validation data; eta not known.
 Released    DeepCore passes the update of G under a misspelt name, so it never runs and the rule is a plain top.
 Ours        The loss is that of the examples themselves, and the whole subset together makes one step of rate

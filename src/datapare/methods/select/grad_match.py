@@ -8,6 +8,7 @@ Source      Killamsetty, Sivasubramanian, Ramakrishnan, De, Iyer, 2021, as in De
 Reads       prob (N, K) and embedding (N, d) of the same epoch, label (N,). Per class: balance.
 Parameters  lam: keeps the weights small.
 Cost        10 to 200 epochs and a forward pass, then a pass over the embedding and a fit for every pick.
+Not for     a training that ignores weights: the weights are part of the result.
 Published   lam = 1; the paper's target is the sum, which only scales the weights.
 Released    The pursuit may stop with fewer than n.
 Ours        When no gradient points along what is left, weights no longer change and the best aligned fill the budget;

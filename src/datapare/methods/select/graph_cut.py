@@ -6,6 +6,7 @@ Source      Iyer, Khargoankar, Bilmes, Asanani, 2021, as in DeepCore (PatrickZH/
 Reads       embedding (N, d) of one epoch.
 Parameters  lam: weight of being like all examples, against being unlike the kept ones.
 Cost        5 to 200 epochs and a forward pass, then a greedy choice.
+Not for     large classes: it compares all pairs.
 Published   lam = 1; DeepCore takes the cosine of last-layer gradients: record those as the embedding for that.
 Ours        The similarity is linear in unit vectors, so both sums are one inner product and no N x N matrix is built.
             The cosine with a row of zeros is 0.

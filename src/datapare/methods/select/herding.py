@@ -5,6 +5,7 @@
 Source      Welling, 2009, as in DeepCore (PatrickZH/DeepCore).
 Reads       embedding (N, d) of one epoch.
 Cost        10 to 200 epochs and a forward pass, then a pass over the embedding for every pick.
+Not for     classes of several clusters: it follows the mean alone.
 Published   Applied per class: balance="proportional".
 Released    DeepCore takes the largest distance instead of the smallest, which drives the mean away.
 """

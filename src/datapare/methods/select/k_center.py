@@ -6,6 +6,7 @@ Source      Greedy k-center, as in DeepCore (PatrickZH/DeepCore).
 Reads       embedding (N, d) of one epoch.
 Parameters  random_first: start from a random example instead of the one nearest the mean.
 Cost        10 to 200 epochs and a forward pass, then a greedy choice.
+Not for     data with outliers: the farthest examples are picked first.
 Published   Applied per class as an option: balance.
 Released    random_first=True starts from a random example.
 Ours        The first is the example nearest the mean, so the subset does not depend on a seed. Distances are kept to

@@ -6,6 +6,7 @@
 Source      Xia, Liu, Yu, Shen, Han, Liu, 2023; tmllab/2023_ICLR_Moderate-DS.
 Reads       embedding (N, d) of one late epoch, label (N,).
 Cost        A trained network and a forward pass.
+Not for     classes of several clusters: it measures distance to one median.
 Published   One sort over all classes, so class balance is not kept; no parameters.
 Released    The window's ends are rounded half to even, so 10 examples at keep 0.5 give 6; and a class of one gets a
             wrong prototype. A copy in D2's code inverts keep and returns the two tails.

@@ -5,6 +5,7 @@
 Source      The baseline of every paper.
 Reads       score (N,), for its length only.
 Cost        Nothing.
+Not for     nothing: compare every other rule with it.
 Released    Some baselines take the first n examples; this one draws.
 """
 

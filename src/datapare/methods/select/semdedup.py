@@ -7,6 +7,7 @@ Reads       embedding (N, d), of one late epoch or from another model.
 Parameters  clusters: of k-means, by default one per 5,000 examples; order: in which a cluster is visited, by distance
             to its centroid.
 Cost        A forward pass, k-means, and all cosines inside each cluster.
+Not for     data without near-duplicates: it then thins out whichever clusters are dense.
 Published   Removes every i with m_i > 1 - eps, so its size follows from eps. 50,000 clusters on LAION. Order: farthest
             from the centroid first; "nearest" and "random" are variants. Labels are not looked at.
 Ours        The budget is given, so eps follows from it: examples leave in descending order of m, which is the

@@ -5,6 +5,7 @@
 Source      Every score paper; ties go to the earlier example.
 Reads       score (N,).
 Cost        Nothing beyond the score.
+Not for     small subsets by difficulty: it keeps the hardest, wrong labels among them.
 Released    Reference codes keep the tail of an unstable ascending sort; n = 0 then keeps everything.
 """
 

@@ -7,6 +7,7 @@ Source      eltsai/elfs; cyseul/SemiPrune (arXiv:2605.23198).
 Reads       prob_margin (T, N): target probability minus the best other, summed over epochs.
 Parameters  cut: share of the hardest examples that is dropped first; by default as many as at the easy end.
 Cost        200 epochs (60 on ImageNet) for the margins.
+Not for     a record without margins.
 Published   cut by dataset and keep in PRESETS (ELFS); SemiPrune tries the cuts of GRID for each keep.
 Released    The codes read margins under pseudo-labels; record with such labels for that.
 Ours        Without a cut, half of what is dropped is taken from each end. Equal margins: the earlier is the easier.

@@ -6,6 +6,7 @@ Source      arXiv:2403.17083 (a = 5 % of the dataset); Data Diet (a of about 500
 Reads       score (N,).
 Parameters  skip: how many of the highest scores are left out, a share below 1 or a count.
 Cost        Nothing beyond the score.
+Not for     a part of the ranking that was not chosen by a comparison.
 Published   skip = 0.05, or a count such as 500. BWS (arXiv:2406.03057) searches the start with a fitted classifier.
 Ours        A window that would run over the end is moved back, so that it holds n.
 """
