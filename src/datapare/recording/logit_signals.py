@@ -41,8 +41,9 @@ def logit_statistics(logits: Tensor, label: Tensor) -> Tensor:
     own = others.gather(1, at_label)  # (B, 1)
     others.scatter_(1, at_label, -torch.inf)
     rival = others.amax(dim=1, keepdim=True)
-    lower = others.sub_(torch.maximum(own, rival)).clamp_(min=LOWEST)
-    odds = lower.exp()
+    lower = others.sub_(torch.maximum(own, rival))
+    odds = lower.exp()  # of -inf at the label: that is quick, where exp(-110) takes twenty times as long
+    lower.clamp_(min=LOWEST)
     total, norm = odds.sum(dim=1, keepdim=True), torch.linalg.vector_norm(odds, dim=1, keepdim=True)
     return torch.cat([own, rival, total, norm, lower.mul_(odds).sum(dim=1, keepdim=True)], dim=1)
 

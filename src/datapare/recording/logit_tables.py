@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datapare.recording.logit_signals import STEPS
+from datapare.recording.pending_logits import PendingLogits
 from datapare.recording.process_group import ProcessGroup
 from datapare.recording.record_files import reserve
 
@@ -122,38 +123,11 @@ class EpochTable:
         self.before = self.now = None
 
 
-class PendingLogits:
-    """Logits on their device, until there are enough of them for the host to fetch."""
-
-    def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget all."""
-        self._pieces: list[tuple[Tensor, Tensor]] = []
-        self._bytes = 0
-
-    def add(self, index: Tensor, logits: Tensor) -> bool:
-        """Keep copies of index (B,) and logits (B, K), as float32; returns whether it is time to fetch them."""
-        self._pieces.append((index.clone(), logits.to(torch.float32, copy=True)))
-        self._bytes += 4 * logits.numel()
-        return self._bytes >= WAITING_BYTES
-
-    def fetch(self) -> tuple[Tensor, Tensor] | None:
-        """Return all that was added, in its order, on the host; None when there is nothing."""
-        if not self._pieces:
-            return None
-        index = torch.cat([index for index, _ in self._pieces]).cpu()
-        logits = torch.cat([logits for _, logits in self._pieces]).cpu()
-        self.clear()
-        return index, logits
-
-
 class LogitSpool:
     """The logits of one epoch in a process that keeps no tables: in a temporary file, sent to rank 0 at its end."""
 
     def __init__(self) -> None:
-        self._waiting = PendingLogits()
+        self._waiting = PendingLogits(WAITING_BYTES)
         self._file: IO[bytes] | None = None
         self._shapes: list[tuple[int, int]] = []
 
@@ -178,13 +152,13 @@ class LogitSpool:
             self._file = None
 
     def _spill(self) -> None:
-        fetched = self._waiting.fetch()
-        if fetched is None:
+        if self._waiting.is_empty:
             return
+        index, logits = self._waiting.fetch()
         self._file = self._file or tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the epoch
-        for tensor in fetched:
-            self._file.write(tensor.numpy().data)
-        self._shapes.append((len(fetched[1]), fetched[1].shape[1]))
+        for tensor in (index, logits):
+            self._file.write(tensor.cpu().numpy().data)
+        self._shapes.append((len(logits), logits.shape[1]))
 
     def _pieces(self, ours: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         if self._file is None:
@@ -204,7 +178,7 @@ class LogitTables:
         self.softmax = EpochTable(folder, "softmax", count) if steps else None  # (N, K)
         self.total = EpochTable(folder, "total", count) if total else None  # (N, K + 1): sum of logits, and of how many
         self.step = np.full((len(self.steps), count), np.nan, dtype=np.float32)  # of the running epoch
-        self._waiting = PendingLogits()
+        self._waiting = PendingLogits(WAITING_BYTES)
         self._begun = False
         self._seen: NDArray[np.bool_] | None = None  # in the part of the epoch before a checkpoint
 
@@ -276,10 +250,9 @@ class LogitTables:
         mean.flush()
 
     def _enter_waiting(self, epoch: int) -> None:
-        fetched = self._waiting.fetch()
-        if fetched is None:
+        if self._waiting.is_empty:
             return
-        index, logits = fetched
+        index, logits = (tensor.cpu() for tensor in self._waiting.fetch())
         inside = (index >= 0) & (index < self.count)  # what is outside is reported at the end of the epoch
         # A few rows at a time: ln, exp and differences of all at once are several times the logits.
         for part, rows in zip(torch.split(index[inside], ENTERED), torch.split(logits[inside], ENTERED), strict=True):
