@@ -20,7 +20,7 @@ from dataclasses import asdict, fields
 from functools import cache
 from io import FileIO
 from pathlib import Path
-from typing import Any, TypedDict, TypeGuard, cast
+from typing import Any, TypedDict, cast
 
 import numpy as np
 
@@ -152,11 +152,22 @@ def read_meta(path: str | Path) -> Meta:
     meta = read_json(path / META)
     if meta is None:
         raise InputError(
-            f"{path} has no {META}, so it is unfinished or not made by datapare; run the command that makes it again."
+            begun_record(path) or f"{path} has no {META}, so it is unfinished or not made by datapare; make it again."
         )
     if isinstance(meta, dict) and meta.get("datapare") == 1:
         meta = _from_format_1(meta, path)
     return _check_meta(meta, path)
+
+
+def begun_record(path: Path) -> str | None:
+    """Return how far a Recorder came here whose training ended early, and what to do; None for anything else."""
+    begun = read_json(path / "progress.json")
+    if not isinstance(begun, dict) or "facts" not in begun or is_finished(path):
+        return None
+    return (
+        f"{path} holds {len(begun['coverage'])} of {begun['facts']['epochs']} epochs of a training that ended early; "
+        "resume it, or keep these alone: make the Recorder again with the same arguments, stop() it and close() it."
+    )
 
 
 def _check_meta(meta: object, path: Path) -> Meta:
@@ -191,7 +202,9 @@ def write_meta(folder: Path, artifact: Artifact) -> None:
     plain = {
         field.name: getattr(artifact, field.name)
         for field in fields(artifact)
-        if field.name != "provenance" and not _is_array(getattr(artifact, field.name)) and field.name not in GROUPS
+        if field.name != "provenance"
+        and not isinstance(getattr(artifact, field.name), np.ndarray)
+        and field.name not in GROUPS
     }
     meta = {
         "datapare": FORMAT,
@@ -211,7 +224,7 @@ def named_arrays(artifact: Artifact) -> Iterator[tuple[str, Array]]:
         value = getattr(artifact, field.name)
         if field.name in GROUPS:
             yield from ((f"{field.name}.{name}", array) for name, array in value.items())
-        elif _is_array(value):
+        elif isinstance(value, np.ndarray):
             yield field.name, value
 
 
@@ -312,8 +325,9 @@ def check_replaceable(path: Path, artifact: Artifact) -> None:
     """Raise InputError unless `path` is free, or holds an artifact of the same kind or our unfinished files alone."""
     if not os.path.lexists(path) or (path.is_dir() and _is_unfinished(path, type(artifact))):
         return
-    if not is_finished(path) or read_meta(path)["artifact"] != _word(artifact):
-        raise InputError(f"{path} already holds something else; choose another folder for the {_word(artifact)}.")
+    word = type(artifact).__name__.lower()
+    if not is_finished(path) or read_meta(path)["artifact"] != word:
+        raise InputError(f"{path} already holds something else; choose another folder for the {word}.")
 
 
 def acquire_lock(folder: Path, activity: str) -> FileIO:
@@ -460,14 +474,6 @@ def _is_unfinished(path: Path, cls: type[Artifact]) -> bool:
     )
 
 
-def _is_array(value: object) -> TypeGuard[Array]:
-    return isinstance(value, np.ndarray)
-
-
-def _word(artifact: Artifact) -> str:
-    return type(artifact).__name__.lower()
-
-
 def _load_array(file: Path, described: StoredArray) -> Array:
     try:
         array: Array = np.load(file, mmap_mode="r", allow_pickle=False)
@@ -491,15 +497,11 @@ def _from_format_1(meta: JsonObject, path: Path) -> JsonObject:
         stored = {FORMAT_1_KEYS.get(key, key): value for key, value in renamed["fields"].items()}
         stored["provenance"] = _provenance_from_format_1(stored["provenance"])
         if artifact == "comparison":
-            stored["roles"] = [_role_from_format_1(arm) for arm in stored["arms"]]
+            roles = {"full": "full", "random": "random"}  # in format 1 only the name of an arm says its role
+            stored["roles"] = [roles.get(arm if arm == "full" else arm[:6], "subset") for arm in stored["arms"]]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path / META} is damaged (no {error}); make the artifact again.") from error
     return {**renamed, "datapare": FORMAT, "artifact": artifact, "fields": stored}
-
-
-def _role_from_format_1(arm: str) -> str:
-    """Return the role of an arm; in format 1 only its name says so."""
-    return "full" if arm == "full" else "random" if arm.startswith("random") else "subset"
 
 
 def _provenance_from_format_1(value: JsonObject) -> JsonObject:
@@ -512,8 +514,6 @@ def _provenance_from_format_1(value: JsonObject) -> JsonObject:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, Path):
-        return str(value)
+    if isinstance(value, np.generic | Path):
+        return value.item() if isinstance(value, np.generic) else str(value)
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")

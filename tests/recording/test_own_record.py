@@ -48,3 +48,23 @@ def test_every_command_works_on_a_record_of_ones_own(own, capsys):
     assert run(capsys, "report", folder, "--keep", 0.25)[0] == 0
     assert "class 2" in (folder / "keep-0.25" / "report.html").read_text()
     assert dp.load(folder if (folder / "meta.json").exists() else folder / "dynamics").epochs == 12
+
+
+@pytest.mark.parametrize("place", ["run/dynamics", "run"])
+def test_a_record_of_a_killed_training_says_how_far_it_came(tmp_path, capsys, place):
+    rng = np.random.default_rng(0)
+    recorder = dp.Recorder(tmp_path / place, LABEL, 8)
+    for _ in range(2):
+        recorder.observe(np.arange(N), rng.normal(size=(N, 3)), LABEL)
+        recorder.end_epoch()
+    recorder.observe(np.arange(N), rng.normal(size=(N, 3)), LABEL)
+    recorder.__exit__(KeyboardInterrupt, None, None)
+    with pytest.raises(dp.DatapareError, match=r"holds 2 of 8 epochs of a training that ended early; .* stop\(\) it"):
+        dp.load(tmp_path / place)
+    for command in (["score"], ["select", "--keep", 0.5], ["report", "--keep", 0.5], ["label-issues"]):
+        code, _, complained = run(capsys, command[0], tmp_path / "run", *command[1:])
+        assert (code, "2 of 8 epochs" in complained) == (2, True), complained
+    with dp.Recorder(tmp_path / place, LABEL, 8) as recorder:  # as the sentence says
+        recorder.stop()
+    assert dp.load(tmp_path / place).epochs == 2
+    assert run(capsys, "score", tmp_path / "run", "--score", "loss")[0] == 0

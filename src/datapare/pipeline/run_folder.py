@@ -382,6 +382,9 @@ def _own_record(path: Path) -> bool:
 
 
 def _no_run(path: Path) -> str:
+    for place in (path, path / "dynamics"):
+        if begun := storage.begun_record(place):
+            return begun
     expected = f"expected a run folder (made by datapare record or prune) at {path}, but "
     if not path.exists():
         return f"{expected}there is none."
