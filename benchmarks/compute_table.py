@@ -4,7 +4,7 @@
 
 For every network the fastest of `steps` steps counts (forward and backward, one batch), in rounds over all settings, so
 that a busy moment meets all of them. `datapare.training.compute.TABLE` is read off this: fp32, channels-last, two
-threads where they gain a quarter or more, one elsewhere. Data are random: only time is measured.
+threads where they make a step at least 1.5 times as fast, one elsewhere. Data are random: only time is measured.
 """
 
 import argparse

@@ -107,6 +107,7 @@ def call():
     dynamics = dp.record(vectors, preset=two, channels=("target_prob", "embedding", "grad_norm"))
     for values in (*dynamics.channels.values(), *dynamics.arrays.values()):
         digest.update(np.ascontiguousarray(values).tobytes())
+    assert "torch._dynamo" not in sys.modules  # two seconds of every command that trains
     print(digest.hexdigest(), flush=True)
 
 for pair in range(6):  # twelve processes that have imported everything and computed nothing, two at a time

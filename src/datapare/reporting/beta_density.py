@@ -33,7 +33,7 @@ def weighting(
 
     None when no group kept some examples and dropped others: then nothing was drawn.
     """
-    from scipy.stats import beta
+    from scipy.special import betaln, xlog1py, xlogy
 
     given = {name: param.default for name, param in find("select", "beta").params.items()} | dict(params)
     drawn = [group for group in groups if 0 < mask[group].sum() < len(group)]
@@ -42,7 +42,7 @@ def weighting(
     x = np.linspace(0.005, 0.995, 199)
     size = np.array([mask[group].sum() for group in drawn], dtype=np.float64)
     found = np.array([_of(mean[g], score[g], int(n), given) for g, n in zip(drawn, size, strict=True)])  # (G, 3)
-    curves = np.array([beta.pdf(x, a, b) for a, b, _ in found])
+    curves = np.array([np.exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b)) for a, b, _ in found])
     a, b, mu = np.average(found, axis=0, weights=size)
     return Weighting(given["c_d"], a, b, mu, len(drawn), (x, np.average(curves, axis=0, weights=size)))
 

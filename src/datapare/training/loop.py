@@ -28,6 +28,7 @@ from datapare.training.epoch import Progress, Run, train_epoch
 from datapare.training.inference import accuracy, predict
 from datapare.training.networks.factory import Network, build
 from datapare.training.online import Loss, Sampler
+from datapare.training.optimizers import EagerAdamW, EagerSGD
 from datapare.training.seeding import deterministic, mixed, own_randomness
 
 
@@ -161,10 +162,10 @@ def _optimizer(network: Network, training: TrainingConfig) -> torch.optim.Optimi
     parameters = [p for p in network.parameters() if p.requires_grad]
     lr, decay = training.lr, training.weight_decay
     if training.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, lr=lr, weight_decay=decay, fused=True)
+        return EagerAdamW(parameters, lr=lr, weight_decay=decay, fused=True)
     momentum, nesterov = training.momentum, training.nesterov
     # fused: a few percent on our smallest network, nothing lost on the largest
-    return torch.optim.SGD(parameters, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=decay, fused=True)
+    return EagerSGD(parameters, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=decay, fused=True)
 
 
 def _whole_batch(run: Run) -> tuple[Tensor, Tensor]:
