@@ -4,8 +4,10 @@ from datapare.artifacts import Dynamics
 from datapare.methods.binding import bind
 from datapare.methods.registry import check_params, find
 from datapare.methods.spec import ParamValue
+from datapare.numerics.threads import fixed_threads
 
 
+@fixed_threads()
 def measure(dynamics: Dynamics, method: str = "spread", **params: ParamValue) -> float:
     """Measure one number about the dataset of a record; only `label` and `arrays` of it are read.
 

@@ -20,6 +20,7 @@ from datapare.numerics.embeddings import check_finite
 from datapare.numerics.missing import epoch_mean
 from datapare.numerics.neighbors import neighbours
 from datapare.numerics.sampling import draw_fraction, top_positions
+from datapare.numerics.threads import fixed_threads
 from datapare.options import checked
 
 HELD = 5  # a fifth of the scored examples is held out at a time …
@@ -42,6 +43,7 @@ class Reliability(TypedDict):
     overlap: dict[str, float]  # keep fraction -> share of the best that were found
 
 
+@fixed_threads()
 def extrapolate(
     scores: Scores, dynamics: Dynamics, method: str = "knn", *, seed: int = 0, **params: ParamValue
 ) -> Scores:

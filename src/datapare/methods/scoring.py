@@ -27,11 +27,13 @@ from datapare.methods.epoch_range import without_all_epochs
 from datapare.methods.registry import call_params, check_params, find, names
 from datapare.methods.signals import source_of
 from datapare.methods.spec import ParamValue
+from datapare.numerics.threads import fixed_threads
 
 Reordered = TypeVar("Reordered", Dynamics, Scores)
 BLOCK = 57_344  # columns at a time: below, threads wait for each other; above, windows leave the core's cache
 
 
+@fixed_threads()
 def score(dynamics: Dynamics, method: str = "dual", **params: ParamValue) -> Scores:
     """Turn a record into one score per example, larger = keep first.
 

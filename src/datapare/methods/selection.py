@@ -16,12 +16,14 @@ from datapare.methods.epoch_range import without_all_epochs
 from datapare.methods.registry import Method, call_params, check_params, find
 from datapare.methods.spec import ParamValue
 from datapare.numerics.sampling import allot, allot_by_recall, budget, check_keep
+from datapare.numerics.threads import fixed_threads
 from datapare.options import Balance, checked
 
 Arrays = Mapping[str, Array]
 Chosen = tuple[NDArray[np.int64], NDArray[np.float64] | None]  # sorted positions, and weights where the rule has them
 
 
+@fixed_threads()
 def select(
     scores: Scores,
     method: str = "beta",

@@ -30,9 +30,10 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Array
 from datapare.errors import InputError
-from datapare.methods.extrapolate.knn import EXACT, without_self
+from datapare.methods.extrapolate.knn import without_self
 from datapare.numerics.embeddings import check_finite
 from datapare.numerics.neighbors import neighbours
+from datapare.numerics.threads import FIXED_THREADS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -104,7 +105,7 @@ def gnn(
         result[:] = low
         return result
     graph = neighbour_graph(embedding, min(k, len(score) - 1))
-    with _two_threads():
+    with _fixed_threads():
         predicted = _learnt(score, known, graph, spread(graph, embedding, label), rng, epochs)
     unscored = np.isnan(score)
     result[unscored] = np.clip(predicted[unscored], low, high)
@@ -112,12 +113,12 @@ def gnn(
 
 
 @contextmanager
-def _two_threads() -> Iterator[None]:
-    """Compute on two threads on every machine: the order of additions, and so the last bits, follow from the number."""
+def _fixed_threads() -> Iterator[None]:
+    """Compute on as many threads on every machine: the order of additions, and so the last bits, follow from it."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(2)
+    torch.set_num_threads(FIXED_THREADS)
     try:
         yield
     finally:
@@ -143,7 +144,7 @@ def neighbour_graph(embedding: Float[np.ndarray, "N d"], k: int) -> Graph:
     """
     total = len(embedding)
     own = np.arange(total)
-    distance, target = neighbours(embedding, embedding, k + 1, exact=total**2 <= EXACT)
+    distance, target = neighbours(embedding, embedding, k + 1)
     others = without_self(own, target)
     distance, target = (a[others].reshape(total, k) for a in (distance, target))
     weight = np.where(target < 0, 0.0, np.exp(-distance / 2))

@@ -60,7 +60,7 @@ def d2(
 ) -> Int[np.ndarray, " n"]:
     """Add, n times, the example of highest score plus neighbours' scores, and lower its neighbours.
 
-    Neighbours are by Euclidean distance, approximate above 200,000 examples. Ties go to the earlier example.
+    Neighbours are by Euclidean distance, approximate above 20,000 examples. Ties go to the earlier example.
 
     Args:
         score: float (N,), finite, larger = harder; shifted to start at 0 where some are negative.
