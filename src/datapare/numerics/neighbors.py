@@ -155,5 +155,5 @@ def _measured(
 
     rows, squared = np.ascontiguousarray(query), np.empty(candidate.shape, dtype=np.float32)
     pointers = (faiss.swig_ptr(array) for array in (squared, rows, reference, candidate))
-    faiss.fvec_L2sqr_by_idx(*pointers, rows.shape[1], *candidate.shape)
+    faiss.fvec_L2sqr_by_idx(*pointers, rows.shape[1], *candidate.shape)  # type: ignore[attr-defined]
     return squared
