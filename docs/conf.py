@@ -11,8 +11,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 project = "datapare"
 author = "the datapare authors"
 release = version = version_of("datapare")
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
-source_suffix = {".md": "markdown"}
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
+source_suffix = {".md": "markdown", ".ipynb": "myst-nb"}
+nb_execution_mode = "off"  # the notebooks hold their results; a test runs them anew
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = f"datapare {release}"

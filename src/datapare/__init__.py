@@ -36,6 +36,7 @@ _EXPORTS = {
     "pipeline.steps": ("set_embedding",),
     "recording": ("Recorder",),
     "reporting": ("report",),
+    "reporting.hub": ("push_to_hub",),
     "storage": ("load", "save"),
     "training": ("record",),
     "training.online": ("",),  # the module itself

@@ -184,7 +184,8 @@ class RetrainOptions(TypedDict, total=False):
     ]
     folder: Annotated[str | Path | None, Option("Where finished trainings are kept and found again.", flag="")]
     progress: Annotated[
-        Callable[[int, int, str], None] | None, Option("Called as progress(done, total, arm).", flag="")
+        Callable[[int, int, str], None] | bool | None,
+        Option("Called as progress(done, total, arm); None shows a bar where somebody looks, False none.", flag=""),
     ]
 
 

@@ -67,6 +67,7 @@ class Conduct:
     folder: Path | None
     margin: float
     progress: CountProgress | None
+    bar: bool = False
     log: RunLog | str | None = None
 
 
@@ -126,7 +127,10 @@ def conduct_of(options: RetrainOptions) -> Conduct:
     """Return how to carry out the trainings, from resolved RetrainOptions."""
     folder = None if options["folder"] is None else Path(options["folder"])
     runner = runner_for(options["jobs"], options["on"], options["gpus"])
-    return Conduct(options["seeds"], runner, folder, options["margin"], options["progress"], options["log"])
+    given = options["progress"]
+    progress = given if callable(given) else None
+    bar = progress is None and given is not False
+    return Conduct(options["seeds"], runner, folder, options["margin"], progress, bar, options["log"])
 
 
 def run_comparison(
@@ -141,8 +145,11 @@ def run_comparison(
     """
     table: Table = {}
     steps = seed_steps(conduct.seeds)
-    with open_log(conduct.log, f"compare-{setup.data.digest[:8]}") as tracker, shown("retraining") as bar:
-        progress = conduct.progress or (None if bar is None else bar.update)
+    with (
+        open_log(conduct.log, f"compare-{setup.data.digest[:8]}") as tracker,
+        shown("retraining", wanted=conduct.bar) as bar,
+    ):
+        progress = conduct.progress if bar is None else bar.update
         for seeds in steps:
             _train_missing(arms, setup, replace(conduct, progress=progress), seeds, table)
             comparison = finish(table, seeds)

@@ -37,9 +37,9 @@ class ProgressBar:
 
 
 @contextmanager
-def shown(title: str) -> Iterator[ProgressBar | None]:
-    """Give a bar where standard error is a terminal or the caller is a notebook, and None elsewhere."""
-    bar = ProgressBar(title) if _in_notebook() or sys.stderr.isatty() else None
+def shown(title: str, *, wanted: bool = True) -> Iterator[ProgressBar | None]:
+    """Give a bar where it is wanted and standard error is a terminal or the caller a notebook, and None elsewhere."""
+    bar = ProgressBar(title) if wanted and (_in_notebook() or sys.stderr.isatty()) else None
     try:
         yield bar
     finally:

@@ -113,8 +113,11 @@ def record(
     try:
         rule, asked = (RULE if until_stable else None), needed(channels or tuple(CHANNELS), fraction)
         run = ScoringRun(data, inputs, training, asked, observed, fraction, rule, seed)
-        with shown("recording") as bar, open_log(log, f"record-{data.digest[:8]}") as tracker:
-            report = (bar.training if bar is not None else None) if progress is None else progress or None
+        with (
+            shown("recording", wanted=progress is None) as bar,
+            open_log(log, f"record-{data.digest[:8]}") as tracker,
+        ):
+            report = progress or None if bar is None else bar.training
             dynamics = _recorded(run, folder, autotune=autotune, progress=report, log=tracker)
     except BaseException:
         if out is None:
