@@ -12,7 +12,9 @@ project = "datapare"
 author = "the datapare authors"
 release = version = version_of("datapare")
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax"]
-source_suffix = {".md": "markdown", ".ipynb": "myst-nb"}
+source_suffix = {".md": "myst-nb", ".ipynb": "myst-nb"}
+html_show_copyright = False
+smartquotes = False  # flags begin with two dashes
 nb_execution_mode = "off"  # the notebooks hold their results; a test runs them anew
 exclude_patterns = ["_build"]
 html_theme = "furo"

@@ -14,6 +14,7 @@ SIGNS = {
     "*": r"\cdot ", "%": r"\%", "…": r"\dots ", "..": r"\dots ", "−": "-", "{": r"\{", "}": r"\}", "&": r"\&",
     "#": r"\#", "~": r"\sim ", "~=": r"\approx ", "(x)": r"\otimes ", "≥": r"\ge ", "≤": r"\le ", "∈": r"\in ",
 }  # fmt: skip
+WIDE = 75  # characters of a line whose parts get lines of their own
 SUB = r"(?:\{[^{}]*\}|\([^()]*\)|[A-Za-z0-9]+(?:\+1)?\b)"
 TOKEN = re.compile(
     rf"""(?P<hyphened>[A-Za-z]+(?:-[a-z]{{3,}})+|[A-Za-z]+'s\b)
@@ -39,7 +40,10 @@ def tex(formula: str) -> str:
     \end{aligned}
     """
     lines = [line.strip().replace("`", "") for line in formula.splitlines() if line.strip()]
-    rows = [r"\qquad ".join(_part(part) for part in re.split(r" {3,}", line)) for line in lines]
+    rows = []
+    for line in lines:
+        parts = [_part(part) for part in re.split(r" {3,}", line)]
+        rows += [r"\qquad ".join(parts)] if len(line) <= WIDE else [parts[0], *(rf"\quad {part}" for part in parts[1:])]
     return "\\begin{aligned}\n" + " \\\\\n".join(f"& {row}" for row in rows) + "\n\\end{aligned}"
 
 

@@ -6,11 +6,14 @@ from pathlib import Path
 
 from formulas import tex
 
-from datapare.cli.console import TITLES
 from datapare.methods.registry import METHOD_GROUPS, Method, find, names
 from datapare.methods.signals import SIGNALS, how_to_provide, source_of
 
 FLAG = {"score": "--score", "select": "--rule", "extrapolate": "--method", "metric": "--method", "perturb": "--method"}
+GROUP = {
+    "score": "Score", "select": "Selection rule", "extrapolate": "Extrapolation", "metric": "Metric",
+    "perturb": "Perturbation",
+}  # fmt: skip
 COMMAND = {
     "score": "datapare score RUN", "select": "datapare select RUN --keep 0.3",
     "extrapolate": "datapare extrapolate RUN", "metric": "datapare measure PATH",
@@ -39,7 +42,7 @@ def page(method: Method) -> str:
     formula = method.doc.partition("\n\n")[2].partition("\nSource")[0]
     parts = [
         f"# {method.name}",
-        f"{TITLES[method.group_name].partition(':')[0]}. {method.title[:1].upper()}{method.title[1:]}",
+        f"{GROUP[method.group_name]}. {method.title[:1].upper()}{method.title[1:]}",
         f"```{{math}}\n{tex(formula)}\n```",
         f"```sh\n{COMMAND[method.group_name]} {FLAG[method.group_name]} {method.name}\n```",
         f"**Source.** {_linked(method.section('Source'))}",
@@ -63,7 +66,13 @@ def _linked(source: str) -> str:
 def _inputs(method: Method) -> list[str]:
     """What a record holds only on request, and how to get it."""
     extra = [name for name in method.reads if (known := SIGNALS.get(source_of(name))) and not known.by_default]
-    return [f"- `{name}`: {how_to_provide(name)}".replace("…", "...") for name in extra]
+    return [f"- `{name}`: {_with_code(how_to_provide(name))}" for name in extra]
+
+
+def _with_code(text: str) -> str:
+    """A sentence that ends in a command or a call, with that as code."""
+    said, call = re.fullmatch(r"(.*?)(datapare \w+ PATH .*|Dynamics\(.*)", text, re.DOTALL).groups()
+    return f"{said}`{call}`"
 
 
 def _params(method: Method) -> list[str]:

@@ -38,6 +38,7 @@ from datapare.pipeline.run_folder import RunFolder as RunFolder
 from datapare.pipeline.steps import set_embedding as set_embedding
 from datapare.recording import Recorder as Recorder
 from datapare.reporting import report as report
+from datapare.reporting.hub import push_to_hub as push_to_hub
 from datapare.storage import load as load
 from datapare.storage import save as save
 from datapare.training import online as online
@@ -75,6 +76,7 @@ __all__ = [
     "open_dataset",
     "perturb",
     "prune",
+    "push_to_hub",
     "read_decisions",
     "record",
     "reorder",

@@ -17,7 +17,9 @@ def notebooks(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("notebook")
     stored, ran = (nbformat.read(request.param, as_version=4) for _ in range(2))
     kernel = {**os.environ, "IPYTHONDIR": str(folder / "ipython"), "JUPYTER_RUNTIME_DIR": str(folder / "runtime")}
-    client = nbclient.NotebookClient(ran, timeout=300, resources={"metadata": {"path": str(folder)}})
+    client = nbclient.NotebookClient(
+        ran, timeout=300, coalesce_streams=True, resources={"metadata": {"path": str(folder)}}
+    )
     client.execute(env=kernel)
     return stored, ran
 
