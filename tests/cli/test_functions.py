@@ -18,6 +18,7 @@ WITHOUT_COMMAND = {
     "advise", "average_scores", "check_label_issues", "estimate_cost", "read_decisions", "verdict",  # within a command
     "load", "open_dataset", "reorder", "save",  # what the run folder does for a command
     "online",  # for loops of the user's own
+    "push_to_hub",  # needs an account
 }  # fmt: skip
 # Options that only make sense on one side.
 OF_RUN_FOLDERS = {

@@ -14,7 +14,7 @@ PUBLIC = [
     "Provenance", "Recipe", "Recorder", "RunFolder", "Scores", "Subset", "advise", "average_scores",
     "check_label_issues", "compare", "demo", "doctor", "estimate_cost", "export", "extrapolate", "inspect",
     "label_issues", "load", "measure", "methods", "online", "open_dataset", "perturb", "prune",
-    "read_decisions", "record", "reorder", "report", "save", "score", "select", "set_embedding", "show",
+    "push_to_hub", "read_decisions", "record", "reorder", "report", "save", "score", "select", "set_embedding", "show",
     "sweep", "verdict",
 ]  # fmt: skip
 MODULES = {"methods", "online"}
