@@ -4,7 +4,7 @@
 
 For every seed of every cell, DUAL with Beta sampling at several c_d, with and without class balance, against random
 with and without class balance; and what each kept: its mean true-label probability and the share that the network got
-wrong. The records are those of evidence.py; writes benchmarks/results/defaults.json.
+wrong. The cells and records are those of evidence.py; writes benchmarks/results/defaults.json.
 """
 
 import argparse
@@ -20,8 +20,9 @@ import numpy as np
 
 import datapare as dp
 from datapare.evaluation.statistics import mean_interval, paired_interval
-from evidence import CELLS, HERE, SEEDS, WINDOW, Cell, choose, place_of
+from evidence import CELLS, HERE, WINDOW, Cell, opened, place_of, recorded
 
+SEEDS = (0, 1, 2)
 RESULTS = HERE / "results" / "defaults.json"
 C_D = (0.3, 1.0, 2.0, 4.0, 8.0)
 BALANCE = {"": None, "balanced ": "proportional"}
@@ -47,7 +48,7 @@ def main() -> None:
 def run(name: str, folder: Path) -> list[dict[str, Any]]:
     """One row per arm of a cell."""
     cell = CELLS[name]
-    data, test, _ = cell.open(folder)
+    data, test, _ = opened(cell, folder)
     accuracy: dict[str, list[float]] = {}
     kept: dict[str, list[tuple[float, float]]] = {}
     for seed in SEEDS:
@@ -75,7 +76,7 @@ def arms_of(
     name: str, cell: Cell, data: dp.Dataset, seed: int
 ) -> tuple[dict[str, dp.Subset], dict[str, tuple[float, float]]]:
     """The subsets of one record, and of each the mean probability and the wrong share of what it keeps."""
-    dynamics, _ = choose(cell, data, seed, place_of(name, seed))
+    dynamics = recorded(cell, data, seed, place_of(name, seed))
     scores = dp.score(dynamics, "dual", window=WINDOW)
     mean = np.asarray(dynamics.channels["target_prob"]).mean(axis=0)
     wrong = (np.asarray(dynamics.channels["margin"]) <= 0).mean(axis=0)

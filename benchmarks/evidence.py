@@ -1,32 +1,35 @@
-"""Does it beat random on real data? Every cell: a dataset, a condition, kept fractions, rules; three seeds, paired.
+"""Does it beat random on real data, and which strategy does? Datasets, kept fractions, strategies, seeds; all paired.
 
-    python benchmarks/evidence.py --data DATA                     # all cells, hours on 2 cores
-    python benchmarks/evidence.py --data DATA --cell adult        # one; finished trainings are not repeated
+    python benchmarks/evidence.py --data DATA                              # all cells, an hour or two on one core
+    python benchmarks/evidence.py --data DATA --cell adult --seeds 5       # one; finished trainings are not repeated
 
-For each seed a network is trained for the first epochs of a schedule and recorded; every rule chooses from that record;
-the chosen, as many random examples and everything are then trained for the whole schedule with the same seed, and
-evaluated on clean held-out examples that chose nothing. Records and trainings stand in benchmarks/.work/evidence, so a
-killed run goes on; results are merged, cell by cell, into benchmarks/results/evidence.json.
+For each seed a network is trained for the first epochs of a schedule and recorded; what is kept is chosen from that
+record. At a kept fraction every strategy makes as many updates, in batches of one size, with the same seed, and is
+evaluated on clean held-out examples that chose nothing. So that one training takes seconds the sets are shortened and
+images reduced to 14 or 16 px; `strategies` says what each trains on, and the rows how many examples that were. The
+cells named "x3", "width x2", … train longer or wider. `default` is what prune does.
+
+Records and trainings stand in benchmarks/.work/evidence, so a killed run goes on; results are merged, cell by cell,
+into benchmarks/results/evidence.json. Intervals are those of `datapare compare`: seeds and held-out examples.
 """
 
 import argparse
-import hashlib
 import json
 import os
-import platform
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import datapare as dp
-from datapare.evaluation.statistics import mean_interval, paired_interval
-from datapare.training import PRESETS, TrainingConfig
+from datapare.data import Inputs, encode, take
+from datapare.evaluation.statistics import accuracy, difference
+from datapare.numerics.sampling import budget
+from datapare.training import PRESETS, TrainingConfig, subset_batch, train
+from datapare.training.targets import soft_labels as softened
 from evidence_data import (
     Pair,
     adult,
@@ -40,23 +43,26 @@ from evidence_data import (
     sst2,
     tiny_imagenet20,
 )
+from training_speed import conditions
 
 HERE = Path(__file__).parent
 RESULTS, WORK = HERE / "results" / "evidence.json", HERE / ".work" / "evidence"
-SEEDS = (0, 1, 2)
-WINDOW = 4  # epochs, of DUAL and Dyn-Unc alike
+WINDOW = 4  # epochs, of DUAL
+HELD_OUT = 2_500  # examples, at most
 
-# rule: the score it selects by, the selection rule, and its knobs at a kept fraction
-Rule = tuple[str, str, Callable[[float], dict[str, Any]]]
-RULES: dict[str, Rule] = {
-    "dual+beta": ("dual", "beta", lambda _: {"balance": "proportional"}),  # what datapare prune does
-    "dual+beta c_d=4": ("dual", "beta", lambda _: {"c_d": 4.0}),  # the constant published for CIFAR-100, no balance
-    "dyn_unc": ("dyn_unc", "top", lambda _: {}),
-    "ccs": ("aum", "ccs", lambda keep: published_knobs("ccs", keep)),
-    "d2": ("forgetting", "d2", lambda keep: {**published_knobs("d2", keep), "balance": "uniform"}),  # as its authors
+# strategy: what it trains on, whether that is a pool of which each epoch draws anew, and whether with soft labels
+STRATEGIES = {
+    "random": ("random", False, False),
+    "random in classes": ("random in classes", False, False),
+    "dual+beta": ("beta", False, False),
+    "default": ("mixed", False, False),
+    "random+soft": ("random", False, True),
+    "default+soft": ("mixed", False, True),
+    "random pool+soft": ("random", True, True),
+    "default pool+soft": ("mixed", True, True),
+    "short": ("all", False, False),
 }
-RIVALS = ("dual+beta", "dyn_unc", "ccs", "d2")
-ALL, OURS = tuple(RULES), ("dual+beta", "dual+beta c_d=4")
+FEW = ("random", "dual+beta", "default", "random+soft", "short")
 THIN = TrainingConfig(epochs=8, schedule_epochs=20, batch_size=64, augment=("flip", "crop"), model="resnet8", width=8)
 TEXT = replace(PRESETS["text"], epochs=8, schedule_epochs=12)
 TABLE = replace(PRESETS["table"], epochs=8)
@@ -64,65 +70,138 @@ TABLE = replace(PRESETS["table"], epochs=8)
 
 @dataclass(frozen=True)
 class Cell:
-    """One dataset in one condition: how to open it (training and held-out), how to train, what to compare."""
+    """One dataset in one condition: how to open it, how much of it, how to train, what to compare."""
 
     open: Callable[[Path], Pair]
     training: TrainingConfig
-    keeps: tuple[float, ...]
-    rules: tuple[str, ...]
+    examples: int
     image_size: int | None = None
+    keeps: tuple[float, ...] = (0.1,)
+    strategies: tuple[str, ...] = tuple(STRATEGIES)
+
+
+def longer(cell: Cell, times: int) -> Cell:
+    """The same, its schedule and its record so many times as long."""
+    of = cell.training
+    training = replace(of, epochs=of.epochs * times, schedule_epochs=of.schedule * times)
+    return replace(cell, training=training, keeps=(0.1,), strategies=FEW)
+
+
+def wider(cell: Cell, times: int) -> Cell:
+    """The same with a network so many times as wide."""
+    return replace(
+        cell, training=replace(cell.training, width=cell.training.width * times), keeps=(0.1,), strategies=FEW
+    )
 
 
 CELLS = {
-    "adult": Cell(adult, TABLE, (0.3, 0.1), OURS),
-    "banking77": Cell(banking77, TEXT, (0.3, 0.1), OURS),
-    "fashion": Cell(fashion, THIN, (0.5, 0.3, 0.1), ALL),
-    "cifar10": Cell(cifar10, THIN, (0.1,), ALL),
-    "sst2": Cell(sst2, TEXT, (0.3, 0.1), OURS),
-    "tiny_imagenet20": Cell(tiny_imagenet20, THIN, (0.3, 0.1), OURS, image_size=32),
-    "fashion, noise": Cell(noisy(fashion), THIN, (0.5, 0.3, 0.1), RIVALS),
-    "fashion, corruption": Cell(corrupted(fashion), THIN, (0.5, 0.3, 0.1), RIVALS),
-    "fashion, long tail": Cell(long_tailed(fashion), THIN, (0.5, 0.3, 0.1), RIVALS),
-    "cifar10, human labels": Cell(cifar10_human, THIN, (0.1,), ALL),
+    "adult": Cell(adult, TABLE, 16_000, keeps=(0.3, 0.1)),
+    "banking77": Cell(banking77, TEXT, 10_003, keeps=(0.3, 0.1)),
+    "sst2": Cell(sst2, TEXT, 8_000, keeps=(0.3, 0.1)),
+    "fashion": Cell(fashion, THIN, 2_000, 14),
+    "cifar10": Cell(cifar10, THIN, 3_000, 16),
+    "tiny_imagenet20": Cell(tiny_imagenet20, THIN, 3_000, 16),
+    "fashion, noise": Cell(noisy(fashion), THIN, 2_000, 14),
+    "fashion, corruption": Cell(corrupted(fashion), THIN, 2_000, 14),
+    "fashion, long tail": Cell(long_tailed(fashion), THIN, 1_727, 14),
+    "cifar10, human labels": Cell(cifar10_human, THIN, 3_000, 16),
 }
+for name in ("banking77", "cifar10"):
+    CELLS |= {f"{name}, x{times}": longer(CELLS[name], times) for times in (3, 10)}
+    CELLS |= {f"{name}, width x{times}": wider(CELLS[name], times) for times in (2, 4)}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the datasets")
     parser.add_argument("--cell", nargs="+", choices=CELLS, default=list(CELLS))
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--strategy", nargs="+", choices=STRATEGIES, default=list(STRATEGIES))
     given = parser.parse_args()
-    for name in given.cell:
-        write(name, run(name, CELLS[name], given.data))
+    for seed in range(given.seeds):
+        for name in given.cell:
+            run(name, CELLS[name], given.data, seed, given.strategy)
+            write(name, CELLS[name], vars(given))
 
 
-def run(name: str, cell: Cell, folder: Path) -> dict[str, Any]:
-    """Every seed of a cell: record, choose, train, evaluate; returns the cell's rows."""
+def run(name: str, cell: Cell, folder: Path, seed: int, strategies: list[str]) -> None:
+    """Record one seed of a cell, and train and evaluate these of its strategies at every kept fraction."""
+    place = place_of(name, seed)
+    asked = [s for s in cell.strategies if s in strategies]
+    missing = [(s, k) for k in cell.keeps for s in asked if not file_of(place, s, k).exists()]
+    if not missing:
+        return
+    data, test, told = opened(cell, folder)
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "facts.json").write_text(json.dumps({"train": len(data), "test": len(test), "condition": told}))
+    dynamics = recorded(cell, data, seed, place)
+    inputs = encode(data, image_size=cell.image_size)
+    held_out = (Inputs(encode(test, inputs.encoding).array, inputs.encoding), test.label)
+    for strategy, keep in missing:
+        found = trained(strategy, keep, dynamics, inputs, held_out, cell.training, seed)
+        np.savez(file_of(place, strategy, keep), **found)
+        print(name, seed, strategy, keep, f"{found['right'].mean():.3f}, {found['seconds']:.1f} s", flush=True)
+
+
+def opened(cell: Cell, folder: Path) -> Pair:
+    """The cell's examples, shortened, and what was done to them."""
     data, test, told = cell.open(folder)
-    compared, seconds = [], []
-    for seed in SEEDS:
-        place = place_of(name, seed)
-        dynamics, subsets = choose(cell, data, seed, place)
-        began = time.monotonic()
-        compared.append(
-            dp.compare(
-                data, subsets, test=test, training=cell.training, image_size=cell.image_size, seeds=[seed],
-                folder=place / "trainings", progress=lambda *at: print(name, *at, flush=True),
-            )
-        )  # fmt: skip
-        seconds.append(float(dynamics.seconds.sum()))
-        print(f"{name}, seed {seed}: {time.monotonic() - began:.0f} s", flush=True)
-    arms = compared[0].arms
-    accuracy = {arm: [float(c.accuracy[i, 0]) * 100 for c in compared] for i, arm in enumerate(arms)}
-    epochs = {arm: float(np.mean([c.epochs[i, 0] for c in compared])) for i, arm in enumerate(arms)}
-    took = {arm: [float(c.seconds[i, 0]) for c in compared] for i, arm in enumerate(arms)}
-    worst = {arm: [float(np.nanmin(c.class_accuracy[i, 0])) * 100 for c in compared] for i, arm in enumerate(arms)}
-    rows = [row(arm, accuracy, epochs[arm], took[arm], worst[arm]) for arm in arms]
-    scoring = {"epochs": cell.training.epochs, "seconds": seconds, "window": WINDOW}
-    return {
-        "train": len(data), "test": len(test), "condition": told, "arms": rows, "scoring": scoring,
-        "training": asdict(cell.training), "image_size": cell.image_size, "seeds": SEEDS,
-    }  # fmt: skip
+    return Pair(some(data, cell.examples), some(test, HELD_OUT), told)
+
+
+def recorded(cell: Cell, data: dp.Dataset, seed: int, place: Path) -> dp.Dynamics:
+    """The record of one seed, which is made once."""
+    channels = ("target_prob", "margin", "prob_margin", "logit_mean")
+    return dp.record(
+        data, preset=cell.training, channels=channels, image_size=cell.image_size, seed=seed, out=place / "dynamics"
+    )
+
+
+def trained(
+    strategy: str,
+    keep: float,
+    dynamics: dp.Dynamics,
+    inputs: Inputs,
+    held_out: tuple[Inputs, NDArray[np.int64]],
+    training: TrainingConfig,
+    seed: int,
+) -> dict[str, Any]:
+    """Train by one strategy: which held-out examples it gets right, its updates and seconds, and what it trains on."""
+    source, redrawn, soft = STRATEGIES[strategy]
+    total, n, label = len(dynamics), budget(len(dynamics), keep), dynamics.label
+    batch = subset_batch(training.batch_size, keep)
+    epochs = training.schedule
+    config = replace(training, epochs=epochs, schedule_epochs=None, batch_size=batch, threads=1)
+    sampler, index = None, None
+    if source == "all":
+        index = np.arange(total)
+        config = replace(config, epochs=max(1, round(epochs * n / total)))
+    else:
+        size = min(total, n + round((1.8 - keep) * 0.1 * total)) if redrawn else n
+        index = chosen(source, size, dynamics, seed)
+    if redrawn:
+        sampler = dp.online.pool(label, epochs, keep=n, index=index, seed=seed)
+    result = train(
+        inputs, label, len(dynamics.classes), config, seed=seed, index=None if redrawn else index, sampler=sampler,
+        loss=dp.online.soft_labels(softened(dynamics)) if soft else None, evaluate=held_out,
+    )  # fmt: skip
+    right = result.logits.argmax(1) == held_out[1]
+    return {"right": right, "seconds": result.seconds, "updates": result.iterations, "examples": len(index)}
+
+
+def chosen(source: str, n: int, dynamics: dp.Dynamics, seed: int) -> NDArray[np.int64]:
+    """Positions of the n examples that a rule keeps."""
+    scores = dp.score(dynamics, "dual", window=WINDOW)
+    rule = "random" if source.startswith("random") else source
+    balance = None if source == "random" else "proportional"
+    return dp.select(scores, rule, keep=n, seed=seed, dynamics=dynamics, balance=balance).index
+
+
+def some(data: dp.Dataset, count: int) -> dp.Dataset:
+    """So many of the examples, drawn once and for all."""
+    if len(data) <= count:
+        return data
+    return take(data, np.sort(np.random.default_rng(0).choice(len(data), count, replace=False)))
 
 
 def place_of(name: str, seed: int) -> Path:
@@ -130,55 +209,58 @@ def place_of(name: str, seed: int) -> Path:
     return WORK / "".join(c if c.isalnum() else "-" for c in name) / str(seed)
 
 
-def choose(cell: Cell, data: dp.Dataset, seed: int, place: Path) -> tuple[dp.Dynamics, dict[str, dp.Subset]]:
-    """Record one seed and select by every rule at every kept fraction."""
-    channels = ("target_prob", "margin", "prob_margin", *(("embedding",) if "d2" in cell.rules else ()))
-    dynamics = dp.record(
-        data, preset=cell.training, channels=channels, image_size=cell.image_size, seed=seed, out=place / "dynamics"
-    )
-    subsets = {}
-    for rule in cell.rules:
-        method, selection, params = RULES[rule]
-        window = {"window": WINDOW} if method in ("dual", "dyn_unc") else {}
-        scores = dp.score(dynamics, method, **window)
-        for keep in cell.keeps:
-            chosen = dp.select(scores, selection, keep=keep, seed=seed, dynamics=dynamics, **params(keep))
-            subsets[f"{rule} keep {keep:g}"] = chosen
-    return dynamics, subsets
+def file_of(place: Path, strategy: str, keep: float) -> Path:
+    """Where one training stands."""
+    return place / f"{strategy} keep {keep:g}.npz"
 
 
-def row(
-    arm: str, accuracy: dict[str, list[float]], epochs: float, seconds: list[float], worst: list[float]
-) -> dict[str, Any]:
-    """One arm: accuracy in percent per seed, its mean and 95 % interval, and its paired difference from random."""
-    made: dict[str, Any] = {"arm": arm, "accuracy": accuracy[arm], "mean": mean_interval(accuracy[arm])}
-    with_indices = f"random {arm[arm.index('keep') :]}" if "keep" in arm else None
-    if with_indices is not None and with_indices != arm:
-        made["minus_random"] = paired_interval(accuracy[arm], accuracy[with_indices])
-    return {**made, "worst_class": worst, "full_epochs": epochs, "seconds": seconds}
-
-
-def published_knobs(rule: str, keep: float) -> dict[str, Any]:
-    """The knobs published for CIFAR-10 at this fraction, which other ten-class sets borrow."""
-    from datapare.methods.published_params import published
-    from datapare.methods.registry import find
-
-    return dict(published(find("select", rule), "cifar10", keep)[0])
-
-
-def write(name: str, cell: dict[str, Any]) -> None:
-    """Merge one cell into the results."""
+def write(name: str, cell: Cell, arguments: dict[str, Any]) -> None:
+    """Merge one cell, of all seeds that are finished, into the results."""
     table = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"cells": {}}
-    conditions = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"), "loadavg": os.getloadavg(), "cores": os.cpu_count(),
-        "machine": platform.platform(), "script_sha256": hashlib.sha256(Path(__file__).read_bytes()).hexdigest(),
-        "versions": {package: version(package) for package in ("datapare", "torch", "numpy", "faiss-cpu")},
+    seeds = [seed for seed in range(int(arguments["seeds"])) if (place_of(name, seed) / "facts.json").exists()]
+    facts = json.loads((place_of(name, seeds[0]) / "facts.json").read_text())
+    arms = [row for keep in cell.keeps for row in rows(name, cell, keep, seeds)]
+    recorded = [float(dp.load(place_of(name, seed) / "dynamics").seconds.sum()) for seed in seeds]
+    table["claim"] = "held-out accuracy (%) of strategies that make as many updates, and its difference from random"
+    table["strategies"] = {s: dict(zip(("source", "pool", "soft"), of, strict=True)) for s, of in STRATEGIES.items()}
+    table["cells"][name] = {
+        **facts, "seeds": seeds, "arms": arms, "scoring": {"epochs": cell.training.epochs, "seconds": recorded},
+        "training": asdict(cell.training), "image_size": cell.image_size, "loadavg": os.getloadavg(),
+        **conditions({k: str(v) for k, v in arguments.items() if k != "data"}, __file__),
     }  # fmt: skip
-    table["claim"] = "held-out accuracy after retraining on what each rule keeps, paired with random by seed"
-    table["cells"][name] = {**cell, **conditions}
     draft = RESULTS.with_suffix(".draft")
     draft.write_text(json.dumps(table, indent=1) + "\n")
     draft.replace(RESULTS)
+
+
+def rows(name: str, cell: Cell, keep: float, seeds: list[int]) -> list[dict[str, Any]]:
+    """One row per strategy at a kept fraction: accuracy, difference from random, updates, examples, seconds.
+
+    A strategy that not all seeds have is compared over those it has.
+    """
+    made = []
+    for s in cell.strategies:
+        files = {seed: file_of(place_of(name, seed), s, keep) for seed in seeds}
+        of = {seed: np.load(file) for seed, file in files.items() if file.exists()}
+        if not of:
+            continue
+        right = np.stack([one["right"] for one in of.values()])
+        row = {"arm": f"{s} keep {keep:g}", "accuracy": percent(right.mean(1)), "mean": points(accuracy(right))}
+        for other, key in (("random", "minus_random"), ("random+soft", "minus_random_soft")):
+            if s not in (other, "random"):
+                against = [np.load(file_of(place_of(name, seed), other, keep))["right"] for seed in of]
+                row[key] = points(difference(right, np.stack(against)))
+        row |= {key: [float(one[key]) for one in of.values()] for key in ("updates", "examples", "seconds")}
+        made.append({**row, "seeds": list(of)})
+    return made
+
+
+def percent(values: NDArray[np.float64]) -> list[float]:
+    return (100 * values).round(3).tolist()
+
+
+def points(estimate: Any) -> list[float]:
+    return [round(100 * x, 3) for x in estimate.interval]
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ def test_two_subsets_of_one_size_have_names_and_another_one_is_refused_or_forced
 def test_compare_selects_what_is_missing(folder, capsys):
     code, told, complaint = run(capsys, "compare", "run", "--keep", 0.25, "--seeds", 2, "--epochs", 1)
     assert code == 0, complaint
-    assert "selected 10 of 40 examples by dual and beta" in told
+    assert "selected 10 of 40 examples by dual and mixed" in told
     assert (folder / "run/keep-0.25/subset/meta.json").is_file()
 
 

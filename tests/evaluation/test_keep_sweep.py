@@ -122,7 +122,7 @@ def test_every_size_is_selected_anew_per_seed_outside_the_held_out_examples(scor
         return np.arange(len(test)) % 2 == seed % 2
 
     made = dp.sweep(data, scores, [0.25, 0.5], dynamics=dynamics, train=train, training=SMALL)
-    assert made.arms == ("dual+beta keep 0.5", "dual+beta keep 0.25", "random keep 0.5", "random keep 0.25", "full")
+    assert made.arms == ("dual+mixed keep 0.5", "dual+mixed keep 0.25", "random keep 0.5", "random keep 0.25", "full")
     assert made.count.tolist() == [48, 24, 48, 24, 96]
     assert made.held_out == "split"
     held = set(holdout(data.label).tolist())
@@ -146,7 +146,7 @@ def test_a_knob_is_chosen_by_one_half_and_told_on_the_other(scored):
         data, scores, [0.25], dynamics=dynamics, train=train, training=SMALL, param=("c_d", (2.0, 8.0)), seeds=3
     )
     (choice,) = made.provenance.params["chosen"].values()
-    assert set(choice) == {"dual+beta keep 0.25 c_d 2", "dual+beta keep 0.25 c_d 8"}
+    assert set(choice) == {"dual+mixed keep 0.25 c_d 2", "dual+mixed keep 0.25 c_d 8"}
     assert made.arms[0] == max(choice, key=choice.get)
     assert len(made.arms) == 3
     with pytest.raises(dp.InputError, match="one boolean per held-out example"):

@@ -166,6 +166,7 @@ DEFAULTS = {
     "herding": {},
     "k_center": {"random_first": False},
     "moderate": {},
+    "mixed": {"share": 0.5, "c_d": None, "total": 15.0, "anchor": 1},
     "random": {},
     "s2l": {"clusters": 100, "iterations": 20},
     "semdedup": {"clusters": None, "order": "farthest"},

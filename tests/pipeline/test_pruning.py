@@ -224,7 +224,7 @@ def test_comparison_is_paired_redraws_random_and_goes_on_where_it_stopped(points
     steps = []
     options = {"test": test, "training": training, "seeds": 3, "folder": tmp_path / "jobs"}
     one = dp.compare(data, made.subset, **options, progress=lambda *a: steps.append(a))
-    assert one.arms == ("dual+beta keep 0.3", "random keep 0.3", "full")
+    assert one.arms == ("dual+mixed keep 0.3", "random keep 0.3", "full")
     assert one.count.tolist() == [36, 36, 120]
     assert steps[-1][:2] == (9, 9)
     assert np.all((one.accuracy > 0.5) & (one.accuracy <= 1))
@@ -390,7 +390,7 @@ def test_a_disk_that_fills_at_any_moment_is_one_sentence_and_with_room_the_same_
 
 def test_two_subsets_of_one_rule_are_distinguished_by_their_scores(points, tmp_path):
     prune(points, tmp_path / "run")
-    with pytest.raises(dp.InputError, match=r"made with beta by dual \(window 3\), .* beta by dual \(window 2\), "):
+    with pytest.raises(dp.InputError, match=r"made with mixed by dual \(window 3\), .* mixed by dual \(window 2\), "):
         prune(points, tmp_path / "run", score_params={"window": 2}, seed=0)
 
 

@@ -474,6 +474,17 @@ def test_the_beta_curve_has_the_parameters_of_the_method():
     assert "Beta weighting" in page
 
 
+def test_the_curve_of_a_mixed_selection_is_that_of_the_part_drawn_by_beta():
+    d = dynamics()
+    s = scores(d)
+    chosen = subset(s, method="mixed", c_d=4.0, share=0.5)
+    page = report(chosen, scores=s, dynamics=d)
+    mu = moments(d.channels["target_prob"])[0][s.score.argmax()]
+    by_scores = len(chosen) - len(chosen) // 2
+    alpha, beta = beta_parameters(mu, 1 - by_scores / len(s), c_d=4.0)
+    assert f"alpha {alpha:.4g} and beta {beta:.4g} (c_d 4)" in page
+
+
 def test_another_selection_has_no_beta_curve():
     d = dynamics()
     s = scores(d)

@@ -43,7 +43,7 @@ def sweep(
     keep: Sequence[float],
     *,
     dynamics: Dynamics,
-    rule: str = "beta",
+    rule: str = "mixed",
     balance: Balance | None = "proportional",
     rule_params: Params | None = None,  # of any rule
     param: ParamValues | None = None,

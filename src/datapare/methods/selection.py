@@ -26,7 +26,7 @@ Chosen = tuple[NDArray[np.int64], NDArray[np.float64] | None]  # sorted position
 @fixed_threads()
 def select(
     scores: Scores,
-    method: str = "beta",
+    method: str = "mixed",
     *,
     keep: float,
     seed: int = 0,

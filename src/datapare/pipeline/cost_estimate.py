@@ -109,6 +109,8 @@ def estimate_cost(
     from datapare.recording.logit_signals import CHANNELS
     from datapare.training import resolve, retraining, settings
     from datapare.training.config import for_fraction
+    from datapare.training.frozen_features import NAME as FEATURES
+    from datapare.training.frozen_features import frozen
     from datapare.training.networks.factory import backbone
     from datapare.training.scoring_run import needed
     from datapare.training.signals.final import FINISHED
@@ -125,7 +127,9 @@ def estimate_cost(
     inputs = encode(data, image_size=options.pop("image_size", None), tokenizer=words)
     classes = len(data.classes)
     tuned = bool(options.pop("autotune", False))
-    training = resolve(inputs, data.label, classes, settings(inputs, classes, **options), seed, autotune=tuned)
+    asked = settings(inputs, classes, **options)
+    inputs = frozen(inputs, seed=seed) if asked.model == FEATURES else inputs
+    training = resolve(inputs, data.label, classes, asked, seed, autotune=tuned)
     full, subset = retraining(training), retraining(training, count / len(data))
     scoring = for_fraction(training, score_fraction)
     sizes = {scoring.batch_size, training.batch_size, subset.batch_size}
@@ -150,10 +154,10 @@ def estimate_cost(
 
 def _preset(options: RecordOptions, inputs: "Inputs", classes: int) -> str:
     """The name of the recipe that was asked for, or that the data choose."""
-    from datapare.training import PRESETS, choose
-    from datapare.training.networks.factory import backbone
+    from datapare.training import PRESETS
+    from datapare.training.scoring_run import suited
 
-    chosen = PRESETS["finetune"] if backbone(options.get("model")) else choose(inputs, classes)
+    chosen = suited(inputs, classes, options.get("model"))
     return str(options.get("preset") or next(name for name, provenance in PRESETS.items() if provenance is chosen))
 
 

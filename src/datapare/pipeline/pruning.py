@@ -60,7 +60,7 @@ def prune(
     keep: float,
     out: str | Path | None = None,
     score: str = "dual",
-    rule: str = "beta",
+    rule: str = "mixed",
     score_params: Params | None = None,
     rule_params: Params | None = None,
     balance: Balance | None = "proportional",

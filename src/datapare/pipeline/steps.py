@@ -30,7 +30,7 @@ class PruneOptions:
     """How to choose: the score, what predicts those not observed, the selection rule, parameters, balance, seed."""
 
     score: str = "dual"
-    rule: str = "beta"
+    rule: str = "mixed"
     score_params: Params = field(default_factory=dict)
     rule_params: Params = field(default_factory=dict)
     balance: Balance | None = "proportional"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from datapare.artifacts import Floats, Params
 from datapare.methods.registry import find
 from datapare.methods.select.beta import beta_parameters, start_from
+from datapare.methods.select.mixed import by_scores
 
 
 class Weighting(NamedTuple):
@@ -31,6 +32,8 @@ def weighting(
 ) -> Weighting | None:
     """The density over mean probability `mean` (N,), 0..1, that Beta sampling used within `groups` of positions.
 
+    Of the rule mixed it is that of the part which is not drawn at random.
+
     None when no group kept some examples and dropped others: then nothing was drawn.
     """
     from scipy.special import betaln, xlog1py, xlogy
@@ -50,5 +53,6 @@ def weighting(
 def _of(mean: Floats, score: Floats, n: int, params: Params) -> tuple[float, float, float]:
     """Alpha, beta and mu of one group."""
     _, mu = start_from(score, mean, int(params["anchor"]))
+    n = by_scores(n, float(params.get("share", 0)))
     a, b = beta_parameters(mu, 1 - n / len(mean), c_d=params["c_d"], total=params["total"])
     return a, b, mu

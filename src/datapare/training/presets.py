@@ -59,6 +59,9 @@ PRESETS: dict[str, TrainingConfig] = {
     "finetune": TrainingConfig(
         epochs=6, batch_size=32, lr=3e-5, optimizer="adamw", weight_decay=1e-2, model="transformers:"
     ),
+    "features": TrainingConfig(
+        epochs=10, batch_size=128, lr=3e-4, optimizer="adamw", weight_decay=1e-2, model="features"
+    ),
     "embedding": TrainingConfig(
         epochs=15, batch_size=128, lr=1e-3, optimizer="adamw", weight_decay=1e-2, model="mlp", width=256
     ),

@@ -28,6 +28,8 @@ from datapare.training.config import AUTO_TUNED, Precision, TrainingConfig, for_
 from datapare.training.device import compute_threads
 from datapare.training.embeddings import EMBEDDING
 from datapare.training.epoch import Progress
+from datapare.training.frozen_features import NAME as FEATURES
+from datapare.training.frozen_features import frozen
 from datapare.training.loop import Trained, initial, resolve, train
 from datapare.training.networks.factory import backbone
 from datapare.training.presets import PRESETS, choose
@@ -69,7 +71,8 @@ def record(
     Args:
         data: The dataset, or what `open_dataset` opens.
         preset: Name of a preset, or a `TrainingConfig`; None chooses by the kind and the size of the data.
-        model: Built-in name, package.module:function, or transformers:NAME; None takes that of the preset.
+        model: Built-in name, package.module:function, or transformers:NAME; "features" trains a linear layer on
+            features that are not learned, in seconds (frozen_features.py). None takes that of the preset.
         epochs: Epochs to train and record, T; None takes those of the preset.
         schedule_epochs: Epochs of the full schedule, of which the recorded ones are the first; None takes the preset's.
         precision: auto (bf16 on GPUs that have it), fp32 or bf16; None takes the preset's. How a step is computed where
@@ -109,6 +112,7 @@ def record(
     data = data if isinstance(data, Dataset) else open_dataset(data)
     inputs = encode(data, image_size=image_size, tokenizer=backbone(model) if data.kind == "text" else None)
     training = settings(inputs, len(data.classes), preset, model, epochs, schedule_epochs, precision)
+    inputs = frozen(inputs, seed=seed) if training.model == FEATURES else inputs
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="datapare-")) / "dynamics"
     try:
         rule, asked = (RULE if until_stable else None), needed(channels or tuple(CHANNELS), fraction)
@@ -146,7 +150,7 @@ def settings(
     elif preset is not None:
         training = named(preset)
     else:
-        training = PRESETS["finetune"] if backbone(model) else choose(inputs, n_classes)
+        training = suited(inputs, n_classes, model)
     schedule = schedule_epochs or max(training.schedule, epochs or 0)
     return replace(
         training,
@@ -155,6 +159,13 @@ def settings(
         schedule_epochs=schedule,
         precision=precision or training.precision,
     )
+
+
+def suited(inputs: Inputs, n_classes: int, model: str | None) -> TrainingConfig:
+    """Return the preset that suits the model, or, for one that suits all, the data."""
+    if backbone(model):
+        return PRESETS["finetune"]
+    return PRESETS["features"] if model == FEATURES else choose(inputs, n_classes)
 
 
 def planned(data: Dataset, **options: Unpack[RecordOptions]) -> int:

@@ -14,7 +14,7 @@ from datapare.options import OpenOptions, RecordOptions, SelectOptions, resolve
 OPTIONS = {"selection": SelectOptions, "opening": OpenOptions, "recording": RecordOptions}
 METHOD_PARAMS: dict[str, MethodParams] = {
     "score_params": ("score", "--score", "dual"),
-    "rule_params": ("select", "--rule", "beta"),
+    "rule_params": ("select", "--rule", "mixed"),
     "extrapolate_params": ("extrapolate", "--extrapolate", "knn"),
 }
 
@@ -25,7 +25,7 @@ def prune(
     *,
     out: Annotated[Path | None, Flag(help="Run folder for all results.  [default: NAME.datapare]")] = None,
     score: Score = "dual",
-    rule: Rule = "beta",
+    rule: Rule = "mixed",
     score_fraction: Annotated[
         float | None, Flag(help="Train on and score so much of every class only; predict the other scores.")
     ] = None,

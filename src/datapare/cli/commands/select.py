@@ -11,7 +11,7 @@ from datapare.numerics.sampling import parse_keep
 from datapare.options import SelectOptions, resolve
 
 OPTIONS = {"selection": SelectOptions}
-METHOD_PARAMS: dict[str, MethodParams] = {"rule_params": ("select", "--rule", "beta")}
+METHOD_PARAMS: dict[str, MethodParams] = {"rule_params": ("select", "--rule", "mixed")}
 
 
 def select(
@@ -19,7 +19,7 @@ def select(
     keep: Keep,
     *,
     score: Annotated[str, Flag(help="Which scores to select by.")] = "dual",
-    rule: Rule = "beta",
+    rule: Rule = "mixed",
     seed: Annotated[int, Flag(help="Seed of the draw.", min=0)] = 0,
     decisions: Annotated[
         Path | None, Flag(help="Edited file of datapare label-issues: what it drops is never kept.")

@@ -11,7 +11,7 @@ from datapare.numerics.sampling import parse_keep
 from datapare.options import RetrainOptions, SelectOptions, resolve
 
 OPTIONS = {"selection": SelectOptions, "retraining": RetrainOptions}
-METHOD_PARAMS: dict[str, MethodParams] = {"rule_params": ("select", "--rule", "beta")}
+METHOD_PARAMS: dict[str, MethodParams] = {"rule_params": ("select", "--rule", "mixed")}
 
 
 def sweep(
@@ -20,7 +20,7 @@ def sweep(
     *,
     within: Annotated[float, Flag(help="Percentage points below full that are still fine.")] = 1.0,
     score: Annotated[str, Flag(help="Which scores to select by.")] = "dual",
-    rule: Rule = "beta",
+    rule: Rule = "mixed",
     param: Annotated[
         str | None, Flag(help="Try several values of a parameter of the rule and use the best, such as c_d=2,4,6.")
     ] = None,
