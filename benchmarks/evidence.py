@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 import datapare as dp
 from datapare.data import Inputs, encode, take
-from datapare.evaluation.statistics import accuracy, difference
+from datapare.evaluation.statistics import MIN_SEEDS, accuracy, difference
 from datapare.numerics.sampling import budget
 from datapare.training import PRESETS, TrainingConfig, subset_batch, train
 from datapare.training.targets import soft_labels as softened
@@ -236,7 +236,7 @@ def write(name: str, cell: Cell, arguments: dict[str, Any]) -> None:
 def rows(name: str, cell: Cell, keep: float, seeds: list[int]) -> list[dict[str, Any]]:
     """One row per strategy at a kept fraction: accuracy, difference from random, updates, examples, seconds.
 
-    A strategy that not all seeds have is compared over those it has.
+    A strategy that not all seeds have is compared over those it has, where these are enough for an interval.
     """
     made = []
     for s in cell.strategies:
@@ -247,7 +247,7 @@ def rows(name: str, cell: Cell, keep: float, seeds: list[int]) -> list[dict[str,
         right = np.stack([one["right"] for one in of.values()])
         row = {"arm": f"{s} keep {keep:g}", "accuracy": percent(right.mean(1)), "mean": points(accuracy(right))}
         for other, key in (("random", "minus_random"), ("random+soft", "minus_random_soft")):
-            if s not in (other, "random"):
+            if s not in (other, "random") and len(of) >= MIN_SEEDS:
                 against = [np.load(file_of(place_of(name, seed), other, keep))["right"] for seed in of]
                 row[key] = points(difference(right, np.stack(against)))
         row |= {key: [float(one[key]) for one in of.values()] for key in ("updates", "examples", "seconds")}
@@ -260,7 +260,7 @@ def percent(values: NDArray[np.float64]) -> list[float]:
 
 
 def points(estimate: Any) -> list[float]:
-    return [round(100 * x, 3) for x in estimate.interval]
+    return [None if np.isnan(x) else round(100 * x, 3) for x in estimate.interval]
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def test_the_line_of_commands_speaks_json(place, capsys, monkeypatch):
     assert [arm["role"] for arm in compared["arms"]] == ["subset", "random", "full"]
     assert compared["verdicts"][0]["random"]["outcome"] == "too few seeds"
     assert compared["verdicts"][0]["random"]["interval"] is None or "NaN" not in json.dumps(compared)
-    assert "dual+beta keep 0.3" in told
+    assert "dual+mixed keep 0.3" in told
 
 
 def test_what_is_looked_up_speaks_json(place, capsys, monkeypatch):

@@ -8,6 +8,7 @@ Parameters  share: the part that is drawn at random, 0 = beta alone, 1 = random;
             from hard to easy as more is dropped, larger = later, fitted by default; total: alpha + beta, larger =
             narrower; anchor: how many top-scored examples fix where the density starts.
 Cost        Nothing beyond that of beta.
+Not for     repeating published results of beta: give that rule by name.
 Ours        Where a record misleads (few examples, a network that memorises its texts, a longer training than the one
             that was scored) Beta sampling alone lost to random; half at random gains as much elsewhere
             (benchmarks/evidence.py).
