@@ -217,7 +217,7 @@ def file_of(place: Path, strategy: str, keep: float) -> Path:
 def write(name: str, cell: Cell, arguments: dict[str, Any]) -> None:
     """Merge one cell, of all seeds that are finished, into the results."""
     table = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"cells": {}}
-    seeds = [seed for seed in range(int(arguments["seeds"])) if (place_of(name, seed) / "facts.json").exists()]
+    seeds = [seed for seed in range(int(arguments["seeds"])) if (place_of(name, seed) / "dynamics/meta.json").exists()]
     facts = json.loads((place_of(name, seeds[0]) / "facts.json").read_text())
     arms = [row for keep in cell.keeps for row in rows(name, cell, keep, seeds)]
     recorded = [float(dp.load(place_of(name, seed) / "dynamics").seconds.sum()) for seed in seeds]
@@ -240,16 +240,16 @@ def rows(name: str, cell: Cell, keep: float, seeds: list[int]) -> list[dict[str,
     """
     made = []
     for s in cell.strategies:
-        files = {seed: file_of(place_of(name, seed), s, keep) for seed in seeds}
-        of = {seed: np.load(file) for seed, file in files.items() if file.exists()}
+        made_of = {seed: file_of(place_of(name, seed), s, keep) for seed in seeds}
+        of = {seed: np.load(file) for seed, file in made_of.items() if file.exists()}
         if not of:
             continue
         right = np.stack([one["right"] for one in of.values()])
         row = {"arm": f"{s} keep {keep:g}", "accuracy": percent(right.mean(1)), "mean": points(accuracy(right))}
         for other, key in (("random", "minus_random"), ("random+soft", "minus_random_soft")):
-            if s not in (other, "random") and len(of) >= MIN_SEEDS:
-                against = [np.load(file_of(place_of(name, seed), other, keep))["right"] for seed in of]
-                row[key] = points(difference(right, np.stack(against)))
+            files = [file_of(place_of(name, seed), other, keep) for seed in of]
+            if s not in (other, "random") and len(of) >= MIN_SEEDS and all(file.exists() for file in files):
+                row[key] = points(difference(right, np.stack([np.load(file)["right"] for file in files])))
         row |= {key: [float(one[key]) for one in of.values()] for key in ("updates", "examples", "seconds")}
         made.append({**row, "seeds": list(of)})
     return made
