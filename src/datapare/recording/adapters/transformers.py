@@ -29,7 +29,7 @@ from datapare.recording.indexed_loader import with_indices
 from datapare.recording.losses import from_criterion, observe_batch
 
 if TYPE_CHECKING:
-    from transformers import TrainerState
+    from transformers import Trainer, TrainerState
 
 POSITION = "datapare_position"
 STATE = "datapare_recorder.pt"  # in a checkpoint
@@ -77,16 +77,14 @@ class RecordingTrainerMixin:
 
     def get_train_dataloader(self) -> Loader:
         """Return the Trainer's loader with the position of each example in its batches."""
-        return with_indices(super().get_train_dataloader(), len(self.recorder), _beside)  # type: ignore[misc]
+        return with_indices(super().get_train_dataloader(), len(self.recorder), beside)  # type: ignore[misc]
 
     def train(
         self, resume_from_checkpoint: str | bool | None = None, *arguments: object, **settings: object
     ) -> TrainOutput:
         """Train, and continue the record with what a checkpoint has of it."""
-        folder = resume_from_checkpoint
-        if folder is True:
-            folder = get_last_checkpoint(self.args.output_dir)  # type: ignore[attr-defined]
-        self._epochs.state = _load_state(Path(folder)) if folder else None
+        folder = checkpoint_folder(self, resume_from_checkpoint)
+        self._epochs.state = None if folder is None else _load_state(folder)
         return super().train(resume_from_checkpoint, *arguments, **settings)  # type: ignore[misc]
 
     def compute_loss(
@@ -109,33 +107,45 @@ class RecordingTrainerMixin:
         if self._criterion is not None and not self._takes_logits:
             observe_batch(self.recorder, position, outputs, target, criterion=self._criterion)
             return
+        model = self.accelerator.unwrap_model(self.model)  # type: ignore[attr-defined]
         observe_batch(
             self.recorder,
             position,
-            _logits_of(outputs, with_loss=with_loss),
+            logits_of(outputs, with_loss=with_loss),
             target,
-            problem_type=self._problem_type or self._problem_of_model(),
+            problem_type=self._problem_type or problem_type_of(model),
             criterion=self._criterion,
         )
 
-    def _problem_of_model(self) -> str | None:
-        """Return what the model says of its task; None where the shapes decide."""
-        model = self.accelerator.unwrap_model(self.model)  # type: ignore[attr-defined]
-        model = model.get_base_model() if hasattr(model, "get_base_model") else model
-        config, name = getattr(model, "config", None), type(model).__name__
-        if "Classification" in name and "ForToken" not in name:
-            problem: str | None = getattr(config, "problem_type", None)
-            return problem
-        task = next((task for end, task in TASKS.items() if end in name), None)
-        return "token_classification" if task == "causal_lm" and getattr(config, "is_encoder_decoder", False) else task
-
     def _save_checkpoint(self, *arguments: object, **settings: object) -> None:
         super()._save_checkpoint(*arguments, **settings)  # type: ignore[misc]
-        state = self.recorder.state_dict()
-        folder = Path(self._get_output_dir(None))  # type: ignore[attr-defined]
-        folder /= f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"  # type: ignore[attr-defined]
-        if self.args.should_save and folder.is_dir():  # type: ignore[attr-defined]
-            torch.save(state, folder / STATE)
+        save_beside(self, self.recorder.state_dict(), STATE)
+
+
+def problem_type_of(model: torch.nn.Module) -> str | None:
+    """Return what a model says of its task; None where the shapes decide."""
+    model = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]
+    config, name = getattr(model, "config", None), type(model).__name__
+    if "Classification" in name and "ForToken" not in name:
+        problem: str | None = getattr(config, "problem_type", None)
+        return problem
+    task = next((task for end, task in TASKS.items() if end in name), None)
+    return "token_classification" if task == "causal_lm" and getattr(config, "is_encoder_decoder", False) else task
+
+
+def save_beside(trainer: "Trainer", state: object, name: str) -> None:
+    """Save a state in the folder of the checkpoint that the Trainer has just written."""
+    folder = Path(trainer._get_output_dir(None)) / f"{PREFIX_CHECKPOINT_DIR}-{trainer.state.global_step}"  # noqa: SLF001
+    if trainer.args.should_save and folder.is_dir():
+        torch.save(state, folder / name)
+
+
+def checkpoint_folder(trainer: "Trainer", resume_from_checkpoint: str | bool | None) -> Path | None:
+    """Return the folder that Trainer.train is asked to resume from, if any."""
+    folder = resume_from_checkpoint
+    if folder is True:
+        folder = get_last_checkpoint(trainer.args.output_dir)
+    return Path(folder) if folder else None
 
 
 class _Epochs(TrainerCallback):  # type: ignore[misc]
@@ -165,7 +175,8 @@ class _Epochs(TrainerCallback):  # type: ignore[misc]
             self.recorder.end_epoch()
 
 
-def _logits_of(outputs: Outputs, *, with_loss: bool) -> Outputs:
+def logits_of(outputs: Outputs, *, with_loss: bool) -> Outputs:
+    """Return the logits out of what a model of transformers returns, which may begin `with_loss`."""
     if isinstance(outputs, Mapping):
         if "logits" not in outputs:
             raise InputError(
@@ -185,6 +196,7 @@ def _load_state(folder: Path) -> RecorderState | None:
     return state
 
 
-def _beside(index: Tensor, batch: MutableMapping[str, Tensor]) -> MutableMapping[str, Tensor]:
+def beside(index: Tensor, batch: MutableMapping[str, Tensor]) -> MutableMapping[str, Tensor]:
+    """Return a batch with the positions of its examples in it."""
     batch[POSITION] = index
     return batch

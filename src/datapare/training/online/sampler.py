@@ -9,7 +9,7 @@ import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from datapare.artifacts import Array, Dynamics, Params
 from datapare.errors import InputError
 from datapare.recording import indexed_loader
 from datapare.recording.epoch_buffer import EpochBuffer
+from datapare.recording.foreign_types import Join
 from datapare.recording.process_group import ProcessGroup
 from datapare.storage import array_digest
 from datapare.training.online.loss import BatchValues, Lookup
@@ -71,11 +72,21 @@ class Rule:
 
 
 class SamplerState(TypedDict):
-    """What resumes a sampler: the identity of its run, the epoch to begin, and what its rule remembers."""
+    """What resumes a sampler.
+
+    Attributes:
+        facts: The identity of its run.
+        epoch: The epoch to begin or to complete.
+        past: What its rule remembers.
+        index: Positions observed in this epoch so far, int64 (M,).
+        value: Their values, (M, W).
+    """
 
     facts: dict[str, object]
     epoch: int
     past: dict[str, Tensor]
+    index: NotRequired[Tensor]
+    value: NotRequired[Tensor]
 
 
 def last_known(past: History, rows: BatchSource) -> History:
@@ -145,6 +156,11 @@ class Sampler(torch.utils.data.Sampler[int]):
         """What to multiply this epoch's learning rate with."""
         return self._plan.lr_factor
 
+    @property
+    def is_weighted(self) -> bool:
+        """Whether this epoch multiplies the losses of some examples."""
+        return self._plan.weight is not None
+
     def order(self) -> NDArray[np.int64]:
         """Return this epoch's positions (n,) in the order they are trained in, of all processes together."""
         return np.random.default_rng([self.seed, self.epoch, 1]).permutation(self.index)
@@ -154,17 +170,18 @@ class Sampler(torch.utils.data.Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         self._check_open()
-        if self._buffer.observations or self._drawn:
+        if (self._buffer.observations and not self._continued) or self._drawn:
             done = "observed" if self.rule.channels else "drawn"
             raise InputError(f"epoch {self.epoch + 1} was {done} but not ended; call end_epoch after each epoch.")
         yield from self._share(self.order()).tolist()
         self._drawn = not self.rule.channels
 
-    def track(self, loader: Loader) -> Loader:
+    def track(self, loader: Loader, join: Join = indexed_loader.prepend_index) -> Loader:
         """Return a DataLoader like the given one, made with this sampler, with positions in front of each batch.
 
         Args:
             loader: A DataLoader that draws from this sampler.
+            join: Puts the index and the batch together, where that is to be done in another way.
 
         Returns:
             As `Recorder.track`: a loader of ``(index, *batch)`` for tuples and lists, else of (index, batch); `index`
@@ -182,14 +199,15 @@ class Sampler(torch.utils.data.Sampler[int]):
         self._check_dataset(loader)
         self._left_out = self._batch_size(loader) - 1 if getattr(loader, "drop_last", False) else 0
         if loader not in self._wrapped:  # kept, so that persistent workers persist
-            self._wrapped[loader] = indexed_loader.with_indices(loader, self.total)
+            self._wrapped[loader] = indexed_loader.with_indices(loader, self.total, join)
         return self._wrapped[loader]
 
-    def revisit(self, loader: Loader) -> Loader:
+    def revisit(self, loader: Loader, join: Join = indexed_loader.prepend_index) -> Loader:
         """Return a DataLoader of the hidden examples; they are only to be observed.
 
         Args:
             loader: Its batch size and collation are used; its dataset may be one without augmentation.
+            join: As `track` has it.
 
         Returns:
             A loader that yields as `track` does, nothing where nothing is hidden.
@@ -205,7 +223,7 @@ class Sampler(torch.utils.data.Sampler[int]):
             num_workers=loader.num_workers,
             worker_init_fn=loader.worker_init_fn,
         )
-        indexed: Loader = indexed_loader.with_indices(part, self.total)
+        indexed: Loader = indexed_loader.with_indices(part, self.total, join)
         return indexed
 
     def observe(
@@ -287,10 +305,20 @@ class Sampler(torch.utils.data.Sampler[int]):
         rule = {"rule": self.rule.name, **self.rule.params}
         return {**rule, "epochs": self.epochs, "seed": self.seed, "labels": self._labels}
 
-    def state_dict(self) -> SamplerState:
-        """Return the state at the beginning of this epoch, for torch.save; an epoch in progress will be repeated."""
+    def state_dict(self, *, inside_epoch: bool = False) -> SamplerState:
+        """Return the state at the beginning of this epoch, for torch.save; an epoch in progress will be repeated.
+
+        Args:
+            inside_epoch: Whether to add what this epoch has observed, for a training that resumes with the remaining
+                batches: `track` yields the same ones in the same order again, so that their number is all to be known.
+                Every process calls this then.
+        """
         past = {name: torch.from_numpy(value) for name, value in self._past.items()}
-        return {"facts": self.facts(), "epoch": self.epoch, "past": past}
+        state: SamplerState = {"facts": self.facts(), "epoch": self.epoch, "past": past}
+        if inside_epoch and self.rule.channels:
+            observed, _ = self._buffer.state(self._group)
+            state |= {"index": observed["index"], "value": observed["value"]}
+        return state
 
     def load_state_dict(self, state: SamplerState) -> None:
         """Resume from a state.
@@ -308,9 +336,13 @@ class Sampler(torch.utils.data.Sampler[int]):
         self._buffer.reset()
         self._past = {name: value.numpy() for name, value in state["past"].items()}
         self._begin(state["epoch"])
+        self._continued = "index" in state and len(state["index"]) > 0
+        if self._continued and self._group.rank == 0:
+            self._buffer.restore({"index": state["index"], "value": state["value"]})
 
     def _begin(self, epoch: int) -> None:
         self.epoch, self._drawn = epoch, False
+        self._continued = False  # whether a part of the epoch was observed before a resume
         if epoch < self.epochs:
             self._plan = self.rule.plan(epoch, self._past, np.random.default_rng([self.seed, epoch, 0]))
         weight = self._plan.weight
