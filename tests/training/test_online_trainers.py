@@ -11,7 +11,6 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
@@ -192,8 +191,14 @@ def batches_of(epochs):
     return [epoch[start : start + 4] for epoch in epochs for start in range(0, len(epoch), 4)]
 
 
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize(("kill", "every"), [(14, 3), (28, 27), (13, 12)])  # inside an epoch, after last steps of two
+@pytest.mark.parametrize(
+    ("rule", "kill", "every"),
+    [
+        *((rule, 14, 3) for rule in RULES),
+        ("infobatch", 28, 27),  # after the last step of an epoch that is followed by a longer one
+        ("kakurenbo", 13, 12),  # and by a shorter one
+    ],
+)
 def test_lightning_trains_on_what_was_planned_and_resumes_anywhere(tmp_path, rule, kill, every):
     make = RULES[rule]
     with pytest.raises((KeyboardInterrupt, SystemExit)):
