@@ -14,6 +14,7 @@ from datapare.errors import printable
 from datapare.methods.registry import METHOD_GROUPS
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
     from rich.table import Table as RichTable
 
     from datapare.artifacts import Comparison, Dynamics, Kind, Scores
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from datapare.methods.registry import Method
 
 quiet = False  # whether only errors are printed
+live: "Bar | None" = None  # the bar that is being drawn
 as_json = False  # whether the result is printed as JSON, and all else on standard error
 
 WIDTH_WITHOUT_TERMINAL = 120
@@ -39,6 +41,8 @@ TITLES = {
 
 def say(text: object) -> None:
     """Print lines of text, unless --quiet; control characters in names of the user's data are escaped."""
+    if live is not None:
+        live.stop()  # or the text would follow the bar on its line
     if not quiet:
         typer.echo("\n".join(map(printable, str(text).split("\n"))), err=as_json)
 

@@ -32,7 +32,7 @@ class TrainingProgress(AbstractContextManager["Callable[[Progress], None]"]):
 
     def __exit__(self, *failure: object) -> None:
         if self.bar is not None:
-            self.bar.stop()
+            _stop(self.bar)
         elif self.last is not None and failure[0] is None and self.reported < self.last.epochs:
             _print(f"epoch {self.last.epochs}/{self.last.epochs}: {self.last.per_second:,.0f} examples/s, done")
 
@@ -42,7 +42,7 @@ class TrainingProgress(AbstractContextManager["Callable[[Progress], None]"]):
         stage = p.making or f"epoch {p.epoch + 1}/{p.epochs}"
         speed = f"{p.per_second:,.0f} examples/s, loss {format_loss(p.loss)}"
         done = p.examples_done if p.making else p.epoch * p.examples_total + p.examples_done
-        self.bar.start()  # not before there is something to draw, or it leaves an empty line above an error
+        _start(self.bar)
         if (task := self.tasks.get(p.making)) is None:
             total = p.examples_total if p.making else p.epochs * p.examples_total
             task = self.tasks[p.making] = self.bar.add_task("", total=total, stage=stage, speed=speed)
@@ -79,12 +79,12 @@ class JobProgress(AbstractContextManager[Callable[[int, int, str], None]]):
 
     def __exit__(self, *_: object) -> None:
         if self.bar is not None:
-            self.bar.stop()
+            _stop(self.bar)
 
     def step(self, done: int, total: int, arm: str) -> None:
         """Draw the bar."""
         assert self.bar is not None  # noqa: S101 - in a terminal there is one
-        self.bar.start()
+        _start(self.bar)
         if self.task is None:
             self.task = self.bar.add_task("", total=total, stage=self.title, speed=arm)
         self.bar.update(self.task, completed=done, stage=self.title, speed=arm)
@@ -114,6 +114,17 @@ def _bar() -> "Bar":
         TextColumn("{task.fields[stage]}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
         TextColumn("{task.fields[speed]}"), TimeRemainingColumn(), console=Console(stderr=True),
     )  # fmt: skip
+
+
+def _start(bar: "Bar") -> None:
+    """Draw the bar; not before there is something to draw, or it leaves an empty line above an error."""
+    bar.start()
+    console.live = bar
+
+
+def _stop(bar: "Bar") -> None:
+    bar.stop()
+    console.live = None
 
 
 def _in_terminal() -> bool:
