@@ -1,7 +1,9 @@
 """`--json`: the result as one JSON object on standard output, all else on standard error."""
 
 import ast
+import inspect
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,8 @@ from shell import FAST, run
 
 from datapare.artifacts import Scores
 from datapare.cli import app
+from datapare.cli.which_method import CASES
+from datapare.methods.registry import names
 from datapare.storage import load
 
 
@@ -87,6 +91,17 @@ def test_methods_for_a_kind_of_data_leave_out_what_it_lacks(capsys):
     code, _, complaint = run(capsys, "methods", "--for", "videos")
     assert code == 2
     assert complaint == "datapare: expected --for as one of text, images, tables, embeddings, got 'videos'.\n"
+
+
+def test_which_method_when_names_methods_that_exist_and_the_defaults_first():
+    groups = {"--score": "score", "--rule": "select"}
+    for case in CASES:
+        words = case.flags.split()
+        for flag, name in pairwise(words):
+            if flag in groups:
+                assert name in names(groups[flag]), case
+    usual = inspect.signature(app.commands()["prune"].prune).parameters
+    assert CASES[0].flags == f"--score {usual['score'].default} --rule {usual['rule'].default}"
 
 
 def test_an_error_leaves_standard_output_empty(place, capsys):

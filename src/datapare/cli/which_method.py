@@ -15,11 +15,12 @@ class Case(NamedTuple):
 
 
 CASES = (
-    Case("nothing special", "--score dual --rule beta", "the default: hard and uncertain, easier the less is kept"),
+    Case("nothing special", "--score dual --rule mixed", "the default; half by DUAL and Beta sampling, half at random"),
+    Case("results as DUAL's authors published them", "--rule beta", "Beta sampling alone"),
     Case("few epochs, no windows of 10", "--score el2n", "counts each epoch alone; average runs with --average-with"),
     Case("wrong labels are likely", "--rule ccs", "the hardest are often mislabelled: top keeps them, ccs cuts them"),
     Case("70 % or more is kept", "--rule top", "rules differ little there, and top is the simplest"),
-    Case("10 % or less is kept", "--rule d2", "covers the embedding; k_center and beta do too: compare with random"),
+    Case("10 % or less is kept", "--rule d2", "covers the embedding, as k_center does; compare with random"),
     Case("near-duplicates", "--rule semdedup", "keeps one of each group of neighbours in the embedding"),
     Case("only a final network and an embedding", "--score rmd", "reads no epochs; so does ssp"),
     Case("scoring costs too much", "--score-fraction 0.2", "scores a fifth, predicts the others by knn"),
