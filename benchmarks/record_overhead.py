@@ -133,7 +133,7 @@ def calls(classes, repeats, folder):
     }
 
 
-def mlp(folder, rounds=9, examples=12_800):
+def mlp(folder, rounds=25, examples=12_800):
     torch.manual_seed(SEED)
     images, label = torch.randn(examples, 784), torch.randint(0, CLASSES, (examples,))
     model = torch.nn.Sequential(torch.nn.Linear(784, 256), torch.nn.ReLU(), torch.nn.Linear(256, CLASSES))

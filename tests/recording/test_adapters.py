@@ -8,6 +8,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -206,9 +207,13 @@ def test_fabric(tmp_path):
     check(tmp_path / "fabric")
 
 
-@pytest.mark.parametrize("every", [3, 5, 12])
-def test_a_lightning_checkpoint_inside_an_epoch_completes_its_row(tmp_path, every):
-    """Killed in the second epoch, resumed from a checkpoint of every few steps; Lightning resumes the loader too."""
+@pytest.mark.parametrize(("every", "stateful"), [(3, True), (5, True), (12, False), (12, True)])
+def test_a_lightning_checkpoint_inside_an_epoch_completes_its_row(tmp_path, every, stateful):
+    """Killed in the second epoch, resumed from a checkpoint of every few steps; Lightning resumes the loader too.
+
+    Of 12 steps, where the epoch ends, Lightning resumes a loader with a state that has no batches left, and trains an
+    epoch on nothing: it is missing, with a warning.
+    """
     import lightning
     from lightning.pytorch.callbacks import ModelCheckpoint
     from torchdata.stateful_dataloader import StatefulDataLoader
@@ -241,14 +246,21 @@ def test_a_lightning_checkpoint_inside_an_epoch_completes_its_row(tmp_path, ever
             logger=False,
             enable_progress_bar=False,
         )
-        kind = DataLoader if every == 12 else StatefulDataLoader  # 12 steps: where the epoch ends
+        kind = StatefulDataLoader if stateful else DataLoader
         loader = recording.track(kind(TensorDataset(TOLD, torch.from_numpy(LABEL)), 4))
         trainer.fit(Module(kill), loader, ckpt_path=checkpoint, weights_only=False)
 
     with pytest.raises((KeyboardInterrupt, SystemExit)):
         fit(kill=19)
-    fit(checkpoint=next(tmp_path.glob("last*.ckpt")))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(checkpoint=next(tmp_path.glob("last*.ckpt")))
     dynamics = dp.load(tmp_path / "run")
+    empty = every == 12 and stateful
+    assert any("trained on no batch of epoch 2" in str(warning.message) for warning in caught) == empty
+    if empty:
+        assert np.isnan(dynamics.channels["margin"][1]).all()
+        return
     np.testing.assert_array_equal(dynamics.channels["margin"], [np.where(LABEL == 0, TOLD, -TOLD)] * T)
     np.testing.assert_allclose(dynamics.channels["kl_step"][1], 0, atol=1e-6)  # it never learns
 

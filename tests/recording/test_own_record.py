@@ -4,9 +4,11 @@ import csv
 
 import numpy as np
 import pytest
+import torch
 from shell import run
 
 import datapare as dp
+from datapare.recording import per_example_loss
 
 N = 48
 LABEL = np.arange(N) % 3
@@ -68,3 +70,28 @@ def test_a_record_of_a_killed_training_says_how_far_it_came(tmp_path, capsys, pl
         recorder.stop()
     assert dp.load(tmp_path / place).epochs == 2
     assert run(capsys, "score", tmp_path / "run", "--score", "loss")[0] == 0
+
+
+@pytest.mark.parametrize("task", ["causal_lm", "regression"])
+def test_losses_of_any_task_are_clustered_and_selected(tmp_path, capsys, task):
+    """S2L on a record of losses: a third of the examples is learned, and it makes up half of what is kept."""
+    learned, target = np.arange(N) % 3 == 0, torch.from_numpy(np.random.default_rng(0).integers(0, 5, (N, 7)))
+    with dp.Recorder(tmp_path / "run", np.zeros(N, int), 4, channels=("loss",)) as recorder:
+        for epoch in range(4):
+            known = torch.from_numpy(learned * 2.0 * epoch)
+            if task == "causal_lm":  # the logit of the next token grows
+                hot = torch.nn.functional.one_hot(target, 5).roll(-1, dims=1)
+                loss = per_example_loss(hot * known[:, None, None], target, task)
+            else:
+                loss = per_example_loss(6.0 - known, torch.zeros(N), task)
+            recorder.observe(np.arange(N), loss=loss)
+            recorder.end_epoch()
+    assert dp.load(tmp_path / "run").channels["loss"][-1][learned].max() < 0.1
+    assert run(capsys, "score", tmp_path / "run", "--score", "loss")[0] == 0
+    code, said, complained = run(
+        capsys, "select", tmp_path / "run", "--score", "loss", "--rule", "s2l", "--keep", 16, "--clusters", 2
+    )
+    assert code == 0, complained
+    kept = next(path for path in tmp_path.rglob("meta.json") if '"subset"' in path.read_text()).parent
+    assert learned[dp.load(kept).index].sum() == 8
+    assert "keep 16, drop 32 of 48" in said

@@ -11,6 +11,7 @@ return the positions of the logits as "index". Fabric needs no callback:
 `fabric.setup_dataloaders(recorder.track(loader))` in a loop of one's own.
 """
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -61,6 +62,7 @@ class RecordingCallback(Callback):  # type: ignore[misc]
         self._problem_type = problem_type
         self._criterion = None if per_example_loss is None else from_criterion(per_example_loss)
         self._state: RecorderState | None = None
+        self._observed = False  # anything of the running epoch
 
     def track(self, loader: Loader) -> Loader:
         """Return the loader with the examples' positions in front of each batch, as Recorder.track does."""
@@ -73,9 +75,11 @@ class RecordingCallback(Callback):  # type: ignore[misc]
             self.recorder.resume(trainer.current_epoch)
             return
         self.recorder.load_state_dict(self._state)
+        self._observed = len(self._state.get("index", ())) > 0
         self._state = None
         if self.recorder.epoch < min(trainer.current_epoch, self.recorder.epochs):
             self.recorder.end_epoch()  # the checkpoint was written after the epoch's last batch
+            self._observed = False
 
     def state_dict(self) -> RecorderState:
         """Return what a checkpoint holds: the observations of the running epoch."""
@@ -91,6 +95,7 @@ class RecordingCallback(Callback):  # type: ignore[misc]
         """Record what the step returned."""
         if self.recorder.epoch == self.recorder.epochs:
             return
+        self._observed = True
         if not isinstance(outputs, Mapping) or not ({"logits", "losses"} & set(outputs)):
             raise InputError('training_step returns {"loss": loss, "logits": logits} to be recorded; add the logits.')
         index = outputs["index"] if "index" in outputs else _index_of(batch)
@@ -109,7 +114,11 @@ class RecordingCallback(Callback):  # type: ignore[misc]
     def on_train_epoch_end(self, _trainer: "Trainer", _module: "LightningModule") -> None:
         """End the record's epoch."""
         if self.recorder.epoch < self.recorder.epochs:
-            self.recorder.end_epoch()
+            if self._observed:
+                self.recorder.end_epoch()
+            else:
+                self._skip_epoch()
+        self._observed = False
 
     def on_train_end(self, _trainer: "Trainer", _module: "LightningModule") -> None:
         """Finish the record with the epochs that are there; training longer continues it."""
@@ -119,6 +128,19 @@ class RecordingCallback(Callback):  # type: ignore[misc]
         """Leave a record that can be continued."""
         if hasattr(self, "recorder"):
             self.recorder.__exit__(type(exception), exception, None)
+
+    def _skip_epoch(self) -> None:
+        """Leave an epoch without batches missing: Lightning had resumed a loader with a state after its last batch."""
+        epoch = self.recorder.epoch + 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that the process ended in it
+            self.recorder.resume(epoch)
+        warnings.warn(
+            f"Lightning trained on no batch of epoch {epoch}, so it is missing from the record: the loader keeps its "
+            "place in an epoch, and the checkpoint was written after the last batch of one; save checkpoints at the "
+            "end of epochs (ModelCheckpoint(save_on_train_epoch_end=True)) or at other steps.",
+            stacklevel=2,
+        )
 
 
 def _index_of(batch: object) -> Values:
