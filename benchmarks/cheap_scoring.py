@@ -11,6 +11,7 @@ Writes benchmarks/results/cheap_scoring.json; finished trainings are not repeate
 
 import argparse
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -46,10 +47,10 @@ def run(name: str, cell: Cell, folder: Path, seed: int) -> None:
     if all(file_of(place, CHEAP, keep).exists() for keep in cell.keeps) and (place / "cost.json").exists():
         return
     data, test, _ = opened(cell, folder)
+    shutil.rmtree(place / "features", ignore_errors=True)  # begun by a killed run: its time would be missing
     cheap, cost = timed(data, model="features", image_size=cell.image_size, seed=seed, out=place / "features")
     _, usual = timed(data, preset=cell.training, image_size=cell.image_size, seed=seed)
-    if cost > 0:
-        (place / "cost.json").write_text(json.dumps({"features": cost, "network": usual}))
+    (place / "cost.json").write_text(json.dumps({"features": cost, "network": usual}))
     inputs = encode(data, image_size=cell.image_size)
     held_out = (Inputs(encode(test, inputs.encoding).array, inputs.encoding), test.label)
     for keep in cell.keeps:
