@@ -10,7 +10,7 @@ from typing import Annotated, Any, ForwardRef, Literal, Union, get_args, get_ori
 import typer
 
 from datapare.errors import InputError
-from datapare.methods.signals import SIGNALS
+from datapare.methods.signals import DEFAULT, SIGNALS
 from datapare.numerics.sampling import parse_keep
 from datapare.options import ExportMode, Option, OptionTable, TypeForm, described
 
@@ -66,9 +66,7 @@ def given_options(table: OptionTable, values: Mapping[str, object]) -> dict[str,
 def _plain(name: str, value: object, type_: TypeForm) -> object:
     """The value of a flag as its option takes it: `none` stands for None, added channels come after the usual ones."""
     if name == "channels" and isinstance(value, Sequence) and value:
-        from datapare.recording.logit_signals import CHANNELS
-
-        return tuple(dict.fromkeys([*CHANNELS, *value]))
+        return (DEFAULT, *value)
     if name == "seeds" and str(value).isdigit():
         return int(str(value))
     choices = [one for one in get_args(type_) if get_origin(one) is Literal]

@@ -110,6 +110,7 @@ _ALL = (
     Signal("logit", "N K", "user", how_to_provide="datapare measure PATH --method training_time"),
 )
 SIGNALS: Mapping[str, Signal] = {signal.name: signal for signal in _ALL}
+DEFAULT = "default"  # among names of signals to record: those that are recorded where none is named
 
 
 def recordable() -> list[str]:

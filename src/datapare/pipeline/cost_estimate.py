@@ -106,13 +106,12 @@ def estimate_cost(
         InputError: As `prune` does, for a dataset, a keep fraction or settings that cannot be.
     """
     from datapare.data import Dataset, encode, open_dataset
-    from datapare.recording.logit_signals import CHANNELS
     from datapare.training import resolve, retraining, settings
     from datapare.training.config import for_fraction
     from datapare.training.frozen_features import NAME as FEATURES
     from datapare.training.frozen_features import frozen
     from datapare.training.networks.factory import backbone
-    from datapare.training.scoring_run import needed
+    from datapare.training.recorded_channels import expand, needed
     from datapare.training.signals.final import FINISHED
 
     data = source if isinstance(source, Dataset) else open_dataset(source, **(open_options or {}))
@@ -120,7 +119,7 @@ def estimate_cost(
     scored = len(data) if score_fraction is None else len(draw_fraction(data.label, score_fraction, seed))
     options: dict[str, Any] = dict(record_options or {})  # what is left of them at the end goes to `settings`
     observed = options.pop("observed", "train-pass")
-    channels = needed(options.pop("channels", None) or tuple(CHANNELS), score_fraction)
+    channels = needed(expand(options.pop("channels", None), len(data), len(data.classes)), score_fraction)
     for without_cost in ("until_stable", "log"):  # what the first may save is not known beforehand
         options.pop(without_cost, None)
     words = backbone(options.get("model")) if data.kind == "text" else None

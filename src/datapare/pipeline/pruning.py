@@ -21,7 +21,7 @@ from datapare.methods.binding import channel_mean, recorded_pass_note
 from datapare.methods.registry import find
 from datapare.methods.scoring import check_epochs
 from datapare.methods.selection import select
-from datapare.methods.signals import SIGNALS, source_of
+from datapare.methods.signals import DEFAULT, SIGNALS, source_of
 from datapare.numerics.sampling import budget
 from datapare.options import Balance, ExportMode, OpenOptions, RecordOptions, SelectOptions, resolve, suggest, validated
 from datapare.pipeline.reuse import NewExamples, adapt, is_reused
@@ -176,17 +176,16 @@ def with_needed(options: PruneOptions, recording: RecordOptions) -> RecordOption
     >>> with_needed(PruneOptions("rmd", "top"), {"channels": ("loss",)})
     {'channels': ('loss', 'embedding')}
     """
-    from datapare.recording.logit_signals import CHANNELS
-
-    channels = list(recording.get("channels") or CHANNELS)
+    channels = list(recording.get("channels") or (DEFAULT,))
+    held = {*channels, *(name for name, signal in SIGNALS.items() if signal.by_default and DEFAULT in channels)}
     known = [name for name, signal in SIGNALS.items() if signal.recordable]
     for name in channels:
-        if name not in known:
+        if name not in (*known, DEFAULT):
             raise InputError(f"there is no channel {name!r}; {suggest(name, known)}")
     for method in (find("score", options.score), find("select", options.rule)):
         for name in method.reads:
             source = source_of(name)
-            if name in {"label", "score"} or source in channels:
+            if name in {"label", "score"} or source in held:
                 continue
             if source not in SIGNALS or not SIGNALS[source].recordable:
                 raise InputError(
@@ -194,6 +193,7 @@ def with_needed(options: PruneOptions, recording: RecordOptions) -> RecordOption
                     f"your own with Dynamics(…, arrays={{{name!r}: …}}) in Python."
                 )
             channels.append(source)
+            held.add(source)
     return {**recording, "channels": tuple(channels)}
 
 

@@ -13,7 +13,7 @@ from datapare import storage
 from datapare.artifacts import Dynamics
 from datapare.data import Dataset, encode
 from datapare.errors import InputError
-from datapare.methods.signals import SIGNALS
+from datapare.methods.signals import DEFAULT, SIGNALS
 from datapare.options import RecordOptions
 
 NewExamples = Literal["ask", "predict", "record"]
@@ -204,7 +204,8 @@ def check_options(record: Dynamics, options: RecordOptions) -> None:
     there = {**record.provenance.params, "seed": record.provenance.seed}
     asked = {name: value for name, value in options.items() if value is not None and name != "channels"}
     differing = [name for name in asked if name in there and asked[name] != there[name]]
-    lacking = [name for name in options.get("channels") or () if name not in {*record.channels, *record.arrays}]
+    held = {DEFAULT, *record.channels, *record.arrays}
+    lacking = [name for name in options.get("channels") or () if name not in held]
     if differing or lacking:
         shown = [f"{name} {there[name]} there, {asked[name]} here" for name in differing]
         shown += [f"it lacks {', '.join(lacking)}"] if lacking else []

@@ -58,6 +58,7 @@ def record_into(
         **options: Options of `record`.
     """
     from datapare.training import costly, record
+    from datapare.training.recorded_channels import unkept_logit_mean
 
     data, finished = run.dataset, storage.is_finished(run.dynamics_path)
     if data.bad:
@@ -66,6 +67,8 @@ def record_into(
     if not finished:
         on_message("recording: training briefly")
         for sentence in costly(options.get("channels") or (), len(data.classes)):
+            on_message(sentence)
+        if sentence := unkept_logit_mean(options.get("channels"), len(data), len(data.classes)):
             on_message(sentence)
     if finished and is_reused(run.dynamics):
         check_options(run.dynamics, options)

@@ -21,12 +21,10 @@ from datapare.errors import InputError
 from datapare.numerics.sampling import draw_fraction
 from datapare.options import RecordOptions, validated
 from datapare.recording import ARRAYS, Recorder
-from datapare.recording.logit_signals import CHANNELS
 from datapare.recording.record_files import PROGRESS
 from datapare.training.checkpoint import forget
 from datapare.training.config import AUTO_TUNED, Precision, TrainingConfig, for_fraction
 from datapare.training.device import compute_threads
-from datapare.training.embeddings import EMBEDDING
 from datapare.training.epoch import Progress
 from datapare.training.frozen_features import NAME as FEATURES
 from datapare.training.frozen_features import frozen
@@ -36,6 +34,7 @@ from datapare.training.presets import PRESETS, choose
 from datapare.training.presets import preset as named
 from datapare.training.progress_bar import shown
 from datapare.training.ranking_stability import RULE, ranking_converged
+from datapare.training.recorded_channels import as_begun, expand, needed
 from datapare.training.run_log import EpochLog, RunLog, open_log
 from datapare.training.scoring_provenance import ScoringRun, begun_in, check_same, provenance_of
 from datapare.training.signals.final import FINISHED
@@ -79,7 +78,8 @@ def record(
             this is left open follows from the fixed table of compute.py.
         channels: Those of the Recorder, its summary logit_mean (N, K), and the signals of the trained network
             (FINISHED): embedding (N, d), prob (N, K), distorted_loss (N, S), boundary_distance (N,), and grad_norm, a
-            channel of which the last epoch is known. None records the default channels of the Recorder.
+            channel of which the last epoch is known. The name default stands for the default channels of the Recorder
+            and, up to 512 MiB, logit_mean, which soft labels are made of; None records those.
         observed: The pass that is recorded: the training's own (train-pass), or of the examples as they are, in eval
             mode, after each epoch (eval-pass) or before each update (two-view).
         image_size: Side in pixels that images are resized and cropped to; None leaves small images of one size as they
@@ -115,8 +115,9 @@ def record(
     inputs = frozen(inputs, seed=seed) if training.model == FEATURES else inputs
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="datapare-")) / "dynamics"
     try:
-        rule, asked = (RULE if until_stable else None), needed(channels or tuple(CHANNELS), fraction)
-        run = ScoringRun(data, inputs, training, asked, observed, fraction, rule, seed)
+        names = _names(channels, data, fraction, folder)
+        rule = RULE if until_stable else None
+        run = ScoringRun(data, inputs, training, names, observed, fraction, rule, seed)
         with (
             shown("recording", wanted=progress is None) as bar,
             open_log(log, f"record-{data.digest[:8]}") as tracker,
@@ -130,6 +131,13 @@ def record(
     if out is None:
         weakref.finalize(dynamics, shutil.rmtree, folder.parent, ignore_errors=True)
     return dynamics
+
+
+def _names(channels: Sequence[str] | None, data: Dataset, fraction: float | None, folder: Path) -> tuple[str, ...]:
+    """Return what to record, or what the record that was begun in the folder has."""
+    names = needed(expand(channels, len(data), len(data.classes)), fraction)
+    begun = begun_in(folder)
+    return names if begun is None else as_begun(names, channels, begun["params"].get("channels", ()))
 
 
 def settings(
@@ -314,9 +322,3 @@ def _with_finished(folder: Path, channels: tuple[str, ...]) -> Dynamics:
     done = replace(dynamics, channels={**dynamics.channels, **rows}, arrays={**dynamics.arrays, **arrays})
     storage.write_meta(folder, done)
     return cast("Dynamics", storage.load(folder))
-
-
-def needed(channels: Sequence[str], fraction: float | None) -> tuple[str, ...]:
-    """Return the channels, with the embedding where only a fraction is scored: the rest is predicted from it."""
-    added = (EMBEDDING,) if fraction is not None and EMBEDDING not in channels else ()
-    return (*channels, *added)

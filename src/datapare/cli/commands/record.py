@@ -48,7 +48,9 @@ def record(
     ):
         options: RecordOptions = {**recording, "seed": seed, "fraction": fraction}
         dynamics = record_into(folder, say, progress, **options)
-    say(f"{len(dynamics):,} examples, {dynamics.epochs} epochs: {place}")
+    mean = dynamics.arrays.get("logit_mean")
+    soft = "" if mean is None else f", {mean.nbytes / 1e6:.2g} MB of mean logits for soft labels"
+    say(f"{len(dynamics):,} examples, {dynamics.epochs} epochs{soft}: {place}")
     say(f"next: datapare score {place}")
     show_result(
         run=place, dynamics=folder.dynamics_path, examples=len(dynamics), epochs=dynamics.epochs,
