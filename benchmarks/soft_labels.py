@@ -1,6 +1,6 @@
 """Which epochs, temperature and weight make the best soft labels: random subsets trained with and without them.
 
-    python benchmarks/soft_labels.py --data FOLDER [--only SET …]    half an hour on one thread, resumable
+    python benchmarks/soft_labels.py --data FOLDER [--only SET …] [--keep 0.1 …]    an hour on one thread, resumable
 
 A record of the scoring run that `record` would choose gives the soft labels; a fresh network is trained on a random
 subset of 10 or 30 % with the labels alone (arm `labels`) or with one choice of soft labels; every arm of a seed has the
@@ -111,9 +111,9 @@ def probabilities(every, final, epochs, temperature):
     return softmax(logit / temperature)
 
 
-def run(name, folder, noise, seed, done, save):
+def run(name, folder, keeps, noise, seed, done, save):
     """Train every arm of one set and seed that is not done."""
-    wanted = [(keep, arm) for keep in KEEPS for arm in ARMS if key(name, noise, keep, arm, seed) not in done]
+    wanted = [(keep, arm) for keep in keeps for arm in ARMS if key(name, noise, keep, arm, seed) not in done]
     if not wanted:
         return
     data, test = SETS[name](folder)
@@ -180,6 +180,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--only", nargs="*", choices=list(SETS), default=list(SETS))
+    parser.add_argument("--keep", nargs="*", type=float, default=list(KEEPS))
     arguments = parser.parse_args()
     result = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"trainings": {}}
     done = result["trainings"]
@@ -191,7 +192,7 @@ def main():
     for name in arguments.only:
         for noise in (False, True):
             for seed in SEEDS:
-                run(name, arguments.data, noise, seed, done, save)
+                run(name, arguments.data, arguments.keep, noise, seed, done, save)
     save()
 
 

@@ -67,6 +67,16 @@ def test_the_pool_is_of_the_published_size():
         assert pool_size(1000, keep) == round(1000 * seen)
 
 
+def test_select_chooses_the_pool_and_remembers_what_an_epoch_draws():
+    scores = dp.Scores(np.random.default_rng(0).random(60))
+    chosen = dp.select(scores, "top", keep=0.1, redraw=True)
+    assert len(chosen) == pool_size(60, 0.1) == 16
+    assert chosen.provenance.params["redraw"] == 6
+    assert set(dp.select(scores, "top", keep=0.1).index) < set(chosen.index)
+    sampler = dp.online.pool(LABEL, 3, keep=chosen.provenance.params["redraw"], index=chosen.index)
+    assert set(sampler.index) <= set(chosen.index)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

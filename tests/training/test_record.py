@@ -9,6 +9,7 @@ import datapare as dp
 from datapare.data import encode, open_dataset
 from datapare.errors import InputError
 from datapare.methods.signals import SIGNALS
+from datapare.numerics.embeddings import softmax
 from datapare.recording import ARRAYS, CHANNELS
 from datapare.recording.logit_signals import STEPS
 from datapare.training import scoring_run
@@ -17,6 +18,7 @@ from datapare.training.inference import embed, predict
 from datapare.training.loop import train
 from datapare.training.presets import PRESETS
 from datapare.training.scoring_run import record, settings
+from datapare.training.targets import soft_labels
 
 QUICK = TrainingConfig(epochs=2, schedule_epochs=4, batch_size=16, lr=0.05, model="resnet8", width=4, precision="fp32")
 
@@ -276,3 +278,25 @@ def test_a_record_of_one_pass_is_not_taken_for_another(digits, tmp_path):
     record(digits, preset=QUICK, out=tmp_path / "dynamics")
     with pytest.raises(InputError, match=r"observed train-pass there, eval-pass here"):
         record(digits, preset=QUICK, observed="eval-pass", out=tmp_path / "dynamics")
+
+
+def test_mean_logits_are_kept_by_default_and_give_soft_labels(digits, tmp_path):
+    dynamics = record(digits, preset=QUICK, out=tmp_path / "record")
+    assert set(dynamics.channels) == set(CHANNELS)
+    soft = soft_labels(dynamics)
+    np.testing.assert_allclose(soft.dense(), softmax(dynamics.arrays["logit_mean"]), atol=1e-3)
+    found = dp.label_issues(dynamics)
+    assert (found.suggested >= 0).all()
+    assert (found.suggested != digits.label[found.index]).all()
+    assert len(found.index)
+
+
+def test_a_record_of_a_version_without_mean_logits_is_read_as_it_is(digits, tmp_path):
+    old = record(digits, preset=QUICK, out=tmp_path / "record", channels=tuple(CHANNELS))
+    again = record(digits, preset=QUICK, out=tmp_path / "record")
+    assert not again.arrays
+    assert np.array_equal(old.channels["loss"], again.channels["loss"])
+    with pytest.raises(dp.InputError, match="--channel logit_mean"):
+        soft_labels(again)
+    with pytest.raises(dp.InputError, match="made otherwise"):
+        record(digits, preset=QUICK, out=tmp_path / "record", channels=("default", "logit_mean"))

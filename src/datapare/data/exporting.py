@@ -13,6 +13,7 @@ from datapare.data.dataset import Dataset
 from datapare.data.formats.detect import find
 from datapare.data.placing import carry, folder_of, placing, write_files
 from datapare.data.remote import check_free, is_url, upload
+from datapare.data.soft_label_files import SoftLabelRows, check_soft_labels, soft_label_files, write_soft_labels
 from datapare.errors import InputError, MismatchError
 from datapare.storage import atomic_write, write_error
 
@@ -20,10 +21,16 @@ How = Literal["copy", "hardlink", "symlink", "index"]
 
 
 @overload
-def export(data: Dataset, subset: Subset, out: Path, *, as_: How = "copy") -> Path: ...
+def export(
+    data: Dataset, subset: Subset, out: Path, *, as_: How = "copy", soft_labels: SoftLabelRows | None = None
+) -> Path: ...
 @overload
-def export(data: Dataset, subset: Subset, out: Path | str, *, as_: How = "copy") -> Path | str: ...
-def export(data: Dataset, subset: Subset, out: Path | str, *, as_: How = "copy") -> Path | str:
+def export(
+    data: Dataset, subset: Subset, out: Path | str, *, as_: How = "copy", soft_labels: SoftLabelRows | None = None
+) -> Path | str: ...
+def export(
+    data: Dataset, subset: Subset, out: Path | str, *, as_: How = "copy", soft_labels: SoftLabelRows | None = None
+) -> Path | str:
     """Write the kept examples to `out` as the dataset they came from: same format, files, columns and class names.
 
     What is no example of the split (other splits, a README) comes along. A dataset of one file becomes that file in
@@ -35,13 +42,15 @@ def export(data: Dataset, subset: Subset, out: Path | str, *, as_: How = "copy")
         out: Where to write; a path that does not exist or an empty folder, or a URL that fsspec knows.
         as_: How files get there: copied; folders of images also hardlinked or symlinked; `index` writes only keep.txt
             and drop.txt, one name per line.
+        soft_labels: Probabilities (N, K) of all examples, or probabilities and their classes, (N, k) each; the kept
+            rows are written beside `out` as OUT.soft_labels.npy (and OUT.soft_label_classes.npy), row i for example i.
 
     Returns:
         `out`, which appears when it is complete.
 
     Raises:
         MismatchError: When the subset is of another dataset.
-        InputError: When `out` is in use, inside the source or cannot be written.
+        InputError: When `out` is in use, inside the source or cannot be written, or soft labels are of other examples.
 
     >>> import tempfile
     >>> from datapare.data import open_dataset
@@ -50,8 +59,10 @@ def export(data: Dataset, subset: Subset, out: Path | str, *, as_: How = "copy")
     >>> sorted(file.name for file in out.iterdir())
     ['drop.txt', 'keep.txt']
     """
+    if soft_labels is not None:
+        check_soft_labels(soft_labels, len(data))
     if is_url(out):
-        return _export_to_url(data, subset, str(out), as_)
+        return _export_to_url(data, subset, str(out), as_, soft_labels)
     target = Path(out).expanduser()
     try:
         _refuse(data, subset, target, as_)
@@ -70,13 +81,19 @@ def export(data: Dataset, subset: Subset, out: Path | str, *, as_: How = "copy")
                 )
             if data.path is not None and data.path.is_dir() and stage.is_dir():
                 with_split_size(data.path, stage, data.files, data.split, len(keep))
+        if soft_labels is not None:
+            write_soft_labels(soft_labels, subset.index, target)
     return target
 
 
-def _export_to_url(data: Dataset, subset: Subset, url: str, how: How) -> str:
+def _export_to_url(data: Dataset, subset: Subset, url: str, how: How, soft_labels: SoftLabelRows | None) -> str:
     check_free(url)
+    parent, _, name = url.rstrip("/").rpartition("/")
     with tempfile.TemporaryDirectory() as folder:
-        upload(Path(export(data, subset, Path(folder) / url.rstrip("/").rsplit("/", 1)[-1], as_=how)), url.rstrip("/"))
+        made = export(data, subset, Path(folder) / name, as_=how, soft_labels=soft_labels)
+        for file in () if soft_labels is None else soft_label_files(made, soft_labels):
+            upload(file, f"{parent}/{file.name}")
+        upload(made, url.rstrip("/"))
     return url
 
 

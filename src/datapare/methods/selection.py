@@ -15,7 +15,7 @@ from datapare.methods.binding import bind
 from datapare.methods.epoch_range import without_all_epochs
 from datapare.methods.registry import Method, call_params, check_params, find
 from datapare.methods.spec import ParamValue
-from datapare.numerics.sampling import allot, allot_by_recall, budget, check_keep
+from datapare.numerics.sampling import allot, allot_by_recall, budget, check_keep, pool_size
 from datapare.numerics.threads import fixed_threads
 from datapare.options import Balance, checked
 
@@ -34,6 +34,7 @@ def select(
     balance: Balance | Literal["auto"] | None = "auto",
     exclude: Sequence[int] | NDArray[np.int64] = (),
     include: Sequence[int] | NDArray[np.int64] = (),
+    redraw: bool = False,
     **params: ParamValue,  # of any method: check_params has their types
 ) -> Subset:
     """Choose exactly `budget(N, keep)` examples by a selection rule; the same seed gives the same subset.
@@ -51,6 +52,8 @@ def select(
             "auto" is proportional where `dynamics` brings the labels, and None where only scores are given.
         exclude: Positions that are never kept and that the rule does not see; the budget stays that of all examples.
         include: Positions that are always kept, with weight 1; the rule chooses the rest of the budget without them.
+        redraw: Choose a pool from which every epoch draws `keep` anew, as `dp.online.pool` does: `pool_size(N, keep)`
+            examples. The provenance holds how many an epoch draws.
         **params: Parameters of the rule.
 
     Returns:
@@ -71,7 +74,7 @@ def select(
     balance = _resolve_balance(balance, dynamics)
     total = len(scores)
     keep = check_keep(keep)
-    count = budget(total, keep)
+    count = pool_size(total, keep) if redraw else budget(total, keep)
     _refuse_unscored(scores)
     start = time.perf_counter()
     kept = _positions("include", include, total)
@@ -95,6 +98,8 @@ def select(
         stamped["excluded"] = total - len(left) - len(kept)
     if len(kept):
         stamped["included"] = len(kept)
+    if redraw:
+        stamped["redraw"] = budget(total, keep)
     provenance = Provenance(
         "select", method, stamped, seed, scores.provenance.dataset, library_versions(), _parents(scores, dynamics)
     )

@@ -17,6 +17,7 @@ from datapare.errors import InputError, MissingChannelError
 from datapare.numerics.embeddings import softmax
 
 BLOCK = 16_384  # examples turned into probabilities at once
+DENSE, LARGEST = 256, 32  # up to so many classes files hold all probabilities, of more so many of the largest
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,11 @@ class SoftLabels:
         """Return the soft labels of the examples at these positions (n,), in their order."""
         chosen = None if self.index is None else self.index[index]
         return SoftLabels(self.probability[index], chosen, self.classes)
+
+    @property
+    def rows(self) -> Array | tuple[Array, Array]:
+        """The probabilities (N, K), or the largest and their classes, (N, k) each, as `export` writes them."""
+        return self.probability if self.index is None else (self.probability, self.index)
 
     def dense(self) -> NDArray[np.float32]:
         """Return every probability, float32 (N, K)."""
@@ -128,6 +134,15 @@ def soft_labels(dynamics: Dynamics, *, temperature: float = 1.0, top: int | None
             block = np.take_along_axis(block, index[rows].astype(np.int64), axis=1)
         probability[rows] = block
     return SoftLabels(probability, index, classes)
+
+
+def held_classes(classes: int) -> int | None:
+    """Return how many probabilities of each example to write to files, the largest; None for all.
+
+    >>> held_classes(100), held_classes(1000)
+    (None, 32)
+    """
+    return None if classes <= DENSE else LARGEST
 
 
 def _largest(probability: Array, count: int) -> NDArray[np.int64]:

@@ -18,6 +18,9 @@ def export(
     decisions: Annotated[
         Path | None, Flag(help="Edited file of datapare label-issues: its new labels, as a save_to_disk folder.")
     ] = None,
+    soft_labels: Annotated[
+        bool, Flag("--soft-labels", help="Write the record's soft labels beside it, as OUT.soft_labels.npy.")
+    ] = False,
 ) -> None:
     """Write the kept examples as the same kind of dataset as the original."""
     from datapare.data import export
@@ -30,7 +33,14 @@ def export(
     if decisions is not None:
         examples, subset, message = apply_decisions(examples, subset, read_decisions(decisions, examples))
         say(message)
-    place = export(examples, subset, out or folder.dataset_path(named), as_=as_)
+    rows = None
+    if soft_labels:
+        from datapare.training import targets
+
+        rows = targets.soft_labels(folder.dynamics, top=targets.held_classes(len(examples.classes))).rows
+    place = export(examples, subset, out or folder.dataset_path(named), as_=as_, soft_labels=rows)
     say(place)
+    if rows is not None:
+        say(f"{place}.soft_labels.npy")
     say(f"next: datapare compare {run} --keep {keep}" + ("" if name is None else f" --name {name}"))
     show_result(dataset=place, kept=len(subset), total=subset.total)

@@ -31,6 +31,9 @@ def select(
     whole_groups: Annotated[
         bool, Flag("--whole-groups", help="Keep or drop each group whole, of a run that was opened with --group.")
     ] = False,
+    redraw: Annotated[
+        bool, Flag("--redraw", help="Choose a pool from which every epoch draws --keep anew, for dp.online.pool.")
+    ] = False,
     name: Name = None,
     force: Force = False,
     preset: Preset = None,  # noqa: ARG001 - becomes the parameters' defaults
@@ -43,6 +46,7 @@ def select(
     from datapare.pipeline.run_folder import RunFolder
     from datapare.pipeline.steps import describe_emptied_classes, save_or_verify_subset
 
+    name = f"pool-{keep}" if redraw and name is None else name
     folder, fraction, named = RunFolder.open(run), parse_keep(keep), subset_name(keep, name)
     dynamics = folder.dynamics
     dropped = [] if decisions is None else read_decisions(decisions, folder.labels).drop.tolist()
@@ -50,13 +54,16 @@ def select(
     kept = [] if include is None else read_examples(include, folder.labels)
     subset = rules.select(
         folder.scores(score), rule, keep=fraction, seed=seed, **resolve(SelectOptions, selection),
-        dynamics=dynamics, exclude=dropped, include=kept, **rule_params,
+        dynamics=dynamics, exclude=dropped, include=kept, redraw=redraw, **rule_params,
     )  # fmt: skip
     if whole_groups:
         from datapare.data import whole_groups as only_whole
 
         subset = only_whole(subset, folder.dataset)
     say(f"keep {len(subset):,}, drop {subset.total - len(subset):,} of {subset.total:,} examples")
+    if redraw:
+        drawn = subset.provenance.params["redraw"]
+        say(f"each epoch draws {drawn:,} of them anew: dp.online.pool(labels, epochs, keep={drawn})")
     if subset.weight is not None:
         say(f"weights {subset.weight.min():.3g} to {subset.weight.max():.3g}, in weight.npy of the subset")
     save_or_verify_subset(subset, folder.keep_path(named), force=force)
