@@ -173,6 +173,7 @@ DEFAULTS = {
     "top": {},
     "two_ended": {"cut": None},
     "window": {"skip": 0.05},
+    "zcore": {"samples": None, "neighbours": 1000, "power": 4.0},
 }
 
 
