@@ -6,8 +6,8 @@
 
 Source      arXiv:2411.15349, 2024 (zero-shot coreset selection), and its released code.
 Reads       embedding (N, d) of any network, such as those of several put side by side.
-Parameters  samples: points drawn; None draws 20 per example, which is the paper's 1,000,000 for 50,000.
-            neighbours: examples that share the loss. power: how fast their parts fall with the distance.
+Parameters  samples: points drawn, None for 20 per example, the paper's 1,000,000 for 50,000; neighbours: examples that
+            share the loss; power: how fast their parts fall with the distance.
 Cost        no training: an embedding, then 20 passes over two columns per example.
 Not for     subsets that should follow the density of the data: dense places lose most.
 Published   samples 1,000,000, neighbours 1,000, power 4, distances in L1, sums that start at uniform random numbers.
