@@ -358,6 +358,26 @@ def test_targets_between_the_classes_are_mixed_on_purpose(tmp_path):
     assert np.isfinite(record_once(tmp_path / "run", torch.randn(N, 1), BINARY, mixed)["loss"]).all()
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.int64])
+@pytest.mark.parametrize("mixed", [False, True])
+def test_one_hot_targets_are_compared_unless_some_are_mixed(tmp_path, dtype, mixed):
+    """A mixture can be all of its other example, and a shifted index is none."""
+    target = torch.nn.functional.one_hot(torch.from_numpy(LABEL), K).to(dtype)
+    with dp.Recorder(tmp_path / "run", LABEL, 2) as recorder:
+        recorder.observe(POSITION, logits_of(POSITION), target)
+        recorder.end_epoch()
+        shifted = target.roll(1, dims=0)
+        if mixed:
+            shifted = shifted.float()
+            shifted[0] = 1 / K
+        recorder.observe(POSITION, logits_of(POSITION), shifted)
+        if mixed:
+            recorder.end_epoch()
+            return
+        with pytest.raises(InputError, match="target of 39 examples differ from the labels given"):
+            recorder.end_epoch()
+
+
 @pytest.mark.parametrize("target", [torch.ones(N, K), torch.ones(N, K, dtype=torch.int64)])
 def test_several_labels_are_never_recorded_against_one_class(tmp_path, target):
     with pytest.raises(InputError, match="hold several labels each; record the loss of each example"):

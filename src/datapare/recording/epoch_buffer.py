@@ -21,7 +21,8 @@ from datapare.recording.process_group import ProcessGroup
 
 LOSS_ALONE = ["loss"]
 WAITING_BYTES = 64 * 2**10  # of logits that are measured at once; they stay in the processor's cache
-OUTSIDE, DIFFERING, SEVERAL = range(3)  # what is counted as wrong: positions, targets, targets of several classes
+# What is counted: positions outside, targets that differ, of several classes, mixed ones, one-hot ones that differ.
+OUTSIDE, DIFFERING, SEVERAL, MIXED, HOT_DIFFERING = COUNTERS = range(5)
 MAX_NOT_FINITE = 0.5  # of an epoch's examples; with more, the epoch is no record of a training
 SUM_TOLERANCE = 0.02  # of a soft target's sum to one, in bfloat16
 WAY_OUT = (
@@ -68,7 +69,7 @@ class EpochBuffer:
         self._written = 0  # of these observations
         self._starts: list[int] = []  # how many observations there were before each call
         self._waiting.clear()
-        self._host_wrong = [0, 0, 0]
+        self._host_wrong = [0 for _ in COUNTERS]
         self._restored: Mapping[str, Tensor] | None = None
         if self._label is not None:
             self._value.fill_(torch.nan)
@@ -131,7 +132,7 @@ class EpochBuffer:
             InputError: When nothing was observed, positions were outside, or targets differ from the labels.
             DivergedError: When more than half of the examples have values that are NaN or infinite.
         """
-        on_device = [0, 0, 0] if self._label is None else self._wrong.tolist()
+        on_device = [0 for _ in COUNTERS] if self._label is None else self._wrong.tolist()
         counts = [host + device for host, device in zip(self._host_wrong, on_device, strict=True)]
         total, *wrong = group.total([self.observations + self._restored_count, *counts])
         if total == 0:
@@ -263,8 +264,11 @@ class EpochBuffer:
                 differing &= target == target.round()
             self._count(DIFFERING, differing)
         elif target.shape == torch.Size(shape):
-            total = _moved(target, label.device).sum(dim=1, dtype=torch.float32)
-            self._count(SEVERAL, (total - 1).abs() > SUM_TOLERANCE)
+            target = _moved(target, label.device).float()
+            self._count(SEVERAL, (target.sum(dim=1) - 1).abs() > SUM_TOLERANCE)
+            largest, where = target.max(dim=1)
+            self._count(MIXED, largest < 1)
+            self._count(HOT_DIFFERING, (largest == 1) & (where != label))
 
     def _count(self, what: int, wrong: Tensor) -> None:
         if wrong.device.type == "cpu":
@@ -279,7 +283,7 @@ class EpochBuffer:
         width = 1 if self._loss_alone else STATISTICS
         self._value = torch.full((self.count + 1, width), torch.nan, dtype=torch.float32, device=device)
         self._turn = torch.full((self.count + 1,), -1, dtype=torch.int32, device=device)
-        self._wrong = torch.zeros(3, dtype=torch.int64, device=device)
+        self._wrong = torch.zeros(len(COUNTERS), dtype=torch.int64, device=device)
         if device.type == "cpu":
             self._host_value, self._host_turn = self._value.numpy(), self._turn.numpy()
         self._write_restored()
@@ -327,7 +331,10 @@ class EpochBuffer:
             )
         return True
 
-    def _check_counts(self, epoch: int, total: int, outside: int, differing: int, several: int) -> None:
+    def _check_counts(self, epoch: int, total: int, *counts: int) -> None:
+        outside, differing, several, mixed, hot_differing = counts
+        if mixed == several == 0:  # a mixture may be all of the other example, so that alone is no error
+            differing += hot_differing
         if outside:
             raise InputError(
                 f"{outside:,} of {total:,} positions in epoch {epoch + 1} lie outside 0 … {self.count - 1}; pass "

@@ -172,7 +172,8 @@ class Recorder:
             index: Positions of the examples in the dataset, integers (B,).
             logits: Float (B, K); (B,) or (B, 1) for two classes is the logit of class 1, so that p_1 = sigmoid(z).
             target: What the loop trains on, where it is to be checked: class numbers (B,) or (B, 1), as integers or
-                floats, are compared with the labels; floats between them and rows that sum to one are mixed on purpose.
+                floats, are compared with the labels, and so are one-hot rows (B, K) of an epoch in which all are.
+                Floats between them and other rows that sum to one are mixed on purpose.
             loss: Float (B,) in place of logits, to a Recorder with channels=("loss",): for several labels, regression,
                 language modelling or segmentation, as `per_example_loss` gives it.
 
