@@ -6,7 +6,7 @@ of the dataset, always; a larger score is kept first, always; NaN means *not obs
 
 import hashlib
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from importlib.metadata import version
@@ -152,7 +152,7 @@ class Dynamics(_Recorded):
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
-        set_(self, "label", _labels(self.label))
+        set_(self, "label", _labels(self.label, self.classes))
         set_(self, "channels", {name: _channel(name, values) for name, values in self.channels.items()})
         set_(self, "arrays", {name: np.asanyarray(values) for name, values in self.arrays.items()})
         if self.observed not in get_args(Observed):
@@ -534,7 +534,7 @@ def _name(artifact: Dynamics | Scores | Subset) -> str:
     return type(artifact).__name__.lower()
 
 
-def _labels(label: ArrayLike) -> NDArray[np.int64]:
+def _labels(label: ArrayLike, classes: Sequence[str]) -> NDArray[np.int64]:
     values: Array = np.asanyarray(label)
     if values.ndim != 1:
         raise InputError(f"labels are one number per example, shape (N,), not {values.shape}.")
@@ -543,8 +543,9 @@ def _labels(label: ArrayLike) -> NDArray[np.int64]:
             raise InputError("labels are class numbers 0, 1, 2, …, but some are missing or not whole.")
     elif not np.issubdtype(values.dtype, np.integer) and values.dtype != bool:
         raise InputError(f"labels are class numbers 0, 1, 2, …, not {values.dtype}.")
-    whole: NDArray[np.int64] = values.astype(np.int64, copy=False)
-    return whole
+    if classes and len(values) and not 0 <= values.min() <= values.max() < len(classes):
+        raise InputError(f"the labels go up to {values.max():.0f}, but only {len(classes)} classes are named.")
+    return values.astype(np.int64, copy=False)
 
 
 def _channel(name: str, values: ArrayLike) -> Array:

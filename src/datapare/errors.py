@@ -10,8 +10,11 @@ DatapareError               exit code 1: the run failed
 └── MissingExtraError       an optional library is not installed (exit code 2)
 """
 
+import errno
 import unicodedata
 
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_OPEN_FILES = {errno.EMFILE, errno.ENFILE}
 _JOINERS = "\u200c\u200d"  # parts of Persian words and of emoji
 
 
@@ -76,3 +79,26 @@ class MissingExtraError(InputError):
 
     def __init__(self, library: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs {library}, which is not installed: pip install 'datapare[{extra}]'")
+
+
+def explain(error: Exception) -> DatapareError | None:
+    """Return what stopped a run from outside of it, as a sentence; None for what may be a fault of the program.
+
+    Args:
+        error: What was raised: a `DatapareError`, or what the operating system refused.
+
+    >>> str(explain(OSError(errno.ENOSPC, "No space left on device", "run/a.npy")))
+    'run/a.npy: the disk is full; free some space, and the same command resumes.'
+    """
+    if isinstance(error, DatapareError):
+        return error
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "not enough memory" in str(error)):
+        return DatapareError("there is not enough memory; give the process more of it, or work on fewer examples.")
+    if not isinstance(error, OSError) or error.errno is None:
+        return None
+    place = f"{error.filename}: " if error.filename is not None else ""
+    if error.errno in _FULL:
+        return InputError(f"{place}the disk is full; free some space, and the same command resumes.")
+    if error.errno in _OPEN_FILES:
+        return InputError(f"{place}too many files are open; raise the limit with ulimit -n, or use fewer --jobs.")
+    return InputError(f"{place}{(error.strerror or str(error)).lower()}; check the path and its permissions.")

@@ -302,6 +302,16 @@ def suggest(name: str, known: Sequence[str]) -> str:
     return f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(known) or 'none'}."
 
 
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Return the end of a sentence that has listed the known names: a full stop, or a guess what was meant.
+
+    >>> nearest("lable", ["label", "input"]), nearest("x", ["label"])
+    ('; did you mean label?', '.')
+    """
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else "."
+
+
 def checked(name: str, value: object, type_: TypeForm, *, least: float | None = None) -> Any:  # of the type `type_`
     """Return a value of the declared type, numpy numbers as plain ones.
 

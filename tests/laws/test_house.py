@@ -10,10 +10,21 @@ import datapare
 
 PACKAGE = Path(datapare.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-FOLDERS = {"cli", "data", "evaluation", "methods", "numerics", "pipeline", "recording", "reporting", "training"}
-LOOSE = {"__init__.py", "__main__.py", "artifacts.py", "errors.py", "options.py", "storage.py"}
+FOLDERS = {
+    "cli",
+    "data",
+    "evaluation",
+    "methods",
+    "numerics",
+    "pipeline",
+    "recording",
+    "reporting",
+    "storage",
+    "training",
+}
+LOOSE = {"__init__.py", "__main__.py", "artifacts.py", "errors.py", "options.py"}
 LINES = 400  # of a file
-LONGER = {"artifacts.py": 560, "storage.py": 520}  # one file each, so that the top of the package stays six files
+LONGER = {"artifacts.py": 560}  # one file, so that the top of the package stays five files
 BODY = 45  # lines of a function without its docstring
 
 # Words that only the authors understood, and literary ones. They must not come back in names, docstrings and messages.
@@ -50,7 +61,7 @@ def sentences(tree):
             yield node.value
 
 
-def test_the_package_has_nine_folders_and_six_loose_modules():
+def test_the_package_has_ten_folders_and_five_loose_modules():
     assert {p.name for p in PACKAGE.iterdir() if p.is_dir() and p.name != "__pycache__"} == FOLDERS
     assert {p.name for p in PACKAGE.glob("*.py")} == LOOSE
 

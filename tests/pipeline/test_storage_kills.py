@@ -1,43 +1,17 @@
 """Killed inside save, at any file-system event: the old or the new artifact is there, and saving again works."""
 
 import os
-import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
+from kills import child
 
 import datapare as dp
 from datapare import storage
 
-EVENTS = (
-    (os, "rename"), (os, "replace"), (os, "mkdir"), (os, "rmdir"), (os, "unlink"), (os, "fsync"), (os, "link"),
-    (np, "save"),
-)  # fmt: skip
 PLACES = ["ext4", "tmpfs"]
 OLD, NEW = np.arange(5.0), np.arange(5.0) + 10
-
-
-def child(act, deadly):
-    """Run an act in a forked process that is killed before its `deadly`-th event; return whether it lived."""
-    process = os.fork()
-    if process == 0:
-        left = [deadly]
-
-        def before(real):
-            def step(*args, **options):
-                left[0] -= 1
-                if left[0] == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return real(*args, **options)
-
-            return step
-
-        for owner, name in EVENTS:
-            setattr(owner, name, before(getattr(owner, name)))
-        act()
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
 
 
 @pytest.fixture(params=PLACES)
@@ -61,7 +35,7 @@ def test_killed_inside_save_nothing_is_lost(root, before):
         path = root / f"at-{deaths}" / "scores-dual"
         if before is not None:
             dp.save(dp.Scores(before), path)
-        lived = child(lambda path=path: dp.save(dp.Scores(NEW), path), deaths + 1)
+        lived = child(lambda path=path: dp.save(dp.Scores(NEW), path), deaths + 1) == 0
         if storage.is_finished(path):
             found = dp.load(path).score
             assert any(np.array_equal(found, whole) for whole in (before, NEW) if whole is not None)

@@ -19,7 +19,7 @@ import typer.core
 import typer.main
 from typer import Option
 
-from datapare.errors import DatapareError
+from datapare.errors import DatapareError, explain
 
 INTERRUPTED = 130
 HELP = {"-h", "--help"}
@@ -138,15 +138,32 @@ def main(argv: Sequence[str] | None = None) -> None:
             typer.echo(command_help(argv[0], argv))
         else:
             build(words)(argv, prog_name="datapare")
-    except DatapareError as error:
-        from datapare.errors import printable
-
-        typer.echo(f"datapare: {printable(str(error))}", err=True)
-        raise SystemExit(error.exit_code) from None
+    except Exception as error:  # noqa: BLE001 - a traceback tells the user of a command line nothing
+        explained = explain(error) or unexpected(error)
+        typer.echo(f"datapare: {explained}", err=True)
+        raise SystemExit(explained.exit_code) from None
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
             typer.echo("datapare: interrupted; the same command resumes where it stopped", err=True)
         raise
+
+
+def unexpected(error: Exception) -> DatapareError:
+    """Return what to report of a fault of the program, as a sentence; its traceback goes to a file."""
+    import tempfile
+    import traceback
+
+    trace = "".join(traceback.format_exception(error))
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="datapare-", suffix=".txt", delete=False, encoding="utf-8"
+        ) as file:
+            file.write(trace)
+    except OSError:
+        return DatapareError(f"unexpected {type(error).__name__} ({error}), a fault of datapare; please report it.")
+    return DatapareError(
+        f"unexpected {type(error).__name__} ({error}), a fault of datapare; please report it with {file.name}."
+    )
 
 
 if __name__ == "__main__":

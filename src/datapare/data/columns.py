@@ -8,6 +8,7 @@ import numpy as np
 from datapare.artifacts import Kind
 from datapare.data.foreign_types import ArrowType, Rows, Value
 from datapare.errors import InputError
+from datapare.options import nearest
 
 LABELS = ("label", "labels", "class", "target", "y", "fine_label", "category", "sentiment", "intent")
 TEXTS = ("text", "sentence", "content", "review", "utterance", "document", "question", "query", "message", "body")
@@ -71,7 +72,9 @@ def text_columns(columns: Sequence[str], label: str | None, id_: str | None) -> 
 def require(columns: Sequence[str], name: str, option: str) -> str:
     """Return the column itself; raise InputError, listing those there are, where there is none of this name."""
     if name not in columns:
-        raise InputError(f"{option} names the column {name!r}, but the columns are {_listed(columns)}.")
+        raise InputError(
+            f"{option} names the column {name!r}, but the columns are {_listed(columns)}{nearest(name, columns)}"
+        )
     return name
 
 

@@ -10,6 +10,21 @@ _COMMA = r"^[+-]?(\d{1,3}(\.\d{3})+|\d+)?(,\d+)?([eE][+-]?\d+)?$"
 _THOUSANDS = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$|^[+-]?\d{1,3}(\.\d+)?$"
 
 
+def checked(table: ArrowTable, place: Path) -> ArrowTable:
+    """Return a table whose memory was mapped from a file, or raise InputError when its lengths or texts are damaged.
+
+    Arrow takes the lengths of texts and lists as the file has them, and reads beyond its memory where they are
+    wrong.
+    """
+    import pyarrow as pa
+
+    try:
+        table.validate(full=True)
+    except pa.lib.ArrowException as error:
+        raise InputError(f"{place} is damaged: {str(error).splitlines()[0]}; get or save it again.") from error
+    return table
+
+
 def concatenated(tables: Sequence[ArrowTable], files: Sequence[Path]) -> ArrowTable:
     """Return one `pyarrow.Table` of the tables of several files, in types that hold the values of all.
 

@@ -17,7 +17,7 @@ from datapare.evaluation.user_training import check_training, code_digest, train
 from datapare.methods.registry import find, names
 from datapare.numerics.sampling import allot, draw_within
 from datapare.numerics.sampling import budget as count_of
-from datapare.options import RetrainOptions
+from datapare.options import RetrainOptions, nearest
 from datapare.training.config import TrainingConfig
 
 HOLDOUT_FRACTION = 0.2  # of the training data, where they are split
@@ -115,7 +115,10 @@ def groups_of(data: Dataset, name: str) -> tuple[tuple[str, ...], NDArray[np.int
         InputError: When there is no such column or it has too many values to name groups.
     """
     if name not in data.rows.column_names:
-        raise InputError(f"--group names the column {name!r}, but the columns are {', '.join(data.rows.column_names)}.")
+        known = data.rows.column_names
+        raise InputError(
+            f"--group names the column {name!r}, but the columns are {', '.join(known)}{nearest(name, known)}"
+        )
     values = ["missing" if value is None else str(value) for value in column(data.rows, name).to_pylist()]
     names, number = np.unique(values, return_inverse=True)
     if len(names) > MAX_GROUPS:

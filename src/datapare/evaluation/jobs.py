@@ -11,14 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare.artifacts import Array
 from datapare.data import Dataset, Inputs, take
+from datapare.errors import InputError
 from datapare.evaluation.user_training import UserTraining, call_training
-from datapare.storage import draft_of, write_json
+from datapare.storage import read_array, read_described, write_array, write_json
 from datapare.training.config import TrainingConfig
 
 if TYPE_CHECKING:
@@ -53,6 +55,15 @@ class Result(NamedTuple):
     seen: int
     seconds: float
     correct: NDArray[np.bool_] | None
+
+
+class StoredResult(TypedDict):
+    """A `Result` as JSON; `correct` says whether the array lies beside it."""
+
+    accuracy: float
+    seen: int
+    seconds: float
+    correct: bool
 
 
 class Task(NamedTuple):
@@ -198,16 +209,23 @@ def _write_result(file: Path | None, result: Result) -> None:
     if file is None:
         return
     if result.correct is not None:
-        draft = draft_of(file.with_suffix(".npy")).with_suffix(".npy")  # np.save appends the suffix otherwise
-        np.save(draft, result.correct, allow_pickle=False)
-        draft.replace(file.with_suffix(".npy"))
+        write_array(file.with_suffix(".npy"), result.correct)
     write_json(file, {**result._asdict(), "correct": result.correct is not None})
 
 
 def _read_result(file: Path | None) -> Result | None:
-    """Return the result of an earlier call."""
-    if file is None or not file.is_file():
+    """Return the result of an earlier call; None where there is none, or a damaged one, which is trained again."""
+    if file is None:
         return None
-    done = json.loads(file.read_text(encoding="utf-8"))
-    correct = np.load(file.with_suffix(".npy"), allow_pickle=False) if done["correct"] else None
+    try:
+        done = read_described(file, StoredResult, "it is trained again")
+        correct = np.array(read_array(file.with_suffix(".npy"))) if done is not None and done["correct"] else None
+    except InputError:
+        return None
+    if done is None or (correct is not None and not _fits(done, correct)):
+        return None
     return Result(done["accuracy"], done["seen"], done["seconds"], correct)
+
+
+def _fits(done: StoredResult, correct: Array) -> bool:
+    return correct.dtype == bool and correct.ndim == 1 and float(correct.mean()) == done["accuracy"]

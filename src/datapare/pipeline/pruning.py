@@ -5,11 +5,11 @@ bit for bit.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from datapare.methods.selection import select
 from datapare.methods.signals import DEFAULT, SIGNALS, source_of
 from datapare.numerics.sampling import budget
 from datapare.options import Balance, ExportMode, OpenOptions, RecordOptions, SelectOptions, resolve, suggest, validated
+from datapare.pipeline.exports import export_once
 from datapare.pipeline.reuse import NewExamples, adapt, is_reused
 from datapare.pipeline.run_folder import RunFolder, check_dataset_path, check_free, open_or_begin
 from datapare.pipeline.steps import (
@@ -223,7 +224,7 @@ def finish(
     run: RunFolder, scores: Scores, options: PruneOptions, keep: float, as_: ExportMode, on_message: Report
 ) -> PruneResult:
     """Select, export, tabulate and report into `keep-…/`; what exists is not made again."""
-    from datapare.data import example_table, export, whole_groups, write_examples
+    from datapare.data import example_table, whole_groups, write_examples
     from datapare.reporting import report
     from datapare.reporting.dataset_card import croissant, dataset_card
 
@@ -241,10 +242,10 @@ def finish(
     save_or_verify_subset(subset, result.folder)
     if lost := describe_emptied_classes(data.label, subset, data.classes):
         on_message(lost)
-    check_export(result.folder, as_, made=result.dataset.exists())
-    if not result.dataset.exists():
-        on_message(f"writing the {len(subset):,} kept examples")
-        export(data, subset, result.dataset, as_=as_)
+    export_once(
+        data, subset, result.dataset, result.folder, as_,
+        before_writing=lambda: on_message(f"writing the {len(subset):,} kept examples"),
+    )  # fmt: skip
     if not result.examples.exists():
         epochs = {word: subset.provenance.params.get(word, usual) for word, usual in (("first", 0), ("count", None))}
         mean_prob = channel_mean("target_prob", dynamics, scores, **epochs)
@@ -256,18 +257,6 @@ def finish(
         storage.write_text(result.folder / "README.md", dataset_card(data, subset, written=as_ != "index"))
         storage.write_text(metadata, json.dumps(croissant(data, subset, result.folder), indent=1))
     return result
-
-
-def check_export(folder: Path, as_: ExportMode, *, made: bool) -> None:
-    """Note how the smaller dataset is written; raise InputError when the one that exists was written in another way."""
-    note = folder / "export.json"
-    before = cast("Mapping[str, str] | None", storage.read_json(note))
-    if not made or before is None:
-        storage.write_json(note, {"as": as_})
-    elif before != {"as": as_}:
-        raise InputError(
-            f"{folder / 'dataset'} was written with --as {before.get('as')}; delete it to write it with --as {as_}."
-        )
 
 
 def reasons(scores: Scores, subset: Subset) -> list[str]:

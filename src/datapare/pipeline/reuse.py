@@ -1,6 +1,5 @@
 """Use the record of a run for its dataset after that has changed: nothing is trained again for what is known."""
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from datapare.data import Dataset, encode
 from datapare.errors import InputError
 from datapare.methods.signals import DEFAULT, SIGNALS
 from datapare.options import RecordOptions
+from datapare.pipeline.run_folder import RUN, StoredRun
 
 NewExamples = Literal["ask", "predict", "record"]
 PREVIOUS = "previous"
@@ -104,10 +104,10 @@ def adapt(
         MismatchError: Where the dataset is another one.
         InputError: Where there are new examples and `new_examples` is "ask".
     """
-    described = storage.read_json(folder / "run.json")
-    if not isinstance(described, dict) or described.get("digest") == data.digest:
+    described = storage.read_described(folder / RUN, StoredRun, "make the run again")
+    if described is None or described["digest"] == data.digest:
         return
-    archive = folder / PREVIOUS / str(described.get("digest"))[:8]
+    archive = folder / PREVIOUS / described["digest"][:8]
     record = _record_in(archive) or _record_in(folder)  # in the archive when a call like this one was killed
     if record is None:
         return
@@ -124,7 +124,7 @@ def adapt(
     _archive(folder, archive, described, made)
     path = None if data.path is None else str(data.path.resolve())
     now = {**described, "path": path, "digest": data.digest, "examples": len(data)}
-    storage.write_json(folder / "run.json", now)
+    storage.write_json(folder / RUN, now)
     on_message(_describe(found, len(data), again=again))
 
 
@@ -148,7 +148,7 @@ def _archive(folder: Path, archive: Path, described: object, made: Dynamics | No
     A kill leaves a folder on which the same call goes on: until run.json is rewritten, it says what the archive is.
     """
     archive.mkdir(parents=True, exist_ok=True)
-    storage.write_json(archive / "run.json", described)
+    storage.write_json(archive / RUN, described)
     for pattern in DERIVED:
         for place in folder.glob(pattern):
             if not (archive / place.name).exists():
@@ -160,7 +160,7 @@ def _archive(folder: Path, archive: Path, described: object, made: Dynamics | No
         (folder / "dynamics").rename(archive / "dynamics")
     if made is not None:
         storage.save(made, folder / "dynamics")
-        shutil.rmtree(draft)
+        storage.remove(draft)
 
 
 def _completed(record: Dynamics, found: Match, data: Dataset, seed: int) -> Dynamics:

@@ -12,16 +12,17 @@ photos.datapare/
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NotRequired, TypedDict, TypeVar, cast, get_type_hints
 
 import numpy as np
 
 from datapare import storage
 from datapare.artifacts import Artifact, Comparison, Dynamics, Params, Scores, Subset
 from datapare.errors import InputError, MismatchError
+from datapare.methods.registry import find
 from datapare.options import OpenOptions
 
 if TYPE_CHECKING:
@@ -30,8 +31,18 @@ if TYPE_CHECKING:
 
 RUN = "run.json"
 FORMAT = 2
-FORMAT_1_KEYS = {"open_with": "open_options"}
 SOME = TypeVar("SOME", bound=Artifact)
+
+
+class StoredRun(TypedDict):
+    """What `run.json` holds."""
+
+    datapare: int
+    path: str | None
+    open_options: NotRequired[Mapping[str, object]]
+    open_with: NotRequired[Mapping[str, object]]  # as format 1 called them
+    digest: str
+    examples: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,18 +80,15 @@ class RunFolder:
             MismatchError: When `data` has other labels than the record.
         """
         path = Path(path)
-        described = storage.read_json(path / RUN)
+        described = storage.read_described(path / RUN, StoredRun, "make the run again")
         if described is None and _own_record(path):
             return cls._of_own_record(path, data)
         if described is None:
             raise InputError(_no_run(path))
-        if not isinstance(described, dict) or described.get("datapare") not in {1, FORMAT}:
+        if described["datapare"] not in {1, FORMAT}:
             raise InputError(f"{path / RUN} is of another version of datapare; update datapare, or make the run again.")
-        plain = {FORMAT_1_KEYS.get(name, name): value for name, value in described.items()}
-        try:
-            return cls(path, plain["path"], dict(plain["open_options"]), str(plain["digest"]), int(plain["examples"]))  # type: ignore[arg-type] # checked by open_dataset
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{path / RUN} is damaged ({error}); make the run again.") from error
+        opened = described.get("open_options", described.get("open_with", {}))
+        return cls(path, described["path"], cast("OpenOptions", opened), described["digest"], described["examples"])
 
     @classmethod
     def _of_own_record(cls, path: Path, data: str | None) -> "RunFolder":
@@ -193,8 +201,10 @@ class RunFolder:
         params = self.dynamics.provenance.params
         if "epochs" not in params:
             return None
-        known = {field.name for field in fields(TrainingConfig)}
-        plain: Params = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items() if k in known}
+        declared = get_type_hints(TrainingConfig)
+        plain: Params = {k: tuple(v) if isinstance(v, list) else v for k, v in params.items() if k in declared}
+        if wrong := [name for name in plain if not storage.conforms(params[name], declared[name])]:
+            raise InputError(f"{self.dynamics_path / storage.META} is damaged (its {wrong[0]}); record again.")
         return TrainingConfig(**plain)
 
     @property
@@ -219,8 +229,8 @@ class RunFolder:
         place = self.scores_path(name)
         if not storage.is_finished(place):
             score, _, method = name.partition("+")
-            step = f"extrapolate {self.path} --score {score} --method {method}"
-            command = step if method else f"score {self.path} --score {score}"
+            step, ending = ("extrapolate", f" --method {method}") if method else ("score", "")
+            command = f"{step} {self.path} --score {find('score', score).name}{ending}"  # an unknown one is refused
             raise InputError(f"{self.path} has no {name} scores yet; make them with: datapare {command}")
         return _load(place, Scores, "score again")
 

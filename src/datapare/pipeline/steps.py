@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,7 +174,7 @@ def read_array(file: Path) -> Array:
     """Return the array in a .npy file, memory-mapped; raises InputError when there is none."""
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{file} is no .npy file of plain numbers ({reason}); save one with numpy.save.") from error
     if not isinstance(array, np.ndarray):

@@ -11,6 +11,7 @@ from torch import Tensor
 from datapare.artifacts import Dynamics, Observed, Provenance
 from datapare.errors import InputError
 from datapare.methods.signals import SIGNALS
+from datapare.options import nearest
 from datapare.recording.logit_signals import CHANNELS, STEPS
 from datapare.storage import array_digest
 
@@ -77,7 +78,9 @@ def check_names(channels: Sequence[str], arrays: Sequence[str], observed: str) -
     """Raise InputError unless these are names of channels, arrays and a pass that can be recorded."""
     for what, given, known in (("channel", channels, (*CHANNELS, *STEPS)), ("array", arrays, ARRAYS)):
         unknown = [name for name in given if name not in known]
-        if isinstance(given, str) or unknown or len(set(given)) < len(given):
+        if unknown and not isinstance(given, str):
+            raise InputError(f"there is no {what} {unknown[0]!r} out of {', '.join(known)}{nearest(unknown[0], known)}")
+        if isinstance(given, str) or len(set(given)) < len(given):
             raise InputError(f"{what}s are different names out of {', '.join(known)}, not {given!r}.")
     if not channels:
         raise InputError(f"expected at least one channel out of {', '.join(CHANNELS)}, but none was named.")

@@ -27,6 +27,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from datapare import storage
 from datapare.recording.logit_signals import STEPS
 from datapare.recording.pending_logits import PendingLogits
 from datapare.recording.process_group import ProcessGroup
@@ -110,8 +111,7 @@ class EpochTable:
     def _load(self, epoch: int, mode: Literal["r", "r+"]) -> NDArray[np.float32] | None:
         if not self.file(epoch).exists():
             return None
-        table: NDArray[np.float32] = np.load(self.file(epoch), mmap_mode=mode, allow_pickle=False)
-        return table
+        return storage.read_array(self.file(epoch), "record again in a new folder", writable=mode == "r+")
 
     def flush(self) -> None:
         """Flush what was written to the disk."""
@@ -240,7 +240,7 @@ class LogitTables:
     def write_logit_mean(self, epoch: int, file: Path) -> None:
         """Write the mean logits (N, K) over the epochs up to this one; NaN for an example never observed."""
         assert self.total is not None  # noqa: S101
-        total = np.load(self.total.file(epoch), mmap_mode="r", allow_pickle=False)
+        total = storage.read_array(self.total.file(epoch), "record again in a new folder")
         reserve(file, (total.shape[0], total.shape[1] - 1))
         mean = np.load(file, mmap_mode="r+", allow_pickle=False)
         with np.errstate(invalid="ignore"):

@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict, cast
+from typing import Any, TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from datapare.recording.arguments import Identity
 from datapare.recording.foreign_types import Array
 
 PROGRESS = "progress.json"
+REMEDY = "record again in a new folder"
 
 
 class Progress(TypedDict):
@@ -66,9 +67,9 @@ class RecordFiles:
 
     def write_row(self, channel: str, epoch: int, row: NDArray[np.float32]) -> None:
         """Write one epoch (N,) of a channel and flush it to the disk."""
-        rows = np.load(self.file(f"channels.{channel}"), mmap_mode="r+", allow_pickle=False)
+        rows = storage.read_array(self.file(f"channels.{channel}"), REMEDY, writable=True)
         rows[epoch] = row
-        rows.flush()
+        cast("np.memmap[Any, Any]", rows).flush()
 
     def commit(self, coverage: Sequence[float], seconds: Sequence[float]) -> None:
         """Count the epochs that are safely on disk: one coverage and one wall time each."""
@@ -84,7 +85,7 @@ class RecordFiles:
     def resize(self, epochs: int) -> None:
         """Cut or extend each channel to this many epochs; rows that are added are NaN."""
         for file in self._channel_files():
-            rows = np.load(file, mmap_mode="r", allow_pickle=False)
+            rows = storage.read_array(file, REMEDY)
             if len(rows) != epochs:
                 missing = np.full((max(0, epochs - len(rows)), self.shape[1]), np.nan, dtype=np.float32)
                 with storage.atomic_write(file) as draft, draft.open("wb") as out:
@@ -96,24 +97,30 @@ class RecordFiles:
 
     def load(self, name: str) -> Array:
         """Return the array of this name, memory-mapped read-only."""
-        array: Array = np.load(self.file(name), mmap_mode="r", allow_pickle=False)
-        return array
+        return storage.read_array(self.file(name), REMEDY)
 
     def close(self) -> None:
         """Release the folder."""
         storage.release_lock(self._lock)
 
     def _opened(self, arrays: Mapping[str, Array]) -> tuple[list[float], list[float]]:
-        progress = _progress(self.folder)
+        progress = read_progress(self.folder)
         if progress is not None:
             _check_same(self.folder, progress["facts"], self.identity)
             if progress["reserved"]:
+                self._check_channels()
                 if len(progress["coverage"]) < self.shape[0]:  # closed early, and now continued
                     (self.folder / storage.META).unlink(missing_ok=True)
                     self.resize(self.shape[0])
                 return list(progress["coverage"]), list(progress["seconds"])
         self._reserve(arrays)
         return [], []
+
+    def _check_channels(self) -> None:
+        for file in self._channel_files():
+            rows = storage.read_array(file, REMEDY)
+            if rows.dtype != np.float32 or rows.shape[1:] != self.shape[1:]:
+                raise InputError(f"{file} is damaged (it holds {rows.dtype} of shape {rows.shape}); {REMEDY}.")
 
     def _reserve(self, arrays: Mapping[str, Array]) -> None:
         channels = self._channel_files()
@@ -194,16 +201,12 @@ def _check_ours(folder: Path) -> None:
         raise InputError(f"{folder} already holds something else; choose a new folder for the record.")
 
 
-def _progress(folder: Path) -> Progress | None:
-    try:
-        progress = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (ValueError, OSError) as error:
-        raise InputError(f"{folder / PROGRESS} cannot be read ({error}); record again in a new folder.") from error
-    if not isinstance(progress, dict) or progress.get("datapare") != 1 or "facts" not in progress:
-        raise InputError(f"{folder} was not begun by this version of datapare; record again in a new folder.")
-    return cast("Progress", progress)
+def read_progress(folder: Path) -> Progress | None:
+    """Return how far the record in a folder is, None where none was begun; raises InputError for a damaged one."""
+    progress = storage.read_described(folder / PROGRESS, Progress, REMEDY)
+    if progress is not None and progress["datapare"] != 1:
+        raise InputError(f"{folder / PROGRESS} was not written by this version of datapare; {REMEDY}.")
+    return progress
 
 
 def _check_same(folder: Path, begun: Mapping[str, object], identity: Mapping[str, object]) -> None:

@@ -1,19 +1,21 @@
 """The state of a training after an epoch, in one file that is either whole or absent.
 
-The file is written beside its place, flushed to the disk and renamed; it is read with weights_only=True, so loading it
-runs no code.
+It is read with weights_only=True, so loading it runs no code. A damaged one is discarded: the training starts over.
 """
 
 import hashlib
 import json
-import os
-from dataclasses import asdict, dataclass
+import warnings
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from datapare import storage
 from datapare.data import Inputs
 from datapare.errors import InputError
 from datapare.training.config import TrainingConfig
@@ -71,23 +73,14 @@ def store(
     """Write the state atomically into the folder; nothing without a folder. Raises InputError when it cannot."""
     if folder is None:
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    half = folder / f"{NAME}.half"
     values = {"state": {**asdict(state), "loss": list(state.loss)}, "mark": mark, "network": network.state_dict()}
     if sampler is not None:
         values["sampler"] = sampler.state_dict()
-    try:
-        with half.open("wb") as file:
+    with storage.atomic_write(folder / NAME) as draft, draft.open("wb") as file:
+        try:
             torch.save({**values, "optimizer": optimizer.state_dict()}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        half.replace(folder / NAME)
-    except (OSError, RuntimeError) as error:  # torch tells of a short write by a RuntimeError
-        half.unlink(missing_ok=True)
-        reason = getattr(error, "strerror", None) or "the disk is full"
-        raise InputError(
-            f"cannot write {folder / NAME}: {reason}; free some space, and the same call resumes."
-        ) from error
+        except RuntimeError as error:  # torch reports a short write like this
+            raise OSError(str(error)) from error
 
 
 def restore(
@@ -97,19 +90,22 @@ def restore(
     optimizer: torch.optim.Optimizer,
     sampler: Sampler | None = None,
 ) -> Checkpoint | None:
-    """Load the folder's state into network, optimiser and sampler; None when there is none.
+    """Load the folder's state into network, optimiser and sampler; None when there is none, or a damaged one.
 
     Raises InputError when the state belongs to another training.
     """
-    if folder is None or not (folder / NAME).exists():
+    if folder is None or not (folder / NAME).is_file():
         return None
-    where = next(network.parameters()).device
-    values = torch.load(folder / NAME, map_location=where, weights_only=True)
-    if values["mark"] != mark:
+    values = _read(folder / NAME, next(network.parameters()).device)
+    if values.get("mark", mark) != mark:
         raise InputError(
             f"the unfinished training in {folder} has other settings, data or seed than this one: "
             f"repeat its call, choose another folder, or delete {NAME}."
         )
+    if not _is_complete(values, network, with_sampler=sampler is not None):
+        warnings.warn(f"{folder / NAME} is damaged and was discarded; the training starts over.", stacklevel=2)
+        forget(folder)
+        return None
     network.load_state_dict(values["network"])
     optimizer.load_state_dict(values["optimizer"])
     if sampler is not None:
@@ -118,7 +114,27 @@ def restore(
 
 
 def forget(folder: Path | None) -> None:
-    """Remove the folder's state, whole or half."""
+    """Remove the folder's state, and what dead processes wrote of one."""
     if folder is not None:
-        for name in (NAME, f"{NAME}.half"):
-            (folder / name).unlink(missing_ok=True)
+        (folder / NAME).unlink(missing_ok=True)
+        storage.remove_drafts(folder / NAME)
+
+
+def _read(file: Path, where: torch.device) -> Mapping[str, Any]:
+    """Return the values in a file, by name; none of a file that torch cannot read."""
+    try:
+        values = torch.load(file, map_location=where, weights_only=True)
+    except Exception:  # noqa: BLE001 - readers of a damaged file raise anything
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _is_complete(values: Mapping[str, Any], network: torch.nn.Module, *, with_sampler: bool) -> bool:
+    """Whether a state has all its parts, and those of the network fit: nothing is loaded of one that has not."""
+    known = {field.name for field in fields(Checkpoint)}
+    parts = ["state", "network", "optimizer"] + (["sampler"] if with_sampler else [])
+    whole = isinstance(values.get("mark"), str) and all(isinstance(values.get(name), dict) for name in parts)
+    if not whole or values["state"].keys() != known:
+        return False
+    shapes = {name: getattr(tensor, "shape", None) for name, tensor in values["network"].items()}
+    return shapes == {name: tensor.shape for name, tensor in network.state_dict().items()}

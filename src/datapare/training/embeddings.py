@@ -81,14 +81,13 @@ def put_embedding(folder: Path, array: Array, source: Params) -> Dynamics:
     others = {name: values for name, values in dynamics.arrays.items() if name != EMBEDDING}
     provenance = replace(dynamics.provenance, params={**dynamics.provenance.params, "embedding_from": dict(source)})
     file = folder / f"arrays.{EMBEDDING}.npy"
-    draft = file.with_suffix(".half")
-    with draft.open("wb") as out:
-        np.save(out, array, allow_pickle=False)
-    storage.write_meta(folder, replace(dynamics, arrays=others))
-    if file.exists() and EMBEDDING in provenance.params.get("channels", ()) and not (folder / OWN).exists():
-        os.link(file, folder / OWN)
-    draft.replace(file)
-    placed = np.load(file, mmap_mode="r", allow_pickle=False)
+    with storage.atomic_write(file) as draft:
+        with draft.open("wb") as out:
+            np.save(out, array, allow_pickle=False)
+        storage.write_meta(folder, replace(dynamics, arrays=others))
+        if file.exists() and EMBEDDING in provenance.params.get("channels", ()) and not (folder / OWN).exists():
+            os.link(file, folder / OWN)
+    placed = storage.read_array(file)
     storage.write_meta(folder, replace(dynamics, arrays={**others, EMBEDDING: placed}, provenance=provenance))
     return cast("Dynamics", storage.load(folder))
 
@@ -97,7 +96,7 @@ def restore_embedding(folder: Path) -> Dynamics:
     """Make the recorded network's own features the embedding again; raises InputError when they were not recorded."""
     dynamics = cast("Dynamics", storage.load(folder))
     if (folder / OWN).exists():
-        return put_embedding(folder, np.load(folder / OWN, allow_pickle=False), {"model": dynamics.provenance.method})
+        return put_embedding(folder, storage.read_array(folder / OWN), {"model": dynamics.provenance.method})
     if EMBEDDING not in dynamics.arrays:
         raise InputError(
             "the record holds no embedding and its network is gone; name a backbone with --model transformers:NAME, "

@@ -10,7 +10,7 @@ from datapare import storage
 from datapare.artifacts import Dynamics, Observed, Provenance
 from datapare.data import Dataset, Inputs
 from datapare.errors import InputError
-from datapare.recording.record_files import PROGRESS
+from datapare.recording.record_files import read_progress
 from datapare.storage import StoredProvenance
 from datapare.training.config import AUTO_TUNED, TrainingConfig, for_fraction
 from datapare.training.ranking_stability import StabilityRule
@@ -60,11 +60,8 @@ def begun_in(folder: Path) -> StoredProvenance | None:
         if not isinstance(artifact, Dynamics):
             raise InputError(f"{folder} holds {type(artifact).__name__.lower()}, not a record; choose another folder.")
         return cast("StoredProvenance", asdict(artifact.provenance))
-    try:
-        begun: StoredProvenance = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))["facts"]["provenance"]
-    except (OSError, ValueError, KeyError):
-        return None  # nothing, or nothing of ours: the Recorder says which
-    return begun
+    progress = read_progress(folder)
+    return None if progress is None else cast("StoredProvenance", progress["facts"]["provenance"])
 
 
 def check_same(folder: Path, begun: StoredProvenance, asked: Provenance) -> None:

@@ -1,6 +1,5 @@
 """The scoring run: train for the first epochs and record what the model predicted for each example."""
 
-import json
 import shutil
 import tempfile
 import time
@@ -21,7 +20,7 @@ from datapare.errors import InputError
 from datapare.numerics.sampling import draw_fraction
 from datapare.options import RecordOptions, validated
 from datapare.recording import ARRAYS, Recorder
-from datapare.recording.record_files import PROGRESS
+from datapare.recording.record_files import read_progress
 from datapare.training.checkpoint import forget
 from datapare.training.config import AUTO_TUNED, Precision, TrainingConfig, for_fraction
 from datapare.training.device import compute_threads
@@ -250,17 +249,13 @@ def _train(
 
 def _row_file(folder: Path) -> NDArray[np.float32]:
     """The probabilities recorded so far (T, N); rows of later epochs are not yet filled."""
-    rows: NDArray[np.float32] = np.load(folder / "channels.target_prob.npy", mmap_mode="r", allow_pickle=False)
-    return rows
+    return storage.read_array(folder / "channels.target_prob.npy")
 
 
 def _stopped(folder: Path, epochs: int) -> int:
     """The epochs of the record: as planned, or those it was stopped at by a process that was killed right then."""
-    try:
-        facts = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))["facts"]
-    except (OSError, ValueError, KeyError):
-        return epochs
-    return min(epochs, int(facts["epochs"]))
+    progress = read_progress(folder)
+    return epochs if progress is None else min(epochs, progress["facts"]["epochs"])
 
 
 def _recorder(run: ScoringRun, folder: Path) -> Recorder:
@@ -300,10 +295,7 @@ def _write_finished(
         made = FINISHED[name].make(trained.model, inputs, label, seen)
         if FINISHED[name].channel:
             made = np.concatenate([np.full((epochs - 1, len(made)), np.nan, dtype=np.float32), made[None]])  # (T, N)
-        draft = _file(folder, name).with_suffix(".half")
-        with draft.open("wb") as out:
-            np.save(out, made, allow_pickle=False)
-        draft.replace(_file(folder, name))
+        storage.write_array(_file(folder, name), made)
 
 
 def _file(folder: Path, name: str) -> Path:
@@ -316,7 +308,7 @@ def _with_finished(folder: Path, channels: tuple[str, ...]) -> Dynamics:
     missing = [name for name in channels if name in FINISHED and name not in {**dynamics.arrays, **dynamics.channels}]
     if not missing:
         return dynamics
-    made = {name: np.load(_file(folder, name), mmap_mode="r", allow_pickle=False) for name in missing}
+    made = {name: storage.read_array(_file(folder, name)) for name in missing}
     rows = {name: array for name, array in made.items() if FINISHED[name].channel}
     arrays = {name: array for name, array in made.items() if name not in rows}
     done = replace(dynamics, channels={**dynamics.channels, **rows}, arrays={**dynamics.arrays, **arrays})

@@ -23,7 +23,7 @@ def export(
     ] = False,
 ) -> None:
     """Write the kept examples as the same kind of dataset as the original."""
-    from datapare.data import export
+    from datapare.pipeline.exports import export_once
     from datapare.pipeline.label_decisions import apply_decisions, read_decisions
     from datapare.pipeline.run_folder import RunFolder
 
@@ -33,14 +33,17 @@ def export(
     if decisions is not None:
         examples, subset, message = apply_decisions(examples, subset, read_decisions(decisions, examples))
         say(message)
-    rows = None
+    place = out or folder.dataset_path(named)
     if soft_labels:
+        from datapare.data import export
         from datapare.training import targets
 
         rows = targets.soft_labels(folder.dynamics, top=targets.held_classes(len(examples.classes))).rows
-    place = export(examples, subset, out or folder.dataset_path(named), as_=as_, soft_labels=rows)
-    say(place)
-    if rows is not None:
+        say(export(examples, subset, place, as_=as_, soft_labels=rows))
         say(f"{place}.soft_labels.npy")
+    elif export_once(examples, subset, place, folder.keep_path(named), as_):
+        say(place)
+    else:
+        say(f"{place} is there already, written by the same call")
     say(f"next: datapare compare {run} --keep {keep}" + ("" if name is None else f" --name {name}"))
     show_result(dataset=place, kept=len(subset), total=subset.total)

@@ -30,6 +30,7 @@ def perturb(
 
     from datapare import data as data_package
     from datapare.artifacts import Subset
+    from datapare.data.formats.hf_datasets import perturbation_in
     from datapare.pipeline.run_folder import check_dataset_path
 
     check_dataset_path(path)
@@ -38,7 +39,8 @@ def perturb(
     show_dataset(data)
     made = data_package.perturb(data, method, seed=seed, human_label=human, **perturb_params)
     assert made.perturbation is not None  # noqa: S101 - perturb sets it
-    data_package.export(made, Subset(np.arange(len(made)), len(made)), out)
+    if perturbation_in(out) != made.perturbation.provenance:  # else the same call wrote it before
+        data_package.export(made, Subset(np.arange(len(made)), len(made)), out)
     counted = f"{len(made):,} examples from {len(data):,}, {len(made.perturbation.touched):,} of them changed or added"
     say(f"{counted} by {method}: {out}")
     show_result(dataset=out, examples=len(made), source_examples=len(data), changed=len(made.perturbation.touched))

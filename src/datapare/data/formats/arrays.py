@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar, cast
-from zipfile import ZIP_STORED, ZipFile, is_zipfile
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, is_zipfile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,7 @@ from datapare.data.paths import SPLITS, split_of
 from datapare.data.placing import PlaceFile, carry, file_in
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, check_unpacked, rows_of
 from datapare.errors import InputError
+from datapare.options import nearest
 
 INPUTS = ("x", "images", "image", "data", "features", "embeddings", "embedding", "texts", "text", "inputs")
 T = TypeVar("T")
@@ -44,8 +45,11 @@ def _unpacked(path: Path) -> int:
     """Bytes that the members of a zip archive unpack to; 0 for anything else."""
     if not is_zipfile(path):
         return 0
-    with ZipFile(path) as archive:
-        return sum(member.file_size for member in archive.infolist())
+    try:
+        with ZipFile(path) as archive:
+            return sum(member.file_size for member in archive.infolist())
+    except (BadZipFile, NotImplementedError) as error:
+        raise InputError(f"{path} is damaged ({error}); get or save it again.") from error
 
 
 def accepts(source: object) -> bool:
@@ -128,7 +132,9 @@ def _find(arrays: Mapping[str, Array], usual: Sequence[str], named: str | None, 
     listed = ", ".join(arrays)
     if named is not None:
         if named not in arrays:
-            raise InputError(f"{what} names the array {named!r}, but the arrays are {listed}.")
+            raise InputError(
+                f"{what} names the array {named!r}, but the arrays are {listed}{nearest(named, list(arrays))}"
+            )
         return named
     endings = ["", *(f"_{word}" for word in SPLITS.get(split, (split,)))]
     wanted = [name + ending for ending in endings for name in usual]

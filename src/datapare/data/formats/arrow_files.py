@@ -5,7 +5,7 @@ from pathlib import Path
 
 from datapare.data.foreign_types import ArrowTable
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
-from datapare.data.tables import concatenated
+from datapare.data.tables import checked, concatenated
 from datapare.errors import InputError
 
 SUFFIXES = (".arrow", ".feather", ".ipc")
@@ -24,8 +24,8 @@ def _table(file: Path) -> tuple[ArrowTable, bool]:
 
     for opened, is_stream in ((pa.ipc.open_file, False), (pa.ipc.open_stream, True)):
         try:
-            return opened(pa.memory_map(str(file))).read_all(), is_stream
-        except (pa.ArrowInvalid, OSError):
+            return checked(opened(pa.memory_map(str(file))).read_all(), file), is_stream
+        except (pa.lib.ArrowException, OSError):
             continue
     raise InputError(f"{file} is no Arrow file that can be read; it may be cut off.")
 

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare import storage
-from datapare.artifacts import Perturbation
+from datapare.artifacts import Perturbation, Provenance
 from datapare.data.dataset import Dataset
 from datapare.data.foreign_types import LoadedRows, Rows
 from datapare.data.formats.detect import format_of
 from datapare.data.paths import same_split
 from datapare.data.placing import PlaceFile
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, undecoded
+from datapare.data.tables import checked
 from datapare.errors import InputError
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?(:[\w.-]+)?")
@@ -67,6 +68,12 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     done = folder / PERTURBATION
     perturbation = cast("Perturbation", storage.load(done)) if storage.is_finished(done) else None
     return RawTable(rows, folder, perturbation=perturbation)
+
+
+def perturbation_in(folder: Path) -> Provenance | None:
+    """Return how a folder that `perturb` and `export` wrote was made; None where there is none."""
+    done = folder / PERTURBATION
+    return storage.load(done).provenance if storage.is_finished(done) else None
 
 
 def _from_memory(data: LoadedRows, split: str) -> RawTable:
@@ -132,9 +139,12 @@ def _load(folder: Path) -> LoadedRows:
     import datasets
 
     try:
-        return datasets.load_from_disk(str(folder))
+        loaded = datasets.load_from_disk(str(folder))
     except Exception as error:
         raise InputError(f"{folder} was written by save_to_disk but cannot be read: {error}") from error
+    for rows in loaded.values() if isinstance(loaded, dict) else (loaded,):
+        checked(rows.data.table, folder)
+    return loaded
 
 
 def _split(loaded: LoadedRows, split: str, where: str) -> Rows:

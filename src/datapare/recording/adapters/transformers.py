@@ -27,6 +27,7 @@ from datapare.recording.arguments import RecorderState
 from datapare.recording.foreign_types import Criterion, Loader, Outputs, Targets
 from datapare.recording.indexed_loader import with_indices
 from datapare.recording.losses import from_criterion, observe_batch
+from datapare.storage import atomic_write
 
 if TYPE_CHECKING:
     from transformers import Trainer, TrainerState
@@ -137,7 +138,8 @@ def save_beside(trainer: "Trainer", state: object, name: str) -> None:
     """Save a state in the folder of the checkpoint that the Trainer has just written."""
     folder = Path(trainer._get_output_dir(None)) / f"{PREFIX_CHECKPOINT_DIR}-{trainer.state.global_step}"  # noqa: SLF001
     if trainer.args.should_save and folder.is_dir():
-        torch.save(state, folder / name)
+        with atomic_write(folder / name) as draft:
+            torch.save(state, draft)
 
 
 def checkpoint_folder(trainer: "Trainer", resume_from_checkpoint: str | bool | None) -> Path | None:
@@ -192,7 +194,10 @@ def _load_state(folder: Path) -> RecorderState | None:
     file = folder / STATE
     if not file.is_file():
         return None
-    state: RecorderState = torch.load(file, weights_only=True, map_location="cpu")
+    try:
+        state: RecorderState = torch.load(file, weights_only=True, map_location="cpu")
+    except Exception as error:  # readers of a damaged file raise anything
+        raise InputError(f"{file} is damaged ({error!s:.80}); resume from an earlier checkpoint.") from error
     return state
 
 

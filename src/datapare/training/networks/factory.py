@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from datapare.data import Encoding, Inputs
 from datapare.errors import InputError, MissingExtraError
+from datapare.options import nearest
 from datapare.training.config import Layout, TrainingConfig
 from datapare.training.networks.classifier import Classifier
 
@@ -150,8 +151,8 @@ def _builtin(inputs: Inputs, num_classes: int, config: TrainingConfig) -> nn.Mod
     known, kind = architectures(), inputs.encoding.kind
     if config.model not in known:
         raise InputError(
-            f"there is no model {config.model!r}: choose {', '.join(known)}, "
-            "or name yours as package.module:function, or a backbone as transformers:NAME."
+            f"there is no model {config.model!r}: choose {', '.join(known)}, or name yours as package.module:function, "
+            f"or a backbone as transformers:NAME{nearest(config.model, list(known))}"
         )
     if kind not in known[config.model].KINDS:
         fitting = [name for name, file in known.items() if kind in file.KINDS]

@@ -1,0 +1,89 @@
+"""Export once: a smaller dataset that the same call wrote before is not written again, and no other one is lost."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
+
+from datapare import storage
+from datapare.artifacts import Subset, subset_digest
+from datapare.errors import InputError
+from datapare.options import ExportMode
+
+if TYPE_CHECKING:
+    from datapare.data import Dataset
+
+NOTE = "export.json"  # in the folder of the subset: what was written where
+INSIDE = "dataset"  # the place in that folder, under a name that stays when the run folder moves
+
+ExportPlan = TypedDict(
+    "ExportPlan", {"as": ExportMode, "subset": NotRequired[str], "dataset": NotRequired[str]}
+)  # how, which examples, with which labels; of datapare 0.2 how alone is known
+
+
+def export_once(
+    data: "Dataset",
+    subset: Subset,
+    out: Path | str,
+    folder: Path,
+    as_: ExportMode,
+    *,
+    before_writing: Callable[[], object] = lambda: None,
+) -> bool:
+    """Write the kept examples, unless the same call wrote them there before.
+
+    What is about to be written is noted first, and the dataset appears complete or not at all, so a call that was
+    killed in between is repeated.
+
+    Args:
+        data: The dataset.
+        subset: The examples to keep.
+        out: A path, or a URL that fsspec knows; a URL is always written.
+        folder: The folder of the subset in its run.
+        as_: How files get there.
+        before_writing: Called before anything is written.
+
+    Returns:
+        Whether it was written: False when it was there already.
+
+    Raises:
+        InputError: When `out` holds anything else.
+    """
+    from datapare.data import export
+    from datapare.data.remote import is_url
+
+    planned: ExportPlan = {"as": as_, "subset": subset_digest(subset), "dataset": data.digest}
+    if not is_url(out):
+        target = Path(out).expanduser()
+        place = INSIDE if target == folder / INSIDE else str(target.absolute())
+        noted = dict(_noted(folder))
+        if _is_taken(target) and (place in noted or place == INSIDE):
+            _check_same(target, noted.get(place, planned), planned)
+            return False
+        if not _is_taken(target):
+            storage.write_json(folder / NOTE, {**noted, place: planned})
+    before_writing()
+    export(data, subset, out, as_=as_)
+    return True
+
+
+def _noted(folder: Path) -> Mapping[str, ExportPlan]:
+    value = storage.read_json(folder / NOTE)
+    if storage.conforms(value, ExportPlan):
+        return {INSIDE: cast("ExportPlan", value)}  # as datapare 0.2 wrote it
+    if value is not None and not storage.conforms(value, Mapping[str, ExportPlan]):
+        raise InputError(f"{folder / NOTE} is damaged; delete it and the dataset beside it.")
+    return cast("Mapping[str, ExportPlan]", value or {})
+
+
+def _is_taken(target: Path) -> bool:
+    return os.path.lexists(target) and not (target.is_dir() and not any(target.iterdir()))
+
+
+def _check_same(target: Path, before: ExportPlan, planned: ExportPlan) -> None:
+    if before["as"] != planned["as"]:
+        raise InputError(
+            f"{target} was written with --as {before['as']}; delete it to write it with --as {planned['as']}."
+        )
+    if {**planned, **before} != planned:
+        raise InputError(f"{target} holds another subset, or other labels; delete it, or choose another --out.")

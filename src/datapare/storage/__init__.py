@@ -1,0 +1,63 @@
+"""Save and load artifacts; write files atomically; lock a folder for one process."""
+
+from datapare.storage.artifact_folders import (
+    ARTIFACTS,
+    GROUPS,
+    StoredProvenance,
+    array_digest,
+    check_replaceable,
+    is_finished,
+    load,
+    named_arrays,
+    read_meta,
+    save,
+    write_meta,
+)
+from datapare.storage.atomic import (
+    META,
+    atomic_write,
+    draft_of,
+    place_of,
+    recover,
+    remove,
+    remove_drafts,
+    write_array,
+    write_error,
+    write_json,
+    write_text,
+)
+from datapare.storage.locks import LOCK, acquire_lock, folder_lock, release_lock
+from datapare.storage.reading import conforms, read_array, read_described, read_json
+
+__all__ = [
+    "ARTIFACTS",
+    "GROUPS",
+    "LOCK",
+    "META",
+    "StoredProvenance",
+    "acquire_lock",
+    "array_digest",
+    "atomic_write",
+    "check_replaceable",
+    "conforms",
+    "draft_of",
+    "folder_lock",
+    "is_finished",
+    "load",
+    "named_arrays",
+    "place_of",
+    "read_array",
+    "read_described",
+    "read_json",
+    "read_meta",
+    "recover",
+    "release_lock",
+    "remove",
+    "remove_drafts",
+    "save",
+    "write_array",
+    "write_error",
+    "write_json",
+    "write_meta",
+    "write_text",
+]

@@ -1,0 +1,24 @@
+"""A command killed before any of its changes of the disk ends, called again, in the files of one that was not.
+
+Cheap commands alone, in one process that forks; `benchmarks/kills.py` kills all of them, and `prune` is in
+test_pruning.py.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "benchmarks/kills.py"
+COMMANDS = ("score", "select", "select another", "export elsewhere", "label-issues", "perturb", "embed")
+
+
+@pytest.mark.slow
+def test_killed_before_any_change_the_same_call_ends_in_the_same_files(tmp_path):
+    out = tmp_path / "kills.json"
+    subprocess.run([sys.executable, SCRIPT, *COMMANDS, "--out", out], check=True, timeout=300, capture_output=True)
+    found = json.loads(out.read_text())
+    assert {name: one["wrong"] for name, one in found["commands"].items()} == {name: [] for name in COMMANDS}
+    assert all(one["deaths"] >= 4 for one in found["commands"].values()), found
