@@ -2,7 +2,9 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -13,7 +15,8 @@ from hypothesis.extra import numpy as hnp
 import datapare as dp
 from datapare.artifacts import Provenance, check_same_dataset
 from datapare.errors import MismatchError
-from datapare.storage import META, is_finished
+from datapare.storage import META, conforms, is_finished, read_array
+from datapare.storage.artifact_folders import StoredArray
 
 RECIPE = Provenance("score", "dual", {"window": 10}, 3, "abc", {"numpy": "2"}, (Provenance("record"),))
 
@@ -99,6 +102,10 @@ def test_saving_replaces_its_own_kind_and_nothing_else(tmp_path):
         (lambda f: (f / META).write_text("{"), "cannot be read"),
         (lambda f: (f / META).write_text(json.dumps({"datapare": 99, "noun": "scores"})), "newer version"),
         (lambda f: (f / META).write_text("[]"), "this version"),
+        (
+            lambda f: (f / META).write_text((f / META).read_text().replace('"step": "constructed"', '"step": "score"')),
+            "changed since",
+        ),
     ],
 )
 def test_damage_is_one_clear_sentence(tmp_path, break_it, message):
@@ -168,3 +175,40 @@ def test_artefacts_of_different_datasets_are_refused_together():
     with pytest.raises(MismatchError, match="another order"):
         check_same_dataset(dp.Scores(np.zeros(3), key=key), dp.Subset([0], 3, key=key[::-1].copy()))
     check_same_dataset(dp.Scores(np.zeros(3), key=key), None, dp.Subset([0], 3, key=key))
+
+
+@pytest.mark.parametrize(
+    ("value", "type_", "fits"),
+    [
+        (1, int, True),
+        (1, float, True),
+        (1.0, int, False),
+        (True, int, False),
+        (2**63, int, False),
+        (None, int | None, True),
+        ("a", int | None, False),
+        ([1, 2], tuple[int, ...], True),
+        ([1, "a"], tuple[int, ...], False),
+        ("ab", tuple[str, ...], False),
+        ({"a": 1}, Mapping[str, int], True),
+        ({"a": "b"}, Mapping[str, int], False),
+        ("copy", Literal["copy", "link"], True),
+        (["copy"], Literal["copy", "link"], False),
+        ({"dtype": "int64", "shape": [3], "more": 1}, StoredArray, True),
+        ({"dtype": "int64"}, StoredArray, False),
+        ({"dtype": 3, "shape": []}, StoredArray, False),
+        (object(), object, True),
+    ],
+)
+def test_values_read_from_json_are_of_the_declared_type_or_not(value, type_, fits):
+    assert conforms(value, type_) is fits
+
+
+def test_files_that_are_no_array_are_one_sentence(tmp_path):
+    for content in (b"", b"PK\x03\x04", b"\x80\x04", b"\x93NUMPY\x01\x00\xff\xff"):
+        (tmp_path / "a.npy").write_bytes(content)
+        with pytest.raises(dp.InputError, match=r"a\.npy is missing or damaged .*; record again"):
+            read_array(tmp_path / "a.npy", "record again")
+    np.save(tmp_path / "a.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(dp.InputError, match="damaged"):
+        read_array(tmp_path / "a.npy")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kills import child
 
 import datapare as dp
 from datapare import storage
+from kills import child
 
 PLACES = ["ext4", "tmpfs"]
 OLD, NEW = np.arange(5.0), np.arange(5.0) + 10

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trainings import PICTURES, WORDS, pictures, same_model, words
 
+from datapare.data import Encoding, Inputs
 from datapare.errors import DivergedError, InputError
 from datapare.recording import Recorder
 from datapare.training.checkpoint import NAME
@@ -184,6 +185,48 @@ def test_a_killed_training_resumes_bit_identically_with_its_record(tmp_path):
     for name, values in expected.channels.items():
         assert np.array_equal(values, dynamics.channels[name]), name
     assert (folder / NAME).exists()  # until whoever owns the record has finished it
+
+
+class StoppedError(Exception):
+    """A training ends here."""
+
+
+def stop_in_the_second_epoch(now):
+    if now.epoch == 1:
+        raise StoppedError
+
+
+def test_a_damaged_checkpoint_is_discarded_and_the_training_starts_over(tmp_path):
+    vectors = np.random.default_rng(0).normal(size=(24, 4)).astype(np.float32)
+    call = (Inputs(vectors, Encoding("embedding")), np.arange(24) % 2, 2, replace(PICTURES, model="mlp", augment=()))
+    whole = train(*call, seed=0)
+    with pytest.raises(StoppedError):
+        train(*call, seed=0, folder=tmp_path, progress=stop_in_the_second_epoch)
+    stored = (tmp_path / NAME).read_bytes()
+    values = torch.load(tmp_path / NAME, weights_only=True)
+
+    def saved(**changed):
+        torch.save({**values, **changed}, tmp_path / NAME)
+        return (tmp_path / NAME).read_bytes()
+
+    flipped = bytearray(stored)
+    flipped[len(stored) // 2] ^= 1
+    smaller = {name: tensor.reshape(-1)[:0] for name, tensor in values["network"].items()}
+    without_loss = {name: value for name, value in values["state"].items() if name != "loss"}
+    for damaged in (
+        b"", stored[: len(stored) // 2], b"garbage", b"PK\x03\x04", bytes(flipped), saved(network={}),
+        saved(network=smaller), saved(state=without_loss), saved(optimizer=None), saved(mark=3),
+    ):  # fmt: skip
+        (tmp_path / NAME).write_bytes(damaged)
+        with pytest.warns(UserWarning, match="is damaged and was discarded; the training starts over"):
+            again = train(*call, seed=0, folder=tmp_path)
+        assert same_model(whole, again)
+        assert list(tmp_path.iterdir()) == []
+    (tmp_path / NAME).write_bytes(stored)
+    assert same_model(whole, train(*call, seed=0, folder=tmp_path)), "a whole one is used"
+    (tmp_path / NAME).write_bytes(saved(mark="of another training"))
+    with pytest.raises(InputError, match="has other settings, data or seed"):
+        train(*call, seed=0, folder=tmp_path)
 
 
 def test_divergence_names_the_epoch_and_what_to_try():

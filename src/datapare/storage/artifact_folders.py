@@ -5,18 +5,19 @@ Nothing is ever pickled.
 """
 
 import hashlib
+import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TypedDict, TypeGuard, cast, get_type_hints
+from typing import NotRequired, TypedDict, TypeGuard, cast, get_type_hints
 
 import numpy as np
 
 from datapare.artifacts import Array, Artifact, Comparison, Dynamics, Params, Perturbation, Provenance, Scores, Subset
 from datapare.errors import InputError
-from datapare.storage.atomic import META, atomic_write, flush, recover, write_json
+from datapare.storage.atomic import META, atomic_write, flush, plain, recover, write_json
 from datapare.storage.format_1 import from_format_1
 from datapare.storage.reading import JsonObject, conforms, read_array, read_json
 
@@ -53,6 +54,7 @@ class Meta(TypedDict):
     artifact: str
     fields: JsonObject
     arrays: Mapping[str, StoredArray]
+    digest: NotRequired[str]  # of the others; since 0.2
 
 
 def save(artifact: Artifact, path: str | Path) -> Path:
@@ -158,7 +160,15 @@ def _check_meta(meta: object, path: Path) -> Meta:
     if "provenance" not in meta["fields"]:
         raise InputError(f"{path / META} is damaged (it has no provenance); make the artifact again.")
     _check_provenance(meta["fields"]["provenance"], path)
+    if meta.get("digest", _digest(meta)) != _digest(meta):
+        raise InputError(f"{path / META} is damaged (its content has changed since); make the artifact again.")
     return cast("Meta", meta)
+
+
+def _digest(meta: Mapping[str, object]) -> str:
+    """Return a digest of all that `meta.json` says: its values can be damaged without being of another type."""
+    said = {name: meta[name] for name in ("artifact", "fields", "arrays")}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _check_provenance(value: object, path: Path) -> None:
@@ -187,7 +197,7 @@ def is_finished(path: str | Path) -> bool:
 def write_meta(folder: Path, artifact: Artifact) -> None:
     """Complete a folder whose arrays are in place: flush them to disk, then describe them in `meta.json`."""
     arrays = {name: {"dtype": str(array.dtype), "shape": array.shape} for name, array in named_arrays(artifact)}
-    plain = {
+    values = {
         field.name: getattr(artifact, field.name)
         for field in fields(artifact)
         if field.name != "provenance" and not _is_array(getattr(artifact, field.name)) and field.name not in GROUPS
@@ -195,13 +205,14 @@ def write_meta(folder: Path, artifact: Artifact) -> None:
     meta = {
         "datapare": FORMAT,
         "artifact": type(artifact).__name__.lower(),
-        "fields": {**plain, "provenance": asdict(artifact.provenance)},
+        "fields": {**values, "provenance": asdict(artifact.provenance)},
         "arrays": arrays,
     }
+    meta = json.loads(json.dumps(meta, default=plain))  # as it will be read: lists for tuples, text for keys
     for name in arrays:
         flush(folder / f"{name}.npy")
     flush(folder)
-    write_json(folder / META, meta)
+    write_json(folder / META, {**meta, "digest": _digest(meta)})
 
 
 def named_arrays(artifact: Artifact) -> Iterator[tuple[str, Array]]:

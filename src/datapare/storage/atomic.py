@@ -113,7 +113,7 @@ def remove_drafts(path: Path) -> None:
 def write_json(path: Path, value: object) -> None:
     """Replace a JSON file atomically, so that a reader sees the old or the new one and never half of it."""
     with atomic_write(path) as draft, draft.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=2, default=_plain)
+        json.dump(value, file, indent=2, default=plain)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -198,7 +198,8 @@ def _place_file(draft: Path, path: Path, *, replace: bool) -> None:
         draft.rename(path)  # a file system without links
 
 
-def _plain(value: object) -> object:
+def plain(value: object) -> object:
+    """Return a numpy number or a path as JSON has it, for `json.dumps(default=…)`."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, Path):

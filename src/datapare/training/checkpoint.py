@@ -97,7 +97,7 @@ def restore(
     if folder is None or not (folder / NAME).is_file():
         return None
     values = _read(folder / NAME, next(network.parameters()).device)
-    if values.get("mark", mark) != mark:
+    if isinstance(other := values.get("mark"), str) and other != mark:
         raise InputError(
             f"the unfinished training in {folder} has other settings, data or seed than this one: "
             f"repeat its call, choose another folder, or delete {NAME}."
