@@ -365,19 +365,6 @@ def check_free(path: Path) -> None:
             raise InputError(f"{path} already holds something else ({foreign[0]}); choose another --out.")
 
 
-def write_score_table(run: RunFolder, scored: Mapping[str, Scores]) -> Path:
-    """Write the table of scores: one row per example with its key, one column per method."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    key = next((scores.key for scores in scored.values() if scores.key is not None), None)
-    columns = {name: scores.score for name, scores in scored.items()}
-    table = pa.table({**({} if key is None else {"key": np.asarray(key)}), **columns})
-    with storage.atomic_write(run.score_table_path) as draft:
-        pq.write_table(table, draft)
-    return run.score_table_path
-
-
 def _load(place: Path, cls: type[SOME], remedy: str) -> SOME:
     artifact = storage.load(place)
     if not isinstance(artifact, cls):

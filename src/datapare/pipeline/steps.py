@@ -1,6 +1,6 @@
 """The steps of a run, each on a run folder: record, score, extrapolate, embed, save the subset; none is repeated."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
@@ -118,6 +118,19 @@ def score_into(run: RunFolder, options: PruneOptions) -> Scores:
     if not storage.is_finished(place) or storage.load(place).provenance != scores.provenance:
         storage.save(scores, place)
     return scores
+
+
+def write_score_table(run: RunFolder, scored: Mapping[str, Scores]) -> Path:
+    """Write the table of scores: one row per example with its key, one column per method."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    key = next((scores.key for scores in scored.values() if scores.key is not None), None)
+    columns = {name: scores.score for name, scores in scored.items()}
+    table = pa.table({**({} if key is None else {"key": np.asarray(key)}), **columns})
+    with storage.atomic_write(run.score_table_path) as draft:
+        pq.write_table(table, draft)
+    return run.score_table_path
 
 
 def extrapolate_into(run: RunFolder, scores: Scores, options: PruneOptions, on_message: Report) -> Scores:

@@ -19,7 +19,7 @@ from datapare.artifacts import Array, Artifact, Comparison, Dynamics, Params, Pe
 from datapare.errors import InputError
 from datapare.storage.atomic import META, atomic_write, flush, plain, recover, write_json
 from datapare.storage.format_1 import from_format_1
-from datapare.storage.reading import JsonObject, conforms, read_array, read_json
+from datapare.storage.reading import JsonObject, conforms, read_array, read_described, read_json
 
 FORMAT = 2
 ARTIFACTS: Mapping[str, type[Artifact]] = {
@@ -45,6 +45,19 @@ class StoredArray(TypedDict):
 
     dtype: str
     shape: Sequence[int]
+
+
+class BegunEpochs(TypedDict):
+    """How many epochs a begun record is to have."""
+
+    epochs: int
+
+
+class BegunRecord(TypedDict):
+    """What `progress.json` of a begun record says of how far it is."""
+
+    coverage: Sequence[float]
+    facts: BegunEpochs
 
 
 class Meta(TypedDict):
@@ -135,11 +148,22 @@ def read_meta(path: str | Path) -> Meta:
     meta = read_json(path / META)
     if meta is None and not (path / META).is_file():
         raise InputError(
-            f"{path} has no {META}, so it is unfinished or not made by datapare; run the command that makes it again."
+            begun_record(path) or f"{path} has no {META}, so it is unfinished or not made by datapare; make it again."
         )
     if isinstance(meta, dict) and meta.get("datapare") is not True and meta.get("datapare") == 1:
         meta = {**from_format_1(meta, path / META), "datapare": FORMAT}
     return _check_meta(meta, path)
+
+
+def begun_record(path: Path) -> str | None:
+    """Return how far a Recorder came here whose training ended early, and what to do; None for anything else."""
+    begun = read_described(path / "progress.json", BegunRecord, "record again in a new folder")
+    if begun is None or is_finished(path):
+        return None
+    return (
+        f"{path} holds {len(begun['coverage'])} of {begun['facts']['epochs']} epochs of a training that ended early; "
+        "resume it, or keep these alone: make the Recorder again with the same arguments, stop() it and close() it."
+    )
 
 
 def _check_meta(meta: object, path: Path) -> Meta:

@@ -27,7 +27,8 @@ def score(
     from datapare.methods import scoring
     from datapare.methods.binding import holdings, recorded_pass_note
     from datapare.methods.registry import find
-    from datapare.pipeline.run_folder import RunFolder, write_score_table
+    from datapare.pipeline.run_folder import RunFolder
+    from datapare.pipeline.steps import write_score_table
 
     folder = RunFolder.open(run)
     dynamics = folder.dynamics
