@@ -15,6 +15,8 @@ import unicodedata
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _OPEN_FILES = {errno.EMFILE, errno.ENFILE}
+_REFUSED = {*_OPEN_FILES, errno.ENOMEM, errno.EACCES, errno.EPERM, errno.EIO}
+_NO_MEMORY = ("not enough memory", "cannot allocate memory", "failed to map segment", "can't allocate memory")
 _JOINERS = "\u200c\u200d"  # parts of Persian words and of emoji
 
 
@@ -81,6 +83,15 @@ class MissingExtraError(InputError):
         super().__init__(f"{purpose} needs {library}, which is not installed: pip install 'datapare[{extra}]'")
 
 
+def is_refused(error: Exception) -> bool:
+    """Return whether the operating system refused to read a file, so that nothing is known of what is in it.
+
+    >>> is_refused(OSError(errno.EMFILE, "Too many open files")), is_refused(OSError(errno.EISDIR, "Is a directory"))
+    (True, False)
+    """
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _REFUSED)
+
+
 def explain(error: Exception) -> DatapareError | None:
     """Return what stopped a run from outside of it, as a sentence; None for what may be a fault of the program.
 
@@ -92,7 +103,7 @@ def explain(error: Exception) -> DatapareError | None:
     """
     if isinstance(error, DatapareError):
         return error
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "not enough memory" in str(error)):
+    if isinstance(error, MemoryError) or any(text in str(error).lower() for text in _NO_MEMORY):
         return DatapareError("there is not enough memory; give the process more of it, or work on fewer examples.")
     if not isinstance(error, OSError) or error.errno is None:
         return None

@@ -1,5 +1,8 @@
 """Whatever is saved comes back, or nothing is there."""
 
+import builtins
+import errno
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -15,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 import datapare as dp
 from datapare.artifacts import Provenance, check_same_dataset
 from datapare.errors import MismatchError
-from datapare.storage import META, conforms, is_finished, read_array
+from datapare.storage import META, conforms, is_finished, read_array, read_json
 from datapare.storage.artifact_folders import StoredArray
 
 RECIPE = Provenance("score", "dual", {"window": 10}, 3, "abc", {"numpy": "2"}, (Provenance("record"),))
@@ -212,3 +215,18 @@ def test_files_that_are_no_array_are_one_sentence(tmp_path):
     np.save(tmp_path / "a.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(dp.InputError, match="damaged"):
         read_array(tmp_path / "a.npy")
+
+
+def test_what_the_system_refuses_to_read_is_not_called_damaged(tmp_path, monkeypatch):
+    """Neither is it made again: a checkpoint would be thrown away because too many files were open for a moment."""
+    (tmp_path / "a.json").write_text("{}")
+    np.save(tmp_path / "a.npy", np.zeros(3))
+
+    def refuse(*_arguments, **_options):
+        raise OSError(errno.EMFILE, "Too many open files", "a")
+
+    monkeypatch.setattr(io, "open", refuse)
+    monkeypatch.setattr(builtins, "open", refuse)
+    for read, file in ((read_json, "a.json"), (read_array, "a.npy")):
+        with pytest.raises(dp.InputError, match="too many files are open; raise the limit with ulimit -n"):
+            read(tmp_path / file)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Array
 from datapare.data import Dataset, Inputs, take
-from datapare.errors import InputError
+from datapare.errors import InputError, is_refused
 from datapare.evaluation.user_training import UserTraining, call_training
 from datapare.storage import read_array, read_described, write_array, write_json
 from datapare.training.config import TrainingConfig
@@ -220,7 +220,9 @@ def _read_result(file: Path | None) -> Result | None:
     try:
         done = read_described(file, StoredResult, "it is trained again")
         correct = np.array(read_array(file.with_suffix(".npy"))) if done is not None and done["correct"] else None
-    except InputError:
+    except InputError as error:
+        if isinstance(error.__cause__, OSError) and is_refused(error.__cause__):
+            raise  # nothing is known of it
         return None
     if done is None or (correct is not None and not _fits(done, correct)):
         return None

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get
 import numpy as np
 
 from datapare.artifacts import Array
-from datapare.errors import InputError
+from datapare.errors import InputError, explain, is_refused
 
 T = TypeVar("T")
 JsonObject = dict[str, Any]  # as read from a file, its values not yet checked
@@ -21,7 +21,9 @@ def read_json(path: Path) -> object:
         return cast("object", json.loads(path.read_text(encoding="utf-8")))
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, OSError, RecursionError) as error:
+    except (ValueError, OSError, RecursionError, MemoryError) as error:
+        if is_refused(error):
+            raise explain(error) or error from error
         raise InputError(f"{path} cannot be read ({error}); make it again.") from error
 
 
@@ -58,6 +60,8 @@ def read_array(path: Path, remedy: str = "make it again", *, writable: bool = Fa
     try:
         return np.lib.format.open_memmap(path, mode="r+" if writable else "r")
     except (OSError, ValueError, EOFError, TypeError, OverflowError, MemoryError) as error:
+        if is_refused(error):
+            raise explain(error) or error from error
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path} is missing or damaged ({reason}); {remedy}.") from error
 

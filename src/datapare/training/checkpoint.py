@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from datapare import storage
 from datapare.data import Inputs
-from datapare.errors import InputError
+from datapare.errors import InputError, is_refused
 from datapare.training.config import TrainingConfig
 from datapare.training.online import Loss, Sampler
 
@@ -123,8 +124,13 @@ def forget(folder: Path | None) -> None:
 def _read(file: Path, where: torch.device) -> Mapping[str, Any]:
     """Return the values in a file, by name; none of a file that torch cannot read."""
     try:
+        with ZipFile(file) as archive:
+            if archive.testzip() is not None:  # torch does not look at the checksums
+                return {}
         values = torch.load(file, map_location=where, weights_only=True)
-    except Exception:  # noqa: BLE001 - readers of a damaged file raise anything
+    except Exception as error:  # readers of a damaged file raise anything
+        if is_refused(error):
+            raise  # nothing is known of it, so it stays
         return {}
     return values if isinstance(values, dict) else {}
 
