@@ -78,10 +78,9 @@ def check_names(channels: Sequence[str], arrays: Sequence[str], observed: str) -
     """Raise InputError unless these are names of channels, arrays and a pass that can be recorded."""
     for what, given, known in (("channel", channels, (*CHANNELS, *STEPS)), ("array", arrays, ARRAYS)):
         unknown = [name for name in given if name not in known]
-        if unknown and not isinstance(given, str):
-            raise InputError(f"there is no {what} {unknown[0]!r} out of {', '.join(known)}{nearest(unknown[0], known)}")
-        if isinstance(given, str) or len(set(given)) < len(given):
-            raise InputError(f"{what}s are different names out of {', '.join(known)}, not {given!r}.")
+        if isinstance(given, str) or unknown or len(set(given)) < len(given):
+            guess = nearest(unknown[0], known) if unknown and not isinstance(given, str) else "."
+            raise InputError(f"{what}s are different names out of {', '.join(known)}, not {given!r}{guess}")
     if not channels:
         raise InputError(f"expected at least one channel out of {', '.join(CHANNELS)}, but none was named.")
     if observed not in get_args(Observed):
