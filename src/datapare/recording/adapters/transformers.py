@@ -14,7 +14,7 @@ from the model: its `problem_type`, or its class.
 import warnings
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -85,7 +85,9 @@ class RecordingTrainerMixin:
     ) -> TrainOutput:
         """Train, and continue the record with what a checkpoint has of it."""
         folder = checkpoint_folder(self, resume_from_checkpoint)
-        self._epochs.state = None if folder is None else _load_state(folder)
+        stored = None if folder is None else folder / STATE
+        found = load_beside(stored) if stored is not None and stored.is_file() else None
+        self._epochs.state = cast("RecorderState | None", found)
         return super().train(resume_from_checkpoint, *arguments, **settings)  # type: ignore[misc]
 
     def compute_loss(
@@ -190,12 +192,10 @@ def logits_of(outputs: Outputs, *, with_loss: bool) -> Outputs:
     return outputs[int(with_loss)]  # a tuple begins with the loss, unless smoothing took the labels away
 
 
-def _load_state(folder: Path) -> RecorderState | None:
-    file = folder / STATE
-    if not file.is_file():
-        return None
+def load_beside(file: Path) -> dict[str, Any]:  # what `save_beside` was given
+    """Return a state from the folder of a checkpoint; raises InputError when the file is damaged."""
     try:
-        state: RecorderState = torch.load(file, weights_only=True, map_location="cpu")
+        state: dict[str, Any] = torch.load(file, weights_only=True, map_location="cpu")
     except Exception as error:  # readers of a damaged file raise anything
         raise InputError(f"{file} is damaged ({error!s:.80}); resume from an earlier checkpoint.") from error
     return state

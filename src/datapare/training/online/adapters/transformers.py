@@ -9,7 +9,7 @@ of full length, in fewer steps.
 """
 
 from collections.abc import MutableMapping
-from typing import TypedDict
+from typing import TypedDict, cast
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ from datapare.recording.adapters.transformers import (
     POSITION,
     beside,
     checkpoint_folder,
+    load_beside,
     logits_of,
     problem_type_of,
     save_beside,
@@ -109,7 +110,7 @@ class PruningTrainerMixin:
         if folder is not None:
             if not (folder / STATE).is_file():
                 raise InputError(f"{folder} holds no state of a sampler; resume from a checkpoint of this Trainer.")
-            self._resumed = torch.load(folder / STATE, weights_only=True, map_location="cpu")
+            self._resumed = cast("CheckpointState", load_beside(folder / STATE))
         return super().train(resume_from_checkpoint, *arguments, **settings)  # type: ignore[misc]
 
     def compute_loss(
