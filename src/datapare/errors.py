@@ -105,8 +105,12 @@ def explain(error: Exception) -> DatapareError | None:
         return error
     if isinstance(error, MemoryError) or any(text in str(error).lower() for text in _NO_MEMORY):
         return DatapareError("there is not enough memory; give the process more of it, or work on fewer examples.")
-    if not isinstance(error, OSError) or error.errno is None:
-        return None
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # as pathlib calls ELOOP
+        return InputError(f"{error}: a link leads to itself; remove it, or name another path.")
+    return _explain_refusal(error) if isinstance(error, OSError) and error.errno is not None else None
+
+
+def _explain_refusal(error: OSError) -> InputError:
     place = f"{error.filename}: " if error.filename is not None else ""
     if error.errno in _FULL:
         return InputError(f"{place}the disk is full; free some space, and the same command resumes.")

@@ -161,7 +161,8 @@ def begun_record(path: Path) -> str | None:
     if begun is None or is_finished(path):
         return None
     return (
-        f"{path} holds {len(begun['coverage'])} of {begun['facts']['epochs']} epochs of a training that ended early; "
+        f"{path} is unfinished: it holds {len(begun['coverage'])} of {begun['facts']['epochs']} epochs of a training "
+        "that ended early; "
         "resume it, or keep these alone: make the Recorder again with the same arguments, stop() it and close() it."
     )
 
