@@ -11,7 +11,7 @@ from datapare.errors import InputError, MissingChannelError
 from datapare.methods.epoch_range import epoch_bounds
 from datapare.methods.registry import Method, find
 from datapare.methods.signals import SIGNALS, Signal, how_to_provide
-from datapare.numerics.missing import epoch_mean, last_observed
+from datapare.numerics.missing import BLOCK, epoch_mean, last_observed
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,21 @@ class Bound:
         filled = last_observed(np.asarray(self.array[:, start:stop]))[self.first :]
         return filled if self.means is None else np.where(np.isnan(filled), self.means[start:stop], filled)
 
+    def over_epochs(self, reduce: Callable[[Array], NDArray[np.float64]]) -> Array:
+        """Return one number per example, as an only epoch (1, N), in blocks: the record may not fit in memory.
+
+        Raises:
+            InputError: If some examples were neither observed nor predicted.
+        """
+        total, unknown = self.array.shape[1], 0
+        out = np.empty((1, total))
+        for start in range(0, total, BLOCK):
+            part = self.part(start, min(start + BLOCK, total))
+            unknown += int(np.isnan(part[0]).sum())
+            out[0, start : start + BLOCK] = reduce(self.derive(part))
+        _refuse_unknown(unknown)
+        return out
+
     def whole(self) -> Array:
         """Return all examples with missing epochs filled, derived.
 
@@ -50,13 +65,16 @@ class Bound:
             InputError: If some examples were neither observed nor predicted.
         """
         part = self.part(0, self.array.shape[self.columns])
-        unknown = int(np.isnan(part[0]).sum()) if self.columns else 0
-        if unknown:
-            raise InputError(
-                f"{unknown:,} examples were never observed, so what the rule reads of them is unknown; record all, or "
-                "select from scores that extrapolate has completed with this record."
-            )
+        _refuse_unknown(int(np.isnan(part[0]).sum()) if self.columns else 0)
         return self.derive(part)
+
+
+def _refuse_unknown(count: int) -> None:
+    if count:
+        raise InputError(
+            f"{count:,} examples were never observed, so what the rule reads of them is unknown; record all, or "
+            "select from scores that extrapolate has completed with this record."
+        )
 
 
 def bind(

@@ -15,7 +15,7 @@ from datapare.methods.binding import bind
 from datapare.methods.epoch_range import without_all_epochs
 from datapare.methods.registry import Method, call_params, check_params, find
 from datapare.methods.spec import ParamValue
-from datapare.numerics.sampling import allot, allot_by_recall, budget, check_keep, pool_size
+from datapare.numerics.sampling import allot, allot_by_recall, budget, check_keep, group_order, pool_size
 from datapare.numerics.threads import fixed_threads
 from datapare.options import Balance, checked
 
@@ -140,7 +140,7 @@ def apply_per_class(
     `columns` names the arrays whose columns are examples.
     """
     size = np.bincount(label)
-    of_class = np.split(np.argsort(label, kind="stable"), np.cumsum(size)[:-1])
+    of_class = np.split(group_order(label), np.cumsum(size)[:-1])
     chosen, weights = [], []
     for number in np.flatnonzero(share):
         index, weight = run(_take(arrays, columns, of_class[number]), int(share[number]))
@@ -174,7 +174,9 @@ def _class_budgets(
 def _bind_all(method: Method, dynamics: Dynamics | None, scores: Scores, params: Params) -> tuple[Arrays, set[str]]:
     """The arrays that a rule reads, and the names of those whose columns are examples."""
     bound = {name: bind(name, method, dynamics, scores, params) for name in method.reads}
-    return {name: b.whole() for name, b in bound.items()}, {name for name, b in bound.items() if b.columns}
+    columns, short = {name for name, b in bound.items() if b.columns}, method.spec.over_epochs
+    read = {name: b.over_epochs(short[name]) if name in short and b.columns else b.whole() for name, b in bound.items()}
+    return read, columns
 
 
 def _take(arrays: Arrays, columns: set[str], index: NDArray[np.int64]) -> Arrays:
@@ -205,7 +207,9 @@ def _remaining(total: int, exclude: NDArray[np.int64], include: NDArray[np.int64
         raise InputError(
             f"{count:,} examples are to be kept, but {len(exclude):,} of {total:,} are excluded; keep fewer."
         )
-    return np.setdiff1d(np.arange(total), np.concatenate([exclude, include]))
+    left = np.ones(total, dtype=bool)
+    left[exclude] = left[include] = False
+    return np.flatnonzero(left)
 
 
 def _with(

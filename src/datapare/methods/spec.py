@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Observed
+from datapare.artifacts import Array, Observed
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,9 @@ class MethodSpec:
         fit_params: Of a selection rule: fits parameters that were not given to the whole dataset, before its classes
             share the budget. Called with the rule's arrays and parameters, `n` and `augmented` (whether the arrays were
             recorded on augmented inputs); returns the fitted parameters.
+        over_epochs: Of a selection rule: what it reads of a channel (T, N), where that is one number per example (N,).
+            It is then computed block by block, and the rule is given a single epoch (1, N) of it, from which it has to
+            compute the same number.
         tune: Of an extrapolation: chooses parameters that were not given from the scored examples. Called with the
             method's arrays and parameters; returns the chosen parameters.
         presets: Published parameters by dataset, and by fraction kept where they depend on it.
@@ -71,6 +74,7 @@ class MethodSpec:
 
     weights: Callable[..., NDArray[np.float64]] | None = None
     fit_params: Callable[..., Mapping[str, ParamValue]] | None = None
+    over_epochs: Mapping[str, Callable[[Array], NDArray[np.float64]]] = field(default_factory=dict)
     tune: Callable[..., Mapping[str, ParamValue]] | None = None
     presets: Presets = field(default_factory=dict)
     unverified: AbstractSet[str | tuple[str, float]] = frozenset()

@@ -89,13 +89,14 @@ def weighted_draw(log_weight: Float[np.ndarray, " N"], n: int, rng: np.random.Ge
     """
     noise = rng.gumbel(size=len(log_weight))
     possible = np.isfinite(log_weight)
-    first: NDArray[np.int64] = np.flatnonzero(possible)
-    if n <= len(first):
-        drawn: NDArray[np.int64] = first[top_positions(log_weight[first] + noise[first], n)]
-        return drawn
+    count = int(np.count_nonzero(possible))
+    if n <= count:
+        noise += log_weight  # in place: a hundred million weights take 0.8 GB
+        noise[~possible] = -np.inf
+        return top_positions(noise, n)
     rest = np.flatnonzero(~possible)
-    more = rest[top_positions(noise[rest], n - len(first))]
-    return np.sort(np.concatenate([first, more]))
+    more = rest[top_positions(noise[rest], n - count)]
+    return np.sort(np.concatenate([np.flatnonzero(possible), more]))
 
 
 def top_positions(score: Float[np.ndarray, " N"], n: int) -> Int[np.ndarray, " n"]:
@@ -201,6 +202,16 @@ def stratify(
     return stratum
 
 
+def group_order(group: Int[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:
+    """Positions ordered by group, those of one group in their order; in linear time for up to 65,536 groups.
+
+    >>> group_order(np.array([1, 0, 1, 0])).tolist()
+    [1, 3, 0, 2]
+    """
+    small = len(group) == 0 or int(group.max()) < 65_536  # numpy sorts 16 bits by radix, more by merging
+    return np.argsort(group.astype(np.uint16 if small else np.int64), kind="stable")
+
+
 def draw_within(
     group: Int[np.ndarray, " N"], share: Int[np.ndarray, " G"], rng: np.random.Generator
 ) -> Int[np.ndarray, " n"]:
@@ -209,7 +220,7 @@ def draw_within(
     >>> draw_within(np.array([0, 1, 0, 1]), np.array([2, 1]), np.random.default_rng(0)).tolist()
     [0, 2, 3]
     """
-    order = np.argsort(group.astype(np.int32), kind="stable")
+    order = group_order(group)
     end = np.cumsum(np.bincount(group, minlength=len(share)))
     drawn = [
         rng.choice(order[stop - size : stop], size=int(some), replace=False)
@@ -245,6 +256,16 @@ def draw_fraction(label: Int[np.ndarray, " N"], fraction: float, seed: int) -> I
     return draw_within(label, share, np.random.default_rng([seed, FRACTION_STREAM]))
 
 
+def summed_margin(prob_margin: Float[np.ndarray, "T N"]) -> Float[np.ndarray, " N"]:
+    """Margins accumulated over epochs, in float64.
+
+    >>> summed_margin(np.array([[0.5, -1.0], [0.25, 0.0]])).tolist()
+    [0.75, -1.0]
+    """
+    total: NDArray[np.float64] = prob_margin.sum(axis=0, dtype=np.float64)
+    return total
+
+
 def hard_cut(prob_margin: Float[np.ndarray, "T N"], cut: float, n: int) -> Int[np.ndarray, " M"]:
     """Positions left when the floor(cut * N) examples of lowest accumulated margin are dropped: the hardest.
 
@@ -260,7 +281,7 @@ def hard_cut(prob_margin: Float[np.ndarray, "T N"], cut: float, n: int) -> Int[n
     left = max(n, total - int(np.floor(cut * total + 1e-9)))
     if left == total:
         return np.arange(total)
-    return top_positions(prob_margin.sum(axis=0, dtype=np.float64), left)
+    return top_positions(summed_margin(prob_margin), left)
 
 
 def ranks_of(order: Int[np.ndarray, " N"]) -> Int[np.ndarray, " N"]:

@@ -205,4 +205,4 @@ def beta_parameters(mu: float, r: float, *, c_d: float = 4.0, total: float = 15.
     return max(total - b, 1.0), max(b, 1.0)
 
 
-SPEC = MethodSpec(fit_params=fit, presets=PRESETS, unverified=UNVERIFIED)
+SPEC = MethodSpec(fit_params=fit, over_epochs={"target_prob": epoch_mean}, presets=PRESETS, unverified=UNVERIFIED)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from datapare.errors import InputError
 from datapare.methods.spec import MethodSpec
-from datapare.numerics.sampling import allot, draw_within, hard_cut, stratify
+from datapare.numerics.sampling import allot, draw_within, hard_cut, stratify, summed_margin
 
 PRESETS = {
     "cifar10": {0.7: {"cut": 0.0}, 0.5: {"cut": 0.0}, 0.3: {"cut": 0.1}, 0.2: {"cut": 0.1}, 0.1: {"cut": 0.3}},
@@ -83,4 +83,4 @@ def ccs(
     return index
 
 
-SPEC = MethodSpec(presets=PRESETS, unverified=UNVERIFIED)
+SPEC = MethodSpec(over_epochs={"prob_margin": summed_margin}, presets=PRESETS, unverified=UNVERIFIED)

@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.methods.spec import MethodSpec
-from datapare.numerics.sampling import hard_cut, top_positions
+from datapare.numerics.sampling import hard_cut, summed_margin, top_positions
 
 PRESETS = {"cifar10": {0.1: {"cut": 0.4}}, "imagenet": {0.1: {"cut": 0.3}}}
 GRID = {0.7: (0.0, 0.3), 0.5: (0.1, 0.4), 0.3: (0.2, 0.6), 0.2: (0.3, 0.7), 0.1: (0.4, 0.8)}  # keep: first, last cut
@@ -45,10 +45,10 @@ def two_ended(prob_margin: Float[np.ndarray, "T N"], n: int, *, cut: float | Non
     >>> two_ended(margin, 2, cut=0.2).tolist(), two_ended(margin, 3).tolist()
     ([1, 2], [1, 2, 3])
     """
-    margin = prob_margin.sum(axis=0, dtype=np.float64)
+    margin = summed_margin(prob_margin)
     rest = hard_cut(margin[None], (len(margin) - n) / 2 / len(margin) if cut is None else cut, n)
     index: NDArray[np.int64] = rest[top_positions(-margin[rest], n)]
     return index
 
 
-SPEC = MethodSpec(presets=PRESETS)
+SPEC = MethodSpec(over_epochs={"prob_margin": summed_margin}, presets=PRESETS)
