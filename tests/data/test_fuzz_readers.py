@@ -12,7 +12,7 @@ from datapare.data import encode, open_dataset
 from datapare.errors import DatapareError
 
 ON_DISK = [name for name in FORMATS if name not in {"hub_object", "pair"}]
-TRIALS = int(os.environ.get("DATAPARE_FUZZ", "6"))  # benchmarks/fuzz.py makes many more
+TRIALS = int(os.environ.get("DATAPARE_FUZZ", "6"))
 
 
 @pytest.mark.parametrize("name", ON_DISK)
