@@ -6,7 +6,7 @@ of the dataset, always; a larger score is kept first, always; NaN means *not obs
 
 import hashlib
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from html import escape
 from importlib.metadata import version
@@ -14,9 +14,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, get_args, overload
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from datapare.errors import InputError, MismatchError, MissingExtraError
+from datapare.numerics.given_arrays import channel_values, check_key, class_numbers
 from datapare.numerics.pictures import histogram_svg, scatter_svg
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ Observed = Literal["train-pass", "eval-pass", "two-view"]
 Kind = Literal["image", "text", "table", "embedding"]
 Budget = Literal["epochs", "iterations"]
 HeldOut = Literal["test", "split"]
-Role = Literal["subset", "random", "full"]
+Role = Literal["subset", "random", "full", "strategy"]
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,8 @@ class Dynamics(_Recorded):
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
-        set_(self, "label", _labels(self.label, self.classes))
-        set_(self, "channels", {name: _channel(name, values) for name, values in self.channels.items()})
+        set_(self, "label", class_numbers(self.label, self.classes))
+        set_(self, "channels", {name: channel_values(name, values) for name, values in self.channels.items()})
         set_(self, "arrays", {name: np.asanyarray(values) for name, values in self.arrays.items()})
         if self.observed not in get_args(Observed):
             raise InputError(f"observed is one of {get_args(Observed)}, not {self.observed!r}.")
@@ -164,7 +165,7 @@ class Dynamics(_Recorded):
             count = values.shape[1] if name in self.channels else values.shape[0]
             if count != len(self.label):
                 raise InputError(f"{name!r} describes {count} examples, but there are {len(self.label)} labels.")
-        _check_key(self.key, len(self.label))
+        check_key(self.key, len(self.label))
 
     def __len__(self) -> int:
         return len(self.label)
@@ -227,7 +228,7 @@ class Scores(_Recorded):
         if score.ndim != 1 or not np.issubdtype(score.dtype, np.floating):
             raise InputError(f"a score is one float per example, shape (N,), not {score.dtype} of shape {score.shape}.")
         object.__setattr__(self, "score", score)
-        _check_key(self.key, len(score))
+        check_key(self.key, len(score))
 
     def __len__(self) -> int:
         return len(self.score)
@@ -297,7 +298,7 @@ class Subset(_Recorded):
             if weight.shape != index.shape or not np.all(weight >= 0):
                 raise InputError(f"weights are one number >= 0 per kept example, shape ({len(index)},).")
             object.__setattr__(self, "weight", weight)
-        _check_key(self.key, self.total)
+        check_key(self.key, self.total)
 
     def __len__(self) -> int:
         return len(self.index)
@@ -352,7 +353,7 @@ class Comparison(_Recorded):
         count: Training examples of each arm, shape (A,).
         epochs: Full-dataset epochs, i.e. examples seen divided by the size of the full dataset, shape (A, S).
         seconds: Seconds of each training, shape (A, S).
-        roles: Role of each arm: a chosen `subset`, a `random` draw, or `full` for all examples.
+        roles: Role of each arm: a chosen `subset`, a `random` draw, `full` for all examples, or another `strategy`.
         baseline: Position of the random arm of each arm's size, None without one; from `roles` and `count` when empty.
         subset_digest: Digest of the subset that each arm trained on, "" where it is not one (random, full, redrawn).
         outcomes: Predictions that were right, packed as uint8 (A, S, ceil(M / 8)), see `correct`; None where unknown.
@@ -366,6 +367,11 @@ class Comparison(_Recorded):
         held_out: Accuracy is of `test` data that chose nothing, or of a `split` of the data that the scoring run saw.
         budget: What subset trainings share with the full one: its `epochs` or its `iterations`.
         shortened: Fraction of the full schedule that every training had.
+        strategies: Name of each arm's strategy, see `datapare compare --help`; from `roles` when empty.
+        distinct: Distinct examples that each training saw, shape (A, S); from `count` when empty.
+        updates: Updates of each training, shape (A, S); NaN where unknown.
+        once: Full-dataset epochs and seconds that had to be spent once before the first training of each arm: on
+            recording and scoring, shape (A, 2); NaN where unknown.
         provenance: How the comparison was made.
 
     Raises:
@@ -392,22 +398,29 @@ class Comparison(_Recorded):
     held_out: HeldOut = "test"
     budget: Budget = "epochs"
     shortened: float = 1.0
+    strategies: tuple[str, ...] = ()
+    distinct: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    updates: Floats | None = None
+    once: Floats | None = None
     provenance: Provenance = field(default_factory=Provenance)
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
         shape = (len(self.arms), len(self.seeds))
-        for name in ("accuracy", "epochs", "seconds"):
+        set_(self, "count", np.asarray(self.count, dtype=np.int64))
+        if not self.distinct.size:
+            set_(self, "distinct", np.repeat(self.count[:, None], shape[1], axis=1))
+        for name in ("accuracy", "epochs", "seconds", "distinct", *(() if self.updates is None else ("updates",))):
             values = np.asarray(getattr(self, name), dtype=np.float64)
             if values.shape != shape:
                 raise InputError(f"{name} has one entry per arm and seed, {shape}, not {values.shape}.")
             set_(self, name, values)
-        set_(self, "count", np.asarray(self.count, dtype=np.int64))
         if len(self.roles) != len(self.arms) or not {*self.roles} <= {*get_args(Role)}:
             raise InputError(f"roles are one of {get_args(Role)} for each of the {len(self.arms)} arms.")
         if "random" not in self.roles:
             raise InputError("a comparison always holds the random arm: nothing is shown without it.")
         set_(self, "baseline", self.baseline or _baselines(self.roles, self.count))
+        set_(self, "strategies", self.strategies or self.roles)
         set_(self, "subset_digest", self.subset_digest or ("",) * len(self.arms))
         if self.outcomes is not None and self.outcomes.shape != (*shape, -(-self.held_out_count // 8)):
             raise InputError(
@@ -428,6 +441,7 @@ class Comparison(_Recorded):
         each = len(self.seeds)
         wide = {name: getattr(self, name).ravel() for name in ("accuracy", "epochs", "seconds")}
         long = {"arm": np.repeat(self.arms, each), "role": np.repeat(self.roles, each)}
+        long |= {"strategy": np.repeat(self.strategies, each), "distinct_examples": np.ravel(self.distinct)}
         return {**long, "seed": np.tile(self.seeds, len(self.arms)), "examples": np.repeat(self.count, each), **wide}
 
     def _summary(self) -> str:
@@ -532,29 +546,3 @@ def _over_epochs(channel: Array) -> tuple[NDArray[np.float64], NDArray[np.float6
 
 def _name(artifact: Dynamics | Scores | Subset) -> str:
     return type(artifact).__name__.lower()
-
-
-def _labels(label: ArrayLike, classes: Sequence[str]) -> NDArray[np.int64]:
-    values: Array = np.asanyarray(label)
-    if values.ndim != 1:
-        raise InputError(f"labels are one number per example, shape (N,), not {values.shape}.")
-    if np.issubdtype(values.dtype, np.floating):
-        if not np.all(np.isfinite(values)) or np.any(values != np.floor(values)):
-            raise InputError("labels are class numbers 0, 1, 2, …, but some are missing or not whole.")
-    elif not np.issubdtype(values.dtype, np.integer) and values.dtype != bool:
-        raise InputError(f"labels are class numbers 0, 1, 2, …, not {values.dtype}.")
-    if classes and len(values) and not 0 <= values.min() <= values.max() < len(classes):
-        raise InputError(f"the labels go up to {values.max():.0f}, but only {len(classes)} classes are named.")
-    return values.astype(np.int64, copy=False)
-
-
-def _channel(name: str, values: ArrayLike) -> Array:
-    array: Array = np.asanyarray(values)
-    if array.ndim != 2 or not np.issubdtype(array.dtype, np.floating):
-        raise InputError(f"channel {name!r} is floats of shape (T, N), not {array.dtype} of shape {array.shape}.")
-    return array
-
-
-def _check_key(key: NDArray[np.uint64] | None, count: int) -> None:
-    if key is not None and (key.shape != (count,) or key.dtype != np.uint64):
-        raise InputError(f"keys are one uint64 per example, shape ({count},), not {key.dtype} of shape {key.shape}.")

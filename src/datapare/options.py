@@ -161,6 +161,15 @@ class RetrainOptions(TypedDict, total=False):
         "str | Callable[..., object] | None",  # as text, since evaluation checks it: a function, or file.py:function
         Option("Train by your own file.py:function; see examples/own_training.py.", metavar="FILE:FUNCTION"),
     ]
+    strategies: Annotated[
+        Sequence[str] | None,
+        Option(
+            "Also train, for as many updates as the subset: subset, random, subset-pool, random-pool, random-redrawn, "
+            "short, or a rule such as infobatch; each with soft labels as NAME+soft; baselines for random+soft, "
+            "random-redrawn and short; none; repeat for several.",
+            flag="strategy",
+        ),
+    ]
     group: Annotated[str | None, Option("Column whose values name groups, shown beside the mean.", metavar="COLUMN")]
     jobs: Annotated[int, Option("Trainings at a time, one thread each; results do not depend on it.", 1, least=1)]
     corrupt: Annotated[

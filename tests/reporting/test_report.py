@@ -189,7 +189,7 @@ def test_a_bare_subset_needs_no_script_and_shows_only_its_provenance():
         (("dynamics",), {"data_map", "probability", "classes", "cost"}),
         (("data",), {"classes"}),
         (("scores", "data"), {"scores", "classes", "examples"}),
-        (("comparison",), {"comparison", "cost"}),
+        (("comparison",), {"frontier", "comparison", "cost"}),
         (("dynamics", "data"), {"data_map", "probability", "classes", "cost", "examples"}),
     ],
 )
@@ -345,7 +345,11 @@ def test_the_comparison_table_holds_the_intervals():
     assert first[4] == f"{100 * mean:.2f} ({100 * low:.2f} to {100 * high:.2f})".replace("-", "−")
     assert first[5:] == ["10.0", "10 min"]
     assert (second[3], third[3], third[4]) == ("–", "–", "–")
-    chart, frontier = charts_in(page, "comparison")
+    (chart,) = charts_in(page, "comparison")
+    frontier, three, ten = charts_in(page, "frontier")
+    for more, trainings in ((three, 3), (ten, 10)):
+        np.testing.assert_allclose(more.dots("kept mean"), [[10 * trainings + 6, 81]], atol=0.02)
+        np.testing.assert_allclose(more.dots("quiet mean"), [[10 * trainings, 71], [30 * trainings, 90]], atol=0.02)
     np.testing.assert_allclose(frontier.dots("kept mean"), [[10 + 6, 81]], atol=0.02)  # 6 epochs of scoring
     np.testing.assert_allclose(frontier.dots("quiet mean"), [[10, 71], [30, 90]], atol=0.02)
     np.testing.assert_allclose(frontier.line("quiet dotted"), [[10, 71], [16, 81], [30, 90]], atol=0.02)

@@ -95,28 +95,42 @@ def param_line(params: Mapping[str, Parameter]) -> str:
 
 
 def show_comparison(comparison: "Comparison") -> None:
-    """Print the arms with their intervals as a table, and the accuracy of named groups as another."""
+    """Print the arms as a table: accuracy, what each saw and what it costs; then the accuracy of named groups."""
     from rich.table import Table
 
-    from datapare.evaluation.arms import arms
-    from datapare.evaluation.costs import duration
+    from datapare.evaluation.arms import arms, describe_redrawn
+    from datapare.evaluation.costs import duration, total_cost
+    from datapare.evaluation.frontier import TRAININGS
     from datapare.reporting.tables import groups
 
+    grouped = ["worst group %"] if comparison.groups else []
     table = Table(
-        "arm", "examples", "accuracy %", "minus random, points (95 % interval)", "worst class %", "epochs", "time"
-    )
-    for arm in arms(comparison):
-        least = "" if arm.worst_class is None else f"{100 * arm.worst_class[1]:.1f} ({arm.worst_class[0]})"
+        "arm", "distinct examples", "updates", "accuracy %", "minus random, points (95 % interval)", "worst class %",
+        *grouped, "epochs", "time", f"epochs for {', '.join(map(str, TRAININGS))} trainings",
+    )  # fmt: skip
+    for i, arm in enumerate(arms(comparison)):
+        totals = [total_cost(comparison, i, n).epochs for n in TRAININGS]
         table.add_row(
-            escaped(arm.name), f"{arm.count:,}", f"{100 * arm.accuracy.mean:.2f}", format_interval(arm.difference),
-            escaped(least), f"{arm.epochs:.1f}", duration(60 * arm.minutes),
+            escaped(arm.name), f"{arm.distinct:,.0f}", _number(arm.updates), f"{100 * arm.accuracy.mean:.2f}",
+            format_interval(arm.difference), _least(arm.worst_class), *([_least(arm.worst_group)] if grouped else []),
+            f"{arm.epochs:.1f}", duration(60 * arm.minutes), ", ".join(_number(total, 1) for total in totals),
         )  # fmt: skip
     _show(table)
+    if redrawn := describe_redrawn(comparison):
+        say(redrawn)
     if comparison.groups:
         table = Table("group", "held out", *(f"{escaped(name)} %" for name in comparison.arms))
         for row in groups(comparison):
             table.add_row(escaped(row.name), f"{row.count:,}", *(f"{100 * value:.2f}" for value in row.accuracy))
         _show(table)
+
+
+def _number(value: float, digits: int = 0) -> str:
+    return "–" if math.isnan(value) else f"{value:,.{digits}f}"
+
+
+def _least(least: tuple[str, float] | None) -> str:
+    return "" if least is None else f"{100 * least[1]:.1f} ({escaped(least[0])})"
 
 
 def show_cost(

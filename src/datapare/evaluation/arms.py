@@ -30,6 +30,9 @@ class Arm:
         seeds: Seeds that this arm and its baseline both have.
         worst_class: The least accurate class and its accuracy over seeds.
         worst_group: The least accurate named group and its accuracy over seeds.
+        strategy: Name of its strategy.
+        distinct: Distinct examples that a training saw, mean over seeds.
+        updates: Updates of a training, mean over seeds; NaN where unknown.
     """
 
     name: str
@@ -44,6 +47,9 @@ class Arm:
     seeds: int
     worst_class: tuple[str, float] | None = None
     worst_group: tuple[str, float] | None = None
+    strategy: str = ""
+    distinct: float = math.nan
+    updates: float = math.nan
 
 
 def arms(comparison: Comparison) -> list[Arm]:
@@ -101,6 +107,18 @@ def worst_class(comparison: Comparison, arm: int) -> tuple[str, float] | None:
     return (names_of(len(mean), comparison.classes)[worst], float(mean[worst])) if mean[worst] < 0 else None
 
 
+def describe_redrawn(comparison: Comparison) -> str:
+    """Return which arms see more distinct examples than the random arm beside them, as a sentence; "" without any."""
+    seen = [round(float(np.nanmean(row))) for row in comparison.distinct]
+    parts = []
+    for random in dict.fromkeys(comparison.baseline):
+        beside = [i for i, other in enumerate(comparison.baseline) if other == random]
+        more = [f"{comparison.arms[i]} {seen[i]:,}" for i in beside if random is not None and seen[i] != seen[random]]
+        if random is not None and more:
+            parts.append(f"{comparison.arms[random]} saw {seen[random]:,} distinct examples, {', '.join(more)}")
+    return f"At equal updates, not at equal data: {'; '.join(parts)}." if parts else ""
+
+
 def points(fraction: float) -> str:
     """Format a difference of accuracies in percentage points, signed.
 
@@ -136,6 +154,9 @@ def _arm(comparison: Comparison, i: int) -> Arm:
         seeds=int(np.isfinite(apart).sum()),
         worst_class=_least(comparison.class_accuracy, i, comparison.classes),
         worst_group=_least(comparison.group_accuracy, i, comparison.groups),
+        strategy=comparison.strategies[i],
+        distinct=mean_interval(comparison.distinct[i]).mean,
+        updates=math.nan if comparison.updates is None else mean_interval(comparison.updates[i]).mean,
     )
 
 

@@ -9,53 +9,51 @@ arm: the scoring run has seen it, so it is good enough to choose by, not to prov
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Literal, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import numpy as np
-from numpy.typing import NDArray
 
-from datapare.artifacts import Comparison, Floats, Provenance, Role, Subset, library_versions, subset_digest
+from datapare.artifacts import Comparison, Dynamics, Provenance, Scores, Subset, library_versions, subset_digest
 from datapare.data import Dataset
 from datapare.errors import InputError
+from datapare.evaluation.costs import FREE, Cost, scoring_cost
 from datapare.evaluation.experiment import ExperimentSetup, groups_of, prepare_experiment
-from datapare.evaluation.jobs import CountProgress, Job, Result, Runner, run_jobs
+from datapare.evaluation.jobs import CountProgress, Runner, run_jobs
+from datapare.evaluation.planning import (
+    FULL,
+    Choose,
+    Chosen,
+    Needs,
+    PlannedArm,
+    PlannedSubset,
+    check_names,
+    check_own_training,
+    full_arm_of,
+    job_of,
+    random_arms,
+    strategy_arms,
+)
 from datapare.evaluation.runners import runner_for
+from datapare.evaluation.strategies import BASELINES, NONE, Strategy, parse_strategies
+from datapare.evaluation.tabulation import Table, tabulate
 from datapare.evaluation.user_training import check_weights
 from datapare.evaluation.verdicts import is_decided
 from datapare.methods.extrapolation import score_label
+from datapare.methods.registry import find
+from datapare.methods.selection import select
 from datapare.options import RetrainOptions, resolve
 from datapare.training.progress_bar import shown
 from datapare.training.run_log import RunLog, open_log
 
-FULL = "full"
+if TYPE_CHECKING:
+    from datapare.training import SoftLabels
+
 SEED_STEPS = (3, 5, 8, 12, 20)  # numbers of seeds after which "auto" looks whether the questions are decided
 # Each look before the last uses a wider interval (Haybittle and Peto), so that looking often proves nothing by chance.
 INTERIM_CONFIDENCE = 0.997
 
 Seeds = int | Sequence[int] | Literal["auto"]
-Groups = tuple[tuple[str, ...], NDArray[np.int64]]  # names, and which of them each held-out example belongs to
-
-
-@dataclass(frozen=True, eq=False)
-class Chosen:
-    """Positions to train on, the seconds that choosing them took, and their weights where they have any."""
-
-    index: NDArray[np.int64]
-    seconds: float
-    weight: Floats | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class PlannedArm:
-    """An arm to train: `choose` returns its examples for a seed; `keep` is their fraction of the pool."""
-
-    name: str
-    role: Role
-    choose: Callable[[int], Chosen]
-    keep: float
-    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,15 +69,14 @@ class Conduct:
     log: RunLog | str | None = None
 
 
-Table = dict[tuple[str, int], tuple[Job, Result]]  # by name of the arm and seed
-
-
 def compare(
     data: Dataset,
     subsets: Mapping[str, Subset] | Subset,
     *,
     test: Dataset | None = None,
     full: bool = True,
+    dynamics: Dynamics | None = None,
+    scores: Scores | Sequence[Scores] = (),
     **options: Unpack[RetrainOptions],
 ) -> Comparison:
     """Train on each subset, on a random one of its size, and on everything, and evaluate on held-out examples.
@@ -90,6 +87,9 @@ def compare(
         test: Held-out examples that chose nothing; their labels are matched by the names of the classes. None holds a
             fifth of `data` out of every arm.
         full: Whether to train on everything too.
+        dynamics: The record that the subsets were chosen by: what it cost is counted, and its mean logits are the soft
+            labels of strategies. With it, `strategies` is "baselines" unless given.
+        scores: The scores that the subsets were chosen by, for pools of more examples chosen alike.
         options: How the trainings run, see `RetrainOptions`. With seeds="auto", seeds are added until every subset is
             shown to be better or worse than random, and within or beyond the margin of all data, or there are 20.
             A killed comparison with a `folder` resumes where it stopped.
@@ -103,24 +103,59 @@ def compare(
     named = {arm_name(subsets): subsets} if isinstance(subsets, Subset) else dict(subsets)
     _check(data, named)
     chosen = resolve(RetrainOptions, options)
-    setup = prepare_experiment(data, test, chosen)
     train, group = chosen["train"], chosen["group"]
+    strategies, soft = resolve_strategies(chosen, dynamics, default=dynamics is not None and train is None)
     if train is not None and any(subset.weight is not None for subset in named.values()):
         check_weights(train)
-    arms = [_subset_arm(name, subset, setup) for name, subset in named.items()]
-    sizes: dict[int, str] = {}
-    for arm in arms:
-        sizes.setdefault(len(arm.choose(0).index), kept_name(named[arm.name]))
-    arms += baselines(setup, sizes)
-    if full:
-        arms.append(full_arm_of(setup))
-    params = {**setup.params, "budget": setup.budget, "group": group, "margin": chosen["margin"]}
+    setup = prepare_experiment(data, test, chosen, soft)
+    known = _scores_of(named.values(), [scores] if isinstance(scores, Scores) else scores)
+    planned = [_planned_subset(name, subset, setup, known, dynamics) for name, subset in named.items()]
+    arms = [
+        *(one.arm for one in planned), *random_arms(planned, setup), *([full_arm_of(setup)] if full else []),
+        *strategy_arms(strategies, planned, setup),
+    ]  # fmt: skip
+    check_names(arms)
+    params = {
+        **setup.params, "budget": setup.budget, "group": group, "margin": chosen["margin"],
+        "strategies": [strategy.name for strategy in strategies],
+    }  # fmt: skip
     parents = tuple(subset.provenance for subset in named.values())
     provenance = Provenance("compare", params=params, dataset=data.digest, versions=library_versions(), parents=parents)
     groups = None if group is None else groups_of(setup.test, group)
+    costs = scoring_costs(dynamics, known)
     return run_comparison(
-        arms, setup, conduct_of(chosen), lambda table, used: tabulate(arms, table, used, setup, groups, provenance)
+        arms,
+        setup,
+        conduct_of(chosen),
+        lambda table, used: tabulate(arms, table, used, setup, groups, provenance, costs),
     )
+
+
+def resolve_strategies(
+    options: RetrainOptions, dynamics: Dynamics | None, *, default: bool
+) -> tuple[list[Strategy], "SoftLabels | None"]:
+    """Return the strategies to train, and the soft labels of the record where one of them needs these.
+
+    Args:
+        options: Resolved `RetrainOptions`.
+        dynamics: The record, if known.
+        default: Whether the baselines are trained where no strategies are named.
+
+    Raises:
+        InputError: For unknown strategies, and those that `train` or the record cannot serve.
+    """
+    recorded = dynamics is not None and "logit_mean" in dynamics.arrays
+    names = options["strategies"] or ((BASELINES,) if default else (NONE,))
+    strategies = parse_strategies(names, soft=recorded and options["train"] is None)
+    check_own_training(options["train"], strategies)
+    wanting = [strategy.name for strategy in strategies if strategy.targets == "soft"]
+    if not wanting:
+        return strategies, None
+    if dynamics is None:
+        raise InputError(f"{', '.join(wanting)} need the record that the soft labels are made of; give dynamics=.")
+    from datapare.training import soft_labels
+
+    return strategies, soft_labels(dynamics)
 
 
 def conduct_of(options: RetrainOptions) -> Conduct:
@@ -184,61 +219,11 @@ def seed_steps(seeds: Seeds) -> list[tuple[int, ...]]:
     return [numbers]
 
 
-def baselines(setup: ExperimentSetup, sizes: Mapping[int, str]) -> list[PlannedArm]:
-    """Return a random arm for each size, named by what it keeps; every seed draws anew."""
-    total = len(setup.pool)
-    return [
-        PlannedArm(f"random {kept}", "random", partial(_draw, setup.pool, size), size / total)
-        for size, kept in sizes.items()
-    ]
-
-
-def full_arm_of(setup: ExperimentSetup) -> PlannedArm:
-    """Return the arm that trains on everything."""
-    return PlannedArm(FULL, "full", lambda _: Chosen(setup.pool, 0.0), 1.0)
-
-
-def tabulate(
-    arms: Sequence[PlannedArm],
-    table: Table,
-    seeds: tuple[int, ...],
-    setup: ExperimentSetup,
-    groups: Groups | None,
-    provenance: Provenance,
-    counted: NDArray[np.bool_] | None = None,
-) -> Comparison:
-    """Tabulate arms by seeds; `counted` (M,) is the evaluation mask of held-out examples (None: all)."""
-    jobs = [[table[arm.name, seed][0] for seed in seeds] for arm in arms]
-    results = [[table[arm.name, seed][1] for seed in seeds] for arm in arms]
-    keep = np.ones(len(setup.test), dtype=bool) if counted is None else counted
-    every = _outcomes(results, 1 + len(setup.corruptions), keep)  # (A, S, copies, M)
-    right = None if every is None else every[:, :, 0]  # (A, S, M)
-    if groups is not None and right is None:
-        raise InputError("accuracies of groups need one boolean per held-out example; have your training return them.")
-    names, group_count, group_accuracy = _grouped(every, groups, setup.corruptions, keep)
-    accuracy = [[r.accuracy for r in row] for row in results] if right is None else right.mean(axis=2)
-    return Comparison(
-        arms=tuple(arm.name for arm in arms),
-        seeds=seeds,
-        accuracy=np.array(accuracy, dtype=np.float64),
-        count=np.array([len(row[0].index) for row in jobs]),
-        epochs=np.array([[r.seen / len(setup.pool) for r in row] for row in results]),
-        seconds=np.array([[r.seconds for r in row] for row in results]),
-        roles=tuple(arm.role for arm in arms),
-        subset_digest=tuple(arm.digest for arm in arms),
-        outcomes=None if right is None else np.packbits(right, axis=2),
-        held_out_count=int(keep.sum()),
-        class_accuracy=None if right is None else _by_group(right, setup.test.label[keep], len(setup.data.classes)),
-        classes=setup.data.classes,
-        group_accuracy=group_accuracy,
-        group_count=group_count,
-        groups=names,
-        select_seconds=np.array([np.mean([job.select_seconds for job in row]) for row in jobs]),
-        held_out="split" if setup.split else "test",
-        budget=setup.budget,
-        shortened=setup.shortened,
-        provenance=provenance,
-    )
+def scoring_costs(dynamics: Dynamics | None, scores: Sequence[Scores]) -> dict[Needs, Cost]:
+    """Return what has to be computed once before the first training, by what an arm needs."""
+    seconds = sum(one.seconds or 0.0 for one in scores)
+    record = scoring_cost(dynamics, None)
+    return {"nothing": FREE, "record": record, "scores": Cost(record.seconds + seconds, record.epochs)}
 
 
 def arm_name(subset: Subset) -> str:
@@ -257,65 +242,61 @@ def _train_missing(
 ) -> None:
     """Train every arm with every seed that the table lacks, and add the results to it."""
     missing = [(arm, seed) for arm in arms for seed in seeds if (arm.name, seed) not in table]
-    jobs = [_job(arm, seed, setup) for arm, seed in missing]
+    jobs = [job_of(arm, seed, setup) for arm, seed in missing]
     results = run_jobs(
         jobs, setup.trainer, setup.fingerprints, conduct.runner, folder=conduct.folder, progress=conduct.progress
     )
     table.update({(job.arm, job.seed): (job, result) for job, result in zip(jobs, results, strict=True)})
 
 
-def _subset_arm(name: str, subset: Subset, setup: ExperimentSetup) -> PlannedArm:
+def _scores_of(subsets: Iterable[Subset], scores: Sequence[Scores]) -> list[Scores]:
+    """Return those of the scores that a subset was chosen by."""
+    parents = [parent for subset in subsets for parent in subset.provenance.parents]
+    return [one for one in scores if one.provenance in parents]
+
+
+def _planned_subset(
+    name: str, subset: Subset, setup: ExperimentSetup, scores: Sequence[Scores], dynamics: Dynamics | None
+) -> PlannedSubset:
+    chosen = _held_in(subset, setup)
+    keep = len(chosen.index) / len(setup.pool)
+    arm = PlannedArm(
+        name, "subset", lambda _: chosen, keep, subset_digest(subset), strategy="subset", needs="scores"
+    )  # fmt: skip
+    return PlannedSubset(arm, kept_name(subset), _enlarging(subset, setup, scores, dynamics))
+
+
+def _held_in(subset: Subset, setup: ExperimentSetup) -> Chosen:
+    """Return the examples of a subset that are not held out."""
     seconds = float("nan") if subset.seconds is None else subset.seconds
     held_in = np.isin(subset.index, setup.pool) if setup.split else np.ones(len(subset), dtype=bool)
     weight = None if subset.weight is None else subset.weight[held_in]
-    chosen = Chosen(subset.index[held_in], seconds, weight)
-    keep = len(chosen.index) / len(setup.pool)
-    return PlannedArm(name, "subset", lambda _: chosen, keep, subset_digest(subset))
+    return Chosen(subset.index[held_in], seconds, weight)
 
 
-def _draw(pool: NDArray[np.int64], size: int, seed: int) -> Chosen:
-    drawn = np.random.default_rng([seed, size]).choice(len(pool), size, replace=False)
-    return Chosen(pool[np.sort(drawn)], 0.0)
+def _enlarging(
+    subset: Subset, setup: ExperimentSetup, scores: Sequence[Scores], dynamics: Dynamics | None
+) -> Callable[[int], Choose] | None:
+    """Return how more examples are chosen as the subset was, None where that is not known.
 
-
-def _job(arm: PlannedArm, seed: int, setup: ExperimentSetup) -> Job:
-    chosen = arm.choose(seed)
-    return Job(arm.name, seed, chosen.index, setup.settings(arm.keep), chosen.weight, chosen.seconds)
-
-
-def _outcomes(results: Sequence[Sequence[Result]], copies: int, counted: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    """Return which held-out examples that count were right in each copy, (A, S, copies, M).
-
-    None unless every training knows.
+    Of all examples as many are chosen as leave so many, on average, that are not held out.
     """
-    rows = [[result.correct for result in row] for row in results]
-    if any(correct is None for row in rows for correct in row):
+    made = subset.provenance
+    by = next((one for one in scores if one.provenance in made.parents), None)
+    if by is None or made.step != "select" or subset.weight is not None or {"excluded", "included"} & {*made.params}:
         return None
-    right = np.array(rows, dtype=bool)
-    return right.reshape(*right.shape[:2], copies, len(counted))[..., counted]
+    params = {name: value for name, value in made.params.items() if name in find("select", made.method).params}
 
+    def enlarge(count: int) -> Choose:
+        keep = min(subset.total, round(count * subset.total / len(setup.pool)))
+        larger = select(
+            by, made.method, keep=keep, seed=made.seed or 0, dynamics=dynamics, balance=made.params.get("balance"),
+            **params,
+        )  # fmt: skip
+        chosen = _held_in(larger, setup)
+        return lambda _: chosen
 
-def _grouped(
-    right: NDArray[np.bool_] | None, groups: Groups | None, corruptions: Sequence[str], counted: NDArray[np.bool_]
-) -> tuple[tuple[str, ...], NDArray[np.int64] | None, NDArray[np.float64] | None]:
-    """Return names, sizes and accuracies (A, S, G) of the named groups, and of the corrupted copies after them."""
-    if right is None or (groups is None and not corruptions):
-        return (), None, None
-    names, member = groups or ((), np.zeros(len(counted), dtype=np.int64))
-    sizes, accuracy = np.full(len(corruptions), right.shape[-1]), right[:, :, 1:].mean(axis=-1)
-    if groups is not None:
-        sizes = np.concatenate([np.bincount(member[counted], minlength=len(names)), sizes])
-        accuracy = np.concatenate([_by_group(right[:, :, 0], member[counted], len(names)), accuracy], axis=-1)
-    return (*names, *(f"under {name}" for name in corruptions)), sizes, accuracy
-
-
-def _by_group(right: NDArray[np.bool_], member: NDArray[np.int64], count: int) -> NDArray[np.float64]:
-    """Return the fraction of right ones (A, S, M) in each of `count` groups, (A, S, count); NaN where one is empty."""
-    size = np.bincount(member, minlength=count)
-    flat = right.reshape(-1, right.shape[-1])
-    hits = np.array([np.bincount(member, weights=row, minlength=count) for row in flat])
-    fraction: NDArray[np.float64] = np.divide(hits, size, out=np.full(hits.shape, np.nan), where=size > 0)
-    return fraction.reshape(*right.shape[:2], count)
+    return enlarge
 
 
 def _check(data: Dataset, named: Mapping[str, Subset]) -> None:

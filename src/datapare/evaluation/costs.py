@@ -28,7 +28,7 @@ class Cost(NamedTuple):
     epochs: float
 
 
-UNKNOWN = Cost(math.nan, math.nan)
+UNKNOWN, FREE = Cost(math.nan, math.nan), Cost(0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,25 @@ def cost_model(comparison: Comparison, arm: int, scoring: Cost) -> CostModel | N
     took = math.nan if comparison.select_seconds is None else float(comparison.select_seconds[arm])
     selection = Cost(took if math.isfinite(took) else 0.0, 0.0)
     return CostModel(scoring, selection, training_cost(comparison, arm), training_cost(comparison, full))
+
+
+def once_cost(comparison: Comparison, arm: int, scoring: Cost = UNKNOWN) -> Cost:
+    """Return what has to be spent once before the first training of an arm: recording, scoring and selection.
+
+    `scoring` is what scoring cost, for comparisons that do not hold it; random examples and everything need none.
+    """
+    if comparison.once is not None and math.isfinite(comparison.once[arm, 0]):
+        known = Cost(float(comparison.once[arm, 1]), float(comparison.once[arm, 0]))
+    else:
+        known = FREE if comparison.roles[arm] in {"random", "full"} else scoring
+    took = math.nan if comparison.select_seconds is None else float(comparison.select_seconds[arm])
+    return Cost(known.seconds + (took if math.isfinite(took) else 0.0), known.epochs)
+
+
+def total_cost(comparison: Comparison, arm: int, trainings: int, scoring: Cost = UNKNOWN) -> Cost:
+    """Return the cost of so many trainings of an arm with the full schedule, with what is spent once before."""
+    both = zip(once_cost(comparison, arm, scoring), training_cost(comparison, arm), strict=True)
+    return Cost(*(once + trainings * training for once, training in both))
 
 
 def training_cost(comparison: Comparison, arm: int) -> Cost:

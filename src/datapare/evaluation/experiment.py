@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,11 @@ from datapare.methods.registry import find, names
 from datapare.numerics.sampling import allot, draw_within
 from datapare.numerics.sampling import budget as count_of
 from datapare.options import RetrainOptions, nearest
+from datapare.storage import array_digest
 from datapare.training.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from datapare.training import SoftLabels
 
 HOLDOUT_FRACTION = 0.2  # of the training data, where they are split
 MAX_GROUPS = 50
@@ -40,6 +45,7 @@ class ExperimentSetup:
         params: What the provenance of the comparison states.
         shortened: Fraction of the full schedule that every training has.
         budget: What subset trainings share with the full one.
+        soft_digest: Digest of the soft labels, "" without any.
     """
 
     data: Dataset
@@ -53,12 +59,14 @@ class ExperimentSetup:
     params: Params  # goes into the provenance, as JSON
     shortened: float
     budget: Budget
+    soft_digest: str = ""
 
 
 def prepare_experiment(
     data: Dataset,
     test: Dataset | None,
     options: RetrainOptions,
+    soft: "SoftLabels | None" = None,
 ) -> ExperimentSetup:
     """Split or check the held-out data, encode all, and resolve how every arm is trained.
 
@@ -66,6 +74,7 @@ def prepare_experiment(
         data: The dataset to train on.
         test: Held-out examples; None splits them off.
         options: Resolved `RetrainOptions`.
+        soft: Soft labels of `data`, for strategies that need them.
 
     Raises:
         InputError: If the options contradict each other or the held-out data do not belong to `data`.
@@ -100,11 +109,11 @@ def prepare_experiment(
     else:
         assert inputs is not None  # noqa: S101 - only the user's own training goes without
         config = _resolved(inputs, data, config)
-        trainer = _builtin(inputs, data, [held_out, *copies.values()])
+        trainer = _builtin(inputs, data, [held_out, *copies.values()], soft)
     return ExperimentSetup(
         data=data, pool=pool, test=held_out, split=test is None, corruptions=tuple(copies), trainer=trainer,
         settings=partial(retraining, config), fingerprints=fingerprints, params=params,
-        shortened=config.epochs / whole.schedule, budget=config.subset_budget,
+        shortened=config.epochs / whole.schedule, budget=config.subset_budget, soft_digest=_digest(soft),
     )  # fmt: skip
 
 
@@ -219,9 +228,19 @@ def _resolved(inputs: Inputs, data: Dataset, config: TrainingConfig) -> Training
         return resolve(inputs, data.label, len(data.classes), config, 0)
 
 
-def _builtin(inputs: Inputs, data: Dataset, evaluated_on: Sequence[Dataset]) -> Trainer:
+def _digest(soft: "SoftLabels | None") -> str:
+    """Return what identifies soft labels and how they are mixed with the labels, "" for None."""
+    if soft is None:
+        return ""
+    from datapare.training.online.losses.soft_labels import soft_labels
+
+    loss = soft_labels(soft)
+    return "-".join([loss.name, str(dict(loss.params)), *map(array_digest, (loss.value, *loss.more))])
+
+
+def _builtin(inputs: Inputs, data: Dataset, evaluated_on: Sequence[Dataset], soft: "SoftLabels | None") -> Trainer:
     """Return the training of built-in networks that are evaluated on one dataset after the other."""
     arrays = [encode(one, inputs.encoding).array for one in evaluated_on]
     array = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
     evaluated = (Inputs(array, inputs.encoding), np.concatenate([one.label for one in evaluated_on]))
-    return partial(train_builtin, inputs, data.label, len(data.classes), evaluated)
+    return partial(train_builtin, inputs, data.label, len(data.classes), evaluated, soft)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,13 @@ from numpy.typing import NDArray
 from datapare.artifacts import Array
 from datapare.data import Dataset, Inputs, take
 from datapare.errors import InputError, is_refused
+from datapare.evaluation.strategies import Draw
 from datapare.evaluation.user_training import UserTraining, call_training
 from datapare.storage import read_array, read_described, write_array, write_json
 from datapare.training.config import TrainingConfig
 
 if TYPE_CHECKING:
+    from datapare.training import SoftLabels
     from datapare.training.online import Loss
 
 
@@ -34,10 +36,12 @@ class Job:
     Attributes:
         arm: Name of its arm, for display and file names; it decides nothing.
         seed: Seed of the training.
-        index: Positions to train on, shape (n,).
+        index: Positions to train on, or to draw from, shape (n,).
         training: Settings of the training.
         weight: How much each of these examples counts, shape (n,); None for all alike.
         select_seconds: What choosing the examples took; NaN where unknown.
+        draw: What each epoch draws from `index`; None for all of it.
+        soft: Digest of the soft labels that the labels are mixed with; "" for labels alone.
     """
 
     arm: str
@@ -46,15 +50,22 @@ class Job:
     training: TrainingConfig
     weight: NDArray[np.floating] | None = None
     select_seconds: float = float("nan")
+    draw: Draw | None = None
+    soft: str = ""
 
 
 class Result(NamedTuple):
-    """Held-out accuracy 0..1, examples seen, seconds, and which held-out examples were right (M,), where known."""
+    """Held-out accuracy 0..1, examples seen, seconds, and which held-out examples were right (M,), where known.
+
+    `distinct` of the examples were seen at least once, None for all that could be; `updates` is None where unknown.
+    """
 
     accuracy: float
     seen: int
     seconds: float
     correct: NDArray[np.bool_] | None
+    distinct: int | None = None
+    updates: int | None = None
 
 
 class StoredResult(TypedDict):
@@ -64,6 +75,8 @@ class StoredResult(TypedDict):
     seen: int
     seconds: float
     correct: bool
+    distinct: NotRequired[int | None]
+    updates: NotRequired[int | None]
 
 
 class Task(NamedTuple):
@@ -85,19 +98,25 @@ def train_builtin(
     label: NDArray[np.int64],
     n_classes: int,
     held_out: tuple[Inputs, NDArray[np.int64]],
+    soft: "SoftLabels | None",
     job: Job,
     folder: Path | None,
 ) -> Result:
     """Train a built-in network on the job's examples and evaluate it on the held-out ones."""
+    from datapare.evaluation.drawing import distinct, sampler_of
     from datapare.training import train
 
+    sampler = None if job.draw is None else sampler_of(label, job)
     trained = train(
-        inputs, label, n_classes, job.training, seed=job.seed, index=job.index, folder=folder, evaluate=held_out,
-        loss=_weighted_loss(job, len(label)),
+        inputs, label, n_classes, job.training, seed=job.seed, index=job.index if sampler is None else None,
+        folder=folder, evaluate=held_out, sampler=sampler, loss=_loss(job, len(label), soft),
     )  # fmt: skip
     assert trained.logits is not None  # noqa: S101 - we evaluate
     correct = trained.logits.argmax(1) == held_out[1]
-    return Result(float(correct.mean()), trained.examples_seen, trained.seconds, correct)
+    return Result(
+        float(correct.mean()), trained.examples_seen, trained.seconds, correct,
+        None if sampler is None else distinct(sampler), trained.iterations,
+    )  # fmt: skip
 
 
 def train_user(function: UserTraining, data: Dataset, test: Dataset, job: Job, folder: Path | None) -> Result:
@@ -155,6 +174,9 @@ def fingerprint(job: Job, shared: Sequence[str]) -> str:
     digest.update(np.ascontiguousarray(job.index, dtype=np.int64).tobytes())
     if job.weight is not None:
         digest.update(np.ascontiguousarray(job.weight, dtype=np.float64).tobytes())
+    if job.draw is not None:
+        digest.update(json.dumps(asdict(job.draw), sort_keys=True).encode())
+    digest.update(job.soft.encode())
     return digest.hexdigest()
 
 
@@ -182,17 +204,25 @@ def one_thread() -> Iterator[None]:
             torch.set_num_threads(before)
 
 
-def _weighted_loss(job: Job, total: int) -> "Loss | None":
+def _loss(job: Job, total: int, soft: "SoftLabels | None") -> "Loss | None":
+    """Return what replaces cross-entropy to the labels, None for nothing."""
+    if not job.soft:
+        return None if job.weight is None else _weighted_loss(job.index, job.weight, total)
+    from datapare.training.online.losses.soft_labels import soft_labels
+
+    assert soft is not None  # noqa: S101 - planned only where there are any
+    return soft_labels(soft)
+
+
+def _weighted_loss(index: NDArray[np.int64], weights: NDArray[np.floating], total: int) -> "Loss":
     """Return cross-entropy times each example's weight, scaled to a mean of 1 so that the learning rate keeps."""
-    if job.weight is None:
-        return None
     from torch import Tensor
     from torch.nn.functional import cross_entropy
 
     from datapare.training.online import Loss
 
     value = np.zeros(total, dtype=np.float32)
-    value[job.index] = job.weight / max(float(np.mean(job.weight)), 1e-12)
+    value[index] = weights / max(float(np.mean(weights)), 1e-12)
 
     def losses(logits: Tensor, target: Tensor, weight: Tensor) -> Tensor:
         return cross_entropy(logits.float(), target, reduction="none") * weight
@@ -226,7 +256,9 @@ def _read_result(file: Path | None) -> Result | None:
         return None
     if done is None or (correct is not None and not _fits(done, correct)):
         return None
-    return Result(done["accuracy"], done["seen"], done["seconds"], correct)
+    return Result(
+        done["accuracy"], done["seen"], done["seconds"], correct, done.get("distinct"), done.get("updates")
+    )  # fmt: skip
 
 
 def _fits(done: StoredResult, correct: Array) -> bool:

@@ -18,17 +18,25 @@ from datapare.artifacts import Comparison, Dynamics, Params, Provenance, Scores,
 from datapare.data import Dataset
 from datapare.errors import InputError
 from datapare.evaluation.comparison import (
-    Chosen,
-    Groups,
-    PlannedArm,
-    Table,
-    baselines,
     conduct_of,
-    full_arm_of,
+    resolve_strategies,
     run_comparison,
-    tabulate,
+    scoring_costs,
 )
+from datapare.evaluation.costs import Cost
 from datapare.evaluation.experiment import ExperimentSetup, groups_of, holdout, prepare_experiment
+from datapare.evaluation.planning import (
+    Choose,
+    Chosen,
+    Needs,
+    PlannedArm,
+    PlannedSubset,
+    full_arm_of,
+    random_arms,
+    strategy_arms,
+)
+from datapare.evaluation.strategies import Strategy
+from datapare.evaluation.tabulation import Groups, Table, tabulate
 from datapare.methods.registry import check_params, find
 from datapare.methods.selection import select
 from datapare.methods.signals import source_of
@@ -62,7 +70,7 @@ def sweep(
         param: A parameter of the rule and the values to try at each size; the best on one half of the held-out examples
             is kept, and its accuracy is that on the other half. `provenance.params["chosen"]` holds the accuracies that
             chose.
-        options: How the trainings run, as for `compare`.
+        options: How the trainings run, as for `compare`. `strategies` are trained at each size; none unless named.
 
     Returns:
         A comparison with one subset arm per size.
@@ -74,10 +82,17 @@ def sweep(
     if len(scores) != len(data):
         raise InputError(f"the scores are of {len(scores):,} examples, but the dataset holds {len(data):,}.")
     settings = resolve(RetrainOptions, options)
-    setup = prepare_experiment(data, None, settings)
+    strategies, soft = resolve_strategies(settings, dynamics, default=False)
+    setup = prepare_experiment(data, None, settings, soft)
     choose = partial(_select, _in_pool(scores, dynamics, rule, setup.pool), setup.pool, rule, balance)
     sizes = sorted({size if size <= 1 else size / len(data) for size in keep}, reverse=True)
-    plan = _plan(choose, scores.provenance.method, rule, sizes, _tried_params(rule, rule_params or {}, param), setup)
+    if param is not None and any(strategy.source == "subset" for strategy in strategies):
+        raise InputError(
+            "strategies of the subset are not trained while a parameter of it is chosen; choose it first, and name "
+            "them without param= then."
+        )
+    tried = _tried_params(rule, rule_params or {}, param)
+    plan = _plan(choose, scores.provenance.method, rule, sizes, tried, strategies, setup)
     params = {
         **setup.params,
         "budget": setup.budget,
@@ -90,7 +105,8 @@ def sweep(
     )
     groups = None if settings["group"] is None else groups_of(setup.test, settings["group"])
     evaluated = None if param is None else _evaluation_half(setup.test.label)
-    finish = partial(_finish, plan, setup=setup, groups=groups, provenance=provenance, evaluated=evaluated)
+    costs = scoring_costs(dynamics, [scores])
+    finish = partial(_finish, plan, setup=setup, groups=groups, provenance=provenance, costs=costs, evaluated=evaluated)
     return run_comparison(plan.arms, setup, conduct_of(settings), finish)
 
 
@@ -121,21 +137,27 @@ def _plan(
     rule: str,
     sizes: Sequence[float],
     tried: Mapping[str, Params],
+    strategies: Sequence[Strategy],
     setup: ExperimentSetup,
 ) -> _Plan:
-    """Return an arm for each size and tried value of the parameter, then the baselines."""
-    arms: list[PlannedArm] = []
+    """Return an arm for each size and tried value of the parameter, then the baselines and the strategies."""
+    subsets: list[PlannedSubset] = []
     rivals: dict[str, list[str]] = {}
-    counts: dict[int, str] = {}
     for fraction in sizes:
         kept = f"keep {fraction:.6g}"
         for suffix, params in tried.items():
             name, of_seed = f"{score or 'score'}+{rule} {kept}{suffix}", partial(choose, fraction, params)
-            count = len(of_seed(0).index)
-            arms.append(PlannedArm(name, "subset", of_seed, count / len(setup.pool)))
+            keep = len(of_seed(0).index) / len(setup.pool)
+            arm = PlannedArm(name, "subset", of_seed, keep, strategy="subset", needs="scores")
+            subsets.append(PlannedSubset(arm, kept, partial(_larger, choose, params)))
             rivals.setdefault(kept, []).append(name)
-            counts.setdefault(count, kept)
-    return _Plan([*arms, *baselines(setup, counts), full_arm_of(setup)], rivals)
+    first = [subsets[i] for i in range(0, len(subsets), len(tried))]  # of each size
+    arms = [*(one.arm for one in subsets), *random_arms(subsets, setup), full_arm_of(setup)]
+    return _Plan([*arms, *strategy_arms(strategies, first, setup)], rivals)
+
+
+def _larger(choose: Callable[[float, Params, int], Chosen], params: Params, count: int) -> Choose:
+    return partial(choose, count, params)
 
 
 def _tried_params(rule: str, rule_params: Params, param: ParamValues | None) -> dict[str, Params]:
@@ -194,6 +216,7 @@ def _finish(
     setup: ExperimentSetup,
     groups: Groups | None,
     provenance: Provenance,
+    costs: Mapping[Needs, Cost],
     evaluated: NDArray[np.bool_] | None,
 ) -> Comparison:
     """Tabulate the arms; where a parameter was tried, only the best value of each size, on the other half."""
@@ -201,7 +224,7 @@ def _finish(
     best = {max(accuracy, key=lambda name: accuracy[name]) for accuracy in chosen.values()}
     arms = [arm for arm in plan.arms if arm.role != "subset" or not chosen or arm.name in best]
     stamped = replace(provenance, params={**provenance.params, "chosen": chosen})
-    return tabulate(arms, table, seeds, setup, groups, stamped, evaluated)
+    return tabulate(arms, table, seeds, setup, groups, stamped, costs, evaluated)
 
 
 def _choices(

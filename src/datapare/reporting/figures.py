@@ -1,12 +1,14 @@
 """The figures of the page: arrays in, charts out."""
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
 from datapare.evaluation.arms import Arm
+from datapare.evaluation.frontier import Offer
 from datapare.evaluation.record_summary import Floats
 from datapare.reporting import svg
 from datapare.reporting.svg import Axis
@@ -25,7 +27,7 @@ def accuracy(rows: Sequence[Arm]) -> Markup:
     x = _around(100 * np.array(ends or [0.0, 1.0]), "accuracy on held-out examples, %")
     marks = []
     for row in rows:
-        css = "kept" if row.role == "subset" else "quiet"
+        css = "quiet" if row.role in {"random", "full"} else "kept"
         mean, low, high = x.place([100 * row.accuracy.mean, 100 * row.accuracy.low, 100 * row.accuracy.high])
         middle = np.full(len(row.values), 500.0)
         own = [svg.line(np.array([low, high]), np.full(2, 500.0), css)] if np.isfinite([low, high]).all() else []
@@ -35,25 +37,39 @@ def accuracy(rows: Sequence[Arm]) -> Markup:
     return svg.strips(marks, x, label="Accuracy of each arm with its 95 % interval; the table above has the numbers")
 
 
-def frontier(rows: Sequence[Arm], scoring: float, shortened: float) -> Markup:
-    """Chart the accuracy of each arm against the epochs of one full training, `scoring` epochs included for subsets."""
-    spent = [
-        row.epochs / shortened + (scoring if row.role == "subset" and np.isfinite(scoring) else 0.0) for row in rows
-    ]
-    shown = [(cost, row) for cost, row in zip(spent, rows, strict=True) if np.isfinite([cost, row.accuracy.mean]).all()]
-    costs = np.array([cost for cost, _ in shown])
-    ends = 100 * np.array([row.accuracy for _, row in shown]).reshape(-1, 3)  # mean, low, high
-    x = Axis(0, 1.15 * float(costs.max(initial=1.0)), "full-dataset epochs of one training with the full schedule")
-    y = _around(ends.ravel(), "accuracy on held-out examples, %")
-    best = [i for i in np.argsort(costs, kind="stable") if not (ends[(costs < costs[i]), 0] >= ends[i, 0]).any()]
+def frontier(offers: Sequence[Offer], title: str) -> Markup:
+    """Chart the accuracy of each arm against its total cost in epochs, numbered as in the table of arms."""
+    shown = [offer for offer in offers if np.isfinite([offer.cost.epochs, offer.arm.accuracy.mean]).all()]
+    costs = np.array([offer.cost.epochs for offer in shown])
+    ends = 100 * np.array([offer.arm.accuracy for offer in shown]).reshape(-1, 3)  # mean, low, high
+    x, y = Axis(0, 1.15 * float(costs.max(initial=1.0)), title), _around(ends.ravel(), "accuracy, %")
+    best = [i for i in np.argsort(costs, kind="stable") if shown[i].unbeaten]
     marks = [svg.line(x.place(costs[best]), y.place(ends[best, 0]), "quiet dotted")]
-    labels = []
-    for (cost, row), (mean, low, high) in zip(shown, ends, strict=True):
-        css, at = "kept" if row.role == "subset" else "quiet", x.place([cost, cost])
+    for offer, (mean, low, high) in zip(shown, ends, strict=True):
+        css, at = "quiet" if offer.arm.role in {"random", "full"} else "kept", x.place([offer.cost.epochs] * 2)
         marks += [svg.line(at, y.place([low, high]), f"{css} thin")] if np.isfinite([low, high]).all() else []
         marks += svg.points(at[:1], y.place([mean]), f"{css} mean")
-        labels.append((at[0], y.place([mean])[0], row.name))
-    return svg.plot(marks, x, y, label="Accuracy of each arm against its cost", height=260, labels=labels)
+    places = _apart(x.place(costs), y.place(ends[:, 0]))
+    labels = [(a, b, str(offer.number)) for offer, (a, b) in zip(shown, places.tolist(), strict=True)]
+    return svg.plot(marks, x, y, label=f"Accuracy of each arm against {title}", height=260, labels=labels)
+
+
+def _apart(x: Floats, y: Floats, width: float = 50.0, height: float = 60.0) -> Floats:
+    """Return a place (M, 2) for the label of each point: beside it, or the nearest free place, inside the plot."""
+    steps = sorted(product(range(6), range(-6, 7)), key=lambda step: 2 * step[0] + abs(step[1]))
+    points, places = list(zip(x.tolist(), y.tolist(), strict=True)), list[tuple[float, float]]()
+    for a, b in points:
+        side = -width if a > svg.SIZE / 2 else width  # labels lie left of points in the right half
+        tried = [(a + side * right, b + height * up) for right, up in steps]
+        free = [
+            (c, d)
+            for c, d in tried
+            if 0 <= d <= svg.SIZE
+            and not any(abs(c - e) < width and abs(d - f) < height for e, f in places)
+            and not any(abs(c - e) < width / 2 and abs(d - f) < height / 2 for e, f in points)
+        ]
+        places.append(free[0] if free else (a, b))
+    return np.array(places).reshape(-1, 2)
 
 
 def data_map(mean: Floats, deviation: Floats, mask: Mask, reach: float | None = None) -> Markup:

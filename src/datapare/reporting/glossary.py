@@ -9,6 +9,8 @@ GLOSSARY = {
     "subset": "the examples that stay; all others are dropped, none is changed.",
     "arm": "one way to choose the training examples in a comparison: a method, random, or all of them (full).",
     "random": "as many examples drawn at random, anew for every seed: the baseline that a method has to beat.",
+    "strategy": "what a training draws in each epoch (a fixed subset, a pool drawn from anew, what a rule chooses, or "
+    "everything for fewer epochs), with which targets (labels, or labels mixed with soft labels), and for how long.",
     "seed": "the number that fixes all random choices of a run; arms are compared seed by seed.",
     "95 % interval": "a range computed so that it holds the true mean in 95 of 100 repetitions of the whole "
     "experiment. It does not cover another dataset, model or training configuration.",

@@ -11,6 +11,8 @@ from datapare.options import OpenOptions, RetrainOptions
 
 if TYPE_CHECKING:
     from datapare.artifacts import Comparison, Dynamics
+    from datapare.data import Dataset
+    from datapare.evaluation.goals import GoalAdvice
     from datapare.evaluation.verdicts import Verdict
 
 OPTIONS = {"retraining": RetrainOptions}
@@ -29,11 +31,16 @@ def compare(
     gate: Gate = False,
     retraining: RetrainOptions,
 ) -> None:
-    """Retrain on subsets, on random ones of the same size and on everything; show accuracy and cost."""
+    """Retrain on subsets, on random ones of the same size, on everything and by strategies; show accuracy and cost.
+
+    Unless --strategy names others, the baselines are trained too: random examples with soft labels (where the record
+    holds logit_mean), random examples redrawn in each epoch, and everything for fewer epochs, all with as many updates
+    as the subset. Each costs as much as a training on the subset; --strategy none leaves them out.
+    """
     from datapare import storage
-    from datapare.data import open_dataset
     from datapare.errors import InputError
     from datapare.evaluation.comparison import arm_name, compare
+    from datapare.evaluation.goals import advise_goals
     from datapare.evaluation.record_summary import least_coverage
     from datapare.evaluation.verdicts import check_gate, verdict
     from datapare.pipeline.run_folder import RunFolder
@@ -47,40 +54,58 @@ def compare(
     if not named:
         raise InputError("name at least one subset, with --keep or --name.")
     subsets = {arm_name(subset): subset for subset in (select_into(folder, one, say) for one in named)}
-    opened: OpenOptions = {**folder.open_options, "classes": examples.classes, "split": "test"}
     show_dataset(examples)
-    held_out = None if test is None else open_dataset(test, **opened)
-    if held_out is not None:
-        show_dataset(held_out)
-    if held_out is None:
-        say(
-            "no --test: accuracy is measured on a fifth of the training data, which the scoring run has seen; "
-            "this proves nothing"
-        )
+    held_out = _open_held_out(test, {**folder.open_options, "classes": examples.classes, "split": "test"})
     with storage.folder_lock(run, "working"), JobProgress("retraining") as progress:
         options: RetrainOptions = {
             **retraining, "training": folder.training_config, "image_size": folder.image_size,
             "folder": folder.trainings_path, "progress": progress,
         }  # fmt: skip
-        comparison = compare(examples, subsets, test=held_out, **options)
+        scores = list(folder.all_scores().values())
+        comparison = compare(examples, subsets, test=held_out, dynamics=dynamics, scores=scores, **options)
         storage.save(comparison, folder.comparison_path)
     verdicts = [verdict(comparison, name, dynamics=dynamics) for name in subsets]
-    _show(comparison, dynamics, verdicts, folder.comparison_path)
+    goals = advise_goals(comparison, margin=float(comparison.provenance.params["margin"]))
+    _show(comparison, dynamics, verdicts, goals, folder.comparison_path)
     if gate:
         check_gate(verdicts, least_coverage(dynamics))
     for found in verdicts:
         say(found.text)
+    for goal in goals:
+        say(goal.text)
     say(f"next: datapare report {run} --keep {keep[0] if keep else f'0.3 --name {named[0]}'}")
 
 
-def _show(comparison: "Comparison", dynamics: "Dynamics | None", verdicts: "list[Verdict]", place: Path) -> None:
+def _open_held_out(test: str | None, options: OpenOptions) -> "Dataset | None":
+    from datapare.data import open_dataset
+
+    if test is None:
+        say(
+            "no --test: accuracy is measured on a fifth of the training data, which the scoring run has seen; "
+            "this proves nothing"
+        )
+        return None
+    held_out = open_dataset(test, **options)
+    show_dataset(held_out)
+    return held_out
+
+
+def _show(
+    comparison: "Comparison",
+    dynamics: "Dynamics | None",
+    verdicts: "list[Verdict]",
+    goals: "list[GoalAdvice]",
+    place: Path,
+) -> None:
     from datapare.evaluation.arms import arms
-    from datapare.evaluation.costs import scoring_cost
+    from datapare.evaluation.costs import scoring_cost, total_cost
+    from datapare.evaluation.frontier import TRAININGS
 
     show_comparison(comparison)
     show_cost(dynamics, None, comparison, [found.arm for found in verdicts])
     say(f"equal {comparison.budget}; {place}")
     show_result(
-        comparison=place, arms=arms(comparison), verdicts=verdicts, scoring=scoring_cost(dynamics, None),
+        comparison=place, arms=arms(comparison), verdicts=verdicts, goals=goals, scoring=scoring_cost(dynamics, None),
+        trainings={n: [total_cost(comparison, i, n) for i in range(len(comparison))] for n in TRAININGS},
         seeds=comparison.seeds, budget=comparison.budget,
     )  # fmt: skip

@@ -32,6 +32,7 @@ def sweep(
     from datapare import storage
     from datapare.evaluation.advice import advise, sizes
     from datapare.evaluation.costs import scoring_cost
+    from datapare.evaluation.goals import advise_goals
     from datapare.evaluation.keep_sweep import parse_param, sweep
     from datapare.pipeline.run_folder import RunFolder
 
@@ -57,7 +58,10 @@ def sweep(
     advice = advise(comparison, margin=within / 100, dynamics=dynamics, scores=scores)
     say(f"equal {comparison.budget}; {folder.sweep_path}; the report of any --keep shows the figure")
     say(advice.text)
+    goals = advise_goals(comparison, margin=within / 100) if "strategy" in comparison.roles else []
+    for goal in goals:
+        say(goal.text)
     show_result(
         sweep=folder.sweep_path, sizes=tried, chosen=comparison.provenance.params["chosen"], advice=advice,
-        seeds=comparison.seeds, budget=comparison.budget,
+        goals=goals, seeds=comparison.seeds, budget=comparison.budget,
     )  # fmt: skip

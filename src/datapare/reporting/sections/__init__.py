@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from datapare.reporting.context import ReportContext
 
 ORDER = (
-    *("comparison", "cost", "sweep", "data_map", "embedding_map", "scores", "probability", "classes", "agreement"),
-    *("examples", "data_problems", "provenance"),
+    *("frontier", "comparison", "cost", "sweep", "data_map", "embedding_map", "scores", "probability", "classes"),
+    *("agreement", "examples", "data_problems", "provenance"),
 )  # of the page; others follow by name
 
 

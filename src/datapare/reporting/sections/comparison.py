@@ -2,7 +2,10 @@
 
 import math
 
-from datapare.evaluation.arms import worst_class
+from datapare.artifacts import Comparison
+from datapare.evaluation.arms import describe_redrawn, worst_class
+from datapare.evaluation.costs import total_cost
+from datapare.evaluation.frontier import TRAININGS
 from datapare.reporting import figures, tables
 from datapare.reporting.context import ReportContext
 from datapare.reporting.sections import Section
@@ -13,7 +16,6 @@ def build(context: ReportContext) -> Section | None:
     compared = context.comparison
     if compared is None:
         return None
-    once = context.scoring_cost.epochs
     return Section(
         "Comparison with random",
         {
@@ -24,12 +26,18 @@ def build(context: ReportContext) -> Section | None:
             "budget": compared.budget,
             "shortened": compared.shortened,
             "classes": any(arm.worst_class for arm in context.arms),
-            "scored": math.isfinite(once),
+            "updates": any(math.isfinite(arm.updates) for arm in context.arms),
+            "totals": _totals(compared),
+            "redrawn": describe_redrawn(compared),
             "groups": tables.groups(compared),
         },
-        {
-            "accuracy": figures.accuracy(context.arms),
-            "frontier": figures.frontier(context.arms, once, compared.shortened),
-        },
-        ("arm", "random", "95 % interval", "epoch", f"equal {compared.budget}"),
+        {"accuracy": figures.accuracy(context.arms)},
+        ("arm", "random", "95 % interval", "epoch", "strategy", f"equal {compared.budget}"),
     )
+
+
+def _totals(compared: Comparison) -> list[list[float]]:
+    """Return the full-dataset epochs of so many trainings of each arm; empty where the comparison holds no costs."""
+    if compared.once is None:
+        return []
+    return [[total_cost(compared, i, n).epochs for n in TRAININGS] for i in range(len(compared))]
