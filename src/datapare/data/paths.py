@@ -207,8 +207,13 @@ def safe_join(root: Path, name: str, where: str) -> Path:
     >>> safe_join(Path("photos"), "cat/1.jpg", "row 0").as_posix()
     'photos/cat/1.jpg'
     """
+    check_inside(root, name, where)
+    return root / normalise(name)
+
+
+def check_inside(root: Path, name: str, where: str) -> None:
+    """Raise InputError when a name is empty, absolute or leads out of `root`; `where` says who names it."""
     if leads_out(name) or not normalise(name):
         raise InputError(
             f"{where} names the file {name!r}, which is not inside {root}; write it relative to that folder."
         )
-    return root / normalise(name)

@@ -23,6 +23,8 @@ _SETTINGS = re.compile(r"(config|dataset_infos?|package|state|.*_config|metadata
 _BLOCK = 1 << 24
 _DECODER = json.JSONDecoder(strict=False)
 _SPACE = re.compile(r"[ \t\r\n]*")
+_SHORTEST = 64  # bytes; longer lines are taken for an object without a look
+_OPENING = re.compile(rb"[\xef\xbb\xbf \t\r\n]*")
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -154,20 +156,25 @@ def object_bounds(content: bytes, path: Path) -> NDArray[np.int64]:
     raw = np.frombuffer(content, np.uint8)
     ends = np.flatnonzero(raw == 10) + 1
     ends = ends if len(ends) and ends[-1] == len(raw) else np.append(ends, len(raw))
-    starts = np.append(0, ends[:-1])
-    maybe_blank = np.flatnonzero(ends - starts < 64)
-    blank = [i for i in maybe_blank.tolist() if not content[starts[i] : ends[i]].strip()]
-    return np.delete(np.stack([starts, ends], axis=1), blank, axis=0).astype(np.int64)
+    bounds = np.empty((len(ends), 2), np.int64)
+    bounds[:1, 0], bounds[1:, 0], bounds[:, 1] = 0, ends[:-1], ends
+    maybe_blank = bounds[bounds[:, 1] - bounds[:, 0] < _SHORTEST]
+    blank = [end for start, end in maybe_blank.tolist() if not content[start:end].strip()]
+    return bounds[~np.isin(ends, blank)] if blank else bounds
 
 
 def list_start(content: bytes, path: Path) -> int | None:
     """Return the place of the bracket that opens the list of all objects; None where each line is an object."""
-    start = len(content) - len(content.lstrip(b"\xef\xbb\xbf \t\r\n"))
+    opening = _OPENING.match(content)
+    start = opening.end() if opening else 0
     first = content[start : start + 1]
-    line = content[start:].split(b"\n", 1)[0]
+    end = content.find(b"\n", start)
+    line = content[start : end if end >= 0 else None]
     if first == b"[" and (b"{" in line or not _is_json(line)):
         return start
-    if first != b"{" or (_is_json(line) and (content.count(b"\n") > 1 or path.name.lower().endswith(_LINES))):
+    if first != b"{" or (
+        _is_json(line) and (content.find(b"\n", end + 1) > end >= 0 or path.name.lower().endswith(_LINES))
+    ):
         return None
     text = content.decode("latin-1")  # one character per byte; all of JSON's own marks are ASCII
     try:

@@ -3,20 +3,22 @@
 import json
 import os
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, groupby, islice
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, TypeVar
 
 from datapare.data.columns import LABELS
 from datapare.data.layouts import is_image
-from datapare.data.paths import safe_join
+from datapare.data.paths import check_inside
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
+from datapare.data.tar_members import Member, file_members
 from datapare.errors import InputError
 
 SUFFIXES = (".tar",)
 PRIORITY = 2
-MANY_SHARDS = 16  # from here on processes index them side by side
+MANY_SAMPLES = 500_000  # from here on processes index the shards side by side
+Named = TypeVar("Named", Member, tarfile.TarInfo)
 
 
 class Sample(NamedTuple):
@@ -56,13 +58,14 @@ def read(source: SourceFiles, request: OpenRequest) -> RawTable:
 
 
 def index_shards(files: Sequence[Path], label: str | None) -> list[list[Sample]]:
-    """The samples of each tar file; many files are read by a process per core."""
+    """The samples of each tar file; where they are very many, a process per core reads them."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if len(files) < MANY_SHARDS or cores < 2:
-        return [index_shard(file, label) for file in files]
+    first = [index_shard(file, label) for file in files[:1]]
+    if cores < 2 or sum(map(len, first)) * len(files) < MANY_SAMPLES:
+        return first + [index_shard(file, label) for file in files[1:]]
     from joblib import Parallel, delayed
 
-    return list(Parallel(n_jobs=cores)(delayed(index_shard)(file, label) for file in files))
+    return first + list(Parallel(n_jobs=cores)(delayed(index_shard)(file, label) for file in files[1:]))
 
 
 def index_shard(file: Path, label: str | None) -> list[Sample]:
@@ -71,45 +74,42 @@ def index_shard(file: Path, label: str | None) -> list[Sample]:
     Raises:
         InputError: For a file that is no plain tar, a name that leads out of it, and a sample without a label.
     """
-    try:
-        with tarfile.open(file, "r:") as tar:
-            return [_sample(file, tar, key, members, label) for key, members in _samples(tar, file)]
-    except tarfile.TarError as error:
-        raise InputError(
-            f"{file} is no plain tar file that can be read ({error}); unpack a compressed one first."
-        ) from None
+    members = file_members(file)
+    with file.open("rb") as content:
+        return [_sample(file, content, key, list(group), label) for key, group in _samples(members, file)]
 
 
-def _samples(tar: tarfile.TarFile, file: Path) -> Iterator[tuple[str, list[tarfile.TarInfo]]]:
+def _samples(members: Iterable[Named], file: Path) -> Iterator[tuple[str, Iterator[Named]]]:
     """(key, members) of each sample; the key is a member's path up to the first dot of its file name."""
-    members = (member for member in tar if member.isfile())
     for key, group in groupby(members, key=lambda member: _key(member.name)):
-        safe_join(file, key, f"a member of {file.name}")
-        yield key, list(group)
+        check_inside(file, key, f"a member of {file.name}")
+        yield key, group
 
 
 def _key(name: str) -> str:
-    path = PurePosixPath(name)
-    return (path.parent / path.name.split(".", 1)[0]).as_posix() if not path.name.startswith(".") else path.as_posix()
+    if "./" in name or "//" in name or name.endswith("/."):
+        name = PurePosixPath(name).as_posix()
+    folder, slash, file = name.rpartition("/")
+    return f"{folder}{slash}{file.partition('.')[0]}" if not file.startswith(".") else name
 
 
-def _sample(file: Path, tar: tarfile.TarFile, key: str, members: list[tarfile.TarInfo], label: str | None) -> Sample:
+def _sample(file: Path, content: BinaryIO, key: str, members: list[Member], label: str | None) -> Sample:
     found = [member for member in members if is_image(member.name)]
     where = f"the sample {key!r} of {file.name}"
     if len(found) > 1:
         raise InputError(f"{where} has {len(found)} images; expected one.")
-    offset, size = (found[0].offset_data, found[0].size) if found else (None, None)
-    return Sample(key, offset, size, _label(tar, members, label, where))
+    offset, size = (found[0].offset, found[0].size) if found else (None, None)
+    return Sample(key, offset, size, _label(content, members, label, where))
 
 
-def _label(tar: tarfile.TarFile, members: list[tarfile.TarInfo], label: str | None, where: str) -> object:
+def _label(content: BinaryIO, members: list[Member], label: str | None, where: str) -> object:
     by_ending = {member.name.rsplit(".", 1)[-1].lower(): member for member in members}
     if "cls" in by_ending and label in {None, "cls"}:
-        return _read(tar, by_ending["cls"]).decode("utf-8", "replace").strip()
+        return _read(content, by_ending["cls"]).decode("utf-8", "replace").strip()
     if "json" not in by_ending:
         raise InputError(f"{where} has no label; expected a .cls member, or a .json member that holds one.")
     try:
-        fields = json.loads(_read(tar, by_ending["json"]))
+        fields = json.loads(_read(content, by_ending["json"]))
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where} has a .json member that cannot be read: {error}.") from None
     for name in (label,) if label else LABELS:
@@ -119,9 +119,9 @@ def _label(tar: tarfile.TarFile, members: list[tarfile.TarInfo], label: str | No
     raise InputError(f"{where} has no label in its .json member ({listed}); name it with label= (--label).")
 
 
-def _read(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    content = tar.extractfile(member)
-    return content.read() if content else b""
+def _read(content: BinaryIO, member: Member) -> bytes:
+    content.seek(member.offset)
+    return content.read(member.size)
 
 
 def _labels(samples: Sequence[Sample]) -> "pa.Array":  # type: ignore[name-defined] # noqa: F821
@@ -155,7 +155,8 @@ def write(source: Path, keep: Sequence[int], out: Path) -> int:
     chosen = {int(i) for i in keep}
     count = 0
     with tarfile.open(source, "r:") as tar, tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as smaller:
-        for number, (_, members) in enumerate(_samples(tar, source)):
+        files = (member for member in tar if member.isfile())
+        for number, (_, members) in enumerate(_samples(files, source)):
             count = number + 1
             if number in chosen:
                 for member in members:
