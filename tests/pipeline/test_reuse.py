@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from sources import put
+from sources import encoded, put
 
 import datapare as dp
 from datapare import storage
@@ -153,3 +153,41 @@ def test_a_reordered_record_belongs_to_the_reordered_dataset(place, tmp_path):
     dp.export(new, subset, tmp_path / "small.csv")
     lines = (tmp_path / "small.csv").read_text().splitlines()[1:]
     assert [line.split(",")[0] for line in lines] == [new.name[i] for i in subset.index]
+
+
+def prune_images(place):
+    said = []
+    result = pruning.prune(
+        place / "d", keep=0.5, out=place / "run", score_params={"window": 2}, record_options={"epochs": 2},
+        on_message=said.append,
+    )  # fmt: skip
+    return result, said
+
+
+def test_renamed_and_moved_images_are_known_by_their_content(tmp_path, monkeypatch):
+    for i in range(16):
+        put(tmp_path / "d" / "ab"[i % 2] / f"{i}.png", encoded(i))
+    prune_images(tmp_path)
+    before = record_of(tmp_path)
+    old = open_dataset(tmp_path / "d").name
+    for i in range(0, 16, 2):
+        (tmp_path / "d" / "a" / f"{i}.png").rename(tmp_path / "d" / "a" / f"renamed-{99 - i}.png")
+    (tmp_path / "d" / "b" / "deeper").mkdir()
+    (tmp_path / "d" / "b" / "1.png").rename(tmp_path / "d" / "b" / "deeper" / "one.png")
+    monkeypatch.setattr("datapare.training.record", lambda *_, **__: pytest.fail("trained again"))
+    _, said = prune_images(tmp_path)
+    assert any("the record of 16 examples is used again" in line for line in said)
+    now = {f"a/renamed-{99 - i}.png": f"a/{i}.png" for i in range(0, 16, 2)} | {"b/deeper/one.png": "b/1.png"}
+    where = [old.index(now.get(name, name)) for name in open_dataset(tmp_path / "d").name]
+    np.testing.assert_array_equal(record_of(tmp_path).channels["loss"], before.channels["loss"][:, where])
+    (tmp_path / "d" / "b" / "3.png").rename(tmp_path / "d" / "b" / "03.png")
+    assert any("is used again" in line for line in prune_images(tmp_path)[1]), "and after another change"
+
+
+def test_an_image_in_the_folder_of_another_class_is_new(tmp_path):
+    for i in range(16):
+        put(tmp_path / "d" / "ab"[i % 2] / f"{i}.png", encoded(i))
+    prune_images(tmp_path)
+    (tmp_path / "d" / "a" / "0.png").rename(tmp_path / "d" / "b" / "0.png")
+    with pytest.raises(InputError, match="1 of 16 examples are not in the record"):
+        prune_images(tmp_path)

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
     from datapare.artifacts import Comparison, Dynamics, Kind, Scores
-    from datapare.data import Dataset
     from datapare.evaluation.advice import Size
     from datapare.evaluation.label_issue_check import DetectorQuality
     from datapare.evaluation.statistics import Interval
@@ -53,14 +52,6 @@ def show_result(**result: object) -> None:
         from datapare.cli.json_output import to_json
 
         typer.echo(to_json(result))
-
-
-def show_dataset(data: "Dataset") -> None:
-    """Print what was read of a dataset, and what was left out."""
-    from datapare.data import inspect
-
-    for line in inspect(data).summary():
-        say(line)
 
 
 def show_cases(kind: "Kind | None") -> None:

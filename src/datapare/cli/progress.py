@@ -11,6 +11,8 @@ import typer
 
 from datapare.cli import console
 
+MANY_IMAGES = 20_000
+
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
@@ -63,6 +65,36 @@ class TrainingProgress(AbstractContextManager["Callable[[Progress], None]"]):
                 f"{duration(left)} left"
             )
         self.last = p
+
+
+class CheckProgress(AbstractContextManager[Callable[[int, int], None]]):
+    """How many images were decoded once, as a check; elsewhere than in a terminal a line per quarter of very many."""
+
+    def __init__(self) -> None:
+        self.bar: Bar | None = _bar() if _in_terminal() else None
+        self.task: TaskID | None = None
+        self.quarters = 0
+
+    def __enter__(self) -> Callable[[int, int], None]:
+        return self.step if self.bar is not None else self.report
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def step(self, done: int, total: int) -> None:
+        """Draw the bar."""
+        assert self.bar is not None  # noqa: S101 - in a terminal there is one
+        self.bar.start()
+        if self.task is None:
+            self.task = self.bar.add_task("", total=total, stage="checking images", speed="skip with --trust-images")
+        self.bar.update(self.task, completed=done)
+
+    def report(self, done: int, total: int) -> None:
+        """Print one line for each quarter."""
+        if total >= MANY_IMAGES and 4 * done >= (self.quarters + 1) * total:
+            self.quarters = 4 * done // total
+            _print(f"checked {done:,} of {total:,} images; --trust-images skips this")
 
 
 class JobProgress(AbstractContextManager[Callable[[int, int, str], None]]):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from datapare.data.json_annotations import Json
 from datapare.data.paths import same_split
+from datapare.data.tables import listed_datasets
 from datapare.errors import InputError
 
 CARD = "README.md"
@@ -42,7 +43,7 @@ def _chosen(folder: Path, names: Sequence[str], configuration: str | None) -> st
         problem = f"no {configuration!r}" if configuration else "none of them is the default"
         raise InputError(
             f"{folder} holds the configurations {', '.join(names)}, and {problem}; name one, such as "
-            f"{folder}:{names[0]}."
+            f"{folder}:{names[0]}{listed_datasets([folder.with_name(f'{folder.name}:{name}') for name in names])}."
         )
     return configuration
 

@@ -22,14 +22,32 @@ How = Literal["copy", "hardlink", "symlink", "index"]
 
 @overload
 def export(
-    data: Dataset, subset: Subset, out: Path, *, as_: How = "copy", soft_labels: SoftLabelRows | None = None
+    data: Dataset,
+    subset: Subset,
+    out: Path,
+    *,
+    as_: How = "copy",
+    shard_size: int | None = None,
+    soft_labels: SoftLabelRows | None = None,
 ) -> Path: ...
 @overload
 def export(
-    data: Dataset, subset: Subset, out: Path | str, *, as_: How = "copy", soft_labels: SoftLabelRows | None = None
+    data: Dataset,
+    subset: Subset,
+    out: Path | str,
+    *,
+    as_: How = "copy",
+    shard_size: int | None = None,
+    soft_labels: SoftLabelRows | None = None,
 ) -> Path | str: ...
 def export(
-    data: Dataset, subset: Subset, out: Path | str, *, as_: How = "copy", soft_labels: SoftLabelRows | None = None
+    data: Dataset,
+    subset: Subset,
+    out: Path | str,
+    *,
+    as_: How = "copy",
+    shard_size: int | None = None,
+    soft_labels: SoftLabelRows | None = None,
 ) -> Path | str:
     """Write the kept examples to `out` as the dataset they came from: same format, files, columns and class names.
 
@@ -41,7 +59,8 @@ def export(
         subset: The examples to keep.
         out: Where to write; a path that does not exist or an empty folder, or a URL that fsspec knows.
         as_: How files get there: copied; folders of images also hardlinked or symlinked; `index` writes only keep.txt
-            and drop.txt, one name per line.
+            and drop.txt, one name per line, and of WebDataset shards with a `uid` per sample DataComp's subset.npy.
+        shard_size: Write WebDataset shards of so many samples each; None keeps the shards of the source.
         soft_labels: Probabilities (N, K) of all examples, or probabilities and their classes, (N, k) each; the kept
             rows are written beside `out` as OUT.soft_labels.npy (and OUT.soft_label_classes.npy), row i for example i.
 
@@ -62,10 +81,11 @@ def export(
     if soft_labels is not None:
         check_soft_labels(soft_labels, len(data))
     if is_url(out):
-        return _export_to_url(data, subset, str(out), as_, soft_labels)
+        return _export_to_url(data, subset, str(out), as_, shard_size, soft_labels)
     target = Path(out).expanduser()
     try:
         _refuse(data, subset, target, as_)
+        check_shard_size(data, as_, shard_size)
     except OSError as error:
         raise write_error(error, target) from error
     keep = data.row[subset.index]
@@ -73,24 +93,26 @@ def export(
         if as_ == "index":
             write_lists(data, subset, stage)
         else:
-            count = _write(data, keep, stage, as_)
+            count = _write(data, keep, stage, as_, shard_size)
             if count != len(data) + len(data.bad):
                 raise InputError(
                     f"{data.path} had {len(data) + len(data.bad):,} examples when it was opened and has {count:,} now; "
                     "open it again."
                 )
-            if data.path is not None and data.path.is_dir() and stage.is_dir():
+            if data.path is not None and data.path.is_dir() and stage.is_dir() and shard_size is None:
                 with_split_size(data.path, stage, data.files, data.split, len(keep))
         if soft_labels is not None:
             write_soft_labels(soft_labels, subset.index, target)
     return target
 
 
-def _export_to_url(data: Dataset, subset: Subset, url: str, how: How, soft_labels: SoftLabelRows | None) -> str:
+def _export_to_url(
+    data: Dataset, subset: Subset, url: str, how: How, shard_size: int | None, soft_labels: SoftLabelRows | None
+) -> str:
     check_free(url)
     parent, _, name = url.rstrip("/").rpartition("/")
     with tempfile.TemporaryDirectory() as folder:
-        made = export(data, subset, Path(folder) / name, as_=how, soft_labels=soft_labels)
+        made = export(data, subset, Path(folder) / name, as_=how, shard_size=shard_size, soft_labels=soft_labels)
         for file in () if soft_labels is None else soft_label_files(made, soft_labels):
             upload(file, f"{parent}/{file.name}")
         upload(made, url.rstrip("/"))
@@ -126,6 +148,18 @@ def check_mode(data: Dataset, how: str, out: Path) -> None:
         )
 
 
+def check_shard_size(data: Dataset, how: str, size: int | None) -> None:
+    """Raise InputError where examples cannot be written into files of so many each."""
+    if size is None:
+        return
+    if find(data.format).write_shards is None or how != "copy":
+        raise InputError(
+            f"a shard size is for copies of WebDataset shards, and this is --as {how} of the format {data.format}."
+        )
+    if size < 1:
+        raise InputError(f"a shard holds at least one sample, not {size}.")
+
+
 def check_outside(data: Dataset, out: Path) -> None:
     """Raise InputError when `out` lies in the folder that the dataset was read from, or holds it."""
     if data.path is not None:
@@ -142,9 +176,14 @@ def _root(data: Dataset) -> Path:
     return path if path.is_dir() or path.is_file() else path.parent
 
 
-def _write(data: Dataset, keep: NDArray[np.int64], out: Path, how: str) -> int:
+def _write(data: Dataset, keep: NDArray[np.int64], out: Path, how: str, shard_size: int | None) -> int:
     """Write into the empty folder (or the free place) `out`; the number of examples the source has now."""
     format_ = find(data.format)
+    if shard_size is not None and format_.write_shards is not None:
+        count = format_.write_shards(data, keep, out, shard_size)
+        if folder_of(data).is_dir():
+            carry(data, out)
+        return count
     if format_.write_all is not None:
         return format_.write_all(data, keep, out, placing(how))
     if format_.write is None:
@@ -164,6 +203,9 @@ def write_lists(data: Dataset, subset: Subset, out: Path) -> None:
     for name, names in (("keep.txt", kept), ("drop.txt", dropped)):
         content = "".join(_line(one) + "\n" for one in names)
         (out / name).write_text(content, encoding="utf-8", errors="surrogateescape", newline="\n")
+    write_index = find(data.format).write_index
+    if write_index is not None:
+        write_index(data, data.row[subset.index], out)
 
 
 def _line(name: str) -> str:

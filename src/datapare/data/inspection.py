@@ -11,7 +11,9 @@ import numpy as np
 from datapare.data.columns import left_out
 from datapare.data.dataset import Dataset
 from datapare.data.formats.detect import find, suffix_of
+from datapare.data.leakage import leaks
 from datapare.data.paths import walk
+from datapare.errors import InputError
 from datapare.options import OpenOptions
 
 SHOWN_CLASSES = 5
@@ -97,11 +99,15 @@ class Inspection:
         return lines + list(self.notes)
 
 
-def inspect(source: object, **options: Unpack[OpenOptions]) -> Inspection:
+def inspect(source: object, *, test: object = None, **options: Unpack[OpenOptions]) -> Inspection:
     """Open a source and return what was read of it, and how.
+
+    Where there is held-out data too, the notes name what it shares with the training data: near-duplicates, and groups
+    of the column `group`.
 
     Args:
         source: A `Dataset`, or anything that `open_dataset` reads.
+        test: Held-out data, as `source`; None for the splits validation and test of the source itself.
         options: The options of `open_dataset`; unreadable examples are listed instead of refused.
 
     Returns:
@@ -124,6 +130,7 @@ def inspect(source: object, **options: Unpack[OpenOptions]) -> Inspection:
 
     opened: OpenOptions = {"on_bad_example": "skip", **options}
     data = source if isinstance(source, Dataset) else open_dataset(source, **opened)
+    held_out = _held_out(source, test, data, opened)
     count = np.bincount(data.label, minlength=len(data.classes)).tolist()
     return Inspection(
         source=data.address or (f"{data.format} in memory" if data.path is None else str(data.path)),
@@ -139,8 +146,29 @@ def inspect(source: object, **options: Unpack[OpenOptions]) -> Inspection:
         classes=dict(zip(data.classes, count, strict=True)),
         columns_not_read=left_out(data.rows, data.label_column, data.inputs, data.id_column),
         carried=_carried(data),
-        notes=data.notes,
+        notes=(*data.notes, *(note for one in held_out for note in leaks(data, one, options.get("group")))),
     )
+
+
+def _held_out(source: object, test: object, data: Dataset, opened: OpenOptions) -> list[Dataset]:
+    """The held-out data: what was named, or the other splits of the source, if it has any."""
+    from datapare.data.open import open_dataset
+
+    if test is not None:
+        named: OpenOptions = {**opened, "classes": data.classes, "split": "test"}
+        return [test if isinstance(test, Dataset) else open_dataset(test, **named)]
+    if isinstance(source, Dataset) or data.split != "train":
+        return []
+    found: list[Dataset] = []
+    for split in ("validation", "test"):
+        options: OpenOptions = {**opened, "classes": data.classes, "split": split}
+        try:
+            one = open_dataset(source, **options)
+        except InputError:  # there is no such split, or none that can be read
+            continue
+        if one.digest != data.digest:  # a source without splits is the same whatever the split
+            found.append(one)
+    return found
 
 
 def _relative(data: Dataset) -> list[str]:

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from datapare.data.image_io import SUFFIXES
 from datapare.data.paths import folder_split, split_of
+from datapare.data.tables import listed_datasets
 from datapare.errors import InputError
 
 
@@ -196,5 +198,6 @@ def _refuse_several(where: str, images: Sequence[str]) -> None:
     if len(own) > 1 and len(own) == len(second):
         raise InputError(
             f"{where} holds several datasets, each with splits of its own: {', '.join(sorted(own)[:10])}; open one of "
-            f"them ({where}/{min(own)}), or move the splits to the top if these are classes."
+            "them, or move the splits to the top if these are classes"
+            f"{listed_datasets([Path(where, name) for name in sorted(own)])}."
         )

@@ -59,6 +59,8 @@ def carry(data: Dataset, out: Path) -> None:
     root = folder_of(data)
     written = {file.relative_to(root).as_posix() for file in data.files}
     for name in walk(root)[1]:
+        if name not in written and (out / name).exists():
+            raise InputError(f"{root / name} has the name of a new file of the smaller dataset; rename it first.")
         if name not in written:
             (out / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(root / name, out / name)

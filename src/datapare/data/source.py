@@ -123,11 +123,11 @@ class RawTable:
     format: str = ""
 
 
-def check_unpacked(file: Path, unpacked: int, request: OpenRequest) -> None:
+def check_unpacked(file: Path, unpacked: int, max_gib: float) -> None:
     """Raise InputError for a compressed file that unpacks to more bytes than the limit."""
-    if unpacked > request.max_gib * 2**30:
+    if unpacked > max_gib * 2**30:
         raise InputError(
-            f"{file} unpacks to {unpacked / 2**30:,.1f} GiB, and the limit is {request.max_gib:g}; raise it with "
+            f"{file} unpacks to {unpacked / 2**30:,.3g} GiB, and the limit is {max_gib:g}; raise it with "
             "--max-gib if you trust the file."
         )
 

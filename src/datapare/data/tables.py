@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from shlex import quote
 
 from datapare.data.foreign_types import ArrowColumn, ArrowTable, ArrowType
 from datapare.errors import InputError
@@ -56,10 +57,25 @@ def _refuse_other_columns(tables: Sequence[ArrowTable], files: Sequence[Path]) -
     for table, file in zip(tables, files, strict=True):
         other = first ^ set(table.column_names)
         if other:
+            by_columns: dict[frozenset[str], list[Path]] = {}
+            for one, place in zip(tables, files, strict=True):
+                by_columns.setdefault(frozenset(one.column_names), []).append(place)
             raise InputError(
                 f"{files[0].name} and {file.name} do not have the same columns ({', '.join(sorted(other)[:5])} only in "
-                "one of them); name one file, or the files of one dataset by a pattern."
+                "one of them); name one file, or the files of one dataset by a pattern"
+                f"{listed_datasets([one[0] for one in by_columns.values()])}."
             )
+
+
+def listed_datasets(places: Sequence[Path], most: int = 5) -> str:
+    """Return the commands that open each of several datasets, to end a sentence.
+
+    >>> listed_datasets([Path("d/a.csv"), Path("d/my pets")])
+    ": datapare inspect d/a.csv, or datapare inspect 'd/my pets'"
+    """
+    commands = [f"datapare inspect {quote(str(place))}" for place in places[:most]]
+    more = f", or {len(places) - most:,} more" if len(places) > most else ""
+    return ": " + ", or ".join(commands) + more
 
 
 def types_of_texts(tables: Sequence[ArrowTable]) -> frozenset[str]:

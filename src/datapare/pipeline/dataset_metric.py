@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, TypedDict
 from datapare.artifacts import Dynamics, Params
 from datapare.methods.dataset_metrics import measure
 from datapare.methods.registry import check_params, find
-from datapare.options import OpenOptions
 from datapare.pipeline.run_folder import RUN, RunFolder
 
 if TYPE_CHECKING:
+    from datapare.data import Dataset
     from datapare.training import TrainingConfig
 
 PROBED = "ntk_feature"  # the one array that takes a network
@@ -23,24 +23,23 @@ class ModelOptions(TypedDict, total=False):
 
 
 def measure_source(
-    place: str,
+    source: "RunFolder | Dataset",
     method: str,
     params: Params,
     *,
-    open_options: OpenOptions,
     train_options: ModelOptions,
     examples: int = 100,
 ) -> tuple[float, list[str]]:
     """Measure a dataset or a run folder, and return the number, and lines that describe it and its conditions.
 
-    `open_options` is passed to open_dataset and `train_options` (preset, model) to train.settings, for a dataset;
-    `examples` are linearised where the method reads gradients. Raises InputError as they do.
+    `train_options` (preset, model) are passed to training.settings, for a dataset; `examples` are linearised where the
+    method reads gradients. Raises InputError as they do.
     """
     found = find("metric", method)
     params = check_params(found, params)
     if PROBED in found.reads:
-        return _predicted(place, method, params, open_options, train_options, examples)
-    dynamics = _recorded(place, open_options)
+        return _predicted(source, method, params, train_options, examples)
+    dynamics = source.dynamics if isinstance(source, RunFolder) else _own_vectors(source)
     value = measure(dynamics, method, **params)
     width = dynamics.arrays["embedding"].shape[1]
     return value, [
@@ -49,32 +48,28 @@ def measure_source(
     ]
 
 
-def _recorded(place: str, open_options: OpenOptions) -> Dynamics:
-    """The record of a run, or a dataset's own vectors in place of one."""
-    from datapare.data import encode, open_dataset
+def _own_vectors(data: "Dataset") -> Dynamics:
+    """A dataset's own vectors in place of a record."""
+    from datapare.data import encode
 
-    if is_run(place):
-        return RunFolder.open(place).dynamics
-    data = open_dataset(place, **open_options)
     vectors = {"embedding": encode(data).array} if data.kind in ("embedding", "table") else {}
     return Dynamics({}, data.label, vectors, key=data.key)
 
 
 def _predicted(
-    place: str,
+    source: "RunFolder | Dataset",
     method: str,
     params: Params,
-    open_options: OpenOptions,
     train_options: ModelOptions,
     examples: int,
 ) -> tuple[float, list[str]]:
-    from datapare.data import encode, open_dataset
+    from datapare.data import encode
     from datapare.training import settings
     from datapare.training.linearization import linearise
     from datapare.training.networks.factory import backbone
 
-    run = RunFolder.open(place) if is_run(place) else None
-    data = open_dataset(place, **open_options) if run is None else run.dataset
+    run = source if isinstance(source, RunFolder) else None
+    data = source.dataset if isinstance(source, RunFolder) else source
     recorded = None if run is None else run.training_config
     words = backbone(train_options.get("model") if recorded is None else recorded.model)
     size = None if run is None else run.image_size

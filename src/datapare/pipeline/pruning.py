@@ -125,7 +125,7 @@ def prune(
     recording = check_possible(options, record_options or {}, extrapolate, score_fraction)
     report = on_message or (lambda _: None)
     data = source if isinstance(source, Dataset) else open_dataset(source, **(open_options or {}))
-    for line in inspect(data).summary():
+    for line in () if data is source else inspect(data).summary():
         report(line)
     count = budget(len(data), keep)
     if score_fraction is not None:

@@ -14,6 +14,7 @@ from datapare.data import Dataset, encode
 from datapare.errors import InputError
 from datapare.methods.signals import DEFAULT, SIGNALS
 from datapare.options import RecordOptions
+from datapare.pipeline.renamed import save_contents, with_renamed
 from datapare.pipeline.run_folder import RUN, StoredRun
 
 NewExamples = Literal["ask", "predict", "record"]
@@ -111,7 +112,7 @@ def adapt(
     record = _record_in(archive) or _record_in(folder)  # in the archive when a call like this one was killed
     if record is None:
         return
-    found = match(record, data)
+    found = with_renamed(match(record, data), record, data, folder)
     if found.new == len(data):
         return  # another dataset, as the run folder says
     again = found.new > 0 and new_examples == "record"
@@ -125,6 +126,8 @@ def adapt(
     path = None if data.path is None else str(data.path.resolve())
     now = {**described, "path": path, "digest": data.digest, "examples": len(data)}
     storage.write_json(folder / RUN, now)
+    if made is not None:
+        save_contents(folder, data, reuse=True)
     on_message(_describe(found, len(data), again=again))
 
 

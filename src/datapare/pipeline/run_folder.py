@@ -55,6 +55,7 @@ class RunFolder:
         open_options: How the dataset was opened.
         digest: Digest of the dataset's keys and labels.
         examples: Number of examples, N.
+        reader: Opens the dataset, with the options of `open_dataset`, which it is unless another one is given.
     """
 
     path: Path
@@ -62,15 +63,19 @@ class RunFolder:
     open_options: OpenOptions
     digest: str
     examples: int
+    reader: "Callable[..., Dataset] | None" = None
 
     @classmethod
-    def open(cls, path: str | Path, data: str | None = None) -> "RunFolder":
+    def open(
+        cls, path: str | Path, data: str | None = None, *, reader: "Callable[..., Dataset] | None" = None
+    ) -> "RunFolder":
         """Read what a run folder is about.
 
         Args:
             path: The folder, made by record or prune; or one that holds a record of the user's own training loop, as
                 `dynamics` in it or as the folder itself.
             data: The dataset of such a record, needed once by what reads more than labels and keys; else None.
+            reader: Opens the dataset when something reads it; `open_dataset` if None.
 
         Returns:
             The handle of the folder.
@@ -82,22 +87,22 @@ class RunFolder:
         path = Path(path)
         described = storage.read_described(path / RUN, StoredRun, "make the run again")
         if described is None and _own_record(path):
-            return cls._of_own_record(path, data)
+            return cls._of_own_record(path, data, reader)
         if described is None:
             raise InputError(_no_run(path))
         if described["datapare"] not in {1, FORMAT}:
             raise InputError(f"{path / RUN} is of another version of datapare; update datapare, or make the run again.")
-        opened = described.get("open_options", described.get("open_with", {}))
-        return cls(path, described["path"], cast("OpenOptions", opened), described["digest"], described["examples"])
+        opened = cast("OpenOptions", described.get("open_options", described.get("open_with", {})))
+        return cls(path, described["path"], opened, described["digest"], described["examples"], reader)
 
     @classmethod
-    def _of_own_record(cls, path: Path, data: str | None) -> "RunFolder":
+    def _of_own_record(cls, path: Path, data: str | None, reader: "Callable[..., Dataset] | None") -> "RunFolder":
         run = cls(path, None, {}, "", 0)
         if data is None:
             return cls(path, None, {}, "", len(run.dynamics))
         from datapare.data import open_dataset
 
-        opened = open_dataset(data)
+        opened = (reader or open_dataset)(data)
         if not np.array_equal(opened.label, run.dynamics.label):
             raise MismatchError(
                 f"the record in {path} is of {len(run.dynamics):,} examples, and {data} has {len(opened):,} examples "
@@ -108,7 +113,9 @@ class RunFolder:
             "examples": len(opened),
         }  # fmt: skip
         storage.write_json(path / RUN, described)
-        return cls.open(path)
+        run = cls.open(path, reader=reader)
+        run.__dict__["dataset"] = opened
+        return run
 
     @classmethod
     def begin(cls, path: Path, data: "Dataset", open_options: OpenOptions) -> "RunFolder":
@@ -160,7 +167,7 @@ class RunFolder:
             raise InputError(
                 f"the run in {self.path} was made from arrays in memory; open them in Python and export there."
             )
-        data = open_dataset(self.source, **self.open_options)
+        data = (self.reader or open_dataset)(self.source, **self.open_options)
         self.check_dataset(data)
         return data
 

@@ -17,6 +17,7 @@ from datapare.methods import extrapolation, scoring
 from datapare.methods.registry import check_params, find
 from datapare.methods.selection import select
 from datapare.options import Balance, RecordOptions
+from datapare.pipeline.renamed import save_contents
 from datapare.pipeline.reuse import check_options, is_reused
 from datapare.pipeline.run_folder import RunFolder
 
@@ -67,6 +68,7 @@ def record_into(
         on_message(f"left out {count:,} that cannot be read, listed in the report ({first.name}: {first.reason})")
     if not finished:
         on_message("recording: training briefly")
+        save_contents(run.path, data)
         for sentence in costly(options.get("channels") or (), len(data.classes)):
             on_message(sentence)
         if sentence := unkept_logit_mean(options.get("channels"), len(data), len(data.classes)):

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from datapare.cli.console import say, show_comparison, show_cost, show_dataset, show_result
+from datapare.cli.console import say, show_comparison, show_cost, show_result
 from datapare.cli.flags import Flag, Gate, OwnData, Run
+from datapare.cli.opening import open_run, open_shown
 from datapare.cli.progress import JobProgress
 from datapare.numerics.sampling import parse_keep
 from datapare.options import OpenOptions, RetrainOptions
@@ -43,18 +44,16 @@ def compare(
     from datapare.evaluation.goals import advise_goals
     from datapare.evaluation.record_summary import least_coverage
     from datapare.evaluation.verdicts import check_gate, verdict
-    from datapare.pipeline.run_folder import RunFolder
     from datapare.pipeline.steps import select_into
 
     if gate and test is None:
         raise InputError("--gate asks for proof, which needs data that chose nothing: give them with --test.")
-    folder = RunFolder.open(run, data)
+    folder = open_run(run, data)
     examples, dynamics = folder.dataset, folder.dynamics
     named = [*map(parse_keep, keep or ()), *(name or ())]
     if not named:
         raise InputError("name at least one subset, with --keep or --name.")
     subsets = {arm_name(subset): subset for subset in (select_into(folder, one, say) for one in named)}
-    show_dataset(examples)
     held_out = _open_held_out(test, {**folder.open_options, "classes": examples.classes, "split": "test"})
     with storage.folder_lock(run, "working"), JobProgress("retraining") as progress:
         options: RetrainOptions = {
@@ -77,17 +76,13 @@ def compare(
 
 
 def _open_held_out(test: str | None, options: OpenOptions) -> "Dataset | None":
-    from datapare.data import open_dataset
-
     if test is None:
         say(
             "no --test: accuracy is measured on a fifth of the training data, which the scoring run has seen; "
             "this proves nothing"
         )
         return None
-    held_out = open_dataset(test, **options)
-    show_dataset(held_out)
-    return held_out
+    return open_shown(test, **options)
 
 
 def _show(

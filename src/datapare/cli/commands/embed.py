@@ -5,6 +5,7 @@ from typing import Annotated
 
 from datapare.cli.console import say, show_result
 from datapare.cli.flags import Flag, Run
+from datapare.cli.opening import open_run
 
 
 def embed(
@@ -14,10 +15,9 @@ def embed(
     array: Annotated[Path | None, Flag(help="A .npy file (N, d) of your own, in the dataset's order.")] = None,
 ) -> None:
     """Choose the features by which examples are alike: the recorded network's, a backbone's, or an array."""
-    from datapare.pipeline.run_folder import RunFolder
     from datapare.pipeline.steps import set_embedding
 
-    folder = RunFolder.open(run)
+    folder = open_run(run)
     dynamics = set_embedding(folder, model=model, array=array)
     width = dynamics.arrays["embedding"].shape[1]
     say(f"{len(dynamics):,} examples, {width} features: {folder.dynamics_path}")

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-from datapare.cli.console import say, show_dataset, show_result
+from datapare.cli.console import say, show_result
 from datapare.cli.flags import As, Flag, Keep, Name, OwnData, Run, subset_name
+from datapare.cli.opening import open_run
 
 
 def export(
@@ -15,6 +16,9 @@ def export(
     as_: As = "copy",
     name: Name = None,
     data: OwnData = None,
+    shard_size: Annotated[
+        int | None, Flag(help="Write WebDataset shards of so many samples each.  [default: as in the source]", min=1)
+    ] = None,
     decisions: Annotated[
         Path | None, Flag(help="Edited file of datapare label-issues: its new labels, as a save_to_disk folder.")
     ] = None,
@@ -25,22 +29,22 @@ def export(
     """Write the kept examples as the same kind of dataset as the original."""
     from datapare.pipeline.exports import export_once
     from datapare.pipeline.label_decisions import apply_decisions, read_decisions
-    from datapare.pipeline.run_folder import RunFolder
 
-    folder, named = RunFolder.open(run, data), subset_name(keep, name)
+    folder, named = open_run(run, data), subset_name(keep, name)
     examples, subset = folder.dataset, folder.subset(named)
-    show_dataset(examples)
     if decisions is not None:
         examples, subset, message = apply_decisions(examples, subset, read_decisions(decisions, examples))
         say(message)
     place = out or folder.dataset_path(named)
-    if soft_labels:
+    if soft_labels or shard_size is not None:
         from datapare.data import export
         from datapare.training import targets
 
-        rows = targets.soft_labels(folder.dynamics, top=targets.held_classes(len(examples.classes))).rows
-        say(export(examples, subset, place, as_=as_, soft_labels=rows))
-        say(f"{place}.soft_labels.npy")
+        dynamics, classes = folder.dynamics, len(examples.classes)
+        rows = targets.soft_labels(dynamics, top=targets.held_classes(classes)).rows if soft_labels else None
+        say(export(examples, subset, place, as_=as_, shard_size=shard_size, soft_labels=rows))
+        if soft_labels:
+            say(f"{place}.soft_labels.npy")
     elif export_once(examples, subset, place, folder.keep_path(named), as_):
         say(place)
     else:

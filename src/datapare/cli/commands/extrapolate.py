@@ -6,6 +6,7 @@ from datapare.artifacts import Params
 from datapare.cli.console import say, show_result
 from datapare.cli.flags import Flag, Run
 from datapare.cli.method_flags import MethodParams
+from datapare.cli.opening import open_run
 
 METHOD_PARAMS: dict[str, MethodParams] = {"extrapolate_params": ("extrapolate", "--method", "knn")}
 
@@ -20,10 +21,9 @@ def extrapolate(
 ) -> None:
     """Predict the scores of examples that were not scored, and report how reliable they are."""
     from datapare.methods.extrapolation import check_missing, describe_reliability
-    from datapare.pipeline.run_folder import RunFolder
     from datapare.pipeline.steps import PruneOptions, extrapolate_into
 
-    folder = RunFolder.open(run)
+    folder = open_run(run)
     scores = folder.scores(score)
     check_missing(scores)
     options = PruneOptions(score=score, seed=seed, extrapolate=method, extrapolate_params=extrapolate_params)

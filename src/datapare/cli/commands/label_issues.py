@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-from datapare.cli.console import say, show_checked, show_dataset, show_result
+from datapare.cli.console import say, show_checked, show_result
 from datapare.cli.flags import Flag, Force, OwnData, Run
+from datapare.cli.opening import open_run
 from datapare.cli.progress import TrainingProgress
 from datapare.methods.label_issues import Detector
 
@@ -29,14 +30,11 @@ def label_issues(
     from datapare.pipeline.description import describe_training
     from datapare.pipeline.label_decisions import COLUMNS, write_decisions
     from datapare.pipeline.outputs import check_output
-    from datapare.pipeline.run_folder import RunFolder
     from datapare.storage import folder_lock
 
-    folder, cut = RunFolder.open(run, data), None
+    folder, cut = open_run(run, data), None
     checked: dict[str, DetectorQuality] = {}
     examples, dynamics = folder.dataset if check else folder.labels, folder.dynamics
-    if folder.source is not None:
-        show_dataset(examples)
     label_issues(dynamics, method)
     place = check_output(out or folder.decisions_path, ",".join(COLUMNS), examples, force=force)
     cost = describe_training(dynamics)

@@ -1,5 +1,6 @@
 """`datapare measure`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,6 +9,7 @@ from datapare.artifacts import Params
 from datapare.cli.console import say, show_result
 from datapare.cli.flags import Flag
 from datapare.cli.method_flags import MethodParams
+from datapare.cli.opening import open_run, open_shown
 from datapare.options import OpenOptions
 
 OPTIONS = {"opening": OpenOptions}
@@ -28,12 +30,13 @@ def measure(
     metric_params: Params,
 ) -> None:
     """Measure one number about a dataset: how far a few examples reach, or how long a training takes."""
-    from datapare.pipeline.dataset_metric import ModelOptions, measure_source
+    from datapare.methods.registry import check_params, find
+    from datapare.pipeline.dataset_metric import ModelOptions, is_run, measure_source
 
     train_options: ModelOptions = {"preset": preset, "model": model}
-    value, lines = measure_source(
-        path, method, metric_params, open_options=opening, train_options=train_options, examples=examples
-    )
+    check_params(find("metric", method), metric_params)  # before anything is opened
+    source = open_run(Path(path)) if is_run(path) else open_shown(path, **opening)
+    value, lines = measure_source(source, method, metric_params, train_options=train_options, examples=examples)
     for line in lines:
         say(line)
     show_result(method=method, value=value, conditions=lines[1:])

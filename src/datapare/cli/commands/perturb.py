@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 from datapare.artifacts import Params
-from datapare.cli.console import say, show_dataset, show_result
+from datapare.cli.console import say, show_result
 from datapare.cli.flags import Data, Flag
 from datapare.cli.method_flags import MethodParams
+from datapare.cli.opening import open_shown
 from datapare.options import OpenOptions
 
 OPTIONS = {"opening": OpenOptions}
@@ -35,8 +36,7 @@ def perturb(
 
     check_dataset_path(path)
     human = None if human_label is None else data_package.aligned_labels(human_label)
-    data = data_package.open_dataset(path, **opening)
-    show_dataset(data)
+    data = open_shown(path, **opening)
     made = data_package.perturb(data, method, seed=seed, human_label=human, **perturb_params)
     assert made.perturbation is not None  # noqa: S101 - perturb sets it
     if perturbation_in(out) != made.perturbation.provenance:  # else the same call wrote it before

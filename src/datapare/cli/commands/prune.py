@@ -7,6 +7,7 @@ from datapare.artifacts import Params
 from datapare.cli.console import say, show_result
 from datapare.cli.flags import As, Data, Flag, Keep, Rule, Score
 from datapare.cli.method_flags import MethodParams
+from datapare.cli.opening import open_shown
 from datapare.cli.progress import TrainingProgress
 from datapare.numerics.sampling import parse_keep
 from datapare.options import OpenOptions, RecordOptions, SelectOptions, resolve
@@ -50,19 +51,21 @@ def prune(
     """Make a dataset smaller: train briefly, score, select, export and report, in one go."""
     from datapare.methods.scoring import check_epochs
     from datapare.pipeline.pruning import check_possible, prune
+    from datapare.pipeline.run_folder import check_dataset_path
     from datapare.pipeline.steps import PruneOptions
 
     fraction = parse_keep(keep)
+    options = PruneOptions(
+        score, rule, score_params, rule_params, extrapolate=extrapolate or "knn", extrapolate_params=extrapolate_params,
+    )  # fmt: skip
+    needed = check_possible(options, recording, extrapolate, score_fraction)
+    check_dataset_path(path)
+    data = open_shown(path, **opening)
     if dry_run:
         from datapare.pipeline.cost_estimate import estimate_cost
 
-        options = PruneOptions(
-            score, rule, score_params, rule_params, extrapolate=extrapolate or "knn",
-            extrapolate_params=extrapolate_params,
-        )  # fmt: skip
-        needed = check_possible(options, recording, extrapolate, score_fraction)
         estimate = estimate_cost(
-            path, keep=fraction, score_fraction=score_fraction, seed=seed, open_options=opening, record_options=needed
+            data, keep=fraction, score_fraction=score_fraction, seed=seed, open_options=opening, record_options=needed
         )
         check_epochs(score, estimate.training.epochs, score_params)
         for line in estimate.describe():
@@ -71,7 +74,7 @@ def prune(
         return
     with TrainingProgress() as progress:
         result = prune(
-            path, keep=fraction, out=out, score=score, rule=rule, score_params=score_params,
+            data, keep=fraction, out=out, score=score, rule=rule, score_params=score_params,
             rule_params=rule_params, **resolve(SelectOptions, selection), score_fraction=score_fraction,
             extrapolate=extrapolate, extrapolate_params=extrapolate_params, seed=seed, as_=as_,
             new_examples=new_examples, whole_groups=whole_groups, open_options=opening,

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from datapare.cli.console import say, show_dataset, show_result
+from datapare.cli.console import say, show_result
 from datapare.cli.flags import Data, Flag
+from datapare.cli.opening import open_shown
 from datapare.cli.progress import TrainingProgress
 from datapare.options import OpenOptions, RecordOptions
 
@@ -27,7 +28,7 @@ def record(
     recording: RecordOptions,
 ) -> None:
     """Train for the first epochs of a schedule and record what the model predicted for each example."""
-    from datapare.data import check_outside, open_dataset
+    from datapare.data import check_outside
     from datapare.methods.extrapolation import check_possible
     from datapare.pipeline.pruning import default_folder
     from datapare.pipeline.reuse import adapt
@@ -35,8 +36,7 @@ def record(
     from datapare.pipeline.steps import record_into
 
     check_dataset_path(path)
-    data = open_dataset(path, **opening)
-    show_dataset(data)
+    data = open_shown(path, **opening)
     place = out or default_folder(data)
     check_outside(data, place)
     check_free(place)

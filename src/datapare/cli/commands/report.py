@@ -5,6 +5,7 @@ from typing import Annotated
 
 from datapare.cli.console import say, show_result
 from datapare.cli.flags import Flag, Force, Keep, Name, OwnData, Run, subset_name
+from datapare.cli.opening import open_run
 
 MARK = 'name="generator" content="datapare'
 
@@ -22,10 +23,9 @@ def report(
     """Write one HTML file to look at: what was kept, whether it was worth it, which labels to check."""
     from datapare.methods.extrapolation import score_label
     from datapare.pipeline.outputs import check_output
-    from datapare.pipeline.run_folder import RunFolder
     from datapare.reporting import report
 
-    folder, named = RunFolder.open(run, data), subset_name(keep, name)
+    folder, named = open_run(run, data), subset_name(keep, name)
     subset = folder.subset(named)
     examples = None if folder.source is None else folder.dataset
     place = check_output(out or folder.report_path(named), MARK, examples, force=force)

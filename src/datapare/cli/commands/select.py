@@ -7,6 +7,7 @@ from datapare.artifacts import Params
 from datapare.cli.console import say, show_result
 from datapare.cli.flags import Flag, Force, Keep, Name, Preset, Rule, Run, subset_name
 from datapare.cli.method_flags import MethodParams
+from datapare.cli.opening import open_run
 from datapare.numerics.sampling import parse_keep
 from datapare.options import SelectOptions, resolve
 
@@ -43,11 +44,10 @@ def select(
     """Choose which examples stay."""
     from datapare.methods import selection as rules
     from datapare.pipeline.label_decisions import read_decisions, read_examples
-    from datapare.pipeline.run_folder import RunFolder
     from datapare.pipeline.steps import describe_emptied_classes, save_or_verify_subset
 
     name = f"pool-{keep}" if redraw and name is None else name
-    folder, fraction, named = RunFolder.open(run), parse_keep(keep), subset_name(keep, name)
+    folder, fraction, named = open_run(run), parse_keep(keep), subset_name(keep, name)
     dynamics = folder.dynamics
     dropped = [] if decisions is None else read_decisions(decisions, folder.labels).drop.tolist()
     dropped += [] if exclude is None else read_examples(exclude, folder.labels)

@@ -3,9 +3,10 @@
 from typing import Annotated
 
 from datapare.artifacts import Params
-from datapare.cli.console import say, show_comparison, show_dataset, show_result, show_sizes
+from datapare.cli.console import say, show_comparison, show_result, show_sizes
 from datapare.cli.flags import Flag, Rule, Run
 from datapare.cli.method_flags import MethodParams
+from datapare.cli.opening import open_run
 from datapare.cli.progress import JobProgress
 from datapare.numerics.sampling import parse_keep
 from datapare.options import RetrainOptions, SelectOptions, resolve
@@ -34,11 +35,9 @@ def sweep(
     from datapare.evaluation.costs import scoring_cost
     from datapare.evaluation.goals import advise_goals
     from datapare.evaluation.keep_sweep import parse_param, sweep
-    from datapare.pipeline.run_folder import RunFolder
 
-    folder = RunFolder.open(run)
+    folder = open_run(run)
     data, dynamics, scores = folder.dataset, folder.dynamics, folder.scores(score)
-    show_dataset(data)
     with storage.folder_lock(run, "working"), JobProgress("retraining") as progress:
         options: RetrainOptions = {
             **retraining, "training": folder.training_config, "image_size": folder.image_size,

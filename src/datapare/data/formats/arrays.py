@@ -33,7 +33,7 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     path = files.path
     archives = files.with_suffix(SUFFIXES[:1], request.split)
     if len(archives) == 1 and archives[0].suffix.lower() == ".npz":
-        check_unpacked(archives[0], _unpacked(archives[0]), request)
+        check_unpacked(archives[0], _unpacked(archives[0]), request.max_gib)
         return from_arrays(_load(archives[0]), request, path, archives)
     found = tuple(sorted(path.glob("*.npy"))) if files.is_folder and not archives else ()
     if not found:

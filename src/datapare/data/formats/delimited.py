@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from datapare.data.columns import text_columns
 from datapare.data.foreign_types import ArrowTable, ArrowType
 from datapare.data.mixed_folders import rows_are_the_dataset
-from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
+from datapare.data.source import MAX_GIB, OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.data.tables import concatenated, numbers_with_commas, types_of_texts
+from datapare.data.text_files import content_of, first_line
 from datapare.errors import InputError
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -28,7 +29,7 @@ def matches(files: SourceFiles, request: OpenRequest) -> bool:
 
 
 def _peek(path: Path) -> tuple[list[str], int]:
-    content = content_of(path)
+    content = content_of(path, MAX_GIB)
     separator, names = _header(content)
     return names, len(record_bounds(content, separator, path)) - 1
 
@@ -69,7 +70,7 @@ def csv_table(path: Path, request: OpenRequest | None = None, texts: frozenset[s
     """Read a CSV file as a `pyarrow.Table`, one row per record of `record_bounds`; the columns `texts` as text."""
     import pyarrow as pa
 
-    content = content_of(path)
+    content = content_of(path, MAX_GIB if request is None else request.max_gib)
     separator, names = _header(content)
     if len(set(names)) < len(names):
         raise InputError(f"{path} has two columns of the same name: {', '.join(names)}; rename one.")
@@ -231,40 +232,6 @@ def _refuse_swallowed_lines(content: bytes, bounds: NDArray[np.int64], separator
                 f"{path}, line {line}: a quotation mark opens a field that goes on for {len(fields)} lines, each of "
                 f"which is a whole record of {width} fields; remove the mark, or double it inside quoted text."
             )
-
-
-def content_of(path: Path) -> bytes:
-    """Return the bytes of a file that holds UTF-8 text, unpacked where it ends in .gz."""
-    content = _unpacked(path)
-    if content[:2] in {b"\xff\xfe", b"\xfe\xff"} or b"\0" in content[:1000]:
-        raise InputError(f"{path} is not UTF-8 text but UTF-16 or binary; save it as UTF-8 first.")
-    try:
-        text = content[:1000].decode("utf-8", "ignore")
-        if not content.isascii():
-            content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path} is not UTF-8 text (byte {error.start:,}); convert it first, such as with "
-            "iconv -f windows-1252 -t utf-8."
-        ) from None
-    if not text.strip("\ufeff \r\n"):
-        raise InputError(f"{path} is empty; expected a header line and one record per example.")
-    return content
-
-
-def _unpacked(path: Path) -> bytes:
-    content = path.read_bytes()
-    if path.suffix.lower() != ".gz":
-        return content
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError) as error:
-        raise InputError(f"{path} cannot be unpacked: {error}.") from None
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of a message of pyarrow, without the stop at its end."""
-    return str(error).strip().split("\n", 1)[0].rstrip(".:")
 
 
 def csv_records(path: Path) -> tuple[bytes, list[bytes]]:

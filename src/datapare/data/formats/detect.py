@@ -11,6 +11,8 @@ A format file has these names, all but `read` optional:
     read_object(source, request) -> RawTable of such an object
     write(source, keep, out)     write the rows of one file at `keep`; -> the number of rows it has
     write_all(data, keep, out, place)   the same for a whole dataset; `place` copies or links one file
+    write_shards(data, keep, out, size)   the rows of a whole dataset at `keep`, `size` of them in each file
+    write_index(data, keep, out)   further lists of what is kept, in the form that the format's own tools read
 """
 
 import pkgutil
@@ -30,6 +32,7 @@ from datapare.data.dataset import Dataset
 from datapare.data.placing import PlaceFile, WriteFile
 from datapare.data.remote import fetch, is_url
 from datapare.data.source import OpenRequest, RawTable, SourceFiles
+from datapare.data.tables import listed_datasets
 from datapare.errors import InputError
 
 WriteAll = Callable[[Dataset, NDArray[np.int64], Path, PlaceFile], int]
@@ -50,6 +53,8 @@ class Format:
     read_object: Callable[[object, OpenRequest], RawTable] | None = None
     write: WriteFile | None = None
     write_all: WriteAll | None = None
+    write_shards: Callable[[Dataset, NDArray[np.int64], Path, int], int] | None = None
+    write_index: Callable[[Dataset, NDArray[np.int64], Path], None] | None = None
 
 
 @cache
@@ -148,7 +153,11 @@ def _by_suffix(files: SourceFiles) -> Format:
     read = {suffix: one for suffix, one in known.items() if highest <= one.PRIORITY}
     if len({one.name for one in read.values()}) > 1:
         listed = ", ".join(sorted(read))
-        raise InputError(f"{files.path} holds files of different formats ({listed}); name one file.")
+        names = {one.name: next(name for name in files.names if format_of(name) is one) for one in read.values()}
+        places = [files.path / name for name in names.values()] if files.is_folder else files.chosen
+        raise InputError(
+            f"{files.path} holds files of different formats ({listed}); name one file{listed_datasets(places)}."
+        )
     return next(iter(read.values()))
 
 

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.foreign_types import ArrowColumn, ArrowTable
-from datapare.data.formats.delimited import content_of, first_line, write_records
+from datapare.data.formats.delimited import write_records
 from datapare.data.json_annotations import Json
 from datapare.data.mixed_folders import rows_are_the_dataset
-from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
+from datapare.data.source import MAX_GIB, OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.data.tables import concatenated
+from datapare.data.text_files import content_of, first_line
 from datapare.errors import InputError
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
@@ -34,7 +35,7 @@ def matches(files: SourceFiles, request: OpenRequest) -> bool:
 
 
 def _peek(path: Path) -> tuple[list[str], int]:
-    content = content_of(path)
+    content = content_of(path, MAX_GIB)
     bounds = object_bounds(content, path)
     try:
         first = json.loads(content[slice(*bounds[0].tolist())].lstrip(b"\xef\xbb\xbf")) if len(bounds) else {}
@@ -48,7 +49,7 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     chosen = files.with_suffix(_suffixes(files), request.split)
     if files.is_folder:
         chosen = tuple(file for file in chosen if not _SETTINGS.fullmatch(file.name.lower())) or chosen
-    tables = [json_table(file) for file in chosen if len(chosen) == 1 or file.stat().st_size]
+    tables = [json_table(file, request.max_gib) for file in chosen if len(chosen) == 1 or file.stat().st_size]
     return RawTable(rows_of(concatenated(tables, chosen[: len(tables)])), files.path, chosen)
 
 
@@ -57,7 +58,7 @@ def _suffixes(files: SourceFiles) -> tuple[str, ...]:
     return _LINES if any(name.lower().endswith(_LINES) for name in files.names) else SUFFIXES
 
 
-def json_table(path: Path) -> ArrowTable:
+def json_table(path: Path, max_gib: float = MAX_GIB) -> ArrowTable:
     r"""Read a file as a `pyarrow.Table`, one row per object of `object_bounds`.
 
     Values that no column holds do not stop it: where numbers above 64 bits, or values of different types, stand in one
@@ -65,7 +66,7 @@ def json_table(path: Path) -> ArrowTable:
     """
     if not path.stat().st_size:
         raise InputError(f"{path} is empty; expected one JSON object per line.")
-    content = content_of(path)
+    content = content_of(path, max_gib)
     bounds = object_bounds(content, path)
     if len(bounds) and list_start(content, path) is None:
         table = _by_arrow(content)

@@ -21,7 +21,7 @@ def read(source: SourceFiles, request: OpenRequest) -> RawTable:
     if sum(file.stat().st_size for file in files) > _IN_MEMORY:
         return RawTable(_mapped(files), source.path, files)
     for file in files:
-        check_unpacked(file, _unpacked(file), request)
+        check_unpacked(file, _unpacked(file), request.max_gib)
     tables = [_table(file) for file in files]
     return RawTable(rows_of(concatenated(tables, files)), source.path, files)
 

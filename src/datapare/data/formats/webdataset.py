@@ -2,22 +2,31 @@
 
 import json
 import os
+import re
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from itertools import chain, groupby, islice
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from datapare.data.columns import LABELS
+from datapare.data.dataset import Dataset
 from datapare.data.layouts import is_image
 from datapare.data.paths import check_inside
+from datapare.data.placing import folder_of
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.data.tar_members import Member, file_members
 from datapare.errors import InputError
 
 SUFFIXES = (".tar",)
+SUBSET = "subset.npy"
 PRIORITY = 2
 MANY_SAMPLES = 500_000  # from here on processes index the shards side by side
+_UID = re.compile("[0-9a-fA-F]{32}")
 Named = TypeVar("Named", Member, tarfile.TarInfo)
 
 
@@ -155,13 +164,79 @@ def write(source: Path, keep: Sequence[int], out: Path) -> int:
     chosen = {int(i) for i in keep}
     count = 0
     with tarfile.open(source, "r:") as tar, tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as smaller:
-        files = (member for member in tar if member.isfile())
-        for number, (_, members) in enumerate(_samples(files, source)):
+        for number, members in enumerate(_stored_samples(tar, source)):
             count = number + 1
             if number in chosen:
-                for member in members:
-                    smaller.addfile(member, tar.extractfile(member))
+                _copy(members, tar, smaller)
     return count
+
+
+def _stored_samples(tar: tarfile.TarFile, source: Path) -> Iterator[list[tarfile.TarInfo]]:
+    """The members of each sample of an open tar file."""
+    files = (member for member in tar if member.isfile())
+    return (list(members) for _, members in _samples(files, source))
+
+
+def _copy(members: Iterable[tarfile.TarInfo], tar: tarfile.TarFile, out: tarfile.TarFile) -> None:
+    for member in members:
+        out.addfile(member, tar.extractfile(member))
+
+
+def write_shards(data: Dataset, keep: NDArray[np.int64], out: Path, size: int) -> int:
+    """Write the samples at `keep` into new shards of `size` samples each, in their order; the number there were.
+
+    Args:
+        data: The dataset of tar files.
+        keep: Sorted rows of the source.
+        out: The folder of the shards 00000.tar, 00001.tar, …; train-00000.tar where the source is a folder, which may
+            hold other splits.
+        size: Samples of a shard; the last one may have fewer.
+    """
+    out.mkdir(exist_ok=True)
+    chosen, start, written = set(keep.tolist()), 0, 0
+    prefix = f"{data.split}-" if folder_of(data).is_dir() else ""
+    with ExitStack() as last:
+        for source in data.files:
+            with tarfile.open(source, "r:") as tar:
+                for members in _stored_samples(tar, source):
+                    if start in chosen:
+                        if written % size == 0:
+                            last.close()
+                            name = f"{prefix}{written // size:05d}.tar"
+                            shard = last.enter_context(tarfile.open(out / name, "w", format=tarfile.PAX_FORMAT))
+                        _copy(members, tar, shard)
+                        written += 1
+                    start += 1
+    return start
+
+
+def write_index(data: Dataset, keep: NDArray[np.int64], out: Path) -> None:
+    """Write subset.npy, the list of kept samples that DataComp's tools read, where each sample has a `uid`.
+
+    It is a sorted structured array of the type "u8,u8", the two halves of each 128-bit uid, which stands as 32
+    hexadecimal digits in the .json member of a sample.
+
+    Source: https://github.com/mlfoundations/datacomp
+    """
+    found = [uid for file in data.files for uid in _uids(file)]
+    chosen = [found[i] for i in keep.tolist()]
+    if None in found or not chosen:
+        return
+    halves = [(int(uid[:16], 16), int(uid[16:], 16)) for uid in chosen if uid is not None]
+    np.save(out / SUBSET, np.sort(np.array(halves, np.dtype("u8,u8"))))
+
+
+def _uids(file: Path) -> Iterator[str | None]:
+    """The uid of each sample of a tar file; None for a sample without a plain one."""
+    members = file_members(file)
+    with file.open("rb") as content:
+        for _, group in _samples(members, file):
+            fields: object = {}
+            for member in group:
+                if member.name.lower().endswith(".json"):
+                    fields = json.loads(_read(content, member))
+            uid = fields.get("uid") if isinstance(fields, dict) else None
+            yield uid if isinstance(uid, str) and _UID.fullmatch(uid) else None
 
 
 def is_shard(path: Path) -> bool:
