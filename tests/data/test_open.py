@@ -321,7 +321,9 @@ def test_a_tar_that_cannot_be_used(tmp_path):
 
     assert "expected a .cls member, or a .json member" in refused(tar({"1.png": encoded(1)}))
     assert "names the file '../1'" in refused(tar({"../1.png": encoded(1), "../1.cls": b"1"}))
-    assert "has 2 images" in refused(tar({"1.png": encoded(1), "1.jpg": encoded(1), "1.cls": b"1"}))
+    assert "has 2 images (png, jpg); name the ending" in refused(
+        tar({"1.png": encoded(1), "1.jpg": encoded(1), "1.cls": b"1"})
+    )
     assert "(a, b); name it with label=" in refused(tar({"1.json": json.dumps({"a": 1, "b": 2}).encode()}))
     assert "holds no samples" in refused(tar({}))
     put(tmp_path / "t.tar", b"nothing")

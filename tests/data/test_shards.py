@@ -6,10 +6,11 @@ import tarfile
 
 import numpy as np
 import pytest
+from PIL import Image
 from sources import encoded, put
 
 from datapare.artifacts import Subset
-from datapare.data import export, open_dataset
+from datapare.data import export, images, open_dataset
 from datapare.errors import InputError
 
 UIDS = [f"{(i * 2654435761) % 2**64:016x}{i:016X}" for i in range(12)]
@@ -78,3 +79,22 @@ def test_a_shard_size_is_for_copies_of_shards(tmp_path):
     data = open_dataset(shards(tmp_path / "d"))
     with pytest.raises(InputError, match="at least one sample, not 0"):
         export(data, Subset(index=KEPT, total=12), tmp_path / "out", shard_size=0)
+
+
+def test_one_of_several_images_of_a_sample_can_be_named(tmp_path):
+    path = tmp_path / "s.tar"
+    with tarfile.open(path, "w") as tar:
+        for i in range(6):
+            members = {"a.b/%d.jpg": encoded(i), "a.b/%d.seg.png": encoded(i + 50), "a.b/%d.cls": b"%d" % (i % 2)}
+            for name, content in members.items():
+                member = tarfile.TarInfo(name % i)
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+    with pytest.raises(InputError, match=r"has 2 images \(jpg, seg.png\); name the ending of the one to read"):
+        open_dataset(path)
+    for ending, first in (("jpg", 0), ("seg.png", 50)):
+        data = open_dataset(path, input=ending)
+        assert len(data) == 6
+        np.testing.assert_array_equal(
+            np.asarray(images(data, [3])[0]), np.asarray(Image.open(io.BytesIO(encoded(first + 3))))
+        )

@@ -22,7 +22,7 @@ def are_files(data: Dataset) -> bool:
 def file_keys(data: Dataset, index: Sequence[int]) -> NDArray[np.uint64]:
     """Return a key of the content of each file at `index` (n,), the same wherever the file lies.
 
-    The size and the first and last 64 KiB are hashed, which is enough to keep image files apart, and costs one short read.
+    The size and the first and last 64 KiB are hashed, which is enough to keep image files apart, and a short read.
 
     Raises:
         OSError: For a file that cannot be read.

@@ -51,6 +51,23 @@ def read_labels(rows: Rows, name: str, held_out: Sequence[str] | None) -> tuple[
     return np.array([place[one] for one in text], np.int64)[index], classes
 
 
+def similar_names(classes: Sequence[str]) -> list[str]:
+    """Return a sentence about class names that differ in spaces or capitals alone, which are classes of their own.
+
+    >>> similar_names(["cat", " Cat", "dog"])
+    ["class names differ in spaces or capitals alone, and are read as classes of their own: ' Cat' and 'cat'"]
+    """
+    alike: dict[str, list[str]] = {}
+    for name in classes:
+        alike.setdefault(" ".join(name.casefold().split()), []).append(name)
+    found = [" and ".join(map(repr, sorted(names))) for names in alike.values() if len(names) > 1]
+    if not found:
+        return []
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    start = "class names differ in spaces or capitals alone, and are read as classes of their own: "
+    return [start + ", ".join(found[:3]) + more]
+
+
 def check_classes(label: NDArray[np.int64], classes: Sequence[str]) -> None:
     """Raise InputError unless there are two classes with examples, and most examples are not alone in theirs.
 

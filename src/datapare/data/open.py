@@ -17,7 +17,7 @@ from datapare.data.foreign_paths import with_local_images
 from datapare.data.formats.detect import read
 from datapare.data.groups import read_groups
 from datapare.data.image_io import MAX_PIXELS
-from datapare.data.labels import check_classes, read_labels
+from datapare.data.labels import check_classes, read_labels, similar_names
 from datapare.data.source import MAX_GIB, OpenRequest, RawTable
 from datapare.errors import InputError
 from datapare.options import OpenOptions, validated
@@ -135,12 +135,13 @@ def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Seq
     identity = ids or found.identity
     key = _content(found, inputs, keys.text_keys(classes)[number]) if identity is None else keys.text_keys(identity)
     row = np.arange(len(rows))
+    notes = (*split_notes(rows, label, ask.split), *similar_names(classes))
     name = found.name or ids or RowNames(row)
     key = keys.unique_keys(key)
     place = (found.format, found.path, (), row, None, found.files, found.origin, ask.split)
     return Dataset(
         rows, kind, inputs, label, number, classes, key, name, "", *place,
-        id_column=id_column, address=found.address, notes=(*found.notes, *split_notes(rows, label, ask.split)),
+        id_column=id_column, address=found.address, notes=(*found.notes, *notes),
     )  # fmt: skip
 
 

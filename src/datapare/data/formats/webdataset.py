@@ -42,13 +42,13 @@ class Sample(NamedTuple):
 def read(source: SourceFiles, request: OpenRequest) -> RawTable:
     """Read one row per sample of the tar files: its image (where it lies in the tar), its label and its `__key__`.
 
-    The label is the .cls member, or `label` (or a usual name) in the .json member. Labels are numbers where all are
-    plain ones, else texts.
+    A sample has one image, or the one whose ending `input` names. The label is the .cls member, or `label` (or a usual
+    name) in the .json member. Labels are numbers where all are plain ones, else texts.
     """
     import pyarrow as pa
 
     files, path = source.with_suffix(SUFFIXES, request.split), source.path
-    shards = index_shards(files, request.label)
+    shards = index_shards(files, request.label, request.input)
     samples = list(chain.from_iterable(shards))
     if not samples:
         raise InputError(f"{path} holds no samples; expected members such as 0001.jpg and 0001.cls.")
@@ -66,26 +66,26 @@ def read(source: SourceFiles, request: OpenRequest) -> RawTable:
     return RawTable(rows_of(table), path, files, "image", ("image",), "label", names, names)
 
 
-def index_shards(files: Sequence[Path], label: str | None) -> list[list[Sample]]:
+def index_shards(files: Sequence[Path], label: str | None, image: str | None = None) -> list[list[Sample]]:
     """The samples of each tar file; where they are very many, a process per core reads them."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    first = [index_shard(file, label) for file in files[:1]]
+    first = [index_shard(file, label, image) for file in files[:1]]
     if cores < 2 or sum(map(len, first)) * len(files) < MANY_SAMPLES:
-        return first + [index_shard(file, label) for file in files[1:]]
+        return first + [index_shard(file, label, image) for file in files[1:]]
     from joblib import Parallel, delayed
 
-    return first + list(Parallel(n_jobs=cores)(delayed(index_shard)(file, label) for file in files[1:]))
+    return first + list(Parallel(n_jobs=cores)(delayed(index_shard)(file, label, image) for file in files[1:]))
 
 
-def index_shard(file: Path, label: str | None) -> list[Sample]:
-    """The samples of one tar file, in order.
+def index_shard(file: Path, label: str | None, image: str | None = None) -> list[Sample]:
+    """The samples of one tar file, in order; their images are the members that end in `image`, if that is given.
 
     Raises:
         InputError: For a file that is no plain tar, a name that leads out of it, and a sample without a label.
     """
     members = file_members(file)
     with file.open("rb") as content:
-        return [_sample(file, content, key, list(group), label) for key, group in _samples(members, file)]
+        return [_sample(file, content, key, list(group), (label, image)) for key, group in _samples(members, file)]
 
 
 def _samples(members: Iterable[Named], file: Path) -> Iterator[tuple[str, Iterator[Named]]]:
@@ -102,13 +102,26 @@ def _key(name: str) -> str:
     return f"{folder}{slash}{file.partition('.')[0]}" if not file.startswith(".") else name
 
 
-def _sample(file: Path, content: BinaryIO, key: str, members: list[Member], label: str | None) -> Sample:
-    found = [member for member in members if is_image(member.name)]
+def _sample(
+    file: Path, content: BinaryIO, key: str, members: list[Member], named: tuple[str | None, str | None]
+) -> Sample:
+    label, image = named
+    images = [member for member in members if is_image(member.name)]
+    endings = {_ending(key, member.name): member for member in images}
+    found = [endings[image.lower()]] if image is not None and image.lower() in endings else images
     where = f"the sample {key!r} of {file.name}"
     if len(found) > 1:
-        raise InputError(f"{where} has {len(found)} images; expected one.")
+        raise InputError(
+            f"{where} has {len(found)} images ({', '.join(endings)}); name the ending of the one to read with input= "
+            "(--input)."
+        )
     offset, size = (found[0].offset, found[0].size) if found else (None, None)
     return Sample(key, offset, size, _label(content, members, label, where))
+
+
+def _ending(key: str, name: str) -> str:
+    """What follows the key and the dot in a member's name, such as jpg or seg.png."""
+    return name[name.rfind("/") + 1 :][len(key) - key.rfind("/") :].lower()
 
 
 def _label(content: BinaryIO, members: list[Member], label: str | None, where: str) -> object:
