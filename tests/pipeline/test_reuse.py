@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+from shell import run
 from sources import encoded, put
 
 import datapare as dp
@@ -191,3 +192,20 @@ def test_an_image_in_the_folder_of_another_class_is_new(tmp_path):
     (tmp_path / "d" / "a" / "0.png").rename(tmp_path / "d" / "b" / "0.png")
     with pytest.raises(InputError, match="1 of 16 examples are not in the record"):
         prune_images(tmp_path)
+
+
+def test_a_grown_shuffled_and_renamed_table_from_the_command_line(place, tmp_path, capsys):
+    """The same command goes on with a file of another name, in another order, with rows added and rows gone."""
+    base = ("--keep", 0.5, "--out", place / "run", "--epochs", 3, "--window", 2, "--id", "id", "--seed", 0)
+    lines = rows(range(N)).decode().splitlines()
+    lines = [lines[0], *lines[:10:-1], *(f"new{i},0.5,1.5,{i},0.25,{i % 2}" for i in range(4))]
+    put(place / "renamed.csv", "\n".join(lines).encode())
+    code, _, complaint = run(capsys, "prune", place / "renamed.csv", *base)
+    assert code == 2
+    assert f"4 of {N - 6} examples are not in the record" in complaint
+    code, out, complaint = run(capsys, "prune", place / "renamed.csv", *base, "--new-examples", "predict")
+    assert code == 0, complaint
+    assert f"the record of {N - 10} examples is used again, 10 are gone, 4 are new and get predicted scores" in out
+    code, out, complaint = run(capsys, "export", place / "run", "--keep", 0.5, "--out", tmp_path / "out.csv")
+    assert code == 0, complaint
+    assert set((tmp_path / "out.csv").read_text().splitlines()) <= set(lines)

@@ -103,12 +103,17 @@ def mix(one: np.uint64 | NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArr
     first, second = np.broadcast_arrays(np.asarray(one, np.uint64), other)
     if second.ndim == 0 or len(second) <= _BLOCK:
         return _mixed(first, second)
-    return np.concatenate(
-        [_mixed(first[i : i + _BLOCK], second[i : i + _BLOCK]) for i in range(0, len(second), _BLOCK)]
-    )
+    out = np.empty(len(second), np.uint64)
+    for block in _blocks(len(second)):
+        out[block] = _mixed(first[block], second[block])
+    return out
 
 
-def _mixed(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def _blocks(count: int) -> Iterable[slice]:
+    return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
+
+
+def _mixed(one: np.uint64 | NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.uint64]:
     with np.errstate(over="ignore"):
         z = one * np.uint64(0xD1342543DE82EF95) + other + _MISSING
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -142,5 +147,9 @@ def _number_keys(values: ArrowColumn) -> NDArray[np.uint64]:
     import pyarrow as pa
 
     # whole numbers become floats when one of them goes missing, so both are hashed as floats; + 0.0 unites -0.0 and 0.0
-    number = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) + 0.0
-    return np.where(np.isnan(number), _MISSING, mix(np.uint64(1), number.view(np.uint64)))
+    number = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    out = np.empty(len(number), np.uint64)
+    for block in _blocks(len(number)):
+        some = number[block] + 0.0
+        out[block] = np.where(np.isnan(some), _MISSING, _mixed(np.uint64(1), some.view(np.uint64)))
+    return out

@@ -85,12 +85,13 @@ def csv_table(path: Path, request: OpenRequest | None = None, texts: frozenset[s
 
 def _has_a_record_per_line(content: bytes, rows: int, separator: str) -> bool:
     """Whether the header and each parsed row are one line, as in most files, so that their bounds need no look."""
-    lines = content.count(b"\n") + (not content.endswith(b"\n"))
-    if lines != rows + 1 or content.count(b"\r") != content.count(b"\r\n"):
+    raw = np.frombuffer(content, np.uint8)
+    lines = np.count_nonzero(raw == 10) + (not content.endswith(b"\n"))
+    returns = content.count(b"\r")
+    if lines != rows + 1 or (returns and returns != content.count(b"\r\n")):
         return False
     if b'"' not in content:
         return True
-    raw = np.frombuffer(content, np.uint8)
     return not _has_loose_marks(raw, np.flatnonzero(raw == 34), separator)
 
 
