@@ -28,7 +28,7 @@ import pyarrow.csv as pc
 
 RESULT = Path(__file__).parent / "results" / "open_speed.json"
 SEED = 0
-CLASSES = 1000
+CLASSES = 100
 POOL = 64
 
 
@@ -55,7 +55,7 @@ def make_images(root: Path, name: str, count: int) -> None:
     for i in range(POOL):
         Image.fromarray(rng.integers(0, 255, (32, 32, 3), dtype=np.uint8)).save(pool / f"{i}.png")
     for i in range(count):
-        place = root / name / f"class_{i % CLASSES:04d}"
+        place = root / name / f"class_{i % CLASSES:03d}"
         if i < CLASSES:
             place.mkdir(parents=True)
         os.link(pool / f"{i % POOL}.png", place / f"{i:08d}.png")

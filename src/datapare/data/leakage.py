@@ -67,8 +67,9 @@ def near_duplicates(train: Dataset, held_out: Dataset) -> NDArray[np.int64]:
         Pairs (n, 2) of positions: of the held-out example, and of one training example that is like it.
 
     >>> from datapare.data import open_dataset
-    >>> a, b = open_dataset((np.eye(4), [0, 1, 0, 1])), open_dataset((np.eye(4)[[3, 2]] + [[0], [9]], [0, 1]))
-    >>> near_duplicates(a, b).tolist()
+    >>> train = open_dataset((np.eye(4), [0, 1, 0, 1]))
+    >>> held_out = open_dataset((np.array([[0, 0, 0, 1], [0, 0, 0, 2], [0, 0, 3, 0], [1, 1, 0, 0.0]]), [0, 1, 0, 1]))
+    >>> near_duplicates(train, held_out).tolist()
     [[0, 3]]
     """
     if train.kind != held_out.kind:

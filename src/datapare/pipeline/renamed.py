@@ -37,10 +37,10 @@ def with_renamed(found: "Match", record: Dynamics, data: Dataset, folder: Path) 
 
     >>> from datapare.data import open_dataset
     >>> from datapare.pipeline.reuse import match
-    >>> data = open_dataset((np.eye(2), [0, 1]))
-    >>> record = Dynamics({"target_prob": np.zeros((2, 2))}, data.label, key=data.key, classes=data.classes)
+    >>> data = open_dataset((np.eye(4), [0, 1, 0, 1]))
+    >>> record = Dynamics({"target_prob": np.zeros((2, 4))}, data.label, key=data.key, classes=data.classes)
     >>> with_renamed(match(record, data), record, data, Path("nowhere")).position.tolist()
-    [0, 1]
+    [0, 1, 2, 3]
     """
     known = _load(folder)
     if not len(known) or not found.new or not found.missing or record.key is None or not are_files(data):

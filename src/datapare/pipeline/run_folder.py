@@ -108,11 +108,7 @@ class RunFolder:
                 f"the record in {path} is of {len(run.dynamics):,} examples, and {data} has {len(opened):,} examples "
                 "with other labels or in another order; give the data that the training loop read."
             )
-        described: dict[str, object] = {
-            "datapare": FORMAT, "path": opened.address, "open_options": {}, "digest": opened.digest,
-            "examples": len(opened),
-        }  # fmt: skip
-        storage.write_json(path / RUN, described)
+        storage.write_json(path / RUN, _description(opened, {}))
         run = cls.open(path, reader=reader)
         run.__dict__["dataset"] = opened
         return run
@@ -135,11 +131,7 @@ class RunFolder:
         """
         check_free(path)
         if not (path / RUN).is_file():
-            described = {
-                "datapare": FORMAT, "path": data.address, "open_options": open_options, "digest": data.digest,
-                "examples": len(data),
-            }  # fmt: skip
-            storage.write_json(path / RUN, described)
+            storage.write_json(path / RUN, _description(data, open_options))
         run = cls.open(path)
         run.check_dataset(data)
         run.__dict__["dataset"] = data
@@ -330,6 +322,11 @@ class RunFolder:
             if storage.is_finished(place):
                 return _load(place, Comparison, "sweep again")
         return None
+
+
+def _description(data: "Dataset", open_options: OpenOptions) -> dict[str, object]:
+    known = {"path": data.address, "open_options": open_options, "digest": data.digest, "examples": len(data)}
+    return {"datapare": FORMAT, **known}
 
 
 @contextmanager
