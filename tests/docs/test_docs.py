@@ -2,11 +2,10 @@
 
 import importlib.util
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked import run
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,10 +43,8 @@ for i in range(80):
     place.mkdir(parents=True, exist_ok=True)
     Image.fromarray((digits.images[i] * 15).astype(np.uint8)).save(place / f"{i}.png")
 """
-    done = subprocess.run(
-        [sys.executable, "-W", "error::DeprecationWarning:datapare", "-c", setup + blocks("python")[number]],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    strict = "import warnings\nwarnings.filterwarnings('error', category=DeprecationWarning, module='datapare')\n"
+    done = run(tmp_path, code=strict + setup + blocks("python")[number])
     assert done.returncode == 0, done.stderr
 
 

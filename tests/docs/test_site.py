@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forked import run
 from PIL import Image
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -61,9 +62,7 @@ def script_of(page):
 def test_the_code_of_a_page_runs(page, tmp_path):
     for name in re.findall(r"^% setup: (\w+)", page.read_text(), flags=re.MULTILINE):
         SETUP[name](tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-c", script_of(page)], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = run(tmp_path, code=script_of(page))
     assert done.returncode == 0, done.stderr[-2000:]
 
 

@@ -1,7 +1,6 @@
 """Comparisons: the same results however they run, nothing lost, nothing claimed that was not shown."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forked import run
 from sources import write_points
 
 import datapare as dp
@@ -216,11 +216,9 @@ def test_a_gate_wants_every_subset_better_and_the_record_whole():
     assert GateError.exit_code == 3
 
 
-def call(folder, *argv, threads="2"):
-    """A real process of the command line."""
-    command = [sys.executable, "-m", "datapare", *map(str, argv)]
-    environment = {**os.environ, "OMP_NUM_THREADS": threads}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+def call(folder, *argv):
+    """A process of the command line."""
+    return run(folder, *argv, code="from datapare.cli.app import main\nmain()")
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,8 @@
 """Score a fraction, predict the rest: the whole line, verb by verb, from a folder of its own."""
 
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -152,10 +151,7 @@ def test_verb_by_verb(points, capsys):
 
 def test_the_example_runs(points):
     argv = ("--data", "points.npz", "--test", "points.npz", "--seeds", "1")
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "examples/score_a_fraction.py"), *argv],
-        cwd=points.parent, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = forked.run(points.parent, ROOT / "examples/score_a_fraction.py", *argv)
     assert done.returncode == 0, done.stderr
     for said in (
         "predicted against hidden scores: {'examples': 72",

@@ -1,11 +1,9 @@
 """The example of the reader's own training loop runs, twice, as the documentation says."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from forked import run
 
 import datapare as dp
 
@@ -14,13 +12,9 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "plain_pytorch.py"
 
 @pytest.mark.slow
 def test_the_plain_pytorch_example_prunes_and_finds_its_record_again(tmp_path):
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}  # so small a network only waits for a second thread
-    first, again = (
-        subprocess.run([sys.executable, EXAMPLE, tmp_path], check=True, capture_output=True, text=True, env=env).stdout
-        for _ in range(2)
-    )
+    first, again = (run(tmp_path, EXAMPLE, tmp_path / "run").stdout for _ in range(2))
     assert "keep 377, drop 880 of 1,257" in first
     assert first == again
-    dynamics = dp.load(tmp_path / "dynamics")
+    dynamics = dp.load(tmp_path / "run/dynamics")
     assert (dynamics.epochs, len(dynamics)) == (10, 1257)
-    assert len(dp.load(tmp_path / "subset")) == 377
+    assert len(dp.load(tmp_path / "run/subset")) == 377

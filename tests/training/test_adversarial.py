@@ -1,13 +1,12 @@
 """Adversarial training: attacks stay within their distance, do harm, and what is recorded is believed of them."""
 
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from forked import run
 from torch.nn.functional import cross_entropy
 
 import datapare as dp
@@ -172,10 +171,7 @@ def test_the_example_runs(tmp_path):
         inputs, label = pictures(count)
         np.savez(tmp_path / f"{name}.npz", x=inputs.array[..., 0], y=label)
     argv = ("--data", "train.npz", "--test", "test.npz", "--epochs", "4")
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "examples/adversarial.py"), *argv],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = run(tmp_path, ROOT / "examples/adversarial.py", *argv)
     assert done.returncode == 0, done.stderr
     assert "dyn_unc            30" in done.stdout
     assert "dyn_unc+knn        30" in done.stdout

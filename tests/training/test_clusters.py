@@ -1,13 +1,12 @@
 """No labels: clusters from features, their dynamics, and how well they match the classes."""
 
 import itertools
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from forked import run
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits
@@ -139,10 +138,7 @@ def test_the_example_runs(tmp_path):
     for name, part in (("train", slice(0, 100)), ("test", slice(100, 160))):
         np.savez(tmp_path / f"{name}.npz", x=x[part], y=y[part])
     argv = ("--data", "train.npz", "--test", "test.npz", "--classes", "3", "--epochs", "60", "--seeds", "1")
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "examples/unsupervised.py"), *argv],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = run(tmp_path, ROOT / "examples/unsupervised.py", *argv)
     assert done.returncode == 0, done.stderr
     assert " 50%  random             50  1.000" in done.stdout
     assert " 50%  dyn_unc+knn        50  " in done.stdout

@@ -1,14 +1,12 @@
 """Samplers and losses in our own loop: what is trained on, at which rate, at what cost, and going on after a crash."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from forked import run
 from trainings import PICTURES, one_thread, pictures, same_model
 
 import datapare as dp
@@ -190,10 +188,10 @@ def test_samplers_and_losses_that_do_not_fit_are_refused():
             train(data, label, 3, TRAINING, seed=0, **given)
 
 
-def test_the_example_runs_and_every_sampler_learns_from_less():
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    out = subprocess.run([sys.executable, EXAMPLE], check=True, capture_output=True, text=True, env=env).stdout
-    words = [line.replace(",", "").split() for line in out.splitlines()]
+def test_the_example_runs_and_every_sampler_learns_from_less(tmp_path):
+    done = run(tmp_path, EXAMPLE)
+    assert done.returncode == 0, done.stderr
+    words = [line.replace(",", "").split() for line in done.stdout.splitlines()]
     found = {line[0]: (float(line[2]), int(line[-2])) for line in words}
     assert set(found) == {"everything", "infobatch", "kakurenbo", "dual_switch"}
     assert all(accuracy > 0.93 for accuracy, _ in found.values())
