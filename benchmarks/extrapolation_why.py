@@ -115,7 +115,7 @@ def medoids(low, label, share):
 
 def drawn(data, name, index, seed):
     """The prediction from a run on these positions."""
-    with patch("datapare.training.scoring_run.draw_fraction", lambda *_: index):
+    with patch("datapare.training.record_training.draw_fraction", lambda *_: index):
         part = dp.record(
             data, preset="tiny", channels=CHANNELS, fraction=MAIN, seed=seed, out=WORK / f"record-{seed}-{name}"
         )

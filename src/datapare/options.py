@@ -121,6 +121,9 @@ class RecordOptions(TypedDict, total=False):
     fraction: Annotated[
         float | None, Option("Train on so much of every class only; the other scores are to be extrapolated.", flag="")
     ]
+    processes: Annotated[
+        int, Option("Processes of this machine that train together, as one for each GPU.", default=1, least=1)
+    ]
     seed: Annotated[int, Option("Seed of the training, and of the draw of the fraction.", 0, least=0, flag="")]
 
 

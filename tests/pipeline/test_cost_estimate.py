@@ -103,7 +103,7 @@ def test_the_measured_step_is_of_the_order_of_the_real_one(points):
 
 
 def test_both_batch_sizes_are_timed(points):
-    made = estimate_cost(points, keep=0.1, record_options=SHORT)
+    made = estimate_cost(points, keep=0.1, record_options={**SHORT, "processes": 2})
     assert set(made.step) == {128, 32}
     assert made.subset.batch_size == 32
 

@@ -12,7 +12,7 @@ from datapare.methods.signals import SIGNALS
 from datapare.numerics.embeddings import softmax
 from datapare.recording import ARRAYS, CHANNELS
 from datapare.recording.logit_signals import STEPS
-from datapare.training import scoring_run
+from datapare.training import record_training
 from datapare.training.config import TrainingConfig
 from datapare.training.inference import embed, predict
 from datapare.training.loop import train
@@ -126,7 +126,7 @@ def test_a_record_killed_at_its_end_still_gets_its_embedding(digits, tmp_path, m
         raise KeyboardInterrupt
 
     with monkeypatch.context() as now:
-        now.setattr(scoring_run, "_write_finished" if moment == "before the embedding" else "_with_finished", killed)
+        now.setattr(record_training, "_write_finished" if moment == "before the embedding" else "_complete", killed)
         with pytest.raises(KeyboardInterrupt):
             record(digits, **arguments)
     worked = []
@@ -171,13 +171,13 @@ def test_a_probe_that_was_finished_before_a_crash_is_not_run_again(digits, tmp_p
     def refuse(*_):
         raise AssertionError("made again")
 
-    table = dict(scoring_run.FINISHED)
+    table = dict(record_training.FINISHED)
     with monkeypatch.context() as now:
-        now.setattr(scoring_run, "FINISHED", {**table, "prob": replace(table["prob"], make=killed)})
+        now.setattr(record_training, "FINISHED", {**table, "prob": replace(table["prob"], make=killed)})
         with pytest.raises(KeyboardInterrupt):
             record(digits, **arguments)
     with monkeypatch.context() as now:
-        now.setattr(scoring_run, "FINISHED", {**table, "grad_norm": replace(table["grad_norm"], make=refuse)})
+        now.setattr(record_training, "FINISHED", {**table, "grad_norm": replace(table["grad_norm"], make=refuse)})
         resumed = record(digits, **arguments)
     assert np.array_equal(whole.channels["grad_norm"], resumed.channels["grad_norm"], equal_nan=True)
     assert np.array_equal(whole.arrays["prob"], resumed.arrays["prob"])
@@ -188,7 +188,7 @@ def test_exactly_the_signals_of_the_table_are_implemented():
         return {signal.name for signal in SIGNALS.values() if signal.origin == origin}
 
     assert set(CHANNELS) | set(STEPS) | set(ARRAYS) == of("logits")
-    assert set(scoring_run.FINISHED) == of("final network")
+    assert set(record_training.FINISHED) == of("final network")
     assert set(CHANNELS) == {signal.name for signal in SIGNALS.values() if signal.by_default}
 
 

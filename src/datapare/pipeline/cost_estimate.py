@@ -120,8 +120,8 @@ def estimate_cost(
     options: dict[str, Any] = dict(record_options or {})  # what is left of them at the end goes to `settings`
     observed = options.pop("observed", "train-pass")
     channels = needed(expand(options.pop("channels", None), len(data), len(data.classes)), score_fraction)
-    for without_cost in ("until_stable", "log"):  # what the first may save is not known beforehand
-        options.pop(without_cost, None)
+    for unused in ("until_stable", "processes", "log"):  # what the first two may save is not known beforehand
+        options.pop(unused, None)
     words = backbone(options.get("model")) if data.kind == "text" else None
     inputs = encode(data, image_size=options.pop("image_size", None), tokenizer=words)
     classes = len(data.classes)

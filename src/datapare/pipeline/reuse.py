@@ -205,7 +205,9 @@ def is_reused(record: Dynamics) -> bool:
 def check_options(record: Dynamics, options: RecordOptions) -> None:
     """Raise InputError where a reused record was made with other settings than those that are asked for."""
     there = {**record.provenance.params, "seed": record.provenance.seed}
-    asked = {name: value for name, value in options.items() if value is not None and name != "channels"}
+    asked = {
+        name: value for name, value in options.items() if value is not None and name not in {"channels", "processes"}
+    }
     differing = [name for name in asked if name in there and asked[name] != there[name]]
     held = {DEFAULT, *record.channels, *record.arrays}
     lacking = [name for name in options.get("channels") or () if name not in held]

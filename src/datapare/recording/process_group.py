@@ -18,6 +18,7 @@ from datapare.errors import InputError
 
 T = TypeVar("T")
 END = -1
+PATIENCE = timedelta(days=1)  # for a process that works while others wait; one that is lost shows at once
 JOIN_SECONDS = 20.0  # how long a process waits for the others to make their Recorder
 
 
@@ -38,7 +39,7 @@ class ProcessGroup:
         if together:
             ProcessGroup.made += 1
             self._meet(f"datapare/group-{ProcessGroup.made}")
-            self._group = dist.new_group(backend="gloo")
+            self._group = dist.new_group(backend="gloo", timeout=PATIENCE)
 
     def _meet(self, name: str) -> None:
         """Wait for the others; new_group would wait for as long as the training's own limit, often half an hour."""
@@ -58,10 +59,7 @@ class ProcessGroup:
 
     def check_same(self, identity: Mapping[str, object]) -> None:
         """Raise InputError, in every process, unless all of them came with the same identity."""
-        if self._group is None:
-            return
-        everyone: list[Any] = [None] * self.count  # filled by torch
-        dist.all_gather_object(everyone, identity, group=self._group)
+        everyone = self.gather(identity)
         for rank, other in enumerate(everyone):
             differing = [name for name in identity if other[name] != everyone[0][name]]
             if differing:
@@ -85,6 +83,13 @@ class ProcessGroup:
             raise outcome[1]
         result: T = outcome[0]
         return result
+
+    def gather(self, value: T) -> list[T]:
+        """Return the values that the processes came with, by rank; each is pickled on its way."""
+        everyone: list[Any] = [value] * self.count
+        if self._group is not None:
+            dist.all_gather_object(everyone, value, group=self._group)
+        return everyone
 
     def total(self, counts: Sequence[int]) -> list[int]:
         """Return the sums over all processes."""

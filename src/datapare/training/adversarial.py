@@ -11,7 +11,7 @@ Published   eps 8/255, step 2/255, 10 steps; recorded after each epoch in eval m
 Ours        The attack looks at the network in eval mode, so that it moves no batch norm.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -26,21 +26,30 @@ from datapare.training.config import TrainingConfig
 from datapare.training.device import autocast
 from datapare.training.inference import accuracy
 from datapare.training.networks.factory import Network
+from datapare.training.shares import Share, whole
 from datapare.training.signals.batching import evaluation_mode
 
 BATCH = 512
 
 
 def attack(
-    network: Network, batch: Tensor, target: Tensor, training: TrainingConfig, generator: torch.Generator
+    network: Network,
+    batch: Tensor,
+    target: Tensor,
+    training: TrainingConfig,
+    generator: torch.Generator,
+    share: Share | None = None,
 ) -> Tensor:
     """Return the images (B, H, W, C) float32 in 0..255 that PGD makes of a batch, as `training` says.
 
-    `generator` draws where the ascent starts. The network is left as it was.
+    `generator` draws where the ascent starts: for a `share` of a batch as when it is whole. The network is left as it
+    was.
     """
     clean, size, step = batch.float(), 255 * training.epsilon, 255 * training.attack_step
     low, high = (clean - size).clamp(min=0), (clean + size).clamp(max=255)
-    start = torch.rand(clean.shape, generator=generator, device=clean.device)
+    start = (share or whole(len(batch))).drawn(
+        lambda count: torch.rand((count, *clean.shape[1:]), generator=generator, device=clean.device)
+    )
     moved = torch.lerp(clean - size, clean + size, start).clamp(low, high)
     with evaluation_mode(network):
         for _ in range(training.attack_steps):
@@ -70,11 +79,19 @@ def under_attack(
     index: NDArray[np.int64],
     training: TrainingConfig,
     generator: torch.Generator,
+    share_of_batch: Callable[[int], Share] = whole,
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield positions (B,) of `index` and the logits (B, K), in eval mode, of their images after an attack."""
-    for position in torch.split(torch.from_numpy(index), BATCH):
+    """Yield positions (B,) of `index` and the logits (B, K), in eval mode, of their images after an attack.
+
+    `share_of_batch` says of each batch which of its rows this process computes.
+    """
+    for together in torch.split(torch.from_numpy(index), BATCH):
+        share = share_of_batch(len(together))
+        position = together[share.low : share.high]
         batch, target = rows.take(position), label[position.to(label.device)]
-        moved = attack(network, batch, target, training, generator)
+        moved = attack(network, batch, target, training, generator, share)
+        if not share.counted:
+            continue
         with evaluation_mode(network), torch.no_grad(), autocast(moved.device, training.precision):
             yield position, network(moved).float()
 

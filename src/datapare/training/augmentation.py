@@ -18,29 +18,36 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, pad
 
 from datapare.errors import InputError
+from datapare.training.shares import Share, whole
 
 
-def flip(images: Tensor, generator: torch.Generator, *, chance: float = 0.5) -> Tensor:
+def flip(images: Tensor, generator: torch.Generator, share: Share | None = None, *, chance: float = 0.5) -> Tensor:
     """Return images (B, H, W, C), each mirrored left to right with this chance."""
-    mirrored = torch.rand(len(images), generator=generator, device=images.device) < chance
+    share = share or whole(len(images))
+    draw = share.drawn(lambda count: torch.rand(count, generator=generator, device=images.device))
+    mirrored = draw < chance
     return torch.where(mirrored[:, None, None, None], images.flip(2), images)
 
 
-def crop(images: Tensor, generator: torch.Generator, *, margin: int) -> Tensor:
+def crop(images: Tensor, generator: torch.Generator, share: Share | None = None, *, margin: int) -> Tensor:
     """Return a random window of size (H, W) from each image (B, H, W, C) padded with `margin` black pixels."""
     count, height, width, _ = images.shape
     padded = pad(images, (0, 0, margin, margin, margin, margin))  # (B, H + 2 margin, W + 2 margin, C)
-    offset = torch.randint(0, 2 * margin + 1, (2, count, 1), generator=generator, device=images.device)
+    offset = (share or whole(count)).drawn(
+        lambda batch: torch.randint(0, 2 * margin + 1, (2, batch, 1), generator=generator, device=images.device), 1
+    )
     rows = offset[0] + torch.arange(height, device=images.device)  # (B, H)
     columns = offset[1] + torch.arange(width, device=images.device)  # (B, W)
     example = torch.arange(count, device=images.device)[:, None, None]
     return padded[example, rows[:, :, None], columns[:, None, :]]
 
 
-def resized_crop(images: Tensor, generator: torch.Generator, *, smallest: float = 0.08) -> Tensor:
+def resized_crop(
+    images: Tensor, generator: torch.Generator, share: Share | None = None, *, smallest: float = 0.08
+) -> Tensor:
     """Return a random window of each image (B, H, W, C) resized to (H, W): uint8."""
     count, device = len(images), images.device
-    draw = torch.rand((4, count), generator=generator, device=device)
+    draw = (share or whole(count)).drawn(lambda batch: torch.rand((4, batch), generator=generator, device=device), 1)
     area, ratio = smallest + (1 - smallest) * draw[0], (4 / 3) ** (2 * draw[1] - 1)
     wide, high = (area * ratio).sqrt().clamp(max=1), (area / ratio).sqrt().clamp(max=1)  # shares of the sides
     left, top = (1 - wide) * (2 * draw[2] - 1), (1 - high) * (2 * draw[3] - 1)  # centres, -1..1
@@ -52,18 +59,21 @@ def resized_crop(images: Tensor, generator: torch.Generator, *, smallest: float 
     return window.round().to(torch.uint8).permute(0, 2, 3, 1)
 
 
-TRANSFORMS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
+TRANSFORMS: dict[str, Callable[..., Tensor]] = {
     "flip": flip,
-    "crop": lambda images, generator: crop(images, generator, margin=max(1, images.shape[1] // 8)),
-    "shift": lambda images, generator: crop(images, generator, margin=1),
+    "crop": lambda images, generator, share=None: crop(images, generator, share, margin=max(1, images.shape[1] // 8)),
+    "shift": lambda images, generator, share=None: crop(images, generator, share, margin=1),
     "resized-crop": resized_crop,
 }
 
 
-def augment(images: Tensor, names: tuple[str, ...], generator: torch.Generator) -> Tensor:
-    """Return the batch after the named transforms, in their order; InputError for an unknown name."""
+def augment(images: Tensor, names: tuple[str, ...], generator: torch.Generator, share: Share | None = None) -> Tensor:
+    """Return the batch after the named transforms, in their order; InputError for an unknown name.
+
+    Where the images are a `share` of a batch, they are changed as they are when the batch is whole.
+    """
     for name in names:
         if name not in TRANSFORMS:
             raise InputError(f"there is no augmentation {name!r}; choose from {', '.join(TRANSFORMS)}.")
-        images = TRANSFORMS[name](images, generator)
+        images = TRANSFORMS[name](images, generator, share)
     return images

@@ -41,14 +41,17 @@ class BatchSource:
             page = first - first % mmap.PAGESIZE
             file.madvise(mmap.MADV_WILLNEED, page, first + size - page)
 
-    def take(self, position: Tensor) -> Tensor:
-        """Return rows `position` (B,) int64 on the device; texts without the padding that all of them share."""
+    def take(self, position: Tensor, together: Tensor | None = None) -> Tensor:
+        """Return rows `position` (B,) int64 on the device; texts without the padding that all of them share.
+
+        Where they are a part of a batch, `together`, texts are cut as all of it is.
+        """
         batch = self.array[position.to(self.array.device)]
         if batch.device != self.device:
             batch = batch.pin_memory().to(self.device, non_blocking=True)  # from pageable memory it would wait
         if self.length is None:
             return batch
-        return batch[:, : max(1, int(self.length[position.numpy()].max(initial=1)))]
+        return batch[:, : max(1, int(self.length[(position if together is None else together).numpy()].max(initial=1)))]
 
 
 def _map(array: Array) -> tuple[mmap.mmap, int] | None:

@@ -84,29 +84,35 @@ def store(
             raise OSError(str(error)) from error
 
 
-def restore(
-    folder: Path | None,
-    mark: str,
-    network: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    sampler: Sampler | None = None,
-) -> Checkpoint | None:
-    """Load the folder's state into network, optimiser and sampler; None when there is none, or a damaged one.
+def read(
+    folder: Path | None, mark: str, network: torch.nn.Module, *, with_sampler: bool = False
+) -> Mapping[str, Any] | None:
+    """Return the folder's state, for `restore`; None when there is none, or a damaged one, which is then removed.
 
     Raises InputError when the state belongs to another training.
     """
     if folder is None or not (folder / NAME).is_file():
         return None
-    values = _read(folder / NAME, next(network.parameters()).device)
+    values = _read(folder / NAME)
     if isinstance(other := values.get("mark"), str) and other != mark:
         raise InputError(
             f"the unfinished training in {folder} has other settings, data or seed than this one: "
             f"repeat its call, choose another folder, or delete {NAME}."
         )
-    if not _is_complete(values, network, with_sampler=sampler is not None):
+    if not _is_complete(values, network, with_sampler=with_sampler):
         warnings.warn(f"{folder / NAME} is damaged and was discarded; the training starts over.", stacklevel=2)
         forget(folder)
         return None
+    return values
+
+
+def restore(
+    values: Mapping[str, Any],
+    network: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    sampler: Sampler | None = None,
+) -> Checkpoint:
+    """Load a state that was read into network, optimiser and sampler."""
     network.load_state_dict(values["network"])
     optimizer.load_state_dict(values["optimizer"])
     if sampler is not None:
@@ -121,13 +127,13 @@ def forget(folder: Path | None) -> None:
         storage.remove_drafts(folder / NAME)
 
 
-def _read(file: Path, where: torch.device) -> Mapping[str, Any]:
-    """Return the values in a file, by name; none of a file that torch cannot read."""
+def _read(file: Path) -> Mapping[str, Any]:
+    """Return the values in a file, by name, on the CPU; none of a file that torch cannot read."""
     try:
         with ZipFile(file) as archive:
             if archive.testzip() is not None:  # torch does not look at the checksums
                 return {}
-        values = torch.load(file, map_location=where, weights_only=True)
+        values = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # readers of a damaged file raise anything
         if is_refused(error):
             raise  # nothing is known of it, so it stays

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from datapare.training.batches import BatchSource
 from datapare.training.checkpoint import Checkpoint
 from datapare.training.config import TrainingConfig, learning_rate
 from datapare.training.device import autocast
+from datapare.training.distributed import Devices
 from datapare.training.inference import clean
 from datapare.training.networks.factory import Network
 from datapare.training.online import Loss, Sampler
@@ -59,6 +60,7 @@ class Run:
     progress: Callable[[Progress], None] | None
     sampler: Sampler | None = None
     loss: Loss | None = None
+    devices: Devices = field(default_factory=Devices)
 
 
 def bounds(count: int, batch: int) -> list[int]:
@@ -83,17 +85,17 @@ def train_epoch(run: Run, state: Checkpoint, epoch: int) -> Checkpoint:
     edges = bounds(len(order), run.training.batch_size)
     steps = len(edges) - 1
     run.network.train()
-    run.rows.prefetch(order[: edges[1]])
+    run.rows.prefetch(_own(run, order[: edges[1]]))
     for step, (low, high) in enumerate(pairwise(edges)):
-        run.rows.prefetch(order[high : high + run.training.batch_size])
+        run.rows.prefetch(_own(run, order[high : edges[min(step + 2, steps)]]))
         # counted in epochs: where a sampler makes them shorter, the schedule fits itself
         rate = factor * learning_rate(run.training, epoch * steps + step, steps)
-        total += _step(run, order[low:high], rate, shuffle) * (high - low)
+        total += _step(run, order[low:high], rate, shuffle)
         if run.progress is not None:
             speed = high / (time.perf_counter() - start)
             last = state.loss[-1] if state.loss else float("nan")
             run.progress(Progress(epoch, run.training.epochs, high, len(order), speed, last))
-    loss = _finite(float(total) / len(order), run.training, epoch)
+    loss = _finite(float(run.devices.sum(total)) / len(order), run.training, epoch)
     _evaluate(run, epoch)
     looked = _revisit(run)
     return replace(
@@ -113,29 +115,40 @@ def _order(run: Run, epoch: int) -> tuple[NDArray[np.int64], float]:
     return run.index[torch.randperm(len(run.index), generator=generator(run.seed, epoch, 0)).numpy()], 1.0
 
 
+def _own(run: Run, position: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the positions of this process, of those that are computed together."""
+    share = run.devices.share(len(position))
+    return position[share.low : share.high]
+
+
 def _step(run: Run, position: NDArray[np.int64], rate: float, shuffle: torch.Generator) -> Tensor:
-    """Make one update and return the batch's mean loss, still on the device."""
-    where = torch.from_numpy(position)
+    """Make one update and return the sum of this process's losses in it, still on the device."""
+    share = run.devices.share(len(position))
+    batched = torch.from_numpy(position)
+    where = batched[share.low : share.high]
     target = run.label[where.to(run.label.device)]
-    if run.recorder is not None and run.recorder.observed == "two-view":
-        run.recorder.observe(where, clean(run.network, run.rows.take(where), run.training.precision), target)
-    batch = augment(run.rows.take(where), run.training.augment, shuffle)
+    recorder = run.recorder if share.counted else None
+    if recorder is not None and recorder.observed == "two-view":
+        recorder.observe(where, clean(run.network, run.rows.take(where, batched), run.training.precision), target)
+    batch = augment(run.rows.take(where, batched), run.training.augment, shuffle, share)
     if run.training.epsilon:
-        batch = attack(run.network, batch, target, run.training, shuffle)
+        batch = attack(run.network, batch, target, run.training, shuffle, share)
+    run.devices.begin_step(share)
     with autocast(batch.device, run.training.precision):
-        # what is compiled is compiled for whole batches
-        logits = (run.forward if len(batch) == run.training.batch_size else run.network)(batch)
+        # what is compiled is compiled for whole batches; several processes compute every batch together
+        together = run.devices.count > 1 or len(batch) == run.training.batch_size
+        logits = (run.forward if together else run.network)(batch)
     loss = _loss(run, where, logits, target)
-    if run.recorder is not None and run.recorder.observed == "train-pass":
-        run.recorder.observe(where, logits.detach(), target)
+    if recorder is not None and recorder.observed == "train-pass":
+        recorder.observe(where, logits.detach(), target)
     if run.sampler is not None:
         run.sampler.observe(where, logits.detach(), target)
     for group in run.optimizer.param_groups:
         group["lr"] = rate
     run.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    run.devices.weigh(loss, share).backward()  # type: ignore[no-untyped-call]
     run.optimizer.step()
-    return loss.detach()
+    return loss.detach() * share.size
 
 
 def _loss(run: Run, where: Tensor, logits: Tensor, target: Tensor) -> Tensor:
@@ -156,7 +169,9 @@ def _evaluate(run: Run, epoch: int) -> None:
         _show(run, run.index, run.recorder)
         return
     draw = generator(run.seed, epoch, 4, run.label.device.type)
-    for where, logits in under_attack(run.network, run.rows, run.label, run.index, run.training, draw):
+    for where, logits in under_attack(
+        run.network, run.rows, run.label, run.index, run.training, draw, run.devices.share
+    ):
         run.recorder.observe(where, logits, run.label[where.to(run.label.device)])
 
 
@@ -169,7 +184,7 @@ def _revisit(run: Run) -> int:
 
 
 def _show(run: Run, index: NDArray[np.int64], observer: Recorder | Sampler) -> None:
-    for where in torch.split(torch.from_numpy(index), EVALUATED) if len(index) else ():
+    for where in torch.split(torch.from_numpy(_own(run, index)), EVALUATED) if len(index) else ():
         logits = clean(run.network, run.rows.take(where), run.training.precision)
         observer.observe(where, logits, run.label[where.to(run.label.device)])
 

@@ -6,6 +6,7 @@ model; the record of an epoch is written before the checkpoint, and an epoch rep
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +21,11 @@ from datapare.training.adversarial import check_images
 from datapare.training.autotune import autotune as tune
 from datapare.training.autotune import forward
 from datapare.training.batches import BatchSource
-from datapare.training.checkpoint import Checkpoint, fingerprint, forget, restore, store
+from datapare.training.checkpoint import Checkpoint, fingerprint, forget, read, restore, store
 from datapare.training.compute import with_defaults
 from datapare.training.config import TrainingConfig
 from datapare.training.device import compute_threads, device
+from datapare.training.distributed import Devices
 from datapare.training.epoch import Progress, Run, train_epoch
 from datapare.training.inference import accuracy, predict
 from datapare.training.networks.factory import Network, build
@@ -68,6 +70,7 @@ def train(
     progress: Callable[[Progress], None] | None = None,
     evaluate: tuple[Inputs, NDArray[np.int64]] | None = None,
     enough: Callable[[int], bool] | None = None,
+    devices: Devices | None = None,
 ) -> Trained:
     """Train a fresh network on `inputs` (N rows) with `label` (N,), or on the positions `index` only.
 
@@ -75,38 +78,44 @@ def train(
     update (two-view) or after each epoch (eval-pass), as its `observed` says. A new `sampler` of online/ chooses what
     each epoch trains on instead of `index`, and a `loss` of online/ replaces cross-entropy. `evaluate` is (held-out
     Inputs, label), used once at the end; `enough`, asked before each epoch with the number of those done, ends the
-    training early. With a `folder` each epoch is checkpointed there and the same call goes on
+    training early. Several `devices` train together: every process makes this call with the same arguments. With a
+    `folder` each epoch is checkpointed there, by the first process, and the same call goes on
     after a crash; the checkpoint is gone when the call returns, except beside a recorder, whose record is finished
     first (checkpoint.forget then removes it). The state of torch's global generators is as before.
 
     Raises InputError for impossible settings or a folder of another training, DivergedError when the loss is no number.
     """
+    devices = devices or Devices()
     index = np.arange(len(label)) if index is None else np.asarray(index, dtype=np.int64)
     _check(inputs, label, n_classes, index)
     _check_during(sampler, loss, training, index, label)
     if training.epsilon:
         check_images(inputs)
     training = with_defaults(training, inputs)
+    _check_devices(devices, training, sampler)
     mark = fingerprint(inputs, label, n_classes, training, seed, index, sampler=sampler, loss=loss)
     with own_randomness(), deterministic(), compute_threads(training.threads):
         run = _prepare(inputs, label, n_classes, training, seed, index, recorder, progress)
-        state = restore(folder, mark, run.network, run.optimizer, sampler) or Checkpoint()
+        found = devices.on_rank_zero(lambda: read(folder, mark, run.network, with_sampler=sampler is not None))
+        state = Checkpoint() if found is None else restore(found, run.network, run.optimizer, sampler)
         run.network.lay_out(training.layout)
-        run = replace(run, forward=forward(run.network, *_whole_batch(run), training), sampler=sampler, loss=loss)
-        store(folder, mark, run.network, run.optimizer, state, sampler)
+        alone = devices.count == 1
+        step = forward(run.network, *_whole_batch(run), training) if alone else devices.wrap(run.network)
+        run = replace(run, forward=step, sampler=sampler, loss=loss, devices=devices)
+        devices.on_rank_zero(lambda: store(folder, mark, run.network, run.optimizer, state, sampler))
         if recorder is not None and recorder.epoch != len(state.loss):
             recorder.rewind(len(state.loss))
         for epoch in range(len(state.loss), training.epochs):
-            if enough is not None and enough(epoch):
+            if enough is not None and devices.on_rank_zero(partial(enough, epoch)):
                 break
             state = train_epoch(run, state, epoch)
             if recorder is not None:
                 recorder.end_epoch()
             if sampler is not None:
                 sampler.end_epoch()
-            store(folder, mark, run.network, run.optimizer, state, sampler)
+            devices.on_rank_zero(partial(store, folder, mark, run.network, run.optimizer, state, sampler))
         trained = _finish(run, state, evaluate)
-    if recorder is None:
+    if recorder is None and devices.rank == 0:
         forget(folder)
     return trained
 
@@ -198,6 +207,12 @@ def _check(inputs: Inputs, label: NDArray[np.int64], n_classes: int, index: NDAr
         raise InputError(f"positions to train on lie between 0 and {len(label) - 1}.")
     if len(label) and (label.min() < 0 or label.max() >= n_classes):
         raise InputError(f"labels lie between 0 and {n_classes - 1}, not {label.min()} to {label.max()}.")
+
+
+def _check_devices(devices: Devices, training: TrainingConfig, sampler: Sampler | None) -> None:
+    if devices.count > 1 and (training.compiled or sampler is not None):
+        what = "a training that a sampler prunes" if sampler is not None else "a network compiled by torch.compile"
+        raise InputError(f"{what} is computed by one process, not by {devices.count}: train it in one.")
 
 
 def _check_during(

@@ -2,41 +2,33 @@
 
 import shutil
 import tempfile
-import time
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Unpack, cast
 
-import numpy as np
-from numpy.typing import NDArray
-
 from datapare import storage
 from datapare.artifacts import Dynamics, Observed
 from datapare.data import Dataset, Inputs, encode, open_dataset
 from datapare.data.encodings.dispatch import outline
 from datapare.errors import InputError
-from datapare.numerics.sampling import draw_fraction
 from datapare.options import RecordOptions, validated
-from datapare.recording import ARRAYS, Recorder
-from datapare.recording.record_files import read_progress
-from datapare.training.checkpoint import forget
-from datapare.training.config import AUTO_TUNED, Precision, TrainingConfig, for_fraction
-from datapare.training.device import compute_threads
+from datapare.recording.process_group import ProcessGroup
+from datapare.training.config import Precision, TrainingConfig
+from datapare.training.distributed import Devices
 from datapare.training.epoch import Progress
 from datapare.training.frozen_features import NAME as FEATURES
 from datapare.training.frozen_features import frozen
-from datapare.training.loop import Trained, initial, resolve, train
 from datapare.training.networks.factory import backbone
 from datapare.training.presets import PRESETS, choose
 from datapare.training.presets import preset as named
 from datapare.training.progress_bar import shown
-from datapare.training.ranking_stability import RULE, ranking_converged
+from datapare.training.ranking_stability import RULE
+from datapare.training.record_training import record_in_processes, record_together
 from datapare.training.recorded_channels import as_begun, expand, needed
-from datapare.training.run_log import EpochLog, RunLog, open_log
-from datapare.training.scoring_provenance import ScoringRun, begun_in, check_same, provenance_of
-from datapare.training.signals.final import FINISHED
+from datapare.training.run_log import RunLog, open_log
+from datapare.training.scoring_provenance import ScoringRun, begun_in
 
 
 @validated(RecordOptions)
@@ -55,6 +47,7 @@ def record(
     until_stable: bool = False,
     autotune: bool = False,
     log: RunLog | str | None = None,
+    processes: int = 1,
     seed: int = 0,
     out: str | Path | None = None,
     progress: Callable[[Progress], None] | Literal[False] | None = None,
@@ -92,6 +85,10 @@ def record(
             with the same folder uses again.
         log: A tracker that is installed (trackio, wandb or tensorboard), or any object with `log(values, step=)`, as
             their runs are: receives loss, accuracy and mean probability of the label after every epoch.
+        processes: How many processes of this machine train together, each on its share of every batch, on a GPU of its
+            own where there are any. Their examples, batches and draws are those of one process, and so is each
+            step up to rounding; a record may be resumed with another number. A script that asks for several is
+            guarded by `if __name__ == "__main__"`. Under torchrun every process makes this call, without `processes`.
         seed: Seed of the training, and of the draw of the fraction.
         out: The folder of the record; None for a temporary folder that lives as long as the record.
         progress: Receives the state of the training. None shows a bar in terminals and notebooks, False none.
@@ -109,34 +106,37 @@ def record(
     (2, 4)
     """
     data = data if isinstance(data, Dataset) else open_dataset(data)
-    inputs = encode(data, image_size=image_size, tokenizer=backbone(model) if data.kind == "text" else None)
-    training = settings(inputs, len(data.classes), preset, model, epochs, schedule_epochs, precision)
-    inputs = frozen(inputs, seed=seed) if training.model == FEATURES else inputs
-    folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="datapare-")) / "dynamics"
+    devices = Devices(ProcessGroup())
+    if autotune and max(processes, devices.count) > 1:
+        raise InputError("autotune times the steps of one process; leave it out, or record in one process.")
+    if processes > 1 and devices.count > 1:
+        raise InputError(f"{devices.count} processes are running this call already: leave out processes={processes}.")
+    own = devices.on_rank_zero(lambda: Path(tempfile.mkdtemp(prefix="datapare-"))) if out is None else None
+    folder = Path(out) if out is not None else cast("Path", own) / "dynamics"
     try:
-        names = _names(channels, data, fraction, folder)
-        rule = RULE if until_stable else None
-        run = ScoringRun(data, inputs, training, names, observed, fraction, rule, seed)
+        run, inputs = _prepared(
+            data, devices, folder, preset=preset, model=model, epochs=epochs, schedule_epochs=schedule_epochs,
+            precision=precision, channels=channels, observed=observed, image_size=image_size, fraction=fraction,
+            until_stable=until_stable, seed=seed,
+        )  # fmt: skip
+        first = devices.rank == 0
         with (
-            shown("recording", wanted=progress is None) as bar,
-            open_log(log, f"record-{data.digest[:8]}") as tracker,
+            shown("recording", wanted=progress is None and first) as bar,
+            open_log(log if first else None, f"record-{data.digest[:8]}") as tracker,
         ):
             report = progress or None if bar is None else bar.training
-            dynamics = _recorded(run, folder, autotune=autotune, progress=report, log=tracker)
+            if processes > 1 and not storage.is_finished(folder):
+                record_in_processes(run, inputs, folder, processes, progress=report, log=tracker)
+            else:
+                record_together(run, inputs, folder, devices, autotune=autotune, progress=report, log=tracker)
+        dynamics = cast("Dynamics", storage.load(folder))
     except BaseException:
-        if out is None:
-            shutil.rmtree(folder.parent, ignore_errors=True)
+        if own is not None:
+            shutil.rmtree(own, ignore_errors=True)
         raise
-    if out is None:
-        weakref.finalize(dynamics, shutil.rmtree, folder.parent, ignore_errors=True)
+    if own is not None and devices.rank == 0:
+        weakref.finalize(dynamics, shutil.rmtree, own, ignore_errors=True)
     return dynamics
-
-
-def _names(channels: Sequence[str] | None, data: Dataset, fraction: float | None, folder: Path) -> tuple[str, ...]:
-    """Return what to record, or what the record that was begun in the folder has."""
-    names = needed(expand(channels, len(data), len(data.classes)), fraction)
-    begun = begun_in(folder)
-    return names if begun is None else as_begun(names, channels, begun["params"].get("channels", ()))
 
 
 def settings(
@@ -191,126 +191,41 @@ def planned(data: Dataset, **options: Unpack[RecordOptions]) -> int:
     ).epochs
 
 
-def _recorded(
-    run: ScoringRun,
-    folder: Path,
-    *,
-    autotune: bool,
-    progress: Callable[[Progress], None] | None,
-    log: RunLog | None,
-) -> Dynamics:
-    if run.rule is not None and "target_prob" not in run.channels:
+def _prepared(
+    data: Dataset, devices: Devices, folder: Path, **options: Unpack[RecordOptions]
+) -> tuple[ScoringRun, Inputs]:
+    """Return what a record with these options is made of, as it was begun in the folder, and the encoded examples."""
+    model, fraction, seed = options.get("model"), options.get("fraction"), options.get("seed", 0)
+    channels = _names(data, devices, folder, **options)
+    rule = RULE if options.get("until_stable") else None
+    if rule is not None and "target_prob" not in channels:
         raise InputError("until_stable watches target_prob, which is not recorded; name it among the channels.")
-    begun = begun_in(folder)
-    if begun is not None:
-        check_same(folder, begun, provenance_of(run))
-        # as it was begun; older records do not know of all
-        found = {name: begun["params"].get(name, value) for name, value in AUTO_TUNED.items()}
-        run, autotune = replace(run, training=replace(run.training, **found)), False
-    if not storage.is_finished(folder):
-        _train(run, folder, autotune=autotune, progress=progress, log=log)
-    dynamics = _with_finished(folder, run.channels)
-    forget(folder)
-    return dynamics
+    tokenizer, size = backbone(model) if data.kind == "text" else None, options.get("image_size")
+    inputs = devices.once_per_machine(lambda: encode(data, image_size=size, tokenizer=tokenizer))
+    training = settings(
+        inputs, len(data.classes), options.get("preset"), model, options.get("epochs"),
+        options.get("schedule_epochs"), options.get("precision"),
+    )  # fmt: skip
+    inputs = frozen(inputs, seed=seed) if training.model == FEATURES else inputs
+    parents = () if data.perturbation is None else (data.perturbation.provenance,)
+    observed = options.get("observed", "train-pass")
+    run = ScoringRun(
+        data.label, data.classes, data.key, data.digest, parents, inputs.array.shape[1:], training, channels, observed,
+        fraction, rule, seed,
+    )  # fmt: skip
+    return run, inputs
 
 
-def _train(
-    run: ScoringRun,
-    folder: Path,
-    *,
-    autotune: bool,
-    progress: Callable[[Progress], None] | None,
-    log: RunLog | None,
-) -> None:
-    """Train and record, or resume what was begun in the folder."""
-    inputs, label, classes = run.inputs, run.data.label, len(run.data.classes)
-    training = resolve(inputs, label, classes, run.training, run.seed, autotune=autotune)
-    initial(inputs, classes, training, run.seed)  # refuses a model that cannot be built before it writes
-    run = replace(run, training=training)
-    index = None if run.fraction is None else draw_fraction(label, run.fraction, run.seed)
-    with _recorder(run, folder) as recorder:
-        epoch_log = EpochLog(log, folder, recorder.epoch)
-
-        def enough(done: int) -> bool:
-            epoch_log(done)
-            return run.rule is not None and ranking_converged(_row_file(folder)[:done])
-
-        trained = train(
-            inputs, label, classes, for_fraction(training, run.fraction), seed=run.seed, index=index, recorder=recorder,
-            folder=folder, progress=progress, enough=enough,
-        )  # fmt: skip
-        epoch_log(recorder.epoch)
-        if recorder.epoch < training.epochs:
-            recorder.stop()
-        with compute_threads(training.threads):
-            _write_finished(trained, inputs, label, run.channels, folder, progress)
-        recorder.dynamics()
+def _names(data: Dataset, devices: Devices, folder: Path, **options: Unpack[RecordOptions]) -> tuple[str, ...]:
+    """Return what to record, or what the record that was begun in the folder has."""
+    asked = options.get("channels")
+    names = needed(expand(asked, len(data), len(data.classes)), options.get("fraction"))
+    begun = devices.on_rank_zero(lambda: begun_in(folder))
+    return names if begun is None else as_begun(names, asked, begun["params"].get("channels", ()))
 
 
-def _row_file(folder: Path) -> NDArray[np.float32]:
-    """The probabilities recorded so far (T, N); rows of later epochs are not yet filled."""
-    return storage.read_array(folder / "channels.target_prob.npy")
-
-
-def _stopped(folder: Path, epochs: int) -> int:
-    """The epochs of the record: as planned, or those it was stopped at by a process that was killed right then."""
-    progress = read_progress(folder)
-    return epochs if progress is None else min(epochs, progress["facts"]["epochs"])
-
-
-def _recorder(run: ScoringRun, folder: Path) -> Recorder:
-    return Recorder(
-        folder,
-        run.data.label,
-        _stopped(folder, run.training.epochs),
-        channels=[name for name in run.channels if name not in (*ARRAYS, *FINISHED)],
-        arrays=[name for name in run.channels if name in ARRAYS],
-        classes=run.data.classes,
-        key=run.data.key,
-        observed=run.observed,
-        provenance=provenance_of(run),
-    )
-
-
-def _write_finished(
-    trained: Trained,
-    inputs: Inputs,
-    label: NDArray[np.int64],
-    channels: tuple[str, ...],
-    folder: Path,
-    progress: Callable[[Progress], None] | None,
-) -> None:
-    """Write the signals of the finished network, one file each, whole or absent; files of a killed process stay."""
-    epochs = trained.epochs
-    for name in channels:
-        if name not in FINISHED or _file(folder, name).exists():
-            continue
-        start = time.perf_counter()
-
-        def seen(done: int, total: int, name: str = name, start: float = start) -> None:
-            if progress is not None:
-                speed = done / (time.perf_counter() - start)
-                progress(Progress(epochs, epochs, done, total, speed, trained.loss[-1], name))
-
-        made = FINISHED[name].make(trained.model, inputs, label, seen)
-        if FINISHED[name].channel:
-            made = np.concatenate([np.full((epochs - 1, len(made)), np.nan, dtype=np.float32), made[None]])  # (T, N)
-        storage.write_array(_file(folder, name), made)
-
-
-def _file(folder: Path, name: str) -> Path:
-    return folder / f"{'channels' if FINISHED[name].channel else 'arrays'}.{name}.npy"
-
-
-def _with_finished(folder: Path, channels: tuple[str, ...]) -> Dynamics:
-    """Return the finished record with the signals of its network, which a killed process may have left undescribed."""
-    dynamics = cast("Dynamics", storage.load(folder))
-    missing = [name for name in channels if name in FINISHED and name not in {**dynamics.arrays, **dynamics.channels}]
-    if not missing:
-        return dynamics
-    made = {name: storage.read_array(_file(folder, name)) for name in missing}
-    rows = {name: array for name, array in made.items() if FINISHED[name].channel}
-    arrays = {name: array for name, array in made.items() if name not in rows}
-    done = replace(dynamics, channels={**dynamics.channels, **rows}, arrays={**dynamics.arrays, **arrays})
-    storage.write_meta(folder, done)
-    return cast("Dynamics", storage.load(folder))
+def assist(data: Dataset, **options: Unpack[RecordOptions]) -> None:
+    """Train with the first process of a launcher, which calls `record` with the same options; touches no folder."""
+    devices, nowhere = Devices(ProcessGroup()), Path()
+    run, inputs = _prepared(data, devices, nowhere, **options)
+    record_together(run, inputs, nowhere, devices, autotune=options.get("autotune", False), progress=None, log=None)
