@@ -415,6 +415,8 @@ class Comparison(_Recorded):
             if values.shape != shape:
                 raise InputError(f"{name} has one entry per arm and seed, {shape}, not {values.shape}.")
             set_(self, name, values)
+        if self.once is not None:
+            set_(self, "once", np.asarray(self.once, dtype=np.float64))
         if len(self.roles) != len(self.arms) or not {*self.roles} <= {*get_args(Role)}:
             raise InputError(f"roles are one of {get_args(Role)} for each of the {len(self.arms)} arms.")
         if "random" not in self.roles:

@@ -81,11 +81,11 @@ def test_knn_chooses_k_by_the_scored_examples_alone():
 
 
 def test_knn_by_an_approximate_search_predicts_the_same_but_for_a_few(monkeypatch):
-    from datapare.methods.extrapolate import knn as file
+    from datapare.numerics import neighbors
 
     score, embedding, label, _ = scene(6000)
     exact = knn(score, embedding, label, k=10)
-    monkeypatch.setattr(file, "EXACT", 0)
+    monkeypatch.setattr(neighbors, "EXACT_PAIRS", 0)
     approximate = knn(score, embedding, label, k=10)
     unscored = np.isnan(score)
     assert np.mean(np.isclose(exact[unscored], approximate[unscored])) > 0.5

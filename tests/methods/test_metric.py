@@ -307,7 +307,9 @@ def test_vectors_are_gauged_as_they_are(capsys, tmp_path, monkeypatch):
     np.savez("points.npz", x=d.arrays["embedding"], y=d.label)
     code, out, _ = run(capsys, "measure", "points.npz", "--shots", 2)
     assert code == 0
-    assert float(out.split()[1].rstrip(":")) == pytest.approx(dp.measure(d, "spread", shots=2), rel=1e-3)
+    read, measured, *_ = out.splitlines()
+    assert read == "read 24 embeddings of 3 classes (arrays): input x, label y"
+    assert float(measured.split()[1].rstrip(":")) == pytest.approx(dp.measure(d, "spread", shots=2), rel=1e-3)
     assert "5 numbers of 24 examples" in out
 
 

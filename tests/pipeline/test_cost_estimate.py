@@ -63,7 +63,8 @@ def test_the_dry_run_tells_everything_and_writes_nothing(points, capsys):
         app.main(["prune", str(points), "--keep", "0.1", *short, "--dry-run"])
     assert stopped.value.code == 0
     out = capsys.readouterr().out
-    assert out.startswith("keep 40, drop 360 of 400 examples\n")
+    read = "read 400 embeddings of 2 classes (arrays): input x, label y\n"
+    assert out.startswith(read + "keep 40, drop 360 of 400 examples\n")
     for said in ("scoring    3 epochs of", "preset embedding, mlp, batch 128", "8 epochs on the subset", "nothing was"):
         assert said in out
     assert re.search(r"disk +\d+ kB", out)

@@ -163,15 +163,17 @@ def test_the_console_stays_silent(opened):
 
 
 def test_every_figure_is_drawn(opened):
-    drawn = [count(opened, f"#{name} .chart") for name in ("comparison", "data_map", "embedding_map", "scores")]
-    assert drawn == [2, 1, 1, 1]
+    drawn = [
+        count(opened, f"#{name} .chart") for name in ("frontier", "comparison", "data_map", "embedding_map", "scores")
+    ]
+    assert drawn == [3, 1, 1, 1, 1]
     drawn = opened.execute_script("""
         return [...document.querySelectorAll(".chart svg")].map((svg) => {
             const {width, height} = svg.getBoundingClientRect();
             return width > 100 && height > 20 && svg.querySelectorAll("path, rect").length > 0;
         });
     """)
-    assert len(drawn) == 3 + 1 + 2 + 2 + 3  # a strip an arm; each map has a layer above it
+    assert len(drawn) == 3 + 3 + 2 + 2 + 3  # three frontiers; a strip an arm; each map has a layer above it
     assert all(drawn)
 
 

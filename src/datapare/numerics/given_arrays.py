@@ -32,7 +32,7 @@ def channel_values(name: str, values: ArrayLike) -> NDArray[np.floating]:
     return array
 
 
-def check_key(key: NDArray[np.uint64] | None, count: int) -> None:
+def check_key(key: NDArray[np.generic] | None, count: int) -> None:
     """Raise InputError unless keys are uint64 (N,), or None."""
     if key is not None and (key.shape != (count,) or key.dtype != np.uint64):
         raise InputError(f"keys are one uint64 per example, shape ({count},), not {key.dtype} of shape {key.shape}.")

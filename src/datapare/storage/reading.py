@@ -15,7 +15,7 @@ T = TypeVar("T")
 JsonObject = dict[str, Any]  # as read from a file, its values not yet checked
 
 
-def read_json(path: Path) -> object:
+def read_json(path: Path, remedy: str = "make it again") -> object:
     """Return the value in a JSON file, None when there is no file; raises InputError when it cannot be read."""
     try:
         return cast("object", json.loads(path.read_text(encoding="utf-8")))
@@ -24,7 +24,7 @@ def read_json(path: Path) -> object:
     except (ValueError, OSError, RecursionError, MemoryError) as error:
         if is_refused(error):
             raise explain(error) or error from error
-        raise InputError(f"{path} cannot be read ({error}); make it again.") from error
+        raise InputError(f"{path} cannot be read ({error}); {remedy}.") from error
 
 
 def read_described(path: Path, table: type[T], remedy: str) -> T | None:
@@ -38,7 +38,7 @@ def read_described(path: Path, table: type[T], remedy: str) -> T | None:
     Raises:
         InputError: When the file cannot be read or holds anything else.
     """
-    value = read_json(path)
+    value = read_json(path, remedy)
     if value is None and not path.is_file():
         return None
     if not conforms(value, table):

@@ -45,7 +45,7 @@ def frozen(inputs: Inputs, *, seed: int) -> Inputs:
         Inputs of kind table, float32 (N, d), the same for the same arguments.
 
     >>> rows = Inputs(np.eye(3, dtype=np.float32), Encoding("embedding", width=3))
-    >>> frozen(rows, seed=0).array.round(2).tolist()
+    >>> frozen(rows, seed=0).array.astype(float).round(2).tolist()
     [[1.41, -0.71, -0.71], [-0.71, 1.41, -0.71], [-0.71, -0.71, 1.41]]
     """
     made = MAKERS[inputs.encoding.kind](inputs.array, np.random.default_rng([seed, 12]))

@@ -53,7 +53,7 @@ def mixed(
 
     >>> p = np.array([[0.2, 0.5, 0.9], [0.4, 0.7, 0.9]])
     >>> mixed(np.array([0.2, 0.3, 0.0]), p, 2, np.random.default_rng(0)).tolist()
-    [1, 2]
+    [0, 1]
     """
     first = by_scores(n, share)
     chosen = np.arange(0)
