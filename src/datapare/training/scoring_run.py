@@ -100,6 +100,7 @@ def record(
         InputError: When `out` holds a record made otherwise or a fraction is too small for one example of each class.
         DivergedError: When the training diverges.
 
+    >>> import numpy as np
     >>> data = open_dataset((np.eye(4, dtype=np.float32), [0, 1, 0, 1]))
     >>> dynamics = record(data, epochs=2)
     >>> dynamics.epochs, len(dynamics)
@@ -178,6 +179,7 @@ def suited(inputs: Inputs, n_classes: int, model: str | None) -> TrainingConfig:
 def planned(data: Dataset, **options: Unpack[RecordOptions]) -> int:
     """The epochs that `record` with these settings trains at most; of images only the sizes are read.
 
+    >>> import numpy as np
     >>> planned(open_dataset((np.zeros((4, 3)), np.array([0, 1, 0, 1])))), PRESETS["embedding"].epochs
     (15, 15)
     """
