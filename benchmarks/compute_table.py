@@ -3,8 +3,8 @@
     python benchmarks/compute_table.py [--steps 12]    a few minutes; on a quiet machine
 
 For every network the fastest of `steps` steps counts (forward and backward, one batch), in rounds over all settings, so
-that a busy moment meets all of them. `datapare.training.compute.TABLE` is read off this: fp32, channels-last, two
-threads where they make a step at least 1.5 times as fast, one elsewhere. Data are random: only time is measured.
+that a busy moment meets all of them. `datapare.training.compute.TABLE` follows it: fp32, channels-last, two
+threads for large networks, one elsewhere. Data are random: only time is measured.
 """
 
 import argparse
