@@ -60,6 +60,11 @@ def mean_of_rows(values):
     return total / len(values)
 
 
+def tov(loss):
+    before, after = loss[0].astype(float), loss[-1].astype(float)
+    return (before - after) / before
+
+
 def one_at_a_time(value):
     def score(*channels):
         return np.array([value(*(channel[:, i] for channel in channels)) for i in range(channels[0].shape[1])])
@@ -74,6 +79,7 @@ def forgotten(margin):
 
 
 RIVALS = {
+    "tov": tov,
     "dual": dual,
     "dyn_unc": dyn_unc,
     "tdds": tdds,
