@@ -4,6 +4,8 @@
     python benchmarks/select_speed.py --part pointwise --sizes 14200000
     python benchmarks/select_speed.py --part d2 --sizes 50000 1281167 --width 512
     python benchmarks/select_speed.py --part greedy --sizes 50000
+    python benchmarks/select_speed.py --part classes --sizes 5000000   # select inside each of ten classes
+    python benchmarks/select_speed.py --part table --sizes 5000000     # every example and why it stays, as Parquet
 
 Every case runs in its own process, so that its memory is its own. Results are merged, case by case, into
 benchmarks/results/select_speed.json. 30 % of the examples are kept; the plain transcriptions are ours, from the
@@ -18,7 +20,9 @@ import platform
 import resource
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Callable
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -29,13 +33,15 @@ RESULTS = Path(__file__).parent / "results" / "select_speed.json"
 SEED, KEEP, EPOCHS, K = 0, 0.3, 60, 10
 POINTWISE = ["top", "random", "window", "flex_rand", "two_ended", "ccs", "beta"]
 GREEDY = ["k_center", "herding", "graph_cut"]
+CLASSES = 10
+TABLES = ["table", "table of rows"]
 PLAIN_LIMIT = {"d2": 50_000, "k_center": 50_000}  # of the others 2,000,000: transcriptions take too long beyond
 PLAIN_PICKS = {"herding": 200, "d2": 15_000}  # picks of a transcription that would take too long for all
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--part", choices=["pointwise", "d2", "greedy"], default="pointwise")
+    parser.add_argument("--part", choices=list(PARTS), default="pointwise")
     parser.add_argument("--sizes", type=int, nargs="+", help="numbers of examples")
     parser.add_argument("--width", type=int, default=512, help="width of the embedding")
     parser.add_argument("--only", help="one rule")
@@ -43,18 +49,136 @@ def main() -> None:
     given = parser.parse_args()
     if given.case:
         name, total, width = given.case[0], int(given.case[1]), int(given.case[2])
-        print(json.dumps(measure(name, total, width)))
+        special = {"table": table, "table of rows": table_of_rows, "classes": per_class}
+        run = special.get(name.partition(":")[0])
+        print(json.dumps(measure(name, total, width) if run is None else run(name.partition(":")[2], total)))
         return
-    rules = {"pointwise": POINTWISE, "d2": ["d2"], "greedy": GREEDY}[given.part]
-    sizes = given.sizes or ([50_000] if given.part != "pointwise" else [50_000, 1_281_167])
+    rules, usual = PARTS[given.part]
+    sizes = given.sizes or usual
     for total in sizes:
         for name in rules if given.only is None else [given.only]:
-            width = 0 if given.part == "pointwise" else given.width
+            width = given.width if given.part in {"d2", "greedy"} else 0
             command = [sys.executable, __file__, "--case", name, str(total), str(width)]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             case = json.loads(done.stdout)
             print(f"{name} {total:,} x {width}: {json.dumps(case)}", flush=True)
             write(f"{name} {total} {width}" if width else f"{name} {total}", case)
+
+
+PARTS = {
+    "pointwise": (POINTWISE, [50_000, 1_281_167]),
+    "d2": (["d2"], [50_000]),
+    "greedy": (GREEDY, [50_000]),
+    "classes": (["classes:beta", "classes:mixed"], [5_000_000]),
+    "table": (TABLES, [5_000_000]),
+}
+
+
+def per_class(rule: str, total: int) -> dict[str, object]:
+    """Time `select` inside each of ten classes, as `datapare select` calls it."""
+    from datapare.artifacts import Dynamics, Scores
+    from datapare.methods.selection import select
+
+    rng = np.random.default_rng(SEED)
+    prob = rng.random((EPOCHS, total), dtype=np.float32)
+    dynamics = Dynamics({"target_prob": prob}, rng.integers(0, CLASSES, total))
+    scores = Scores(rng.random(total))
+    before, load = memory(), os.getloadavg()[0]
+    seconds, processor_seconds = [], []
+    for _ in range(3):
+        started, used = time.perf_counter(), time.process_time()
+        subset = select(scores, rule, keep=KEEP, seed=SEED, dynamics=dynamics)
+        seconds.append(round(time.perf_counter() - started, 3))
+        processor_seconds.append(round(time.process_time() - used, 3))
+    return {
+        "examples": total,
+        "kept": len(subset),
+        "classes": CLASSES,
+        "epochs": EPOCHS,
+        "seconds": min(seconds),
+        "all_seconds": seconds,
+        "processor_seconds": min(processor_seconds),
+        "inputs_mb": before,
+        "more_mb": memory() - before,
+        "loadavg": round(load, 2),
+        "seed": SEED,
+    }
+
+
+def opened(total: int) -> list[object]:
+    """A dataset of numbers, its scores, a subset and mean probabilities."""
+    from datapare.artifacts import Scores
+    from datapare.data import open_dataset
+    from datapare.methods.selection import select
+
+    rng = np.random.default_rng(SEED)
+    data = open_dataset((rng.random((total, 2), dtype=np.float32), rng.integers(0, CLASSES, total)))
+    scores = Scores(rng.random(total), key=data.key)
+    return [data, scores, select(scores, "top", keep=KEEP), rng.random(total)]
+
+
+def table(_: str, total: int) -> dict[str, object]:
+    """Time the table of examples that `datapare prune` writes."""
+    from datapare.data import write_examples
+    from datapare.data.example_table import example_blocks
+    from datapare.pipeline.reasons import reasons
+
+    data, scores, subset, mean_prob = opened(total)
+
+    def write_to(file: Path) -> None:
+        write_examples(example_blocks(data, subset, scores, mean_prob, why=reasons(scores, subset)), file)
+
+    return written(write_to, total)
+
+
+def table_of_rows(_: str, total: int) -> dict[str, object]:
+    """The same table from a list of Python objects per column."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    data, scores, subset, mean_prob = opened(total)
+
+    def write_to(file: Path) -> None:
+        rank = np.empty(total, np.int64)
+        rank[np.argsort(-scores.score, kind="stable")] = np.arange(1, total + 1)
+        action = {True: "kept by top", False: "below the cut of top"}
+        kept = subset.mask.tolist()
+        columns = {
+            "name": list(data.name),
+            "key": pa.array(data.key.tolist(), pa.uint64()),
+            "label": data.label.tolist(),
+            "class": [data.classes[i] for i in data.label],
+            "score": scores.score,
+            "mean_prob": mean_prob,
+            "kept": kept,
+            "why": [f"{action[k]}: score rank {r:,} of {total:,}" for k, r in zip(kept, rank, strict=True)],
+        }
+        pq.write_table(pa.table(columns), file, compression="zstd")
+
+    return written(write_to, total)
+
+
+def written(write_to: Callable[[Path], None], total: int) -> dict[str, object]:
+    """Time and memory of one table, and a digest of what it says."""
+    import pyarrow.parquet as pq
+
+    before, load = memory(), os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "examples.parquet"
+        started, used = time.perf_counter(), time.process_time()
+        write_to(file)
+        case = {
+            "examples": total,
+            "seconds": round(time.perf_counter() - started, 3),
+            "processor_seconds": round(time.process_time() - used, 3),
+            "inputs_mb": before,
+            "more_mb": memory() - before,
+            "loadavg": round(load, 2),
+            "seed": SEED,
+            "file_mb": round(file.stat().st_size / 2**20),
+        }
+        head = pq.ParquetFile(file).read_row_group(0).slice(0, 100_000).to_pylist()
+        return case | {"digest_of_100000_rows": hashlib.sha256(repr(head).encode()).hexdigest()[:16]}
 
 
 def measure(name: str, total: int, width: int) -> dict[str, object]:

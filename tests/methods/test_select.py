@@ -488,8 +488,9 @@ def test_rules_that_read_a_number_over_epochs_choose_the_same_from_that_number(n
     scores = Scores(draw.random(300))
     channel = draw.random((7, 300), dtype=np.float32)
     channel[2, :50] = np.nan
-    record = Dynamics({read: channel}, np.arange(300) % 3)
-    once = Dynamics({read: reduce(last_observed(channel))[None].astype(np.float64)}, record.label)
+    arrays = {"embedding": draw.random((300, 4))}
+    record = Dynamics({read: channel}, np.arange(300) % 3, arrays)
+    once = Dynamics({read: reduce(last_observed(channel))[None].astype(np.float64)}, record.label, arrays)
     for balance in (None, "proportional"):
         chosen = [select(scores, name, keep=0.3, dynamics=one, balance=balance).index for one in (record, once)]
         np.testing.assert_array_equal(*chosen)

@@ -155,3 +155,13 @@ def all_names(data: Dataset) -> list[str]:
     for one in data.bad:
         names[one.row] = one.name
     return names
+
+
+def name_column(data: Dataset, index: NDArray[np.int64]) -> ArrowColumn:
+    """The names (n,) of the examples at `index` as a `pyarrow.Array`; those made on demand never as Python strings."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(data.name, RowNames):
+        return pc.binary_join_element_wise("row", pa.array(data.name.row[index]).cast(pa.string()), " ")
+    return pa.array([data.name[i] for i in index.tolist()], pa.string())

@@ -1,6 +1,8 @@
 """Binding: the array of a record that each parameter of a method names."""
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -49,13 +51,16 @@ class Bound:
         Raises:
             InputError: If some examples were neither observed nor predicted.
         """
-        total, unknown = self.array.shape[1], 0
+        total = self.array.shape[1]
         out = np.empty((1, total))
-        for start in range(0, total, BLOCK):
+
+        def run(start: int) -> int:
             part = self.part(start, min(start + BLOCK, total))
-            unknown += int(np.isnan(part[0]).sum())
             out[0, start : start + BLOCK] = reduce(self.derive(part))
-        _refuse_unknown(unknown)
+            return int(np.isnan(part[0]).sum())
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            _refuse_unknown(sum(pool.map(run, range(0, total, BLOCK))))
         return out
 
     def whole(self) -> Array:

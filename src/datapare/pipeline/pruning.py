@@ -25,6 +25,7 @@ from datapare.methods.signals import DEFAULT, SIGNALS, source_of
 from datapare.numerics.sampling import budget
 from datapare.options import Balance, ExportMode, OpenOptions, RecordOptions, SelectOptions, resolve, suggest, validated
 from datapare.pipeline.exports import export_once
+from datapare.pipeline.reasons import reasons
 from datapare.pipeline.reuse import NewExamples, adapt, is_reused
 from datapare.pipeline.run_folder import RunFolder, check_dataset_path, check_free, open_or_begin
 from datapare.pipeline.steps import (
@@ -224,7 +225,8 @@ def finish(
     run: RunFolder, scores: Scores, options: PruneOptions, keep: float, as_: ExportMode, on_message: Report
 ) -> PruneResult:
     """Select, export, tabulate and report into `keep-…/`; what exists is not made again."""
-    from datapare.data import example_table, whole_groups, write_examples
+    from datapare.data import whole_groups, write_examples
+    from datapare.data.example_table import example_blocks
     from datapare.reporting import report
     from datapare.reporting.dataset_card import croissant, dataset_card
 
@@ -249,27 +251,10 @@ def finish(
     if not result.examples.exists():
         epochs = {word: subset.provenance.params.get(word, usual) for word, usual in (("first", 0), ("count", None))}
         mean_prob = channel_mean("target_prob", dynamics, scores, **epochs)
-        table = example_table(data, subset, scores=scores, mean_prob=mean_prob, why=reasons(scores, subset))
-        write_examples(table, result.examples)
+        write_examples(example_blocks(data, subset, scores, mean_prob, why=reasons(scores, subset)), result.examples)
     if not result.report.exists():
         report(subset, scores=scores, dynamics=dynamics, data=data).save(result.report)
     if not (metadata := result.folder / "croissant.json").exists():
         storage.write_text(result.folder / "README.md", dataset_card(data, subset, written=as_ != "index"))
         storage.write_text(metadata, json.dumps(croissant(data, subset, result.folder), indent=1))
     return result
-
-
-def reasons(scores: Scores, subset: Subset) -> list[str]:
-    """Return why each example is kept or dropped, as text."""
-    order = np.argsort(-np.nan_to_num(scores.score, nan=-np.inf), kind="stable")
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(1, len(order) + 1)
-    action = {True: f"kept by {subset.provenance.method}", False: f"not drawn by {subset.provenance.method}"}
-    if subset.provenance.method == "top":
-        action[False] = "below the cut of top"
-    predicted = np.zeros(len(order), dtype=bool) if scores.predicted is None else scores.predicted
-    kind = {True: "predicted score", False: "score"}
-    return [
-        f"{action[kept]}: {kind[guess]} rank {r:,} of {len(order):,}"
-        for kept, guess, r in zip(subset.mask.tolist(), predicted.tolist(), rank, strict=True)
-    ]

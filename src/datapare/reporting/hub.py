@@ -8,6 +8,7 @@ from pathlib import Path
 from datapare import storage
 from datapare.artifacts import Subset
 from datapare.data import Dataset
+from datapare.data.dataset import name_column
 from datapare.errors import InputError, MismatchError
 from datapare.reporting.dataset_card import dataset_card
 
@@ -90,8 +91,8 @@ def write_hub_folder(
         {
             "row": pa.array(data.row[subset.index]),
             "key": pa.array(data.key[subset.index]),
-            "name": pa.array([data.name[i] for i in subset.index.tolist()], pa.string()),
-            "class": pa.array([data.classes[data.label[i]] for i in subset.index.tolist()], pa.string()),
+            "name": name_column(data, subset.index),
+            "class": pa.array(data.classes, pa.string()).take(pa.array(data.label[subset.index])),
         }
     )
     pq.write_table(table, folder / INDEX)

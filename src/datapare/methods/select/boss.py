@@ -24,7 +24,7 @@ from datapare.errors import InputError
 from datapare.methods.spec import MethodSpec
 from datapare.numerics.embeddings import unit_rows
 from datapare.numerics.greedy import cover_greedy
-from datapare.numerics.sampling import hard_cut
+from datapare.numerics.sampling import hard_cut, summed_margin
 
 PRESETS = {
     "svhn": {0.7: {"cut": 0.0}, 0.5: {"cut": 0.0}, 0.3: {"cut": 0.1}, 0.2: {"cut": 0.1}, 0.1: {"cut": 0.1}}
@@ -89,4 +89,4 @@ def _density(score: Float[np.ndarray, " M"], c: float, a: float) -> Float[np.nda
     return density
 
 
-SPEC = MethodSpec(presets=PRESETS)
+SPEC = MethodSpec(over_epochs={"prob_margin": summed_margin}, presets=PRESETS)

@@ -33,7 +33,7 @@ from datapare.errors import InputError
 from datapare.methods.spec import MethodSpec, Presets
 from datapare.numerics.embeddings import check_finite
 from datapare.numerics.neighbors import neighbours
-from datapare.numerics.sampling import hard_cut
+from datapare.numerics.sampling import hard_cut, summed_margin
 
 PRESETS: Presets = {
     "cifar10": {0.1: {"k": 5, "gamma": 0.1, "cut": 0.4}},
@@ -152,4 +152,4 @@ def neighbour_graph(embedding: Float[np.ndarray, "N d"], k: int, *, symmetric: b
     return end, (edge % total).astype(np.int32), length
 
 
-SPEC = MethodSpec(presets=PRESETS)
+SPEC = MethodSpec(over_epochs={"prob_margin": summed_margin}, presets=PRESETS)

@@ -20,6 +20,7 @@ from jaxtyping import Float, Int
 from datapare.methods.select import beta as by_beta
 from datapare.methods.select.beta import PRESETS, UNVERIFIED
 from datapare.methods.spec import Count, Fraction, MethodSpec, NonNegative, Positive
+from datapare.numerics.missing import epoch_mean
 
 
 def mixed(
@@ -59,8 +60,10 @@ def mixed(
     chosen = np.arange(0)
     if first:
         chosen = by_beta.beta(score, target_prob, first, rng, c_d=c_d, total=total, anchor=anchor)
-    left = np.setdiff1d(np.arange(len(score)), chosen)
-    return np.sort(np.concatenate([chosen, rng.choice(left, size=n - first, replace=False)]))
+    left = np.ones(len(score), dtype=bool)
+    left[chosen] = False
+    more = rng.choice(np.flatnonzero(left), size=n - first, replace=False)
+    return np.sort(np.concatenate([chosen, more]))
 
 
 def by_scores(n: int, share: float) -> int:
@@ -106,4 +109,4 @@ def fit(
     return by_beta.fit(score, target_prob, first, augmented=augmented, c_d=c_d, total=total, anchor=anchor)
 
 
-SPEC = MethodSpec(fit_params=fit, presets=PRESETS, unverified=UNVERIFIED)
+SPEC = MethodSpec(fit_params=fit, over_epochs={"target_prob": epoch_mean}, presets=PRESETS, unverified=UNVERIFIED)
