@@ -11,7 +11,7 @@ FUNCTIONS = {"exp", "ln", "log", "max", "min", "cos"}
 OPERATORS = {"ln", "log", "exp", "cos", "argmax", "argmin"}  # also without a bracket or a subscript
 SIGNS = {
     "->": r"\to ", "<-": r"\leftarrow ", "<=": r"\le ", ">=": r"\ge ", "!=": r"\ne ", "||": r"\|", "**": "^", "//": "/",
-    "*": r"\cdot ", "%": r"\%", "…": r"\dots ", "..": r"\dots ", "−": "-", "{": r"\{", "}": r"\}", "&": r"\&",
+    "*": r"\cdot ", "%": r"\%", "…": r"\ldots ", "..": r"\ldots ", "−": "-", "{": r"\{", "}": r"\}", "&": r"\&",
     "#": r"\#", "~": r"\sim ", "~=": r"\approx ", "(x)": r"\otimes ", "≥": r"\ge ", "≤": r"\le ", "∈": r"\in ",
 }  # fmt: skip
 WIDE = 75  # characters of a line whose parts get lines of their own

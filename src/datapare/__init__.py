@@ -8,11 +8,12 @@ dp.export(data, subset, "photos-30/")
 """
 
 from importlib import import_module
+from warnings import warn
 
 # Every public name, by the module that defines it; it is imported on first use, so that `import datapare` stays quick.
 # Type checkers read the same names from __init__.pyi, which `python docs/make.py` writes.
 _EXPORTS = {
-    "artifacts": ("Comparison", "Dynamics", "Perturbation", "Provenance", "Recipe", "Scores", "Subset"),
+    "artifacts": ("Comparison", "Dynamics", "Perturbation", "Provenance", "Scores", "Subset"),
     "cli.environment": ("doctor",),
     "data": ("Dataset", "Inspection", "export", "inspect", "open_dataset", "perturb"),
     "errors": ("DatapareError", "InputError"),
@@ -42,11 +43,16 @@ _EXPORTS = {
     "training.online": ("",),  # the module itself
 }  # fmt: skip
 _MODULES = {name or module.rpartition(".")[2]: (module, name) for module, names in _EXPORTS.items() for name in names}
+_RENAMED = {"Recipe": "Provenance"}  # since 0.2; the old names go in 0.3
 
 __all__ = sorted(_MODULES)  # noqa: PLE0605 - a list of strings
 
 
 def __getattr__(name: str) -> object:
+    if name in _RENAMED:
+        new = _RENAMED[name]
+        warn(f"datapare.{name} is called {new} since 0.2; the old name goes in 0.3", DeprecationWarning, stacklevel=2)
+        return __getattr__(new)
     if name not in _MODULES:
         raise AttributeError(f"module 'datapare' has no attribute {name!r}")
     module, attribute = _MODULES[name]

@@ -5,7 +5,6 @@ from datapare.artifacts import Comparison as Comparison
 from datapare.artifacts import Dynamics as Dynamics
 from datapare.artifacts import Perturbation as Perturbation
 from datapare.artifacts import Provenance as Provenance
-from datapare.artifacts import Recipe as Recipe
 from datapare.artifacts import Scores as Scores
 from datapare.artifacts import Subset as Subset
 from datapare.cli.environment import doctor as doctor
@@ -53,7 +52,6 @@ __all__ = [
     "Inspection",
     "Perturbation",
     "Provenance",
-    "Recipe",
     "Recorder",
     "RunFolder",
     "Scores",

@@ -70,9 +70,6 @@ def library_versions() -> dict[str, str]:
     return {name: version(name) for name in ("datapare", "numpy")}
 
 
-Recipe = Provenance  # its name until 0.1; removed in 0.3
-
-
 class _Recorded:
     """What artifacts have in common."""
 

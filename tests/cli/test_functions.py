@@ -14,7 +14,7 @@ from datapare.options import OpenOptions, RecordOptions, RetrainOptions, SelectO
 FUNCTION_OF = {"embed": "set_embedding", "methods": "methods"}  # dp.embed would say nothing of the run it changes
 WITHOUT_COMMAND = {
     "Comparison", "DatapareError", "Dataset", "Dynamics", "InputError", "Inspection", "Perturbation", "Provenance",
-    "Recipe", "Recorder", "RunFolder", "Scores", "Subset",  # types
+    "Recorder", "RunFolder", "Scores", "Subset",  # types
     "advise", "average_scores", "check_label_issues", "estimate_cost", "read_decisions", "verdict",  # within a command
     "load", "open_dataset", "reorder", "save",  # what the run folder does for a command
     "online",  # for loops of the user's own

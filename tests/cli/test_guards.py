@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -202,7 +203,8 @@ def test_quiet_prints_errors_alone(capsys):
 def test_without_a_terminal_each_epoch_is_a_line(capsys):
     _, _, lines = run(capsys, "record", "table.csv", "--out", "new", "--epochs", 2, "--schedule-epochs", 4)
     epochs = [line for line in lines.splitlines() if line.startswith("epoch")]
-    assert len(epochs) == 2, lines
-    assert "examples/s" in epochs[0]
+    form = r"epoch (\d)/2: loss \d\.\d{3}, [\d,]+ examples/s, (\S+ \S+ left|done)"
+    assert [re.fullmatch(form, line)[1] for line in epochs] == ["1", "2"], lines
+    assert epochs[1].endswith("done")
     assert "left" in epochs[0]
     assert "nan" not in lines

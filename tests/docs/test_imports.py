@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted([*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "examples").glob("*.py")])
 PUBLIC = {"datapare", "datapare.data", "datapare.training"}  # design.md names them; adapters are modules of their own
-ADAPTERS = "datapare.recording.adapters."
+ADAPTERS = ("datapare.recording.adapters.", "datapare.training.online.adapters.")
 
 
 def imported(file):

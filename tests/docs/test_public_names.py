@@ -11,7 +11,7 @@ HEAVY = ("torch", "datasets", "scipy", "sklearn", "jinja2", "pandas", "pyarrow",
 
 PUBLIC = [
     "Comparison", "DatapareError", "Dataset", "Dynamics", "InputError", "Inspection", "Perturbation",
-    "Provenance", "Recipe", "Recorder", "RunFolder", "Scores", "Subset", "advise", "average_scores",
+    "Provenance", "Recorder", "RunFolder", "Scores", "Subset", "advise", "average_scores",
     "check_label_issues", "compare", "demo", "doctor", "estimate_cost", "export", "extrapolate", "inspect",
     "label_issues", "load", "measure", "methods", "online", "open_dataset", "perturb", "prune",
     "push_to_hub", "read_decisions", "record", "reorder", "report", "save", "score", "select", "set_embedding", "show",
@@ -34,6 +34,11 @@ def test_every_public_name_is_documented_and_is_no_module(name):
 def test_a_name_that_is_not_there_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'prunee'"):
         _ = dp.prunee
+
+
+def test_a_name_of_before_works_and_tells_the_new_one():
+    with pytest.deprecated_call(match="Recipe is called Provenance since 0.2"):
+        assert dp.Recipe is dp.Provenance
 
 
 def loaded_by(code):

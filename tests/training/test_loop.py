@@ -263,9 +263,10 @@ def test_progress_tells_where_the_training_stands():
     data, label = pictures(33)
     told = []
     trained = train(data, label, 3, PICTURES, seed=0, progress=told.append)
-    assert [(now.epoch, now.examples_done) for now in told] == [(e, n) for e in range(3) for n in (16, 33)]
+    assert [(now.epoch, now.examples_done) for now in told] == [(e, n) for e in range(3) for n in (16, 33)] + [(3, 0)]
     assert np.isnan(told[0].loss)
-    assert told[-1].loss == trained.loss[1]  # of the last complete epoch
+    assert told[-2].loss == trained.loss[1]  # of the last complete epoch
+    assert told[-1].loss == trained.loss[2]
     assert all(now.epochs == 3 and now.examples_total == 33 and now.per_second > 0 for now in told)
 
 

@@ -4,8 +4,10 @@ The network never learns, so every trainer must train on the same examples, in t
 The file is also the program that torchrun starts: `test_online_trainers.py FOLDER`.
 """
 
+import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from functools import partial
@@ -20,6 +22,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import datapare as dp
 from datapare.errors import InputError
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 N, K, T = 45, 3, 5
 LABEL = torch.arange(N) % K
 TOLD = torch.arange(N) + 1.0
@@ -291,6 +294,20 @@ def test_a_trainer_of_more_epochs_than_the_sampler_is_refused(tmp_path):
     (tmp_path / "checkpoint-3").mkdir()
     with pytest.raises(InputError, match="holds no state of a sampler"):
         in_transformers(RULES["infobatch"], tmp_path, resume=str(tmp_path / "checkpoint-3"))
+
+
+@pytest.mark.parametrize("name", ["trainer", "lightning"])
+def test_the_examples_prune_inside_a_training(name, tmp_path, capsys):
+    found = importlib.util.spec_from_file_location(f"online_in_{name}", EXAMPLES / f"online_in_{name}.py")
+    example = importlib.util.module_from_spec(found)
+    found.loader.exec_module(example)
+    example.main(tmp_path)
+    said = re.findall(r"(\S.*?) +accuracy (0\.\d+) after ([\d,]+) of 8,082 examples", capsys.readouterr().out)
+    assert [arm for arm, _, _ in said] == ["infobatch", "kakurenbo", "pool + soft"]
+    assert all(float(accuracy) > 0.85 for _, accuracy, _ in said)
+    counts = [int(seen.replace(",", "")) for _, _, seen in said]
+    assert all(count < 8_082 for count in counts)
+    assert counts[2] == 6 * 673  # the half, in every epoch
 
 
 @pytest.mark.slow

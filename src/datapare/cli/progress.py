@@ -32,11 +32,9 @@ class TrainingProgress(AbstractContextManager["Callable[[Progress], None]"]):
     def __enter__(self) -> "Callable[[Progress], None]":
         return self.step if self.bar is not None else self.report
 
-    def __exit__(self, *failure: object) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.bar is not None:
             _stop(self.bar)
-        elif self.last is not None and failure[0] is None and self.reported < self.last.epochs:
-            _print(f"epoch {self.last.epochs}/{self.last.epochs}: {self.last.per_second:,.0f} examples/s, done")
 
     def step(self, p: "Progress") -> None:
         """Draw the bar."""
@@ -59,11 +57,10 @@ class TrainingProgress(AbstractContextManager["Callable[[Progress], None]"]):
             from datapare.evaluation.costs import duration
 
             self.reported = p.epoch
-            left = (p.epochs - p.epoch) * p.examples_total / p.per_second if p.per_second else math.nan
-            _print(
-                f"epoch {p.epoch}/{p.epochs}: loss {format_loss(p.loss)}, {p.per_second:,.0f} examples/s, "
-                f"{duration(left)} left"
-            )
+            speed = (self.last or p).per_second  # over all of that epoch
+            left = (p.epochs - p.epoch) * p.examples_total / speed if speed else math.nan
+            ends = "done" if p.epoch == p.epochs else f"{duration(left)} left"
+            _print(f"epoch {p.epoch}/{p.epochs}: loss {format_loss(p.loss)}, {speed:,.0f} examples/s, {ends}")
         self.last = p
 
 

@@ -32,7 +32,8 @@ EVALUATED = 512  # examples at a time where nothing is learned
 class Progress(NamedTuple):
     """Where a training stands: epochs complete of all, examples of this epoch, images/s, last complete epoch's loss.
 
-    `making` names what is made of the finished network after the last epoch; then the examples are those of it.
+    The last report of a training has all its epochs complete, and no examples of another. `making` names what is made
+    of the finished network after the last epoch; then the examples are those of it.
     """
 
     epoch: int

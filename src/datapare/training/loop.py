@@ -105,7 +105,8 @@ def train(
         devices.on_rank_zero(lambda: store(folder, mark, run.network, run.optimizer, state, sampler))
         if recorder is not None and recorder.epoch != len(state.loss):
             recorder.rewind(len(state.loss))
-        for epoch in range(len(state.loss), training.epochs):
+        begun = len(state.loss)
+        for epoch in range(begun, training.epochs):
             if enough is not None and devices.on_rank_zero(partial(enough, epoch)):
                 break
             state = train_epoch(run, state, epoch)
@@ -114,6 +115,9 @@ def train(
             if sampler is not None:
                 sampler.end_epoch()
             devices.on_rank_zero(partial(store, folder, mark, run.network, run.optimizer, state, sampler))
+        if run.progress is not None and len(state.loss) > begun:
+            speed = state.examples / max(state.seconds, 1e-9)
+            run.progress(Progress(len(state.loss), training.epochs, 0, len(index), speed, state.loss[-1]))
         trained = _finish(run, state, evaluate)
     if recorder is None and devices.rank == 0:
         forget(folder)

@@ -1,5 +1,6 @@
 """A progress bar where somebody looks: in a terminal or a notebook, and nowhere else."""
 
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +34,8 @@ class ProgressBar:
         """Draw the state of a training."""
         if not state.making:
             done = state.epoch * state.examples_total + state.examples_done
-            self.update(done, state.epochs * state.examples_total, f"loss {state.loss:.3f}")
+            loss = "–" if math.isnan(state.loss) else f"{state.loss:.3f}"
+            self.update(done, state.epochs * state.examples_total, f"loss {loss}")
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def _now_and_then(report: Callable[[Progress], None]) -> Callable[[Progress], No
 
     def passed_on(state: Progress) -> None:
         nonlocal last
-        if state.examples_done == state.examples_total or time.monotonic() - last > REPORT_SECONDS:
+        if state.examples_done in {0, state.examples_total} or time.monotonic() - last > REPORT_SECONDS:
             last = time.monotonic()
             report(state)
 
