@@ -33,15 +33,21 @@ from datapare.training.targets import soft_labels as softened
 from evidence_data import (
     Pair,
     adult,
+    ag_news,
     banking77,
     cifar10,
     cifar10_human,
+    cifar100,
+    clinc150,
     corrupted,
     fashion,
+    imdb,
     long_tailed,
     noisy,
     sst2,
+    subj,
     tiny_imagenet20,
+    trec,
 )
 from training_speed import conditions
 
@@ -58,11 +64,14 @@ STRATEGIES = {
     "default": ("mixed", False, False),
     "random+soft": ("random", False, True),
     "default+soft": ("mixed", False, True),
+    "random pool": ("random", True, False),
+    "default pool": ("mixed", True, False),
     "random pool+soft": ("random", True, True),
     "default pool+soft": ("mixed", True, True),
     "short": ("all", False, False),
 }
-FEW = ("random", "dual+beta", "default", "random+soft", "short")
+FEW = ("random", "dual+beta", "default", "random+soft", "default+soft", "random pool", "short")
+UNSEEN = ("random", "random in classes", "dual+beta", "default", "random+soft", "default+soft", "short")
 THIN = TrainingConfig(epochs=8, schedule_epochs=20, batch_size=64, augment=("flip", "crop"), model="resnet8", width=8)
 TEXT = replace(PRESETS["text"], epochs=8, schedule_epochs=12)
 TABLE = replace(PRESETS["table"], epochs=8)
@@ -106,6 +115,15 @@ CELLS = {
     "fashion, long tail": Cell(long_tailed(fashion), THIN, 1_727, 14),
     "cifar10, human labels": Cell(cifar10_human, THIN, 3_000, 16),
 }
+UNSEEN_CELLS = {  # nothing of datapare was chosen on these
+    "ag_news": Cell(ag_news, TEXT, 8_000, strategies=UNSEEN),
+    "trec": Cell(trec, TEXT, 5_452, strategies=UNSEEN),
+    "subj": Cell(subj, TEXT, 7_500, strategies=UNSEEN),
+    "clinc150": Cell(clinc150, TEXT, 15_000, strategies=UNSEEN),
+    "imdb": Cell(imdb, TEXT, 5_000, strategies=UNSEEN),
+    "cifar100": Cell(cifar100, THIN, 3_000, 16, strategies=UNSEEN),
+}
+CELLS |= UNSEEN_CELLS
 for name in ("banking77", "cifar10"):
     CELLS |= {f"{name}, x{times}": longer(CELLS[name], times) for times in (3, 10)}
     CELLS |= {f"{name}, width x{times}": wider(CELLS[name], times) for times in (2, 4)}
@@ -228,7 +246,7 @@ def write(name: str, cell: Cell, arguments: dict[str, Any]) -> None:
         "training": asdict(cell.training), "image_size": cell.image_size, "loadavg": os.getloadavg(),
         **conditions({k: str(v) for k, v in arguments.items() if k != "data"}, __file__),
     }  # fmt: skip
-    draft = RESULTS.with_suffix(".draft")
+    draft = RESULTS.with_suffix(f".{os.getpid()}")
     draft.write_text(json.dumps(table, indent=1) + "\n")
     draft.replace(RESULTS)
 

@@ -71,6 +71,44 @@ def adult(folder: Path) -> Pair:
     return _parquet(folder / "adult", "train", "test", "all")
 
 
+def ag_news(folder: Path) -> Pair:
+    """Four subjects of news."""
+    return _parquet(folder / "ag_news", "train10k", "test", "10,001 of 120,000", input="text")
+
+
+def trec(folder: Path) -> Pair:
+    """Six kinds of questions."""
+    return _parquet(folder / "trec", "train", "test", "all", input="text")
+
+
+def clinc150(folder: Path) -> Pair:
+    """150 intents of users of an assistant."""
+    return _parquet(folder / "clinc150", "train", "test", "all", input="text")
+
+
+def imdb(folder: Path) -> Pair:
+    """Sentiment of reviews."""
+    return _parquet(folder / "imdb_subset", "train", "test", "5,000 of 25,000", input="text")
+
+
+def subj(folder: Path) -> Pair:
+    """Subjective and objective sentences; every fourth of a fixed random order is held out."""
+    rows = pq.read_table(folder / "subj/all.parquet")
+    order = np.random.default_rng(0).permutation(len(rows))
+    text, label = (np.asarray(rows[name].to_pylist())[order] for name in ("text", "label"))
+    held = np.arange(len(order)) % 4 == 0
+    data = dp.open_dataset({"text": text[~held], "label": label[~held]})
+    test = dp.open_dataset({"text": text[held], "label": label[held]}, classes=data.classes)
+    return Pair(data, test, "all, a quarter held out")
+
+
+def cifar100(folder: Path) -> Pair:
+    """The first 10,000 images of CIFAR-100 (their upper five bits) in its twenty coarse classes."""
+    x, y = _images(folder / "cifar100/train.parquet", 10_000, label="coarse_label")
+    x_test, y_test = _images(folder / "cifar100/test.parquet", 5_000, label="coarse_label")
+    return _arrays(x, y, x_test, y_test, "the first 10,000 of 50,000, 20 coarse classes, clean")
+
+
 def noisy(source: Source) -> Source:
     """The same pair with 20 % of the training labels changed to another class."""
     return _changed(source, "20 % of the labels wrong", "label_noise", share=0.2)
@@ -94,9 +132,9 @@ def _changed(source: Source, told: str, method: str, **params: Any) -> Source:
     return open_changed
 
 
-def _parquet(folder: Path, train: str, held_out: str, told: str) -> Pair:
-    data = dp.open_dataset(folder / f"{train}.parquet")
-    test = dp.open_dataset(folder / f"{held_out}.parquet", classes=data.classes, split="test")
+def _parquet(folder: Path, train: str, held_out: str, told: str, **options: Any) -> Pair:
+    data = dp.open_dataset(folder / f"{train}.parquet", **options)
+    test = dp.open_dataset(folder / f"{held_out}.parquet", classes=data.classes, split="test", **options)
     return Pair(data, test, told)
 
 
@@ -114,6 +152,6 @@ def _idx(folder: Path, split: str, count: int) -> tuple[Image, Label]:
     return pixels.reshape(-1, 28, 28)[:count], labels[:count].astype(np.int64)
 
 
-def _images(path: Path, count: int) -> tuple[Image, Label]:
-    data = dp.open_dataset(path)
+def _images(path: Path, count: int, **options: str) -> tuple[Image, Label]:
+    data = dp.open_dataset(path, input="image", **options)
     return data.array[:count], data.label[:count]

@@ -91,6 +91,10 @@ class RecordOptions(TypedDict, total=False):
         Option("Training preset (and published parameters), such as cifar100; chosen by the data if absent."),
     ]
     model: Annotated[str | None, Option("Built-in name, package.module:function, or transformers:NAME.")]
+    thin: Annotated[
+        float | None,
+        Option("Record with a thinner copy of a pretrained network, of so much of its multiply-adds, such as 0.6."),
+    ]
     epochs: Annotated[int | None, Option("Epochs to train and record.", least=1)]
     schedule_epochs: Annotated[
         int | None, Option("Epochs of the full schedule, of which the recorded ones are the first.", least=1)

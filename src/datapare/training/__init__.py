@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from datapare.training.signals.final import costly as costly
     from datapare.training.targets import SoftLabels as SoftLabels
     from datapare.training.targets import soft_labels as soft_labels
+    from datapare.training.thinning import thin as thin
     from datapare.training.turtle import Settings as Settings
     from datapare.training.turtle import assign as assign
     from datapare.training.turtle import cluster as cluster
@@ -38,6 +39,7 @@ _PLACES = {
     "inference": ("accuracy", "class_accuracy", "embed", "predict"),
     "signals.final": ("costly",),
     "loop": ("Trained", "resolve", "train"),
+    "thinning": ("thin",),
     "targets": ("SoftLabels", "soft_labels"),
     "turtle": ("Settings", "assign", "cluster", "matched_accuracy"),
     "config": ("TrainingConfig", "retraining", "same_iterations", "subset_batch"),

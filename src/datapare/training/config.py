@@ -26,6 +26,7 @@ class TrainingConfig:
     of compute.py where they are "auto" or None.
     `mean` and `std` (per image channel, 0..1) are measured on the data when empty. `subset_budget` says what a
     retraining on a subset keeps of the full one: its `epochs` (with `subset_batch`) or its `iterations`.
+    `thin` is the part of a pretrained network's multiply-adds that a recording keeps (thinning.py); None keeps all.
 
     >>> TrainingConfig(epochs=30, schedule_epochs=200).schedule
     200
@@ -53,6 +54,7 @@ class TrainingConfig:
     epsilon: float = 0.0
     attack_step: float = 2 / 255
     attack_steps: int = 10
+    thin: float | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.epochs <= self.schedule:
@@ -65,6 +67,8 @@ class TrainingConfig:
                 f"a training needs batch >= 2, lr > 0 and width >= 1, "
                 f"not batch {self.batch_size}, lr {self.lr} and width {self.width}."
             )
+        if self.thin is not None and not 0 < self.thin <= 1:
+            raise InputError(f"thin is a part of the multiply-adds, above 0 and at most 1, not {self.thin:g}.")
         if self.threads is not None and self.threads < 1:
             raise InputError(f"threads is a number of at least 1, not {self.threads}.")
         if not 0 <= self.epsilon < 1 or not self.attack_step > 0 or self.attack_steps < 1:
@@ -117,7 +121,8 @@ def for_fraction(training: TrainingConfig, fraction: float | None) -> TrainingCo
 def retraining(training: TrainingConfig, keep: float = 1.0) -> TrainingConfig:
     """Return the settings to train on the fraction `keep` for the full schedule, as these settings budget it.
 
-    Retrainings run side by side, so each is computed on one thread.
+    Retrainings run side by side, so each is computed on one thread, and a network that was thinned for the recording is
+    whole again.
 
     >>> made = retraining(TrainingConfig(epochs=30, schedule_epochs=200), 0.1)
     >>> made.batch_size, made.epochs
@@ -126,7 +131,7 @@ def retraining(training: TrainingConfig, keep: float = 1.0) -> TrainingConfig:
     >>> made.batch_size, made.epochs
     (256, 600)
     """
-    training = replace(training, threads=1)
+    training = replace(training, threads=1, thin=None)
     if training.subset_budget == "iterations":
         return same_iterations(training, keep)
     return replace(

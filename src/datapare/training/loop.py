@@ -32,6 +32,7 @@ from datapare.training.networks.factory import Network, build
 from datapare.training.online import Loss, Sampler
 from datapare.training.optimizers import EagerAdamW, EagerSGD
 from datapare.training.seeding import deterministic, mixed, own_randomness
+from datapare.training.thinning import thinned
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +169,8 @@ def _prepare(
 
 def _initial(inputs: Inputs, n_classes: int, training: TrainingConfig, seed: int) -> Network:
     torch.manual_seed(mixed(seed, 0, 3))
-    return build(training, inputs, n_classes).to(device())
+    network = build(training, inputs, n_classes).to(device())
+    return network if training.thin is None else thinned(network, inputs, training)
 
 
 def _optimizer(network: Network, training: TrainingConfig) -> torch.optim.Optimizer:

@@ -37,6 +37,7 @@ def record(
     *,
     preset: str | TrainingConfig | None = None,
     model: str | None = None,
+    thin: float | None = None,
     epochs: int | None = None,
     schedule_epochs: int | None = None,
     precision: Precision | None = None,
@@ -64,6 +65,8 @@ def record(
         preset: Name of a preset, or a `TrainingConfig`; None chooses by the kind and the size of the data.
         model: Built-in name, package.module:function, or transformers:NAME; "features" trains a linear layer on
             features that are not learned, in seconds (frozen_features.py). None takes that of the preset.
+        thin: Part of a pretrained network's multiply-adds to keep: it is recorded with a thinner copy, of fewer hidden
+            neurons (thinning.py). None records with all of it.
         epochs: Epochs to train and record, T; None takes those of the preset.
         schedule_epochs: Epochs of the full schedule, of which the recorded ones are the first; None takes the preset's.
         precision: auto (bf16 on GPUs that have it), fp32 or bf16; None takes the preset's. How a step is computed where
@@ -116,9 +119,9 @@ def record(
     folder = Path(out) if out is not None else cast("Path", own) / "dynamics"
     try:
         run, inputs = _prepared(
-            data, devices, folder, preset=preset, model=model, epochs=epochs, schedule_epochs=schedule_epochs,
-            precision=precision, channels=channels, observed=observed, image_size=image_size, fraction=fraction,
-            until_stable=until_stable, seed=seed,
+            data, devices, folder, preset=preset, model=model, thin=thin, epochs=epochs,
+            schedule_epochs=schedule_epochs, precision=precision, channels=channels, observed=observed,
+            image_size=image_size, fraction=fraction, until_stable=until_stable, seed=seed,
         )  # fmt: skip
         first = devices.rank == 0
         with (
@@ -148,6 +151,7 @@ def settings(
     epochs: int | None = None,
     schedule_epochs: int | None = None,
     precision: Precision | None = None,
+    thin: float | None = None,
 ) -> TrainingConfig:
     """Return the preset (or the one that suits the data) with the given parts replaced.
 
@@ -166,6 +170,7 @@ def settings(
         epochs=epochs or min(training.epochs, schedule),
         schedule_epochs=schedule,
         precision=precision or training.precision,
+        thin=thin or training.thin,
     )
 
 
@@ -206,7 +211,7 @@ def _prepared(
     inputs = devices.once_per_machine(lambda: encode(data, image_size=size, tokenizer=tokenizer))
     training = settings(
         inputs, len(data.classes), options.get("preset"), model, options.get("epochs"),
-        options.get("schedule_epochs"), options.get("precision"),
+        options.get("schedule_epochs"), options.get("precision"), options.get("thin"),
     )  # fmt: skip
     inputs = frozen(inputs, seed=seed) if training.model == FEATURES else inputs
     parents = () if data.perturbation is None else (data.perturbation.provenance,)
