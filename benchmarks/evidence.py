@@ -18,6 +18,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -108,20 +109,20 @@ CELLS = {
     "banking77": Cell(banking77, TEXT, 10_003, keeps=(0.3, 0.1)),
     "sst2": Cell(sst2, TEXT, 8_000, keeps=(0.3, 0.1)),
     "fashion": Cell(fashion, THIN, 2_000, 14),
-    "cifar10": Cell(cifar10, THIN, 3_000, 16),
-    "tiny_imagenet20": Cell(tiny_imagenet20, THIN, 3_000, 16),
+    "cifar10": Cell(cifar10, THIN, 2_000, 16),
+    "tiny_imagenet20": Cell(tiny_imagenet20, THIN, 2_000, 16),
     "fashion, noise": Cell(noisy(fashion), THIN, 2_000, 14),
     "fashion, corruption": Cell(corrupted(fashion), THIN, 2_000, 14),
     "fashion, long tail": Cell(long_tailed(fashion), THIN, 1_727, 14),
-    "cifar10, human labels": Cell(cifar10_human, THIN, 3_000, 16),
+    "cifar10, human labels": Cell(cifar10_human, THIN, 2_000, 16),
 }
 UNSEEN_CELLS = {  # nothing of datapare was chosen on these
     "ag_news": Cell(ag_news, TEXT, 8_000, strategies=UNSEEN),
     "trec": Cell(trec, TEXT, 5_452, strategies=UNSEEN),
-    "subj": Cell(subj, TEXT, 7_500, strategies=UNSEEN),
-    "clinc150": Cell(clinc150, TEXT, 15_000, strategies=UNSEEN),
+    "subj": Cell(subj, TEXT, 5_000, strategies=UNSEEN),
+    "clinc150": Cell(clinc150, TEXT, 10_000, strategies=UNSEEN),
     "imdb": Cell(imdb, TEXT, 5_000, strategies=UNSEEN),
-    "cifar100": Cell(cifar100, THIN, 3_000, 16, strategies=UNSEEN),
+    "cifar100": Cell(cifar100, THIN, 2_000, 16, strategies=UNSEEN),
 }
 CELLS |= UNSEEN_CELLS
 for name in ("banking77", "cifar10"):
@@ -161,6 +162,7 @@ def run(name: str, cell: Cell, folder: Path, seed: int, strategies: list[str]) -
         print(name, seed, strategy, keep, f"{found['right'].mean():.3f}, {found['seconds']:.1f} s", flush=True)
 
 
+@cache
 def opened(cell: Cell, folder: Path) -> Pair:
     """The cell's examples, shortened, and what was done to them."""
     data, test, told = cell.open(folder)
