@@ -94,10 +94,13 @@ def formulas(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def is_data(node: ast.AST) -> bool:
-    """Whether this assigns published settings or a block size, which are no formula."""
+    """Whether this assigns published settings or a size of blocks or lists, which are no formula."""
     targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
     names = [target.id for target in targets if isinstance(target, ast.Name)]
-    return any(name.startswith("PRESETS") or name in {"BLOCK", "CHUNK", "UNVERIFIED"} for name in names)
+    return any(
+        name.startswith(("PRESETS", "MOST_")) or name in {"BLOCK", "CHUNK", "MANY", "HEAD", "UNVERIFIED"}
+        for name in names
+    )
 
 
 def variants(node: ast.AST) -> Iterator[str]:  # noqa: C901, PLR0912 - one case per kind of node

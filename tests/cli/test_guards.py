@@ -208,3 +208,22 @@ def test_without_a_terminal_each_epoch_is_a_line(capsys):
     assert epochs[1].endswith("done")
     assert "left" in epochs[0]
     assert "nan" not in lines
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("argv", "guess"),
+    [
+        (["record", "tabel.csv"], "table.csv"),
+        (["inspect", "rum/../table.cvs"], "table.csv"),
+        (["score", "rnu"], "run"),
+        (["select", "rnu", "--keep", 0.3], "run"),
+        (["show", "run/scores-dul"], "run/scores-dual"),
+        (["embed", "run", "--array", "run/scores-dual/scoer.npy"], "run/scores-dual/score.npy"),
+        (["select", "run", "--keep", 0.3, "--include", "tests.csv"], "test.csv"),
+        (["compare", "run", "--keep", 0.5, "--test", "tset.csv"], "test.csv"),
+        (["compare", "run", "--keep", 0.5, "--train", "tabl.py:train"], "table.csv"),
+    ],
+)
+def test_a_mistyped_path_gets_a_guess(argv, guess, capsys):
+    assert f"did you mean {guess}?" in refused(capsys, *argv)

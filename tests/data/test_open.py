@@ -92,6 +92,19 @@ def test_one_split_is_read_of_many(tmp_path):
     np.testing.assert_array_equal(open_dataset(FORMATS["npz_images"](tmp_path), split="test").label, LABEL)
 
 
+@pytest.mark.parametrize("name", [name for name in FORMATS if name not in {"hub_object", "pair"}])
+def test_a_mistyped_split_is_refused_whether_there_are_splits_or_not(name, tmp_path):
+    source = FORMATS[name](tmp_path)
+    assert "trian" in refused(source, split="trian")
+    assert len(open_dataset(source, split="train")) == N
+
+
+def test_a_split_of_any_name_is_read_where_names_of_arrays_say_it(tmp_path):
+    np.savez(tmp_path / "folds.npz", x_fold1=np.eye(4), y_fold1=[0, 1, 0, 1])
+    assert len(open_dataset(tmp_path / "folds.npz", split="fold1")) == 4
+    assert "fold2" in refused(tmp_path / "folds.npz", split="fold2")
+
+
 def test_a_class_called_train_is_a_class(tmp_path):
     for i in range(4):
         put(tmp_path / "vehicles" / ["car", "train"][i % 2] / f"{i}.png", encoded(i))

@@ -4,6 +4,7 @@ import errno
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from datapare.methods.published_params import datasets_published, published
 from datapare.methods.registry import MethodGroup, find
 from datapare.numerics.sampling import parse_keep
 from datapare.options import OptionTable
+from datapare.storage import meant
 
 Parameter = inspect.Parameter
 QUIET = Parameter(
@@ -102,6 +104,8 @@ def _environment_error(error: OSError) -> InputError:
         )
     if error.errno == errno.ENOENT and not place:
         return InputError("the working directory does not exist any more; change to one that does.")
+    if error.errno == errno.ENOENT:
+        return InputError(f"there is no {place}{meant(Path(str(place)))}")
     if error.errno in {errno.EMFILE, errno.ENFILE}:
         return InputError("too many files are open; raise the limit with: ulimit -n 4096")
     return InputError(f"{place or 'a file'} cannot be used: {error.strerror or error}.")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from datapare.data.image_io import SUFFIXES
-from datapare.data.paths import folder_split, split_of
+from datapare.data.paths import check_unsplit, folder_split, split_of
 from datapare.data.tables import listed_datasets
 from datapare.errors import InputError
 
@@ -62,13 +62,16 @@ def find_base(where: str, images: Sequence[str], split: str) -> str:
     >>> find_base("pets", ["pets/train/cat/1.png", "pets/train/dog/1.png", "pets/val/cat/1.png"], "validation")
     'pets/val'
     """
-    base, inner = "", list(images)
+    base, inner, found = "", list(images), False
     while True:
         chosen = _split_folder(where, inner, split)
+        found = found or chosen is not None
         if chosen is None:
             tops = {name.split("/", 1)[0] for name in inner if "/" in name}
             wrapped = len(tops) == 1 and all(name.count("/") > 1 for name in inner)
             if not wrapped:
+                if not found:
+                    check_unsplit(where, split)
                 return base
             chosen = tops.pop()
         base, inner = f"{base}/{chosen}".strip("/"), below(inner, chosen)

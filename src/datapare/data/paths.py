@@ -4,6 +4,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
@@ -169,12 +170,32 @@ def of_split(root: Path, files: Sequence[str], split: str) -> list[str]:
     """The files of one split; all of them where no name says a split."""
     splits = {name: split_of(name) for name in files}
     if not any(splits.values()):
+        if files:
+            check_unsplit(root, split)
         return list(files)
     chosen = [name for name in files if splits[name] == (split_of(split) or split)]
     if not chosen:
         found = ", ".join(sorted({one for one in splits.values() if one}))
         raise InputError(f"{root} holds the splits {found}, but no {split!r}; name one with split= (--split).")
     return chosen
+
+
+def check_unsplit(where: object, split: str) -> None:
+    """Raise InputError where a dataset without splits is asked for one that no dataset has by habit.
+
+    Args:
+        where: What the dataset is called in the message.
+        split: The split that was asked for.
+
+    >>> check_unsplit("photos", "test")
+    >>> check_unsplit("photos", "trian")
+    Traceback (most recent call last):
+    datapare.errors.InputError: photos has no splits, so there is no 'trian'; did you mean train?
+    """
+    if split_of(split) is None and folder_split(split) is None:
+        near = get_close_matches(split.lower(), SPLITS, n=1)
+        remedy = f"did you mean {near[0]}?" if near else "leave --split out."
+        raise InputError(f"{where} has no splits, so there is no {split!r}; {remedy}")
 
 
 def normalise(name: str) -> str:

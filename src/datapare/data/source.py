@@ -9,7 +9,7 @@ from uuid import uuid4
 from datapare.artifacts import Kind, Perturbation
 from datapare.data.cards import split_files
 from datapare.data.foreign_types import Array, ArrowTable, Rows
-from datapare.data.paths import Tree, list_tree, of_split
+from datapare.data.paths import Tree, check_unsplit, list_tree, of_split
 from datapare.errors import InputError
 
 MAX_GIB = 64.0
@@ -77,6 +77,7 @@ class SourceFiles:
     def with_suffix(self, suffixes: Iterable[str], split: str) -> tuple[Path, ...]:
         """The named files, or those of the split in the folder, whose names end in one of `suffixes`."""
         if not self.is_folder:
+            check_unsplit(self.path, split)
             return self.chosen
         known = tuple(suffixes)
         carded = split_files(self.path, split, self.configuration)

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Array, Floats
 from datapare.errors import DatapareError, InputError
+from datapare.storage import meant
 
 if TYPE_CHECKING:
     from datapare.data import Dataset
@@ -155,7 +156,7 @@ def _function(training: UserTraining) -> Callable[..., object]:
 
 def _from_file(path: Path) -> ModuleType:
     if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
+        raise InputError(f"there is no file {path}{meant(path)}")
     name = f"user_training_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]

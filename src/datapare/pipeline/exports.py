@@ -12,13 +12,18 @@ from datapare.options import ExportMode
 
 if TYPE_CHECKING:
     from datapare.data import Dataset
+    from datapare.data.soft_label_files import SoftLabelRows
 
 NOTE = "export.json"  # in the folder of the subset: what was written where
 INSIDE = "dataset"  # the place in that folder, under a name that stays when the run folder moves
 
 ExportPlan = TypedDict(
-    "ExportPlan", {"as": ExportMode, "subset": NotRequired[str], "dataset": NotRequired[str]}
-)  # how, which examples, with which labels; of datapare 0.2 how alone is known
+    "ExportPlan",
+    {
+        "as": ExportMode, "subset": NotRequired[str], "dataset": NotRequired[str], "shard_size": NotRequired[int],
+        "soft_labels": NotRequired[str],
+    },
+)  # fmt: skip  # how, which examples, with which labels; of datapare 0.2 how alone is known
 
 
 def export_once(
@@ -28,6 +33,8 @@ def export_once(
     folder: Path,
     as_: ExportMode,
     *,
+    shard_size: int | None = None,
+    soft_labels: "SoftLabelRows | None" = None,
     before_writing: Callable[[], object] = lambda: None,
 ) -> bool:
     """Write the kept examples, unless the same call wrote them there before.
@@ -41,6 +48,8 @@ def export_once(
         out: A path, or a URL that fsspec knows; a URL is always written.
         folder: The folder of the subset in its run.
         as_: How files get there.
+        shard_size: Samples in each shard, as `export` takes it.
+        soft_labels: Soft labels of all examples, to be written beside the dataset.
         before_writing: Called before anything is written.
 
     Returns:
@@ -51,19 +60,27 @@ def export_once(
     """
     from datapare.data import export
     from datapare.data.remote import is_url
+    from datapare.data.soft_label_files import is_written, soft_label_digest, write_soft_labels
 
     planned: ExportPlan = {"as": as_, "subset": subset_digest(subset), "dataset": data.digest}
+    if shard_size is not None:
+        planned["shard_size"] = shard_size
+    if soft_labels is not None:
+        planned["soft_labels"] = soft_label_digest(soft_labels, subset.index)
     if not is_url(out):
         target = Path(out).expanduser()
         place = INSIDE if target == folder / INSIDE else str(target.absolute())
         noted = dict(_noted(folder))
         if _is_taken(target) and (place in noted or place == INSIDE):
             _check_same(target, noted.get(place, planned), planned)
-            return False
+            if soft_labels is None or is_written(soft_labels, target):
+                return False
+            write_soft_labels(soft_labels, subset.index, target)
+            return True
         if not _is_taken(target):
             storage.write_json(folder / NOTE, {**noted, place: planned})
     before_writing()
-    export(data, subset, out, as_=as_)
+    export(data, subset, out, as_=as_, shard_size=shard_size, soft_labels=soft_labels)
     return True
 
 
@@ -85,5 +102,9 @@ def _check_same(target: Path, before: ExportPlan, planned: ExportPlan) -> None:
         raise InputError(
             f"{target} was written with --as {before['as']}; delete it to write it with --as {planned['as']}."
         )
+    for option, flag in (("shard_size", "--shard-size"), ("soft_labels", "--soft-labels")):
+        if "subset" in before and (option in before) != (option in planned):
+            said = "with" if option in before else "without"
+            raise InputError(f"{target} was written {said} {flag}; delete it, or choose another --out.")
     if {**planned, **before} != planned:
         raise InputError(f"{target} holds another subset, or other labels; delete it, or choose another --out.")

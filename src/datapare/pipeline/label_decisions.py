@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from datapare.artifacts import Subset
 from datapare.errors import InputError
 from datapare.methods.label_issues import LabelIssues
-from datapare.storage import atomic_write
+from datapare.storage import atomic_write, meant
 
 if TYPE_CHECKING:
     from datapare.data import Dataset
@@ -172,6 +172,8 @@ def _cells(path: Path, advice: str, wanted: AbstractSet[str] = frozenset()) -> I
                 raise InputError(f"{path} has no column {min(missing)!r}; {advice}.")
             for row in reader:
                 yield reader.line_num, {name: _plain((row[name] or "").strip()) for name in reader.fieldnames or ()}
+    except FileNotFoundError as error:
+        raise InputError(f"there is no file {path}{meant(path).removesuffix('.') or f'; {advice}.'}") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); {advice}.") from error
     except csv.Error as error:

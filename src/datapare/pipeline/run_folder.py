@@ -388,7 +388,7 @@ def _no_run(path: Path) -> str:
             return begun
     expected = f"expected a run folder (made by datapare record or prune) at {path}, but "
     if not path.exists():
-        return f"{expected}there is none."
+        return f"{expected}there is none{storage.meant(path)}"
     if path.is_dir() and (path / storage.META).is_file():
         return f"{expected}it is one of the results in a run folder; give the folder that holds it."
     return f"{expected}it has no {RUN}; a dataset is made into one by: datapare record {path}"

@@ -189,6 +189,8 @@ def read_array(file: Path) -> Array:
     """Return the array in a .npy file, memory-mapped; raises InputError when there is none."""
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise InputError(f"there is no file {file}{storage.meant(file)}") from error
     except (OSError, ValueError, EOFError, BadZipFile) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{file} is no .npy file of plain numbers ({reason}); save one with numpy.save.") from error

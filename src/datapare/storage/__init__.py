@@ -28,7 +28,7 @@ from datapare.storage.atomic import (
     write_text,
 )
 from datapare.storage.locks import LOCK, acquire_lock, folder_lock, release_lock
-from datapare.storage.reading import conforms, read_array, read_described, read_json
+from datapare.storage.reading import conforms, meant, read_array, read_described, read_json
 
 __all__ = [
     "ARTIFACTS",
@@ -46,6 +46,7 @@ __all__ = [
     "folder_lock",
     "is_finished",
     "load",
+    "meant",
     "named_arrays",
     "place_of",
     "read_array",

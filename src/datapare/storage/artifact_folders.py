@@ -19,7 +19,7 @@ from datapare.artifacts import Array, Artifact, Comparison, Dynamics, Params, Pe
 from datapare.errors import InputError
 from datapare.storage.atomic import META, atomic_write, flush, plain, recover, write_json
 from datapare.storage.format_1 import from_format_1
-from datapare.storage.reading import JsonObject, conforms, read_array, read_described, read_json
+from datapare.storage.reading import JsonObject, conforms, meant, read_array, read_described, read_json
 
 FORMAT = 2
 ARTIFACTS: Mapping[str, type[Artifact]] = {
@@ -144,7 +144,7 @@ def read_meta(path: str | Path) -> Meta:
     path = Path(path)
     recover(path)
     if not path.is_dir():
-        raise InputError(f"expected a folder made by datapare at {path}, but there is none.")
+        raise InputError(f"expected a folder made by datapare at {path}, but there is none{meant(path)}")
     meta = read_json(path / META)
     if meta is None and not (path / META).is_file():
         raise InputError(

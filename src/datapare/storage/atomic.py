@@ -19,6 +19,7 @@ from datapare.artifacts import Array
 from datapare.errors import InputError
 
 ASIDE = ".aside."  # in the name of what is being replaced
+MANY = 1000  # places that are flushed one by one
 META = "meta.json"  # its existence means that a folder is complete
 _drafts: set[Path] = set()  # what this process is writing
 
@@ -42,7 +43,7 @@ def atomic_write(path: Path, *, replace: bool = True) -> Iterator[Path]:
         remove_drafts(path)
         remove(draft)
         yield draft
-        flush(draft)
+        flush_all(draft)
         if draft.is_dir():
             _place_folder(draft, path, replace=replace)
         else:
@@ -126,6 +127,18 @@ def write_array(path: Path, array: Array) -> None:
     """Write a `.npy` file, complete or not at all."""
     with atomic_write(path) as draft, draft.open("wb") as file:
         np.save(file, array, allow_pickle=False)
+
+
+def flush_all(path: Path) -> None:
+    """Wait until a file, or a folder with all that is in it, has reached the disk."""
+    places = [path]
+    for folder, _, files in os.walk(path):
+        places += [Path(folder), *(file for name in files if not (file := Path(folder, name)).is_symlink())]
+        if len(places) > MANY:
+            os.sync()  # of everything at once: waiting for each of a million files would take hours
+            return
+    for place in reversed(places):
+        flush(place)
 
 
 def flush(path: Path) -> None:

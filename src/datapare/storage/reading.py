@@ -1,7 +1,11 @@
 """Read JSON and array files that may be damaged: what cannot be used is one sentence that names the file."""
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints, is_typeddict
@@ -12,6 +16,7 @@ from datapare.artifacts import Array
 from datapare.errors import InputError, explain, is_refused
 
 T = TypeVar("T")
+MOST_NAMES = 10_000  # of a folder, among which a mistyped one is looked for
 JsonObject = dict[str, Any]  # as read from a file, its values not yet checked
 
 
@@ -64,6 +69,36 @@ def read_array(path: Path, remedy: str = "make it again", *, writable: bool = Fa
             raise explain(error) or error from error
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path} is missing or damaged ({reason}); {remedy}.") from error
+
+
+def meant(path: Path) -> str:
+    """Return the end of a sentence that says that nothing is at a path: a guess what was meant, or a full stop.
+
+    >>> meant(Path("/tpm"))
+    '; did you mean /tmp?'
+    """
+    near = _similar(path.absolute())
+    if near is None:
+        return "."
+    return f"; did you mean {near if path.is_absolute() else os.path.relpath(near)}?"
+
+
+def _similar(path: Path) -> Path | None:
+    """What is there with a name like that of a missing path, under a name like that of its folder."""
+    if path == path.parent:
+        return None
+    folder = path.parent if path.parent.is_dir() else _similar(path.parent)
+    if folder is None or (folder / path.name).exists():
+        return folder and folder / path.name
+    with suppress(OSError):
+        near = get_close_matches(path.name, islice(_names(folder), MOST_NAMES), n=1)
+        return folder / near[0] if near else None
+    return None
+
+
+def _names(folder: Path) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        yield from (entry.name for entry in entries)
 
 
 def conforms(value: object, type_: object) -> bool:

@@ -36,18 +36,18 @@ def export(
         examples, subset, message = apply_decisions(examples, subset, read_decisions(decisions, examples))
         say(message)
     place = out or folder.dataset_path(named)
-    if soft_labels or shard_size is not None:
-        from datapare.data import export
+    rows = None
+    if soft_labels:
         from datapare.training import targets
 
-        dynamics, classes = folder.dynamics, len(examples.classes)
-        rows = targets.soft_labels(dynamics, top=targets.held_classes(classes)).rows if soft_labels else None
-        say(export(examples, subset, place, as_=as_, shard_size=shard_size, soft_labels=rows))
-        if soft_labels:
-            say(f"{place}.soft_labels.npy")
-    elif export_once(examples, subset, place, folder.keep_path(named), as_):
+        rows = targets.soft_labels(folder.dynamics, top=targets.held_classes(len(examples.classes))).rows
+    if export_once(
+        examples, subset, place, folder.keep_path(named), as_, shard_size=shard_size, soft_labels=rows
+    ):  # fmt: skip
         say(place)
     else:
         say(f"{place} is there already, written by the same call")
+    if soft_labels:
+        say(f"{place}.soft_labels.npy")
     say(f"next: datapare compare {run} --keep {keep}" + ("" if name is None else f" --name {name}"))
     show_result(dataset=place, kept=len(subset), total=subset.total)

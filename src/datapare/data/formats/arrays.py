@@ -14,7 +14,7 @@ from datapare.data.columns import LABELS
 from datapare.data.dataset import Dataset
 from datapare.data.foreign_types import Array, ArrowColumn
 from datapare.data.image_io import display_range
-from datapare.data.paths import SPLITS, split_of
+from datapare.data.paths import SPLITS, check_unsplit, split_of
 from datapare.data.placing import PlaceFile, carry, file_in
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, check_unpacked, rows_of
 from datapare.errors import InputError
@@ -31,7 +31,7 @@ PRIORITY = 2
 def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     """The arrays of an .npz file, or of a folder of .npy files (memory-mapped and named by file)."""
     path = files.path
-    archives = files.with_suffix(SUFFIXES[:1], request.split)
+    archives = files.chosen or files.with_suffix(SUFFIXES[:1], request.split)  # names of arrays may say splits too
     if len(archives) == 1 and archives[0].suffix.lower() == ".npz":
         check_unpacked(archives[0], _unpacked(archives[0]), request.max_gib)
         return from_arrays(_load(archives[0]), request, path, archives)
@@ -106,6 +106,8 @@ def from_arrays(
 
     y_name = _find(arrays, LABELS, ask.label, "label", ask.split)
     x_name = _find(arrays, INPUTS, ask.input, "input", ask.split)
+    if not y_name.lower().endswith(f"_{ask.split.lower()}"):
+        check_unsplit(path or "the dataset", ask.split)
     x, y = arrays[x_name], np.asarray(arrays[y_name])
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
@@ -140,7 +142,9 @@ def _find(arrays: Mapping[str, Array], usual: Sequence[str], named: str | None, 
     wanted = [name + ending for ending in endings for name in usual]
     found = [name for name in arrays if name.lower() in wanted]
     if len(found) != 1:
-        problem = f"{' and '.join(found)} could all be it" if found else "none has a usual name such as x and y"
+        problem = (
+            f"{' and '.join(found)} could all be it" if found else f"none has a usual name such as x, y or y_{split}"
+        )
         raise InputError(f"which array is the {what}? {problem}; name it with {what}= (--{what}): {listed}.")
     return found[0]
 

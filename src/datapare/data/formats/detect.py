@@ -34,6 +34,7 @@ from datapare.data.remote import fetch, is_url
 from datapare.data.source import OpenRequest, RawTable, SourceFiles
 from datapare.data.tables import listed_datasets
 from datapare.errors import InputError
+from datapare.storage import meant
 
 WriteAll = Callable[[Dataset, NDArray[np.int64], Path, PlaceFile], int]
 EXPECTED = "a folder of images, a .parquet, .csv, .jsonl, .tar (WebDataset) or .npz file, a save_to_disk folder"
@@ -95,7 +96,9 @@ def read(source: object, request: OpenRequest) -> RawTable:
             found = replace(one.read_object(source, request), format=one.name)
             return replace(found, address=source) if isinstance(source, str) else found
     if isinstance(source, str | Path):
-        raise InputError(f"there is no file or folder {Path(source).expanduser()}; expected {EXPECTED}.")
+        place = Path(source).expanduser()
+        guess = meant(place).removesuffix(".") or f"; expected {EXPECTED}."
+        raise InputError(f"there is no file or folder {place}{guess}")
     raise InputError(
         f"expected {EXPECTED}, a datasets.Dataset or a pair of arrays (X, y), not {type(source).__name__}."
     )
@@ -114,7 +117,7 @@ def _located(source: str | Path, follow_links: bool) -> SourceFiles | None:
     if any(sign in path.name for sign in "*?["):
         found = tuple(sorted(one for one in path.parent.glob(path.name) if one.is_file()))
         if not found:
-            raise InputError(f"no file matches {path}.")
+            raise InputError(f"no file matches {path}{meant(path.parent) if not path.parent.is_dir() else '.'}")
         return SourceFiles(path, found, follow_links=follow_links)
     return None
 

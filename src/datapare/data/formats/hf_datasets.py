@@ -15,7 +15,7 @@ from datapare.artifacts import Perturbation, Provenance
 from datapare.data.dataset import Dataset
 from datapare.data.foreign_types import LoadedRows, Rows
 from datapare.data.formats.detect import format_of
-from datapare.data.paths import same_split
+from datapare.data.paths import check_unsplit, same_split
 from datapare.data.placing import PlaceFile
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, undecoded
 from datapare.data.tables import checked
@@ -64,7 +64,10 @@ def read_object(source: LoadedRows | str | Path, request: OpenRequest) -> RawTab
 def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     """The rows of a folder written by `Dataset.save_to_disk` or `DatasetDict.save_to_disk`."""
     folder = files.path
-    rows = undecoded(_split(_load(folder), request.split, str(folder)))
+    loaded = _load(folder)
+    if not isinstance(loaded, dict):
+        check_unsplit(folder, request.split)
+    rows = undecoded(_split(loaded, request.split, str(folder)))
     done = folder / PERTURBATION
     perturbation = cast("Perturbation", storage.load(done)) if storage.is_finished(done) else None
     return RawTable(rows, folder, perturbation=perturbation)

@@ -16,7 +16,7 @@ from datapare.data.formats.image_folder import image_column, left_out, write_ima
 from datapare.data.image_names import ImageNames
 from datapare.data.layouts import is_image
 from datapare.data.list_files import Fields, entries_table, json_entries, read_records
-from datapare.data.paths import leading_out, leads_out, normalise, split_of
+from datapare.data.paths import check_unsplit, leading_out, leads_out, normalise, split_of
 from datapare.data.placing import PlaceFile, file_in, folder_of
 from datapare.data.side_lists import filtered_json, name_column
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
@@ -274,6 +274,7 @@ def _of_split(table: "pa.Table", images: Sequence[str], split: str) -> NDArray[n
             return np.array([one == wanted for one in said], bool)
     folders = [split_of(name.rpartition("/")[0]) for name in images]
     if wanted not in folders:
+        check_unsplit("the list", split)
         return np.ones(len(images), bool)
     return np.array([one in {None, wanted} for one in folders], bool)
 

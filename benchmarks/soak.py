@@ -1,0 +1,185 @@
+"""A large record from the training loop to the report in a limited memory, killed again and again on the way.
+
+    python benchmarks/soak.py [--examples 14000000] [--epochs 60] [--gib 8] [--kills 10] [--seed 0] [--folder /tmp]
+
+A dataset of points with ten classes is written, and recorded by a loop of its own whose logits follow from the epoch.
+Then `datapare score`, `select`, `export --as index` and `report` run on the record. All of it happens twice: in one
+folder undisturbed, in another killed (SIGKILL) at moments drawn at random, and each call repeated until it ends. Both
+folders must hold the same bytes: the record, scores, subset, list of examples; of the report the existence is compared,
+since it holds times. Every process may have so much private memory (RLIMIT_DATA); the pages of mapped files, which the
+system may drop, do not count. Written to benchmarks/results/soak.json.
+"""
+
+import argparse
+import filecmp
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+
+from training_speed import conditions
+
+RESULTS = Path(__file__).parent / "results" / "soak.json"
+CLASSES, BLOCK, KEEP = 10, 500_000, "0.3"
+TIMED = ("meta.json", "report.html", "seconds.npy", "progress.json", ".lock")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--examples", type=int, default=14_000_000)
+    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--gib", type=float, default=8.0)
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", help="where all of it is written, 2 * examples * epochs * 4 bytes and more")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--loop", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.loop:
+        loop(Path(given.loop[0]), Path(given.loop[1]), given.epochs)
+        return
+    out = given.out.absolute()
+    place = Path(tempfile.mkdtemp(dir=given.folder)).resolve()
+    try:
+        result = measure(place, given)
+    finally:
+        shutil.rmtree(place)
+    out.write_text(json.dumps(result, indent=1) + "\n")
+    print(f"{result['kills']} kills, {len(result['differing'])} files differ")
+
+
+def measure(place: Path, given: argparse.Namespace) -> dict[str, object]:
+    write_dataset(place / "points", given.examples)
+    calm, killed = place / "calm", place / "killed"
+    rng = random.Random(given.seed)  # noqa: S311
+    steps, deaths = {}, 0
+    for name, share in (("record", 4), ("score", 2), ("select", 1), ("export", 2), ("report", 1)):
+        early, late = (0.15, 0.3) if name == "record" else (0.3, 0.85)  # a record goes on where it was
+        whole = attempt(command(name, calm, place, given), given.gib, None)
+        if whole["code"] != 0:
+            sys.exit(f"{name} fails undisturbed: {whole['told']}")
+        tries = []
+        for _ in range(round(share * given.kills / 10)):
+            moment = rng.uniform(early, late) * whole["seconds"]
+            tries.append(attempt(command(name, killed, place, given), given.gib, moment))
+            deaths += tries[-1]["code"] == -signal.SIGKILL
+        last = attempt(command(name, killed, place, given), given.gib, None)
+        if last["code"] != 0:
+            sys.exit(f"{name} fails after it was killed: {last['told']}")
+        tries.append(last)
+        peak = max(one["private_gib"] for one in (whole, *tries))
+        steps[name] = {
+            "seconds": whole["seconds"], "private_gib": peak, "codes": [one["code"] for one in tries],
+            "killed_after_seconds": [one["seconds"] for one in tries[:-1]], "repeated_seconds": last["seconds"],
+        }  # fmt: skip
+        print(name, json.dumps(steps[name]), flush=True)
+    differing = compared(calm, killed)
+    return {
+        "examples": given.examples, "epochs": given.epochs, "limit_gib": given.gib, "kills": deaths,
+        "differing": differing, "compared": len(list(calm.rglob("*"))), "steps": steps,
+        "record_gib": round(sum(file.stat().st_size for file in (calm / "dynamics").iterdir()) / 2**30, 2),
+        "conditions": conditions(vars(given) | {"out": None, "folder": None}, __file__),
+    }  # fmt: skip
+
+
+def command(name: str, run: Path, place: Path, given: argparse.Namespace) -> list[str]:
+    """The call of one step on a run folder."""
+    if name == "record":
+        return [sys.executable, __file__, "--loop", str(run), str(place / "points"), "--epochs", str(given.epochs)]
+    more = {
+        "score": (),
+        "select": ("--keep", KEEP),
+        "export": ("--keep", KEEP, "--as", "index", "--data", str(place / "points")),
+        "report": ("--keep", KEEP, "--data", str(place / "points")),
+    }[name]
+    return [sys.executable, "-m", "datapare", name, str(run), *more]
+
+
+def write_dataset(folder: Path, examples: int) -> None:
+    """Points x (N, 2) and labels y (N,) as files that are mapped."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    x = np.lib.format.open_memmap(folder / "x.npy", "w+", np.float32, (examples, 2))
+    y = np.lib.format.open_memmap(folder / "y.npy", "w+", np.int64, (examples,))
+    for start in range(0, examples, BLOCK):
+        part = slice(start, min(start + BLOCK, examples))
+        y[part] = rng.integers(0, CLASSES, part.stop - start)
+        x[part] = rng.random((part.stop - start, 2), dtype=np.float32)
+
+
+def loop(run: Path, points: Path, epochs: int) -> None:
+    """A loop of a user's own: in each epoch the logit of the label rises, from as low as the example is hard."""
+    import torch
+
+    from datapare.recording import Recorder
+
+    torch.set_num_threads(1)
+    label, easy = np.load(points / "y.npy", mmap_mode="r"), np.load(points / "x.npy", mmap_mode="r")
+    noise = torch.randn(BLOCK, CLASSES, generator=torch.Generator().manual_seed(0))
+    with Recorder(run / "dynamics", np.asarray(label), epochs, channels=("target_prob",)) as recorder:
+        for epoch in range(recorder.epoch, epochs):
+            for start in range(0, len(label), BLOCK):
+                stop = min(start + BLOCK, len(label))
+                logits = noise.roll(epoch, dims=0)[: stop - start].clone()
+                risen = torch.from_numpy(easy[start:stop, 0] * np.float32(8 * epoch / epochs))
+                logits[torch.arange(stop - start), torch.from_numpy(label[start:stop])] += risen
+                recorder.observe(np.arange(start, stop), logits)
+            recorder.end_epoch()
+
+
+def attempt(argv: list[str], gib: float, seconds: float | None) -> dict[str, object]:
+    """Run one process, which may be killed after so long: how it ended, when, and its largest private memory."""
+    limit = int(gib * 2**30)
+    started = time.monotonic()
+    process = subprocess.Popen(
+        argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (limit, limit)),  # noqa: PLW1509 - no threads yet
+        env={**os.environ, "OMP_NUM_THREADS": "2"},
+    )  # fmt: skip
+    peak, over = [0.0], threading.Event()
+    watch = threading.Thread(target=_watch, args=(process.pid, peak, over))
+    watch.start()
+    try:
+        _, told = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        _, told = process.communicate()
+    over.set()
+    watch.join()
+    took = round(time.monotonic() - started, 1)
+    return {"code": process.returncode, "seconds": took, "private_gib": round(peak[0], 2), "told": told[-2000:]}
+
+
+def _watch(pid: int, peak: list[float], over: threading.Event) -> None:
+    while not over.wait(0.05):
+        try:
+            status = Path(f"/proc/{pid}/status").read_text()
+        except OSError:
+            return
+        for line in status.splitlines():
+            if line.startswith("RssAnon"):
+                peak[0] = max(peak[0], int(line.split()[1]) / 2**20)
+
+
+def compared(calm: Path, killed: Path) -> list[str]:
+    """The files that are not the same in both folders; of those that hold times only whether they are there."""
+    names = {file.relative_to(folder) for folder in (calm, killed) for file in folder.rglob("*") if file.is_file()}
+    return sorted(
+        str(name) for name in names
+        if not ((calm / name).exists() and (killed / name).exists())
+        or (name.name not in TIMED and not filecmp.cmp(calm / name, killed / name, shallow=False))
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
