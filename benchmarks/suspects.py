@@ -4,8 +4,9 @@
 
 FOLDER holds cifar10, cifar100 and human_labels. Each seed draws 5,000 training images, halved to 16 px so that a thin
 network (resnet8 of width 16) trains quickly, and records 10 epochs with labels as people gave them. The clean labels
-are used for nothing but counting. `estimated` is what datapare itself says from labels flipped on purpose, which knows
-nothing of the clean labels. Finished seeds are not repeated when the script is run again.
+are used for nothing but counting. `estimated` comes from labels flipped on purpose, which knows nothing of the clean
+labels: its recall is what datapare shows, its precision (flips among the flagged) is no estimate of theirs and is not
+shown. Finished seeds are not repeated when the script is run again.
 """
 
 import hashlib
@@ -74,7 +75,7 @@ def measure(folder, name, seed):
             "precision_of_as_many_as_are_wrong": float(wrong[best].mean()),
             "suggestion_right": float((found.suggested == true[found.index])[hit].mean()) if hit.any() else None,
             "estimated": {
-                "precision": checked[method].precision if checked[method].flagged else None,
+                "precision": checked[method].found / checked[method].flagged if checked[method].flagged else None,
                 "recall": checked[method].recall,
             },
             "check": asdict(checked[method]),

@@ -42,10 +42,16 @@ def test_a_search_that_finds_too_few_says_so(monkeypatch):
 
 def test_lists_are_added_until_most_neighbours_are_found(monkeypatch):
     monkeypatch.setattr(neighbors, "PROBES", 1)
+    monkeypatch.setattr(neighbors, "EXACT_SHARE", 1)
     h = np.random.default_rng(0).normal(size=(6000, 8)).astype(np.float32)  # in one list of 150, few of 20 are found
     _, position = approximate(h, h[:400], 20)
     _, truth = neighbours(h, h[:400], 20, exact=True)
     assert np.mean([len(np.intersect1d(a, b)) for a, b in zip(position, truth, strict=True)]) >= 0.85 * 20
+
+
+def test_rows_without_principal_directions_are_searched_exactly():
+    h = np.random.default_rng(0).normal(size=(3000, 96)).astype(np.float32)
+    assert np.array_equal(approximate(h, h[:400], 6)[1], neighbours(h, h[:400], 6, exact=True)[1])
 
 
 def test_neighbours_choose_the_approximate_search_only_when_told_or_large():

@@ -182,10 +182,11 @@ def show_checked(checked: "Mapping[str, DetectorQuality]") -> None:
     """Print how well each detector found the labels that were flipped on purpose."""
     for name, one in checked.items():
         say(
-            f"{name:12} found {one.found:,} of {one.flipped:,} flipped labels (recall {one.recall:.0%}); "
-            f"{one.precision:.0%} of the {one.flagged:,} it flagged were flipped"
+            f"{name:12} found {one.found:,} of {one.flipped:,} flipped labels (recall {one.recall:.0%}) "
+            f"among {one.flagged:,} that it flagged"
         )
-    say("mistakes of annotators are harder to see than flips drawn by chance, and may be fewer: expect less")
+    say("mistakes of annotators are harder to see than flips drawn by chance: expect it to find fewer")
+    say("flips do not say how many of the flagged labels are wrong: look at the first fifty in the file")
 
 
 def show_correlation(methods: list[str], correlation: NDArray[np.float64]) -> None:

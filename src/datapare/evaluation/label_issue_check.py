@@ -32,9 +32,10 @@ FAKE = "(fake class)"
 class DetectorQuality:
     """How well a detector found the labels that were flipped.
 
-    What was flagged but not flipped may have been wrong before, so with so many flips `precision` is a lower bound;
-    where fewer labels are wrong it is lower. Annotators err less plainly than chance, so `recall` is rather an upper
-    bound.
+    Annotators err less plainly than chance, so `recall` is rather an upper bound. How many of the flagged labels are
+    wrong is not estimated: what was flagged but not flipped may have been wrong before, and how often depends on the
+    share of wrong labels, which is not known. On CIFAR-10N the fraction of flips among the flagged was 18 %, and 56 %
+    of what was flagged was wrong (benchmarks/results/suspects.json).
 
     Attributes:
         method: Name of the detector.
@@ -49,11 +50,6 @@ class DetectorQuality:
     flipped: int
     flagged: int
     found: int
-
-    @property
-    def precision(self) -> float:
-        """Fraction of the flagged that had been flipped, 0..1; NaN when nothing was flagged."""
-        return self.found / self.flagged if self.flagged else float("nan")
 
     @property
     def recall(self) -> float:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from datapare.errors import InputError, MissingExtraError
 from datapare.numerics.embeddings import centred
-from datapare.numerics.threads import FIXED_THREADS, fixed_threads
+from datapare.numerics.threads import fixed_threads
 
 Index = Any  # of faiss, which has no types
 Found = tuple[NDArray[np.float32], NDArray[np.int64]]  # distances (n, k) and positions (n, k)
@@ -23,9 +23,11 @@ Search = Callable[[NDArray[np.float32]], Found]
 
 EXACT_PAIRS = 20_000**2  # rows x queries up to which the exact search is as quick as the approximate one
 RECALL = 0.99  # share of the true neighbours of TRIAL queries that a way of searching must find to be used
-WAYS = ((64, 2), (64, 4), (256, 4))  # principal directions searched, and candidates per neighbour, cheapest first
+WAYS = ((64, 4), (64, 8), (128, 8))  # principal directions searched, and candidates per neighbour, cheapest first
+SPARE = 4  # candidates per neighbour where all directions are searched
 TRIAL = 200
-PROBES = 32
+PROBES = 32  # lists that are looked into
+EXACT_SHARE = 8  # to look into an eighth of the lists takes as long as the exact search
 SAMPLE = 50_000  # rows from which the directions are learnt
 BLOCK = 1024  # queries searched at a time
 
@@ -44,7 +46,7 @@ def neighbours(
         MissingExtraError: Without faiss.
     """
     try:
-        import faiss
+        import faiss  # noqa: F401 (one sentence where it is missing)
     except ImportError as error:
         raise MissingExtraError("faiss", "neighbours", "nearest-neighbour search") from error
     if k > len(reference):
@@ -54,10 +56,7 @@ def neighbours(
     query = rows if query is reference else centred(query, centre, dtype=np.float32)
     if not (exact if exact is not None else len(reference) * len(query) <= EXACT_PAIRS):
         return approximate(rows, query, k)
-    index: Index = faiss.IndexFlatL2(rows.shape[1])
-    index.add(rows)
-    squared, position = in_blocks(lambda part: index.search(part, k), query, k)
-    return np.sqrt(np.maximum(squared, 0.0)), position
+    return _exact(rows, query, k)
 
 
 def approximate(
@@ -65,24 +64,28 @@ def approximate(
 ) -> tuple[Float[np.ndarray, "N k"], Int[np.ndarray, "N k"]]:
     """Euclidean distances to, and positions of, about the k nearest reference rows of each query, nearest first.
 
-    Inverted lists over the first principal directions propose candidates, whose distances are then exact. The cheapest
-    of WAYS is taken that finds RECALL of the true neighbours of TRIAL queries. Where none does, all directions are
-    searched, and more lists are looked into, in the end all. Where a query finds fewer than k, the rest has distance
-    infinity and position -1.
+    Inverted lists over the first principal directions, four bits each, propose candidates, whose distances are then
+    exact. The cheapest of WAYS is taken that finds RECALL of the true neighbours of TRIAL queries. Where none does, all
+    directions are searched as they are, in more and more lists, and where that would take longer, the search is exact.
+    Where a query finds fewer than k, the rest has distance infinity and position -1.
     """
     trial = query[:: max(1, len(query) // TRIAL)][:TRIAL]
-    truth = _exact(reference, trial, k)
+    truth = _exact(reference, trial, k)[1]
     directions = _principal(reference[:: max(1, len(reference) // SAMPLE)])
-    width, built, most = reference.shape[1], 0, WAYS[-1][1]
-    for wide, spare in (*(way for way in WAYS if way[0] < width), (width, most)):
+    built = 0
+    for wide, spare in (way for way in WAYS if way[0] < reference.shape[1]):
         if wide != built:
-            index, axes, built = _lists(reference @ directions[:, :wide]), directions[:, :wide], wide
+            built, axes = wide, directions[:, :wide]
+            index = _coded_lists(reference @ axes)
         search = _searcher(index, axes, reference, k, spare)
-        if _recall(search(trial)[1], truth) >= RECALL:
-            break
-    else:
-        while index.nprobe < index.nlist and _recall(search(trial)[1], truth) < RECALL:
-            index.nprobe = min(2 * index.nprobe, index.nlist)
+        if _recall(search, trial, truth) >= RECALL:
+            return in_blocks(search, query, k)
+    index = _lists(reference @ directions)
+    search = _searcher(index, directions, reference, k, SPARE)
+    while _recall(search, trial, truth) < RECALL:
+        index.nprobe *= 2
+        if EXACT_SHARE * index.nprobe > index.nlist:
+            return _exact(reference, query, k)
     return in_blocks(search, query, k)
 
 
@@ -102,15 +105,18 @@ def in_blocks(search: Search, query: Float[np.ndarray, "N d"], k: int) -> Found:
     return distance, position
 
 
-def _recall(found: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
+def _recall(search: Search, query: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
+    found = in_blocks(search, query, truth.shape[1])[1]
     return sum(len(np.intersect1d(a, b)) for a, b in zip(found, truth, strict=True)) / truth.size
 
 
-def _exact(reference: NDArray[np.float32], query: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+def _exact(reference: NDArray[np.float32], query: NDArray[np.float32], k: int) -> Found:
     import faiss
 
-    position: NDArray[np.int64] = faiss.knn(query, reference, k)[1]
-    return position
+    index: Index = faiss.IndexFlatL2(reference.shape[1])
+    index.add(reference)
+    squared, position = in_blocks(lambda part: index.search(part, k), query, k)
+    return np.sqrt(np.maximum(squared, 0.0)), position
 
 
 def _principal(sample: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -121,17 +127,37 @@ def _principal(sample: NDArray[np.float32]) -> NDArray[np.float32]:
 def _lists(low: NDArray[np.float32]) -> Index:
     import faiss
 
-    lists = max(1, min(int(4 * np.sqrt(len(low))), len(low) // 40))  # k-means wants 40 rows per list
-    index = faiss.IndexIVFFlat(faiss.IndexFlatL2(low.shape[1]), low.shape[1], lists)
+    width = low.shape[1]
+    return _filled(faiss.IndexIVFFlat(faiss.IndexFlatL2(width), width, _list_count(low)), low)
+
+
+def _coded_lists(low: NDArray[np.float32]) -> Index:
+    """Lists of codes that vector instructions compare 32 at a time: four bits for each direction."""
+    import faiss
+
+    width = low.shape[1]
+    index = faiss.IndexIVFPQFastScan(faiss.IndexFlatL2(width), width, _list_count(low), width, 4)
+    index.by_residual = False  # one table of distances per query instead of one per list
+    index.pq.cp.niter = 10
+    return _filled(index, low)
+
+
+def _list_count(low: NDArray[np.float32]) -> int:
+    return max(1, min(int(np.sqrt(len(low))), len(low) // 40))  # k-means wants 40 rows per list
+
+
+def _filled(index: Index, low: NDArray[np.float32]) -> Index:
+    import faiss
+
     index.cp.niter = 10  # 25 are the default; the lists need not be optimal
     callers = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(FIXED_THREADS)
+    faiss.omp_set_num_threads(1)  # two wait for each other where the cores are busy
     try:
-        index.train(np.ascontiguousarray(low[:: max(1, len(low) // (40 * lists))]))
+        index.train(np.ascontiguousarray(low[:: max(1, len(low) // (40 * index.nlist))]))
         index.add(low)
     finally:
         faiss.omp_set_num_threads(callers)
-    index.nprobe = min(PROBES, lists)
+    index.nprobe = min(PROBES, index.nlist)
     return index
 
 

@@ -16,7 +16,7 @@ def label_issues(
     method: Annotated[Detector, Flag(help="What detects an issue; soft_label needs --channel logit_mean.")] = "aum",
     check: Annotated[
         bool,
-        Flag("--check", help="Train once more with labels flipped on purpose, to estimate precision and recall."),
+        Flag("--check", help="Train once more with labels flipped on purpose, and count how many are found."),
     ] = False,
     share: Annotated[float, Flag(help="Fraction of the labels that --check flips.")] = 0.1,
     seed: Annotated[int, Flag(help="Seed of the flips and of their training.", min=0)] = 0,
@@ -51,7 +51,7 @@ def label_issues(
     write_decisions(place, examples, found, method, force=force)
     say(f"{len(found.index):,} of {len(examples):,} labels look wrong to {method} (score above {found.cut:.3g})")
     if not check:
-        say(f"how many of them are wrong is not known; --check estimates it: {cost}")
+        say(f"how many wrong labels are missed is not known; --check estimates it: {cost}")
     say(place)
     say(f"next: edit its column decision, then: datapare select {run} --keep 0.9 --decisions {place}")
     show_result(
