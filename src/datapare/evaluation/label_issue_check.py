@@ -35,7 +35,7 @@ class DetectorQuality:
     Annotators err less plainly than chance, so `recall` is rather an upper bound. How many of the flagged labels are
     wrong is not estimated: what was flagged but not flipped may have been wrong before, and how often depends on the
     share of wrong labels, which is not known. On CIFAR-10N the fraction of flips among the flagged was 18 %, and 56 %
-    of what was flagged was wrong (benchmarks/results/suspects.json).
+    of what was flagged was wrong.
 
     Attributes:
         method: Name of the detector.
