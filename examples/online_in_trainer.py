@@ -14,7 +14,7 @@ import torch
 from datasets import Dataset
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import cross_entropy
 from transformers import Trainer, TrainingArguments
 
 import datapare as dp
@@ -42,7 +42,7 @@ class Net(torch.nn.Module):
         return {"logits": logits} if labels is None else {"loss": cross_entropy(logits, labels), "logits": logits}
 
 
-def train(folder, pixels, labels, sampler, **settings):
+def train(folder, pixels, labels, sampler, loss):
     torch.manual_seed(SEED)
     arguments = TrainingArguments(
         output_dir=folder,
@@ -56,33 +56,24 @@ def train(folder, pixels, labels, sampler, **settings):
         disable_tqdm=True,
     )
     data = Dataset.from_dict({"pixels": pixels, "labels": labels})
-    trainer = PruningTrainer(Net(), arguments, train_dataset=data, sampler=sampler, **settings)  # <-- sampler=
+    trainer = PruningTrainer(Net(), arguments, train_dataset=data, sampler=sampler, loss=loss)  # <-- both
     trainer.train()
     return trainer.model.eval()
-
-
-def mixed_targets(pixels, labels):
-    """Return rows (N, 10): the label and what a recorded training predicted, half and half."""
-    dynamics = dp.record(dp.open_dataset((pixels, labels)), epochs=4, seed=SEED, progress=False)
-    soft = torch.from_numpy(soft_labels(dynamics).probability).float()
-    return 0.5 * one_hot(torch.from_numpy(labels), 10) + 0.5 * soft
 
 
 def main(folder):
     digits = load_digits()
     pixels = (digits.data / 16).astype(np.float32)
     x, x_test, y, y_test = train_test_split(pixels, digits.target, random_state=SEED, stratify=digits.target)
-    softly = {
-        "compute_loss_func": lambda outputs, labels, **_: cross_entropy(outputs["logits"], labels),
-        "per_example_loss": torch.nn.CrossEntropyLoss(),
-    }
+    dynamics = dp.record(dp.open_dataset((x, y)), epochs=4, seed=SEED, progress=False)
+    softly = dp.online.soft_labels(soft_labels(dynamics), weight=0.5)
     arms = {
-        "infobatch": (y, dp.online.infobatch(y, EPOCHS, seed=SEED), {}),
-        "kakurenbo": (y, dp.online.kakurenbo(y, EPOCHS, seed=SEED), {}),
-        "pool + soft": (mixed_targets(x, y).tolist(), dp.online.pool(y, EPOCHS, keep=0.5, seed=SEED), softly),
+        "infobatch": (dp.online.infobatch(y, EPOCHS, seed=SEED), None),
+        "kakurenbo": (dp.online.kakurenbo(y, EPOCHS, seed=SEED), None),
+        "pool + soft": (dp.online.pool(y, EPOCHS, keep=0.5, seed=SEED), softly),
     }
-    for name, (labels, sampler, settings) in arms.items():
-        model = train(folder, x, labels, sampler, **settings)
+    for name, (sampler, loss) in arms.items():
+        model = train(folder, x, y, sampler, loss)
         with torch.no_grad():
             predicted = model(torch.from_numpy(x_test))["logits"].argmax(dim=1).numpy()
         right = (predicted == y_test).mean()

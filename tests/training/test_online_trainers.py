@@ -13,6 +13,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
@@ -21,6 +22,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import datapare as dp
 from datapare.errors import InputError
+from datapare.training import SoftLabels
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 N, K, T = 45, 3, 5
@@ -78,7 +80,7 @@ class Net(torch.nn.Module):
         return {"logits": logits} if labels is None else {"loss": cross_entropy(logits, labels), "logits": logits}
 
 
-def in_transformers(make, folder, *, kill=None, resume=False, every=3, accumulate=1, **settings):
+def in_transformers(make, folder, *, kill=None, resume=False, every=3, accumulate=1, loss=None, **settings):
     from datasets import Dataset
     from transformers import Trainer, TrainingArguments
 
@@ -103,7 +105,7 @@ def in_transformers(make, folder, *, kill=None, resume=False, every=3, accumulat
     net, sampler = Net(kill), make()
     net.sampler = lambda: sampler
     data = Dataset.from_dict({"told": TOLD, "labels": LABEL})
-    trainer = PruningTrainer(net, arguments, train_dataset=data, sampler=sampler)
+    trainer = PruningTrainer(net, arguments, train_dataset=data, sampler=sampler, loss=loss)
     trainer.train(resume_from_checkpoint=resume)
     return net.seen, trainer
 
@@ -255,6 +257,24 @@ def test_weights_take_part_in_the_trainers_loss(tmp_path):
     loss = trainer.compute_loss(trainer.model, batch)
     losses = cross_entropy(logits_of(TOLD[index]), LABEL[index], reduction="none", label_smoothing=0.1)
     torch.testing.assert_close(loss.detach(), (sampler.weight(index) * losses).mean())
+
+
+def test_soft_labels_are_trained_on_in_the_trainer(tmp_path):
+    """As their loss says in a loop of one's own; a static subset is a pool that each epoch draws whole."""
+    soft = SoftLabels(torch.softmax(9 * logits_of(TOLD.flip(0)), dim=1).numpy())
+    loss, index = dp.online.soft_labels(soft, weight=0.3), torch.arange(0, N, 3)
+    make = partial(dp.online.pool, LABEL, T, keep=len(index), index=index.numpy())
+    _, trainer = in_transformers(make, tmp_path, loss=loss, num_train_epochs=1, save_strategy="no")
+    assert sorted(i for _, batch in trainer.model.seen for i in batch) == index.tolist()
+    trainer.model.train()
+    batch = {"told": TOLD[index], "labels": LABEL[index], "datapare_position": index}
+    found = trainer.compute_loss(trainer.model, batch)
+    expected = loss(index, logits_of(TOLD[index]), LABEL[index]).mean()
+    torch.testing.assert_close(found.detach(), expected)
+    hard = dp.online.soft_labels(soft, weight=0.0)(index, logits_of(TOLD[index]), LABEL[index]).mean()
+    assert abs(float(expected - hard)) > 0.01
+    with pytest.raises(InputError, match="soft_labels is of 44 examples"):
+        in_transformers(make, tmp_path, loss=dp.online.soft_labels(soft.at(np.arange(44))))
 
 
 def test_the_learning_rate_of_kakurenbo_reaches_the_optimizer():

@@ -31,6 +31,7 @@ from datapare.recording.adapters.transformers import (
 from datapare.recording.foreign_types import Criterion, Loader, Outputs
 from datapare.recording.losses import PROBLEM_TYPES, SINGLE, from_criterion
 from datapare.training.online.learning_rate import scale_steps
+from datapare.training.online.loss import Loss
 from datapare.training.online.sampler import Sampler, SamplerState
 
 STATE = "datapare_sampler.pt"  # in a checkpoint
@@ -46,12 +47,14 @@ class CheckpointState(TypedDict):
 class PruningTrainerMixin:
     """Trains each epoch on what the sampler has planned for it, and has the sampler observe every batch.
 
-    The loss is the Trainer's, or, where the sampler weighs examples, the weighted mean of a loss per example. A
-    training resumes from any checkpoint.
+    The loss is the Trainer's, or, where the sampler weighs examples, the weighted mean of a loss per example. With a
+    `loss` of datapare.online it is the mean of that: soft labels of a record, also on a static subset, which is a pool
+    that an epoch draws whole. A training resumes from any checkpoint.
 
     Args:
         *arguments: Those of the Trainer.
         sampler: Of as many epochs as the Trainer trains, over `train_dataset`.
+        loss: A loss of datapare.online over `train_dataset`, such as soft_labels.
         problem_type: One of those of `per_example_loss`, where it does not follow from the model.
         per_example_loss: A torch loss module, or a function of (logits, labels) that returns losses (B,), where it is
             not that of the problem type.
@@ -65,6 +68,7 @@ class PruningTrainerMixin:
         self,
         *arguments: object,
         sampler: Sampler,
+        loss: Loss | None = None,
         problem_type: str | None = None,
         per_example_loss: Criterion | None = None,
         **settings: object,
@@ -72,6 +76,7 @@ class PruningTrainerMixin:
         super().__init__(*arguments, **settings)
         self.sampler = sampler
         self.batches = 0  # trained on in this epoch
+        self._loss = loss
         self._problem_type = problem_type
         self._criterion = None if per_example_loss is None else from_criterion(per_example_loss)
         self._resumed: CheckpointState | None = None
@@ -125,9 +130,12 @@ class PruningTrainerMixin:
         labels = inputs.get("labels")
         loss, outputs = super().compute_loss(model, inputs, return_outputs=True, **settings)  # type: ignore[misc]
         if position is not None:
-            losses = self.observe(position, logits_of(outputs, with_loss="labels" in inputs), labels)
+            logits = logits_of(outputs, with_loss="labels" in inputs)
+            losses = self.observe(position, logits, labels)
             self.batches += 1
-            if losses is not None and self.sampler.is_weighted:
+            if self._loss is not None and labels is not None:
+                losses = self._loss(position, logits, labels)
+            if losses is not None and (self._loss is not None or self.sampler.is_weighted):
                 loss = (self.sampler.weight(position).to(losses.device) * losses).mean()
         return (loss, outputs) if return_outputs else loss
 
@@ -151,7 +159,12 @@ class PruningTrainerMixin:
         return PROBLEM_TYPES[task or SINGLE](logits, labels)
 
     def _check(self) -> None:
-        arguments = self.args  # type: ignore[attr-defined]
+        arguments, data = self.args, self.train_dataset  # type: ignore[attr-defined]
+        if self._loss is not None and len(self._loss.value) != len(data):
+            raise InputError(
+                f"the loss {self._loss.name} is of {len(self._loss.value):,} examples, but the training data hold "
+                f"{len(data):,}; make both of the same dataset."
+            )
         if not hasattr(Trainer, "_run_epoch"):
             raise InputError(
                 "a sampler in the Trainer needs transformers 5 or later; upgrade it, or use a loop of your own."
