@@ -1,6 +1,7 @@
 """Strategies: what is drawn, with which targets, for how long; counted, found again, refused where it cannot be."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -263,7 +264,7 @@ def test_arms_of_one_name_are_refused(run):
 
 
 def test_a_sweep_trains_strategies_at_each_size(run):
-    data, _, dynamics, scores, _ = run
+    data, _, dynamics, scores, subset = run
     options = {"dynamics": dynamics, "training": SMALL, "seeds": 1}
     made = dp.sweep(data, scores, [0.6, 0.3], rule="beta", strategies=["random-redrawn", "subset-pool"], **options)
     found = [made.arms[i] for i, role in enumerate(made.roles) if role == "strategy"]
@@ -271,6 +272,19 @@ def test_a_sweep_trains_strategies_at_each_size(run):
     assert found == ["random-redrawn keep 0.6", "random-redrawn keep 0.3", *pools]
     assert [made.count[made.arms.index(name)] for name in pools] == [pool_size(96, int(n)) for n in made.count[:2]]
     assert [made.arms[made.baseline[made.arms.index(name)]] for name in pools] == ["random keep 0.6", "random keep 0.3"]
+    page = dp.report(subset, sweep=made).html
+    table = re.search(r'<table id="strategies">.*?</table>', page, re.DOTALL)[0]
+    rows = re.findall(r'<tr><th scope="row" class="name">(.*?)</th><td>(.*?)</td><td>([\d,]+)</td>', table)
+    seen = {name: f"{made.distinct[made.arms.index(name)].mean():,.0f}" for name in found}
+    first, second = (f"{made.count[i] / 96:.1%} kept".replace("%", " %") for i in (0, 1))
+    assert rows == [
+        ("1 random-redrawn", first, seen[found[0]]), ("1 random-redrawn", second, seen[found[1]]),
+        ("2 subset-pool", first, seen[pools[0]]), ("2 subset-pool", second, seen[pools[1]]),
+    ]  # fmt: skip
+    drawn = re.search(
+        r'<div class="chart"[^>]*kept fraction: subsets, random, strategies.*?</figure>', page, re.DOTALL
+    )[0]
+    assert "".join(re.findall(r'dots quiet seed" d="(.*?)"', drawn)).count("h0") == len(found)
     with pytest.raises(InputError, match="while a parameter of it is chosen"):
         dp.sweep(data, scores, [0.3], rule="beta", strategies=["subset-pool"], param=("c_d", (2.0, 4.0)), **options)
 

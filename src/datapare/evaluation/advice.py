@@ -77,6 +77,25 @@ def sizes(comparison: Comparison, scoring: Cost) -> list[Size]:
     return sorted(tried, key=lambda size: -size.keep)
 
 
+def strategies_by_size(comparison: Comparison) -> dict[str, list[tuple[float, Arm]]]:
+    """Return by name of the strategy its arms with the kept fraction that each is beside, the largest first.
+
+    >>> one = [[1.0], [1.0], [1.0]]
+    >>> made = Comparison(("random", "full", "short"), (0,), [[0.7], [0.9], [0.8]], [30, 100, 100], one, one,
+    ...                   roles=("random", "full", "strategy"), baseline=(None, None, 0),
+    ...                   strategies=("random", "full", "short"))
+    >>> [(name, [keep for keep, _ in found]) for name, found in strategies_by_size(made).items()]
+    [('short', [0.3])]
+    """
+    full = full_arm(comparison)
+    found: dict[str, list[tuple[float, Arm]]] = {}
+    for arm, random in zip(arms(comparison), comparison.baseline, strict=True):
+        if arm.role == "strategy" and full is not None and random is not None:
+            keep = float(comparison.count[random] / comparison.count[full])
+            found.setdefault(arm.strategy, []).append((keep, arm))
+    return {name: sorted(each, key=lambda one: -one[0]) for name, each in found.items()}
+
+
 def advise(
     comparison: Comparison,
     *,

@@ -1,25 +1,33 @@
 """The figures of a sweep: accuracy and total cost against the kept fraction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from markupsafe import Markup
 
 from datapare.evaluation.advice import Size
+from datapare.evaluation.arms import Arm
 from datapare.evaluation.record_summary import Floats
 from datapare.evaluation.statistics import Interval
 from datapare.reporting import svg
 from datapare.reporting.svg import Axis
 
 
-def accuracy(tried: Sequence[Size], full: Interval) -> Markup:
-    """Chart the accuracy of subsets and of random ones against the kept fraction in percent, with a band for full."""
+def accuracy(
+    tried: Sequence[Size], full: Interval, strategies: Mapping[str, Sequence[tuple[float, Arm]]] | None = None
+) -> Markup:
+    """Chart accuracy against the kept fraction in percent: subsets, random ones, a band for full.
+
+    Strategies are lines with their numbers at the end, in the order of their table.
+    """
     drawn = [size for size in tried if size.random is not None]
     lines = [
         ("kept", "subset", _kept(tried), [size.arm.accuracy for size in tried]),
         ("dropped", "random", _kept(drawn), [size.random for size in drawn if size.random is not None]),
     ]
+    others = [[(100 * keep, 100 * arm.accuracy.mean) for keep, arm in each] for each in (strategies or {}).values()]
     values = np.array([*full, *(end for _, _, _, each in lines for interval in each for end in interval)])
+    values = np.concatenate([values, [mean / 100 for each in others for _, mean in each]])
     x, y = _percent_axis(tried), _axis(100 * values, "accuracy on held-out examples, %")
     marks = []
     if np.isfinite(full.low):
@@ -28,12 +36,15 @@ def accuracy(tried: Sequence[Size], full: Interval) -> Markup:
             f'<rect class="quiet band" x="0" width="{svg.SIZE}" y="{svg.SIZE - high:.1f}" height="{high - low:.1f}"/>'
         )
     marks.append(svg.line(np.array([0.0, svg.SIZE]), y.place([100 * full.mean] * 2), "quiet dotted"))
+    places = [(x.place([keep for keep, _ in each]), y.place([mean for _, mean in each])) for each in others]
+    for at, height in places:
+        marks += [svg.line(at, height, "quiet thin"), *svg.points(at, height, "quiet seed")]
     for css, _, kept, intervals in lines:
         marks += _with_bars(x.place(kept), y, intervals, css)
-    legend = [(css, name) for css, name, *_ in lines] + [("quiet", "full")]
-    return svg.plot(
-        marks, x, y, label="Accuracy against the kept fraction, subsets and random", height=400, legend=legend
-    )
+    legend = [(css, name) for css, name, *_ in lines] + [("quiet", "full, strategies" if others else "full")]
+    numbers = [(float(at[-1]) - 25, float(height[-1]), str(i)) for i, (at, height) in enumerate(places, 1)]
+    label = f"Accuracy against the kept fraction: subsets, random{', strategies' if others else ''}"
+    return svg.plot(marks, x, y, label=label, height=400, legend=legend, labels=numbers)
 
 
 def cost(tried: Sequence[Size]) -> Markup:
