@@ -38,18 +38,22 @@ RESULTS = Path(__file__).parent / "results" / "kills.json"
 FAST = ("--epochs", "4", "--schedule-epochs", "8", "--model", "mlp")
 TRAIN = ("--seeds", "2", "--epochs", "1")
 BEFORE = (
-    ("record", "points.npz", "--out", "run", *FAST, "--channel", "embedding"),
+    ("record", "points.npz", "--out", "run", *FAST, "--channel", "embedding", "--channel", "logit_mean"),
     ("score", "run", "--window", "3"),
     ("select", "run", "--keep", "0.5"),
+    ("label-issues", "run", "--method", "confidence", "--out", "decisions.csv"),
     ("prune", "points.npz", "--keep", "0.5", "--out", "part", "--window", "3", "--score-fraction", "0.5", *FAST),
 )
 CALLS = {
     "score": ("score", "run", "--score", "el2n"),
+    "score all": ("score", "run", "--all", "--window", "3"),
     "score again": ("score", "run", "--window", "2"),
     "select": ("select", "run", "--keep", "0.25"),
     "select another": ("select", "run", "--keep", "0.5", "--rule", "top", "--force"),
     "export": ("export", "run", "--keep", "0.5"),
     "export elsewhere": ("export", "run", "--keep", "0.5", "--as", "index", "--out", "small"),
+    "export soft labels": ("export", "run", "--keep", "0.5", "--soft-labels"),
+    "export decisions": ("export", "run", "--keep", "0.5", "--decisions", "decisions.csv", "--out", "decided"),
     "label-issues": ("label-issues", "run", "--method", "confidence"),
     "label-issues check": ("label-issues", "run", "--check", "--method", "confidence"),
     "perturb": ("perturb", "points.npz", "--out", "changed"),

@@ -16,7 +16,10 @@ import unicodedata
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _OPEN_FILES = {errno.EMFILE, errno.ENFILE}
 _REFUSED = {*_OPEN_FILES, errno.ENOMEM, errno.EACCES, errno.EPERM, errno.EIO}
-_NO_MEMORY = ("not enough memory", "cannot allocate memory", "failed to map segment", "can't allocate memory")
+_NO_MEMORY = (
+    "not enough memory", "cannot allocate memory", "failed to map segment", "can't allocate memory",
+    "can't start new thread",
+)  # fmt: skip
 _JOINERS = "\u200c\u200d"  # parts of Persian words and of emoji
 
 

@@ -1,5 +1,6 @@
 """Nothing of the user is overwritten, nothing is paid before it can be refused, and every fault is one sentence."""
 
+import errno
 import json
 import os
 import re
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from shell import run
+
+from datapare.errors import explain
 
 FIXTURE = Path(__file__).parents[1] / "fixtures/format1"
 
@@ -68,6 +71,7 @@ def test_two_subsets_of_one_size_have_names_and_another_one_is_refused_or_forced
     assert (folder / "run/keep-el2n-top/report.html").is_file()
     assert run(capsys, *other, "--force")[0] == 0
     assert "letters" in refused(capsys, *other, "--name", "../x")
+    assert "letters" in refused(capsys, "compare", "run", "--name", "../x")
 
 
 def test_compare_selects_what_is_missing(folder, capsys):
@@ -227,3 +231,28 @@ def test_without_a_terminal_each_epoch_is_a_line(capsys):
 )
 def test_a_mistyped_path_gets_a_guess(argv, guess, capsys):
     assert f"did you mean {guess}?" in refused(capsys, *argv)
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("argv", [["score", ""], ["record", "table.csv", "--out", ""], ["show", "--out=", "run"]])
+def test_a_variable_without_a_value_is_not_the_working_directory(argv, capsys):
+    assert "is empty" in refused(capsys, *argv)
+
+
+@pytest.mark.parametrize("call", [["report", "run", "--keep", 0.5, "--force"], ["export", "run", "--keep", 0.5]])
+def test_what_is_no_file_is_never_replaced(call, folder, capsys):
+    os.mkfifo(folder / "pipe")  # as /dev/null, which an atomic replacement would put a file in the place of
+    refused(capsys, *call, "--out", "pipe")
+    assert (folder / "pipe").is_fifo()
+
+
+@pytest.mark.usefixtures("folder")
+def test_too_few_files_or_threads_are_not_called_damage(capsys, monkeypatch):
+    def no_room(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("numpy.lib.format.open_memmap", no_room)
+    complaint = refused(capsys, "select", "run", "--keep", 0.3)
+    assert "too many files are open" in complaint
+    assert "damaged" not in complaint
+    assert explain(RuntimeError("can't start new thread")).exit_code == 1

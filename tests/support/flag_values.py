@@ -57,11 +57,10 @@ WORDS = {
     "rule": tuple(names("select")),
     "extrapolate": tuple(names("extrapolate")),
 }  # fmt: skip
-PAYS = {"prune", "record", "compare", "sweep", "demo"}  # these train unless something is wrong
 CHEAP = {
     "prune": ("--epochs", "2", "--schedule-epochs", "4", "--model", "mlp", "--window", "2", "--out", "fresh"),
     "record": ("--epochs", "2", "--schedule-epochs", "4", "--model", "mlp", "--out", "fresh"),
-    "compare": ("--epochs", "1", "--seeds", "2", "--strategy", "none"),
+    "compare": ("--keep", "0.5", "--epochs", "1", "--seeds", "2", "--strategy", "none"),
     "sweep": ("--epochs", "1", "--seeds", "2", "--strategy", "none"),
     "label-issues": (),
 }

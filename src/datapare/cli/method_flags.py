@@ -2,6 +2,7 @@
 
 import errno
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,8 @@ def command(
         method_params: Named methods by the name of the command's argument.
         argv: The call: the parameters of the methods it names become flags.
     """
+    if any(word == "" or re.fullmatch(r"--[\w-]+=", word) for word in argv):
+        raise InputError("a word of the call is empty, as that of a variable without a value is; write what it means.")
     own = [_keyword(p) for p in _parameters(function) if p.name not in {**options, **method_params}]
     notes: list[str] = []
     parts = {name: {p.name: p for p in option_flags(table)} for name, table in options.items()}  # by own name

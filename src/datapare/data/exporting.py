@@ -1,5 +1,6 @@
 """Write the examples that stay as the same kind of dataset they came from, and never half of it."""
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Literal, get_args, overload
@@ -130,7 +131,7 @@ def _refuse(data: Dataset, subset: Subset, out: Path, how: str) -> None:
     if subset.provenance.dataset and subset.provenance.dataset != data.digest:
         raise MismatchError("the subset belongs to another dataset: some labels or examples differ; choose it anew.")
     check_mode(data, how, out)
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+    if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
         raise InputError(f"{out} exists and is not empty; choose another place for the smaller dataset.")
     check_outside(data, out)
 

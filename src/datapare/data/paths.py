@@ -66,6 +66,8 @@ def list_tree(root: Path, *, follow_links: bool = False, shown: Collection[str] 
             elif not entry.is_dir():
                 if entry.is_symlink():
                     _check_link(root, name, folder, follow_links=follow_links)
+                if not entry.is_file() and (root / name).exists():  # a link to nothing is an unreadable file
+                    raise InputError(f"{root / name} is no file but a pipe, a socket or a device; remove it.")
                 tree.files.append(name)
             elif (inner := _enter(root, entry, folder, follow_links=follow_links)) is not None:
                 tree.folders.append(name)

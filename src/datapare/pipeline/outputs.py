@@ -30,6 +30,8 @@ def check_output(path: Path, mark: str, data: "Dataset | None", *, force: bool =
         check_outside(data, path)
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file with --out.")
+    if path.exists() and not path.is_file():  # not with --force either: /dev/null would be gone
+        raise InputError(f"{path} is no file that can be replaced; name another with --out.")
     if os.path.lexists(path) and not force and mark not in _head(path):
         raise InputError(f"{path} exists and was not written by datapare; choose another --out, or pass --force.")
     return path

@@ -16,7 +16,7 @@ from typing import NotRequired, TypedDict, TypeGuard, cast, get_type_hints
 import numpy as np
 
 from datapare.artifacts import Array, Artifact, Comparison, Dynamics, Params, Perturbation, Provenance, Scores, Subset
-from datapare.errors import InputError
+from datapare.errors import InputError, is_refused
 from datapare.storage.atomic import META, atomic_write, flush, plain, recover, write_json
 from datapare.storage.format_1 import from_format_1
 from datapare.storage.reading import JsonObject, conforms, meant, read_array, read_described, read_json
@@ -125,7 +125,8 @@ def load(path: str | Path) -> Artifact:
                 values[name] = array
         return cls(**values)
     except InputError as error:
-        raise error if str(path) in str(error) else InputError(f"{path} is damaged: {error}") from error
+        known = str(path) in str(error) or (isinstance(error.__cause__, Exception) and is_refused(error.__cause__))
+        raise error if known else InputError(f"{path} is damaged: {error}") from error
     except (TypeError, KeyError, AttributeError, ValueError) as error:
         raise InputError(f"{path / META} is damaged ({error}); make the artifact again.") from error
 

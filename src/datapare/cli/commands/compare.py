@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from datapare.cli.console import say, show_comparison, show_cost, show_result
-from datapare.cli.flags import Flag, Gate, OwnData, Run
+from datapare.cli.flags import Flag, Gate, OwnData, Run, subset_name
 from datapare.cli.opening import open_run, open_shown
 from datapare.cli.progress import JobProgress
 from datapare.numerics.sampling import parse_keep
@@ -50,7 +50,7 @@ def compare(
         raise InputError("--gate asks for proof, which needs data that chose nothing: give them with --test.")
     folder = open_run(run, data)
     examples, dynamics = folder.dataset, folder.dynamics
-    named = [*map(parse_keep, keep or ()), *(name or ())]
+    named = [*map(parse_keep, keep or ()), *(subset_name("1", one) for one in name or ())]
     if not named:
         raise InputError("name at least one subset, with --keep or --name.")
     subsets = {arm_name(subset): subset for subset in (select_into(folder, one, say) for one in named)}
