@@ -46,7 +46,6 @@ BEFORE = (
 )
 CALLS = {
     "score": ("score", "run", "--score", "el2n"),
-    "score all": ("score", "run", "--all", "--window", "3"),
     "score again": ("score", "run", "--window", "2"),
     "select": ("select", "run", "--keep", "0.25"),
     "select another": ("select", "run", "--keep", "0.5", "--rule", "top", "--force"),

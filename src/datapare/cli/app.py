@@ -8,6 +8,7 @@ import ast
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -140,7 +141,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             build(words)(argv, prog_name="datapare")
     except Exception as error:  # noqa: BLE001 - a traceback tells the user of a command line nothing
         explained = explain(error) or unexpected(error)
-        typer.echo(f"datapare: {explained}", err=True)
+        with suppress(OSError):  # where standard error is on a full disk
+            typer.echo(f"datapare: {explained}", err=True)
         raise SystemExit(explained.exit_code) from None
     except SystemExit as stop:
         if stop.code == INTERRUPTED:

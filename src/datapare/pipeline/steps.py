@@ -231,12 +231,13 @@ def save_or_verify_subset(subset: Subset, place: Path, *, force: bool = False) -
         InputError: When another subset is there, or the same one chosen in another way.
     """
     if not storage.is_finished(place / "subset"):
+        storage.remove_drafts(place)  # of one whose replacement was killed
         storage.save(subset, place / "subset")
         return True
     before = storage.load(place / "subset")
     same = isinstance(before, Subset) and np.array_equal(before.index, subset.index)
     if force and not same:
-        storage.remove(place)
+        storage.discard(place)
         storage.save(subset, place / "subset")
         return True
     if not same or describe_choice(before.provenance) != describe_choice(subset.provenance):

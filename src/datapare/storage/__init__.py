@@ -17,6 +17,7 @@ from datapare.storage.artifact_folders import (
 from datapare.storage.atomic import (
     META,
     atomic_write,
+    discard,
     draft_of,
     place_of,
     recover,
@@ -42,6 +43,7 @@ __all__ = [
     "begun_record",
     "check_replaceable",
     "conforms",
+    "discard",
     "draft_of",
     "folder_lock",
     "is_finished",

@@ -104,6 +104,14 @@ def remove(path: Path) -> None:
             path.unlink()
 
 
+def discard(path: Path) -> None:
+    """Remove a folder at once: of one whose removal is killed nothing is left in its place, only a draft."""
+    remove_drafts(path)
+    draft = draft_of(path)
+    path.rename(draft)
+    remove(draft)
+
+
 def remove_drafts(path: Path) -> None:
     """Remove what dead processes left of `path`."""
     for draft in _drafts_of(path):
