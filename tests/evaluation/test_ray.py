@@ -10,6 +10,7 @@ from sources import write_points
 
 import datapare as dp
 from datapare.errors import DatapareError
+from datapare.evaluation.runners.ray import check_versions, versions
 from datapare.training import TrainingConfig
 
 ray = pytest.importorskip("ray")
@@ -26,13 +27,17 @@ def options(tmp_path):
 
 @pytest.fixture(scope="module")
 def cluster():
-    """One node of one core; skipped where Ray gives up, as it does when its agents are not up within 15 seconds."""
+    """One node of one core that says it has a GPU.
+
+    Skipped where Ray gives up, as it does when its agents are not up within 15 seconds.
+    """
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         try:
-            made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+            head = {"num_cpus": 1, "num_gpus": 1, "include_dashboard": False}
+            made = Cluster(initialize_head=True, head_node_args=head)
         except Exception as error:  # noqa: BLE001 - Ray raises nothing more specific
             pytest.skip(f"Ray cannot start a cluster here: {error}")
         patch.setenv("RAY_ADDRESS", made.address)
@@ -67,20 +72,19 @@ def test_a_cluster_that_loses_a_node_gives_what_one_process_gives(options, clust
     assert np.array_equal(again.outcomes, here.outcomes), "finished trainings start no cluster"
 
 
-@pytest.mark.usefixtures("cluster")
-def test_what_a_training_raises_is_raised_here(options):
-    def train(train, test, *, seed, epochs):
-        del train, test, seed, epochs
-        return 1.5
-
-    with pytest.raises(dp.InputError, match=r"one boolean for each of the 80 held-out examples, not 1\.5"):
-        dp.compare(**options, train=train, on="auto", seeds=1)
-    assert not ray.is_initialized()
+def test_a_node_with_other_versions_is_refused():
+    check_versions(versions())
+    with pytest.raises(DatapareError, match=r"the node .* has numpy .* instead of 0\.1, .*install the same versions"):
+        check_versions({**versions(), "numpy": "0.1"})
 
 
 def test_places_that_are_none_are_refused(options, monkeypatch):
     with pytest.raises(dp.InputError, match=r"--on is here, ray \(this machine\).*not 'mars'"):
         dp.compare(**options, on="mars")
+    with pytest.raises(dp.InputError, match="give it with --on ray"):
+        dp.compare(**options, gpus=0.5)
+    with pytest.raises(dp.InputError, match=r"a fraction of one GPU or whole GPUs, not 1\.5"):
+        dp.compare(**options, on="ray", gpus=1.5)
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(dp.InputError, match=r"needs ray, which is not installed: pip install 'datapare\[ray\]'"):
         dp.compare(**options, on="ray")
@@ -116,3 +120,48 @@ def test_an_address_where_nothing_answers_is_named_at_once(options, monkeypatch)
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
     with pytest.raises(DatapareError, match=r"no Ray cluster at '127.0.0.1:1'"):
         dp.compare(**options, on="auto", seeds=1)
+
+
+@pytest.fixture(scope="module")
+def connected(cluster):
+    """A connection of the caller's own: one worker serves all tests, and those after them would be connected."""
+    ray.init(address=cluster.address, log_to_driver=False, logging_level="warning")
+    yield
+    ray.shutdown()
+
+
+@pytest.mark.usefixtures("connected")
+def test_what_a_training_raises_is_raised_here(options):
+    def train(train, test, *, seed, epochs):
+        del train, test, seed, epochs
+        return 1.5
+
+    with pytest.raises(dp.InputError, match=r"one boolean for each of the 80 held-out examples, not 1\.5"):
+        dp.compare(**options, train=train, on="auto", seeds=1)
+    assert ray.is_initialized(), "whoever connected before stays so"
+
+
+@pytest.mark.usefixtures("connected")
+def test_gpus_are_asked_for_by_fraction(options):
+    def train(train, test, *, seed, epochs):
+        del train, seed, epochs
+        given = ray.get_runtime_context().get_assigned_resources()
+        return np.full(len(test), given == {"CPU": 1.0, "GPU": 0.25})
+
+    compared = dp.compare(**options, train=train, on="auto", gpus=0.25, seeds=1, full=False)
+    assert (compared.accuracy == 1).all()
+    with pytest.raises(dp.InputError, match=r"takes a core and 2 GPUs.* none has more than 1; give fewer with --gpus"):
+        dp.compare(**options, train=train, on="auto", gpus=2, seeds=1)
+
+
+@pytest.mark.usefixtures("connected")
+def test_a_check_of_label_issues_finds_there_what_it_finds_here(options, tmp_path):
+    data = options["data"]
+    dynamics = dp.record(data, preset=SMALL)
+    here = dp.check_label_issues(data, dynamics, training=SMALL, folder=tmp_path / "here")
+    there = dp.check_label_issues(data, dynamics, training=SMALL, folder=tmp_path / "there", on="auto")
+    assert there == here
+    trained = [dp.load(tmp_path / place) for place in ("here", "there")]
+    assert np.array_equal(*(one.channels["target_prob"] for one in trained))
+    assert trained[0].provenance == trained[1].provenance
+    assert dp.check_label_issues(data, dynamics, training=SMALL, folder=tmp_path / "there", on="ray") == here

@@ -31,6 +31,10 @@ As = Annotated[
 ]
 Force = Annotated[bool, Flag("--force", help="Replace what is there.")]
 Name = Annotated[str | None, Flag(help="Name of the subset, to keep several of one size.  [default: its fraction]")]
+On = Annotated[
+    str, Flag(help="Where --check trains: here, ray (this machine), ray://HOST:PORT or auto (a Ray cluster).")
+]
+Gpus = Annotated[float | None, Flag(help="GPUs of that training on Ray, also a fraction.", min=0)]
 Gate = Annotated[bool, Flag("--gate", help="Exit with code 3 unless pruning is shown to be worth it.")]
 
 

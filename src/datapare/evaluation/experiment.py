@@ -14,7 +14,7 @@ from datapare.data.dataset import column
 from datapare.data.groups import draw_groups
 from datapare.errors import InputError
 from datapare.evaluation.jobs import Trainer, one_thread, train_builtin, train_user
-from datapare.evaluation.user_training import check_training, code_digest, training_name
+from datapare.evaluation.user_training import check_training, code_digest, located, training_name
 from datapare.methods.registry import find, names
 from datapare.numerics.sampling import allot, draw_within
 from datapare.numerics.sampling import budget as count_of
@@ -103,7 +103,7 @@ def prepare_experiment(
             raise InputError(
                 "corrupted copies are for built-in networks, but --train brings its own: give one of them."
             )
-        trainer: Trainer = partial(train_user, train, data, held_out)
+        trainer: Trainer = partial(train_user, located(train), data, held_out)
         fingerprints += (training_name(train), code_digest(train))
         params["train"] = training_name(train)
     else:

@@ -10,6 +10,7 @@ Ours        AUM trains twice with disjoint fake examples and applies to each hal
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -18,8 +19,11 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Dynamics
 from datapare.errors import InputError
+from datapare.evaluation.runners import call_on, is_on_ray
 from datapare.methods.label_issues import Detector, aum_threshold, label_issues
 from datapare.methods.perturb.label_noise import label_noise
+from datapare.options import RecordOptions
+from datapare.storage import is_finished, save
 
 if TYPE_CHECKING:
     from datapare.data import Dataset
@@ -66,6 +70,8 @@ def check_label_issues(
     training: "TrainingConfig | None" = None,
     image_size: int | None = None,
     folder: Path | None = None,
+    on: str = "here",
+    gpus: float | None = None,
     progress: "Callable[[Progress], None] | None" = None,
 ) -> dict[str, DetectorQuality]:
     """Train as for the record, with a fraction of the labels flipped, and count how many each detector finds.
@@ -80,7 +86,9 @@ def check_label_issues(
         training: Settings that the record was trained with.
         image_size: Image size that the record was trained with.
         folder: Where the training is kept, so that a killed one resumes.
-        progress: Called during the training.
+        on: Where it runs, as for `compare`; on Ray it is kept when it is finished, so that a killed one starts over.
+        gpus: GPUs of the training on Ray, also a fraction.
+        progress: Called during the training, where that runs here.
 
     Returns:
         The quality of each detector whose signal the record holds, by name.
@@ -88,26 +96,38 @@ def check_label_issues(
     Raises:
         InputError: For a fraction outside (0, 0.5).
     """
-    from datapare.training import record
-
     number = len(data.classes)
     flipped, fake, label = inject_label_noise(data.label, number, fraction, seed)
     digest = hashlib.sha256(f"{data.digest} {fraction} {seed}".encode()).hexdigest()[:32]
     noisy = replace(data, label=label, classes=(*data.classes, FAKE), digest=digest)
     wanted = {"margin", "target_prob", "logit_mean"} & {*dynamics.channels, *dynamics.arrays}
-    recorded = record(
-        noisy,
-        preset=training,
-        model=None if training is None else training.model,  # whose tokenizer the texts need
-        channels=sorted(wanted),
-        seed=seed,
-        image_size=image_size,
-        out=folder,
-        progress=progress,
-    )
+    options: RecordOptions = {
+        "preset": training, "model": None if training is None else training.model,  # whose tokenizer the texts need
+        "channels": sorted(wanted), "seed": seed, "image_size": image_size,
+    }  # fmt: skip
+    recorded = _trained(noisy, options, folder, on, gpus, progress)
     cuts = {"aum": -aum_threshold(-label_issues(recorded, "aum").issue_score[fake])} if "margin" in wanted else {}
     real = np.setdiff1d(np.arange(len(label)), fake)
     return _quality(without_fake(recorded, number, real), real, flipped, cuts)
+
+
+def _trained(
+    noisy: "Dataset",
+    options: RecordOptions,
+    folder: Path | None,
+    on: str,
+    gpus: float | None,
+    progress: "Callable[[Progress], None] | None",
+) -> Dynamics:
+    """Return the record of a training that runs here or on Ray, kept in the folder."""
+    from datapare.training import record
+
+    if not is_on_ray(on, gpus) or (folder is not None and is_finished(folder)):
+        return record(noisy, **options, out=folder, progress=progress)
+    recorded = call_on(on, gpus, partial(record, noisy, **options, progress=False))
+    if folder is not None:
+        save(recorded, folder)
+    return recorded
 
 
 def _quality(

@@ -54,6 +54,16 @@ def load_training(name: str) -> Callable[..., object]:
     return loaded
 
 
+def located(training: UserTraining) -> UserTraining:
+    """Return a training whose file is found from any working directory, as that of a process elsewhere.
+
+    >>> located("package.module:function")
+    'package.module:function'
+    """
+    place, _, function = training.rpartition(":") if isinstance(training, str) else ("", "", "")
+    return f"{Path(place).resolve()}:{function}" if place.endswith(".py") else training
+
+
 def check_training(training: UserTraining) -> None:
     """Raise InputError unless the function accepts the arguments it is called with."""
     try:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 from datapare.cli.console import say, show_checked, show_result
-from datapare.cli.flags import Flag, Force, OwnData, Run
+from datapare.cli.flags import Flag, Force, Gpus, On, OwnData, Run
 from datapare.cli.opening import open_run
 from datapare.cli.progress import TrainingProgress
 from datapare.methods.label_issues import Detector
@@ -20,6 +20,8 @@ def label_issues(
     ] = False,
     share: Annotated[float, Flag(help="Fraction of the labels that --check flips.")] = 0.1,
     seed: Annotated[int, Flag(help="Seed of the flips and of their training.", min=0)] = 0,
+    on: On = "here",
+    gpus: Gpus = None,
     out: Annotated[Path | None, Flag(help="CSV to edit.  [default: label-issues.csv in RUN]")] = None,
     data: OwnData = None,
     force: Force = False,
@@ -43,7 +45,8 @@ def label_issues(
         with folder_lock(run, "working"), TrainingProgress() as progress:
             checked = check_label_issues(
                 examples, dynamics, fraction=share, seed=seed, training=folder.training_config,
-                image_size=folder.image_size, folder=folder.label_check_path(share, seed), progress=progress,
+                image_size=folder.image_size, folder=folder.label_check_path(share, seed), on=on, gpus=gpus,
+                progress=progress,
             )  # fmt: skip
         show_checked(checked)
         cut = checked[method].cut

@@ -3,10 +3,14 @@
 A runner takes tasks and yields the number and the result of each as it finishes. Whoever called it writes the files.
 """
 
+from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 from datapare.errors import InputError
 from datapare.evaluation.jobs import Runner
+
+T = TypeVar("T")
 
 
 def runner_for(jobs: int = 1, on: str = "here", gpus: float | None = None) -> Runner:
@@ -18,14 +22,38 @@ def runner_for(jobs: int = 1, on: str = "here", gpus: float | None = None) -> Ru
         gpus: GPUs of one training on Ray, also a fraction.
 
     Raises:
-        InputError: For another place.
+        InputError: For another place, and for GPUs that Ray does not give.
     """
     from datapare.evaluation.runners.inline import run_inline
     from datapare.evaluation.runners.processes import run_processes
     from datapare.evaluation.runners.ray import run_ray
 
-    if on in {"ray", "auto"} or on.startswith("ray://"):
+    if is_on_ray(on, gpus):
         return partial(run_ray, address=on, at_once=jobs, gpus=gpus)
-    if on != "here":
-        raise InputError(f"--on is here, ray (this machine), ray://HOST:PORT or auto (a cluster), not {on!r}.")
     return run_inline if jobs == 1 else partial(run_processes, at_once=jobs)
+
+
+def call_on(on: str, gpus: float | None, call: Callable[[], T]) -> T:
+    """Return what a function returns that is called at the place of these options; it is pickled on its way to Ray."""
+    from datapare.evaluation.runners.ray import call_ray
+
+    return call_ray(call, on, gpus) if is_on_ray(on, gpus) else call()
+
+
+def is_on_ray(on: str, gpus: float | None = None) -> bool:
+    """Say whether trainings run on Ray.
+
+    Raises:
+        InputError: For a place that is none, and for GPUs that Ray does not give.
+
+    >>> is_on_ray("here"), is_on_ray("ray://head:10001", 0.5)
+    (False, True)
+    """
+    ray = on in {"ray", "auto"} or on.startswith("ray://")
+    if not ray and on != "here":
+        raise InputError(f"--on is here, ray (this machine), ray://HOST:PORT or auto (a cluster), not {on!r}.")
+    if gpus is not None and not ray:
+        raise InputError("--gpus shares the GPUs of Ray among trainings; give it with --on ray, or leave it out.")
+    if gpus is not None and gpus > 1 and gpus % 1:
+        raise InputError(f"a training gets a fraction of one GPU or whole GPUs, not {gpus:g}.")
+    return ray

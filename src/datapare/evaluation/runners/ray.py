@@ -7,16 +7,19 @@ where a task ran, so the files and numbers are those of a local run.
 
 import os
 import socket
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from datapare.errors import DatapareError, MissingExtraError
+from datapare.errors import DatapareError, InputError, MissingExtraError
 from datapare.evaluation.jobs import Job, Result, Task, Trainer, execute
 
 if TYPE_CHECKING:
     from ray import ObjectRef
 
+T = TypeVar("T")
 Ray = Any  # the module ray, which is imported on demand and not checked
 ANSWER_SECONDS = 10.0  # for a head node to accept a connection
 RETRIES = 20  # of one training whose worker or node was lost
@@ -33,67 +36,128 @@ def run_ray(tasks: Sequence[Task], address: str, at_once: int, gpus: float | Non
 
     Raises:
         MissingExtraError: When Ray is not installed.
+        InputError: When no node has so many GPUs.
         DatapareError: When there is no cluster at the address, or a training fails or is lost again and again.
     """
     if not tasks:
         return
-    ray = _ray()
-    started = _connect(ray, address, at_once)
-    pending: dict[ObjectRef, int] = {}
-    try:
-        share = _gpus(ray) if gpus is None else gpus
-        remote = ray.remote(num_cpus=1, num_gpus=share, max_retries=RETRIES, retry_exceptions=False)(_execute)
+    with _cluster(address, at_once) as ray:
+        remote = _remote(ray, gpus, _train)
         trainer = ray.put(tasks[0].trainer)  # the same for all: its data travel to each node once
-        pending = {remote.remote(trainer, task.number, task.job): task.number for task in tasks}
-        while pending:
-            done, _ = ray.wait(list(pending), num_returns=1)
-            yield _result(ray, done[0])
-            del pending[done[0]]
-    finally:  # also after Ctrl-C, and when whoever reads the results stops early
-        for reference in pending:
-            ray.cancel(reference, force=True)
-        if started:
-            ray.shutdown()
+        yield from _finished(ray, lambda: [remote.remote(versions(), trainer, task.number, task.job) for task in tasks])
 
 
-def _execute(trainer: Trainer, number: int, job: Job) -> tuple[int, Result]:
+def call_ray(call: Callable[[], T], address: str, gpus: float | None) -> T:
+    """Return what one function returns that is called on a node, for the same `address`, `gpus` and errors."""
+    with _cluster(address, 1) as ray:
+        remote = _remote(ray, gpus, _call)
+        done: T = next(_finished(ray, lambda: [remote.remote(versions(), call)]))
+    return done
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what decides the bits of a training."""
+    return {name: version(name) for name in ("datapare", "numpy", "torch")}
+
+
+def check_versions(wanted: Mapping[str, str]) -> None:
+    """Raise DatapareError where this node has other versions than the machine that the command runs on."""
+    other = {name: (here, wanted[name]) for name, here in versions().items() if here != wanted[name]}
+    if other:
+        listed = ", ".join(f"{name} {here} instead of {there}" for name, (here, there) in other.items())
+        raise DatapareError(
+            f"the node {socket.gethostname()} of the Ray cluster has {listed}, and results would depend on where a "
+            "training ran; install the same versions there as on the machine of the command."
+        )
+
+
+def _train(wanted: Mapping[str, str], trainer: Trainer, number: int, job: Job) -> tuple[int, Result]:
+    check_versions(wanted)
     return execute(Task(number, trainer, job, None))
 
 
-def _result(ray: Ray, reference: "ObjectRef") -> tuple[int, Result]:
+def _call(wanted: Mapping[str, str], call: Callable[[], T]) -> T:
+    check_versions(wanted)
+    return call()
+
+
+def _finished(ray: Ray, submit: Callable[[], "list[ObjectRef]"]) -> Iterator[Any]:  # what the tasks return
+    """Yield the results of tasks as they finish; those that are no longer waited for are ended."""
+    pending: list[ObjectRef] = []
     try:
-        number, result = ray.get(reference)
+        pending = submit()
+        while pending:
+            done, _ = ray.wait(pending, num_returns=1)
+            yield _result(ray, done[0])
+            pending.remove(done[0])
+    finally:  # also after Ctrl-C, and when whoever reads the results stops early
+        for reference in pending:
+            ray.cancel(reference, force=True)
+
+
+def _result(ray: Ray, reference: "ObjectRef") -> Any:  # what the task returned
+    try:
+        return ray.get(reference)
     except ray.exceptions.RayTaskError as error:
-        raise error.cause from error
+        raise _own(error) from error
     except ray.exceptions.RayError as error:
         raise DatapareError(
             f"a training was lost {RETRIES + 1} times ({type(error).__name__}), most likely for want of memory; run "
             "fewer at a time: the same command resumes where it stopped."
         ) from error
-    return number, result
 
 
-def _ray() -> Ray:
+def _own(error: Any) -> BaseException:  # a RayTaskError
+    """Return what a task raised, or a sentence where the node could not even read the task."""
+    cause: BaseException = error.cause
+    if isinstance(cause, ImportError) or "failed to import" in str(cause):
+        return DatapareError(
+            f"a node of the Ray cluster lacks what the training needs ({cause.args[0] if cause.args else cause}); "
+            "install datapare and what your own code imports on every node."
+        )
+    return cause
+
+
+def _remote(ray: Ray, gpus: float | None, function: Callable[..., object]) -> Any:  # a remote function
+    share = _gpus(ray) if gpus is None else gpus
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if not any(node.get("CPU", 0) >= 1 and node.get("GPU", 0) >= share for node in nodes):
+        most = max((node.get("GPU", 0) for node in nodes), default=0)
+        raise InputError(
+            f"each training takes a core and {share:g} GPUs, and no node of the Ray cluster has both: of GPUs, none "
+            f"has more than {most:g}; give fewer with --gpus, or add a node."
+        )
+    return ray.remote(num_cpus=1, num_gpus=share, max_retries=RETRIES, retry_exceptions=False)(function)
+
+
+@contextmanager
+def _cluster(address: str, at_once: int) -> Iterator[Ray]:
+    """Connect to the cluster, or start one on this machine, and leave it again unless the caller was connected."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
     except ImportError as error:
         raise MissingExtraError("ray", "ray", "running trainings on Ray") from error
-    return ray
-
-
-def _connect(ray: Ray, address: str, at_once: int) -> bool:
-    """Connect to the cluster, or start one on this machine; whether it has to be left again."""
     if ray.is_initialized():
-        return False
+        yield ray
+        return
+    _connect(ray, address, at_once)
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def _connect(ray: Ray, address: str, at_once: int) -> None:
     _check_reachable(os.environ.get("RAY_ADDRESS", address) if address == "auto" else address)  # as Ray reads it
     local: dict[str, object] = {"num_cpus": at_once if at_once > 1 else None, "include_dashboard": False}
     options = {"address": "local", **local} if address == "ray" else {"address": address}
     try:
         ray.init(**options, log_to_driver=False, logging_level="warning")
+    except ImportError as error:
+        raise MissingExtraError("ray", "ray", "reaching a Ray cluster from outside") from error
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         raise _no_cluster(address, error) from error
-    return True
 
 
 def _check_reachable(address: str) -> None:
