@@ -30,6 +30,26 @@ def test_most_of_the_true_neighbours_are_found_and_distances_are_exact(width, ev
     assert np.median(distance / np.maximum(true_distance, 1e-3)) == pytest.approx(1, abs=0.2)
 
 
+def test_rows_of_a_mapped_file_in_half_precision_have_the_neighbours_of_rows_in_memory(tmp_path):
+    h = rows(3000, 96, even=False).astype(np.float16)
+    np.save(tmp_path / "rows.npy", h)
+    mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
+    found = [neighbours(one, one, 6, exact=False) for one in (h, mapped)]
+    assert all(np.array_equal(*both) for both in zip(*found, strict=True))
+    wide = h.astype(np.float64)
+    plain = np.linalg.norm(wide[found[0][1]] - wide[:, None], axis=2)
+    np.testing.assert_allclose(found[0][0], plain, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("block", [7, 1000])
+def test_exact_trial_neighbours_come_from_all_blocks(monkeypatch, block):
+    monkeypatch.setattr(neighbors, "ROWS", block)
+    h = rows(300, 5, even=False)
+    truth = neighbors._exact(h, h[:40], 9, h.mean(axis=0, dtype=np.float64))[1]
+    plain = np.linalg.norm(h[:40, None].astype(np.float64) - h, axis=2)
+    assert np.array_equal(truth, np.argsort(plain, axis=1)[:, :9])
+
+
 def test_a_search_that_finds_too_few_says_so(monkeypatch):
     monkeypatch.setattr(neighbors, "PROBES", 1)
     monkeypatch.setattr(neighbors, "RECALL", 0.0)

@@ -15,7 +15,10 @@ def squared_norms(embedding: Float[np.ndarray, "N d"]) -> Float[np.ndarray, " N"
     >>> squared_norms(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
     [25.0, 0.0]
     """
-    square: NDArray[np.floating] = np.einsum("nd,nd->n", embedding, embedding)
+    square = np.empty(len(embedding), dtype=np.promote_types(embedding.dtype, np.float32))
+    for start in range(0, len(embedding), ROWS):
+        rows = embedding[start : start + ROWS].astype(square.dtype, copy=False)
+        square[start : start + ROWS] = np.einsum("nd,nd->n", rows, rows)
     unknown = int((~np.isfinite(square)).sum())
     if unknown:
         raise InputError(
@@ -29,7 +32,7 @@ def check_finite(embedding: Float[np.ndarray, "N d"]) -> None:
 
     >>> check_finite(np.array([[3.0, 4.0]]))
     """
-    squared_norms(embedding.astype(np.promote_types(embedding.dtype, np.float32), copy=False))
+    squared_norms(embedding)
 
 
 def unit_rows(embedding: Float[np.ndarray, "N d"]) -> Float[np.ndarray, "N d"]:

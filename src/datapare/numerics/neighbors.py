@@ -1,11 +1,14 @@
 """Nearest neighbours; of many rows approximate: search where it is cheap, measure where it counts.
 
-Queries are searched in blocks of a fixed size, each on one thread, so that the number of cores changes neither the
-shape of a matrix product nor the order of a sum, and so no bit of a distance.
+Many rows are divided into lists by k-means on a sample of them, and a query is compared with the rows of the lists that
+are nearest to it. Rows are read in blocks, so that those of a mapped file need not fit in memory; what is held of them
+are codes of a few bytes, unless these find too few of the neighbours of trial queries. Queries are searched in blocks
+of a fixed size, each on one thread, so that the number of cores changes neither the shape of a matrix product nor the
+order of a sum, and so no bit of a distance.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,7 +22,7 @@ from datapare.numerics.threads import fixed_threads
 
 Index = Any  # of faiss, which has no types
 Found = tuple[NDArray[np.float32], NDArray[np.int64]]  # distances (n, k) and positions (n, k)
-Search = Callable[[NDArray[np.float32]], Found]
+Search = Callable[[NDArray[np.floating]], Found]
 
 EXACT_PAIRS = 20_000**2  # rows x queries up to which the exact search is as quick as the approximate one
 RECALL = 0.99  # share of the true neighbours of TRIAL queries that a way of searching must find to be used
@@ -30,6 +33,8 @@ PROBES = 32  # lists that are looked into
 EXACT_SHARE = 8  # to look into an eighth of the lists takes as long as the exact search
 SAMPLE = 50_000  # rows from which the directions are learnt
 BLOCK = 1024  # queries searched at a time
+ROWS = 65_536  # read at a time, 32 MB of 128 dimensions
+MEASURED = 8192  # candidates measured at a time, 4 MB of 128 dimensions
 
 
 @fixed_threads()
@@ -51,12 +56,9 @@ def neighbours(
         raise MissingExtraError("faiss", "neighbours", "nearest-neighbour search") from error
     if k > len(reference):
         raise InputError(f"{k} neighbours were requested, but there are only {len(reference)} examples to choose from.")
-    centre = reference.mean(axis=0, dtype=np.float64)
-    rows = centred(reference, centre, dtype=np.float32)
-    query = rows if query is reference else centred(query, centre, dtype=np.float32)
     if not (exact if exact is not None else len(reference) * len(query) <= EXACT_PAIRS):
-        return approximate(rows, query, k)
-    return _exact(rows, query, k)
+        return approximate(reference, query, k)
+    return _exact(reference, query, k, _centre(reference))
 
 
 def approximate(
@@ -69,23 +71,23 @@ def approximate(
     directions are searched as they are, in more and more lists, and where that would take longer, the search is exact.
     Where a query finds fewer than k, the rest has distance infinity and position -1.
     """
-    trial = query[:: max(1, len(query) // TRIAL)][:TRIAL]
-    truth = _exact(reference, trial, k)[1]
-    directions = _principal(reference[:: max(1, len(reference) // SAMPLE)])
+    trial, centre = query[:: max(1, len(query) // TRIAL)][:TRIAL], _centre(reference)
+    truth = _exact(reference, trial, k, centre)[1]
+    directions = _principal(_some(reference, SAMPLE, centre))
     built = 0
     for wide, spare in (way for way in WAYS if way[0] < reference.shape[1]):
         if wide != built:
             built, axes = wide, directions[:, :wide]
-            index = _coded_lists(reference @ axes)
-        search = _searcher(index, axes, reference, k, spare)
+            index = _coded_lists(reference, centre, axes)
+        search = _searcher(index, axes, centre, reference, k, spare)
         if _recall(search, trial, truth) >= RECALL:
             return in_blocks(search, query, k)
-    index = _lists(reference @ directions)
-    search = _searcher(index, directions, reference, k, SPARE)
+    index = _lists(reference, centre, directions)
+    search = _searcher(index, directions, centre, reference, k, SPARE)
     while _recall(search, trial, truth) < RECALL:
         index.nprobe *= 2
         if EXACT_SHARE * index.nprobe > index.nlist:
-            return _exact(reference, query, k)
+            return _exact(reference, query, k, centre)
     return in_blocks(search, query, k)
 
 
@@ -105,18 +107,55 @@ def in_blocks(search: Search, query: Float[np.ndarray, "N d"], k: int) -> Found:
     return distance, position
 
 
-def _recall(search: Search, query: NDArray[np.float32], truth: NDArray[np.int64]) -> float:
+def _recall(search: Search, query: NDArray[np.floating], truth: NDArray[np.int64]) -> float:
     found = in_blocks(search, query, truth.shape[1])[1]
     return sum(len(np.intersect1d(a, b)) for a, b in zip(found, truth, strict=True)) / truth.size
 
 
-def _exact(reference: NDArray[np.float32], query: NDArray[np.float32], k: int) -> Found:
+def _exact(reference: NDArray[np.floating], query: NDArray[np.floating], k: int, centre: NDArray[np.float64]) -> Found:
     import faiss
 
-    index: Index = faiss.IndexFlatL2(reference.shape[1])
-    index.add(reference)
-    squared, position = in_blocks(lambda part: index.search(part, k), query, k)
-    return np.sqrt(np.maximum(squared, 0.0)), position
+    best: Found | None = None
+    for start, rows in _blocks(reference, centre):
+        index: Index = faiss.IndexFlatL2(rows.shape[1])
+        index.add(rows)
+        squared, position = in_blocks(_flat_search(index, centre, min(k, len(rows))), query, min(k, len(rows)))
+        position += start
+        if best is not None:
+            squared, position = _nearest(np.hstack([best[0], squared]), np.hstack([best[1], position]), k)
+        best = squared, position
+    assert best is not None  # noqa: S101 - there are k rows at least
+    return np.sqrt(np.maximum(best[0], 0.0)), best[1]
+
+
+def _flat_search(index: Index, centre: NDArray[np.float64], k: int) -> Search:
+    def search(query: NDArray[np.floating]) -> Found:
+        found: Found = index.search(centred(query, centre, dtype=np.float32), k)
+        return found
+
+    return search
+
+
+def _nearest(squared: NDArray[np.float32], position: NDArray[np.int64], k: int) -> Found:
+    """Keep the k nearest of each row's candidates (n, c), nearest first."""
+    order = np.argsort(squared, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(squared, order, axis=1), np.take_along_axis(position, order, axis=1)
+
+
+def _centre(rows: NDArray[np.floating]) -> NDArray[np.float64]:
+    mean: NDArray[np.float64] = rows.mean(axis=0, dtype=np.float64)
+    return mean
+
+
+def _blocks(rows: NDArray[np.floating], centre: NDArray[np.float64]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield the place of the first row of each block, and the block around the centre."""
+    for start in range(0, len(rows), ROWS):
+        yield start, centred(rows[start : start + ROWS], centre, dtype=np.float32)
+
+
+def _some(rows: NDArray[np.floating], count: int, centre: NDArray[np.float64]) -> NDArray[np.float32]:
+    """About so many rows, from all over, around the centre."""
+    return centred(rows[:: max(1, len(rows) // count)], centre, dtype=np.float32)
 
 
 def _principal(sample: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -124,62 +163,83 @@ def _principal(sample: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(axes[:, ::-1], dtype=np.float32)
 
 
-def _lists(low: NDArray[np.float32]) -> Index:
+def _lists(reference: NDArray[np.floating], centre: NDArray[np.float64], axes: NDArray[np.float32]) -> Index:
     import faiss
 
-    width = low.shape[1]
-    return _filled(faiss.IndexIVFFlat(faiss.IndexFlatL2(width), width, _list_count(low)), low)
+    width = axes.shape[1]
+    index = faiss.IndexIVFFlat(faiss.IndexFlatL2(width), width, _list_count(len(reference)))
+    return _filled(index, reference, centre, axes)
 
 
-def _coded_lists(low: NDArray[np.float32]) -> Index:
+def _coded_lists(reference: NDArray[np.floating], centre: NDArray[np.float64], axes: NDArray[np.float32]) -> Index:
     """Lists of codes that vector instructions compare 32 at a time: four bits for each direction."""
     import faiss
 
-    width = low.shape[1]
-    index = faiss.IndexIVFPQFastScan(faiss.IndexFlatL2(width), width, _list_count(low), width, 4)
+    width = axes.shape[1]
+    index = faiss.IndexIVFPQFastScan(faiss.IndexFlatL2(width), width, _list_count(len(reference)), width, 4)
     index.by_residual = False  # one table of distances per query instead of one per list
     index.pq.cp.niter = 10
-    return _filled(index, low)
+    return _filled(index, reference, centre, axes)
 
 
-def _list_count(low: NDArray[np.float32]) -> int:
-    return max(1, min(int(np.sqrt(len(low))), len(low) // 40))  # k-means wants 40 rows per list
+def _list_count(rows: int) -> int:
+    return max(1, min(int(np.sqrt(rows)), rows // 40))  # k-means wants 40 rows per list
 
 
-def _filled(index: Index, low: NDArray[np.float32]) -> Index:
+def _filled(
+    index: Index, reference: NDArray[np.floating], centre: NDArray[np.float64], axes: NDArray[np.float32]
+) -> Index:
     import faiss
 
     index.cp.niter = 10  # 25 are the default; the lists need not be optimal
     callers = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)  # two wait for each other where the cores are busy
     try:
-        index.train(np.ascontiguousarray(low[:: max(1, len(low) // (40 * index.nlist))]))
-        index.add(low)
+        index.train(np.ascontiguousarray(_some(reference, 40 * index.nlist, centre) @ axes))
+        for _, rows in _blocks(reference, centre):
+            index.add(rows @ axes)
     finally:
         faiss.omp_set_num_threads(callers)
     index.nprobe = min(PROBES, index.nlist)
     return index
 
 
-def _searcher(index: Index, axes: NDArray[np.float32], reference: NDArray[np.float32], k: int, spare: int) -> Search:
+def _searcher(
+    index: Index,
+    axes: NDArray[np.float32],
+    centre: NDArray[np.float64],
+    reference: NDArray[np.floating],
+    k: int,
+    spare: int,
+) -> Search:
     """Return the search of a block of queries: spare * k candidates by the index, of which the nearest k are kept."""
 
-    def search(query: NDArray[np.float32]) -> Found:
-        _, candidate = index.search(query @ axes, min(spare * k, len(reference)))
-        squared = _measured(reference, query, candidate)
-        order = np.argsort(squared, axis=1, kind="stable")[:, :k]
-        return np.sqrt(np.take_along_axis(squared, order, axis=1)), np.take_along_axis(candidate, order, axis=1)
+    def search(query: NDArray[np.floating]) -> Found:
+        low = centred(query, centre, dtype=np.float32) @ axes
+        _, candidate = index.search(low, min(spare * k, len(reference)))
+        squared, position = _nearest(_measured(reference, query, candidate), candidate, k)
+        return np.sqrt(squared), position
 
     return search
 
 
 def _measured(
-    reference: NDArray[np.float32], query: NDArray[np.float32], candidate: NDArray[np.int64]
+    reference: NDArray[np.floating], query: NDArray[np.floating], candidate: NDArray[np.int64]
 ) -> NDArray[np.float32]:
     """Squared distances (n, c) of queries to their candidates (n, c) at full width; infinite for position -1."""
     import faiss
 
-    rows, squared = np.ascontiguousarray(query), np.empty(candidate.shape, dtype=np.float32)
-    pointers = (faiss.swig_ptr(array) for array in (squared, rows, reference, candidate))
-    faiss.fvec_L2sqr_by_idx(*pointers, rows.shape[1], *candidate.shape)  # type: ignore[attr-defined]
+    squared = np.empty(candidate.shape, dtype=np.float32)
+    if reference.dtype == query.dtype == np.float32 and reference.flags.c_contiguous:
+        rows = np.ascontiguousarray(query)
+        pointers = (faiss.swig_ptr(array) for array in (squared, rows, reference, candidate))
+        faiss.fvec_L2sqr_by_idx(*pointers, rows.shape[1], *candidate.shape)  # type: ignore[attr-defined]
+        return squared
+    step = max(1, MEASURED // candidate.shape[1])
+    wide = np.promote_types(np.promote_types(reference.dtype, query.dtype), np.float32)
+    for start in range(0, len(query), step):
+        part = slice(start, start + step)
+        apart = np.subtract(reference[candidate[part]], query[part, None], dtype=wide)  # (n, c, d)
+        squared[part] = np.einsum("ncd,ncd->nc", apart, apart)
+    squared[candidate < 0] = np.inf
     return squared

@@ -6,7 +6,7 @@ Source      Abbas, Tirumala, Simig, Ganguli, Morcos, 2023; facebookresearch/SemD
 Reads       embedding (N, d), of one late epoch or from another model.
 Parameters  clusters: of k-means, by default one per 5,000 examples; order: in which a cluster is visited, by distance
             to its centroid.
-Cost        A forward pass, k-means, and all cosines inside each cluster.
+Cost        A forward pass, k-means (on a million rows at most), and all cosines inside each cluster.
 Not for     data without near-duplicates: it then thins out whichever clusters are dense.
 Published   Removes every i with m_i > 1 - eps, so its size follows from eps. 50,000 clusters on LAION. Order: farthest
             from the centroid first; "nearest" and "random" are variants. Labels are not looked at.
@@ -22,11 +22,13 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.errors import InputError
-from datapare.numerics.embeddings import unit_rows
-from datapare.numerics.sampling import top_positions
+from datapare.numerics.embeddings import check_finite, unit_rows
+from datapare.numerics.sampling import group_order, top_positions
 
 PER_CLUSTER = 5000  # examples; a cluster's cosines are computed in blocks of ROWS x its size
 ROWS = 1024
+FITTED = 1_000_000  # rows that k-means is fitted to, at most
+BLOCK = 65_536  # rows assigned to clusters at a time
 
 
 def semdedup(
@@ -62,13 +64,13 @@ def semdedup(
     count = -(-total // PER_CLUSTER) if clusters is None else clusters
     if not 1 <= count <= total:
         raise InputError(f"clusters is between 1 and the {total:,} examples, not {count}.")
-    rows = unit_rows(embedding)
-    cluster = _cluster(rows, count, rng)
+    check_finite(embedding)
+    cluster = _cluster(embedding, count, rng)
     duplicate = np.empty(total)
-    for number in range(count):
-        member = np.flatnonzero(cluster == number)
-        member = member[_visit(rows[member], order, rng)]
-        duplicate[member] = _similar_to_earlier(rows[member])
+    for member in np.split(group_order(cluster), np.cumsum(np.bincount(cluster, minlength=count))[:-1]):
+        rows = unit_rows(embedding[member])
+        visited = _visit(rows, order, rng)
+        duplicate[member[visited]] = _similar_to_earlier(rows[visited])
     return top_positions(-duplicate, n)
 
 
@@ -88,11 +90,17 @@ def _similar_to_earlier(rows: NDArray[np.floating]) -> NDArray[np.float64]:
     return largest
 
 
-def _cluster(rows: NDArray[np.floating], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _cluster(embedding: NDArray[np.floating], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return the cluster of each row, by k-means on rows from all over where there are more than FITTED."""
     if count == 1:
-        return np.zeros(len(rows), dtype=np.int64)
+        return np.zeros(len(embedding), dtype=np.int64)
     from sklearn.cluster import MiniBatchKMeans
 
+    step = -(-len(embedding) // FITTED)
     means = MiniBatchKMeans(count, random_state=np.random.RandomState(rng.bit_generator))
-    number: NDArray[np.int64] = means.fit_predict(rows).astype(np.int64)
-    return number
+    means.fit(unit_rows(embedding[::step]))
+    if step == 1:
+        found: NDArray[np.int64] = means.labels_.astype(np.int64)
+        return found
+    parts = [means.predict(unit_rows(embedding[start : start + BLOCK])) for start in range(0, len(embedding), BLOCK)]
+    return np.concatenate(parts).astype(np.int64)
