@@ -45,7 +45,7 @@ TOTAL = 10
 
 
 def main() -> None:
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
     work = Path(tempfile.mkdtemp())
     os.chdir(work)
     rng = np.random.default_rng(0)

@@ -57,7 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trainings", type=int, default=24)
     trainings = parser.parse_args().trainings
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
     (one, first), (two, second) = run(1, trainings), run(2, trainings)
     table = {
         "claim": "many trainings on two one-core Ray nodes against one",

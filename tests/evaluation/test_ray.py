@@ -35,6 +35,7 @@ def cluster():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")  # 15 by default: on a busy machine a worker would hardly run
         try:
             head = {"num_cpus": 1, "num_gpus": 1, "include_dashboard": False}
             made = Cluster(initialize_head=True, head_node_args=head)

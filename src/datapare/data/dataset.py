@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
+_BLOCK = 1 << 14  # names made at a time
+
+
 @dataclass(frozen=True)
 class BadExample:
     """An example of the source that cannot be read: its row there, its name, why, and its key and label."""
@@ -46,6 +49,10 @@ class RowNames(Sequence[str]):
     def __getitem__(self, index: slice) -> "RowNames": ...
     def __getitem__(self, index: int | slice) -> "str | RowNames":
         return RowNames(self.row[index]) if isinstance(index, slice) else f"row {self.row[index]}"
+
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, len(self.row), _BLOCK):
+            yield from (f"row {number}" for number in self.row[start : start + _BLOCK].tolist())
 
 
 @dataclass(frozen=True, eq=False)

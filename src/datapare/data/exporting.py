@@ -3,7 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
-from typing import Literal, get_args, overload
+from typing import IO, Literal, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from datapare.data.soft_label_files import SoftLabelRows, check_soft_labels, sof
 from datapare.errors import InputError, MismatchError
 from datapare.storage import atomic_write, write_error
 
+LINES = 1 << 16  # of lists of examples, made at a time
 How = Literal["copy", "hardlink", "symlink", "index"]
 
 
@@ -199,15 +200,23 @@ def write_lists(data: Dataset, subset: Subset, out: Path) -> None:
     """keep.txt and drop.txt: the names of the examples that stay and go (unreadable ones too), one per line."""
     out.mkdir(exist_ok=True)
     mask = subset.mask
-    kept = [data.name[i] for i in np.flatnonzero(mask).tolist()]
-    dropped = [data.name[i] for i in np.flatnonzero(~mask).tolist()] + [one.name for one in data.bad]
-    for name, names in (("keep.txt", kept), ("drop.txt", dropped)):
-        content = "".join(_line(one) + "\n" for one in names)
-        (out / name).write_text(content, encoding="utf-8", errors="surrogateescape", newline="\n")
+    with _list_file(out / "keep.txt") as keep, _list_file(out / "drop.txt") as drop:
+        for start in range(0, len(mask), LINES):
+            stays = mask[start : start + LINES].tolist()
+            for name, kept in zip(data.name[start : start + LINES], stays, strict=True):
+                (keep if kept else drop).write(_line(name))
+        drop.writelines(_line(one.name) for one in data.bad)
     write_index = find(data.format).write_index
     if write_index is not None:
         write_index(data, data.row[subset.index], out)
 
 
+def _list_file(path: Path) -> IO[str]:
+    return path.open("w", encoding="utf-8", errors="surrogateescape", newline="\n")
+
+
 def _line(name: str) -> str:
-    return name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r") if set(name) & set("\\\n\r") else name
+    """Return a name as one line, line breaks and backslashes in it escaped."""
+    if "\n" in name or "\r" in name or "\\" in name:
+        name = name.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r")
+    return name + "\n"

@@ -11,6 +11,7 @@ from datapare.evaluation.record_summary import Floats, names_of
 from datapare.numerics.neighbors import neighbours
 from datapare.reporting.content import contents
 from datapare.reporting.context import ReportContext
+from datapare.reporting.counting import rank
 from datapare.reporting.text import visible
 
 BYTES = 4_000_000  # of thumbnails and texts beside those of the galleries
@@ -40,38 +41,27 @@ def explorer(context: ReportContext) -> dict[str, object]:
         "predicted": None if context.predicted is None else context.predicted[at].tolist(),
         "kept": context.mask[at].astype(int).tolist(),
         "score": _column(context.score, at),
-        "rank": None if context.score is None else rank(context.score)[at].tolist(),
+        "rank": None if context.score is None else rank(context.score, at).tolist(),
         "mean": _column(context.mean_prob, at),
         "margin": _column(context.margin, at),
         "epochs": 0 if channel is None else min(len(channel), EPOCHS),
         "curves": "" if channel is None else curves(channel, at),
         "neighbours": near(context, at),
-        "places": {name: [numbers(place[at, 0]), numbers(place[at, 1])] for name, place in places(context).items()},
+        "places": {name: [numbers(x), numbers(y)] for name, (x, y) in places(context, at).items()},
         "contents": looks(context),
     }
 
 
-def places(context: ReportContext) -> dict[str, Floats]:
-    """Return the coordinates (N, 2) of the examples in each map, by its name."""
-    found: dict[str, Floats] = {}
+def places(context: ReportContext, at: NDArray[np.int64]) -> dict[str, tuple[Floats, Floats]]:
+    """Return the two coordinates (M,) of some examples in each map, by its name."""
+    found: dict[str, tuple[Floats, Floats]] = {}
     if context.moments is not None:
         mean, deviation = context.moments
-        found["data-map"] = np.stack([deviation, mean], axis=1)
+        found["data-map"] = deviation[at], mean[at]
     if context.components is not None:
-        found["embedding-map"] = context.components[0]
+        place = context.components[0][at]
+        found["embedding-map"] = place[:, 0], place[:, 1]
     return found
-
-
-def rank(score: Floats) -> NDArray[np.int64]:
-    """Return the rank of each score, 1 for the largest; what has no score comes last.
-
-    >>> rank(np.array([0.2, 0.9, np.nan])).tolist()
-    [2, 1, 3]
-    """
-    order = np.argsort(-np.nan_to_num(score, nan=-np.inf), kind="stable")
-    place = np.empty(len(order), dtype=np.int64)
-    place[order] = np.arange(1, len(order) + 1)
-    return place
 
 
 def curves(channel: Array, at: NDArray[np.int64]) -> str:

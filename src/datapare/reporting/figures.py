@@ -5,16 +5,15 @@ from itertools import product
 
 import numpy as np
 from markupsafe import Markup
-from numpy.typing import NDArray
 
 from datapare.evaluation.arms import Arm
 from datapare.evaluation.frontier import Offer
 from datapare.evaluation.record_summary import Floats
 from datapare.reporting import svg
+from datapare.reporting.counting import Mask, histogram, histogram_2d
 from datapare.reporting.svg import Axis
 
-Mask = NDArray[np.bool_]
-
+MIDDLE = 1_000_000  # scores of which quantiles are taken
 POINTS = 20_000  # examples above which a map shows densities and a sample of points
 BINS = 60
 KEPT_OR_DROPPED = (("kept", "kept"), ("dropped", "dropped"))
@@ -97,11 +96,10 @@ def embedding_map(place: Floats, mask: Mask) -> Markup:
 
 def map_densities(mean: Floats, deviation: Floats, mask: Mask) -> tuple[Markup, Markup]:
     """Chart a data map of many examples: how many lie in each cell, and which fraction of them is kept."""
-    seen = np.isfinite(mean) & np.isfinite(deviation)
-    reach = float(deviation[seen].max(initial=0.0)) or 1.0
+    reach = float(np.max(deviation, where=np.isfinite(deviation), initial=0.0)) or 1.0
     edges = (np.linspace(0, reach, BINS + 1), np.linspace(0, 1, BINS + 1))
-    whole = np.histogram2d(deviation[seen], mean[seen], edges)[0]  # (deviation, mean)
-    kept = np.histogram2d(deviation[seen & mask], mean[seen & mask], edges)[0]
+    whole = histogram_2d(deviation, mean, edges)  # (deviation, mean)
+    kept = histogram_2d(deviation, mean, edges, mask)
     x = Axis(0, reach, "standard deviation of the label's probability over epochs")
     y = Axis(0, 1, "mean probability of the label")
     most, overall, size = np.log1p(whole.max()), float(mask.mean()), svg.SIZE / BINS
@@ -119,10 +117,8 @@ def map_densities(mean: Floats, deviation: Floats, mask: Mask) -> tuple[Markup, 
 
 def scores(score: Floats, mask: Mask) -> Markup:
     """Chart a histogram of the finite scores, dropped on top of kept; the outermost bins hold what lies beyond."""
-    finite = np.isfinite(score)
-    edges = score_edges(score[finite])
-    inside = np.clip(score, edges[0], edges[-1])
-    kept, whole = (np.histogram(inside[finite & chosen], edges)[0] for chosen in (mask, np.ones_like(mask)))
+    edges = score_edges(score)
+    kept, whole = histogram(score, edges, mask), histogram(score, edges)
     x = Axis(float(edges[0]), float(edges[-1]), "score (larger = keep first)")
     y = Axis(0, 1.05 * max(whole.max(initial=0), 1), "examples")
     sides, nothing = (x.place(edges[:-1]), x.place(edges[1:])), np.zeros(BINS)
@@ -136,10 +132,18 @@ def scores(score: Floats, mask: Mask) -> Markup:
 
 
 def score_edges(score: Floats) -> Floats:
-    """Return bin edges (61,) that cover the scores, except for tails over twice as long as the middle 99.8 %."""
-    if not len(score):
+    """Return bin edges (61,) that cover the finite scores, except for tails twice as long as the middle 99.8 %.
+
+    Of more than a million scores the middle is that of a million of them.
+    """
+    finite = np.isfinite(score)
+    if not finite.any():
         return np.linspace(0.0, 1.0, BINS + 1)
-    low, low_body, high_body, high = np.quantile(score, [0.0, 0.001, 0.999, 1.0])
+    low = float(np.min(score, where=finite, initial=np.inf))
+    high = float(np.max(score, where=finite, initial=-np.inf))
+    some = score[:: max(1, len(score) // MIDDLE)]
+    body = some[np.isfinite(some)]
+    low_body, high_body = np.quantile(body, [0.001, 0.999]) if len(body) else (low, high)
     reach = 2 * (high_body - low_body)
     if reach > 0:
         low, high = max(low, low_body - reach), min(high, high_body + reach)
@@ -150,8 +154,7 @@ def score_edges(score: Floats) -> Floats:
 def probabilities(mean: Floats, mask: Mask, curve: tuple[Floats, Floats] | None = None) -> Markup:
     """Chart the densities of the mean probability, all and kept, and the weighting curve (x, y) if there is one."""
     edges = np.linspace(0, 1, BINS + 1)
-    seen = np.isfinite(mean)
-    whole, kept = _density(mean[seen], edges), _density(mean[seen & mask], edges)
+    whole, kept = _density(mean, edges), _density(mean, edges, mask)
     top = max(whole.max(), kept.max(), 0.0 if curve is None else float(np.quantile(curve[1], 0.98)), 1e-9)
     x, y = Axis(0, 1, "mean probability of the label"), Axis(0, 1.08 * top, "density")
     sides, nothing = (x.place(edges[:-1]), x.place(edges[1:])), np.zeros(BINS)
@@ -201,7 +204,7 @@ def _mixed(part: float, overall: float) -> str:
     return "#" + "".join(f"{value:02x}" for value in channels)
 
 
-def _density(values: Floats, edges: Floats) -> Floats:
-    counts = np.histogram(values, edges)[0].astype(np.float64)
+def _density(values: Floats, edges: Floats, among: Mask | None = None) -> Floats:
+    counts = histogram(values, edges, among).astype(np.float64)
     density: Floats = counts / max(counts.sum(), 1.0) / (edges[1] - edges[0])
     return density

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.evaluation.record_summary import Floats
+from datapare.reporting.counting import largest, smallest
 from datapare.reporting.figures import POINTS
 
 CARDS = 24
@@ -38,13 +39,14 @@ def galleries(known: ExampleStatistics) -> list[Gallery]:
     hard, order = (known.mean_prob, "lowest mean probability of the label")
     easy = "highest mean probability of the label"
     if hard is None and known.score is not None:
-        hard, order, easy = -known.score, "highest score", "lowest score"
+        hard, order, easy = known.score, "highest score", "lowest score"
     if hard is None:
         return []
+    hardest, easiest = (smallest, largest) if known.mean_prob is not None else (largest, smallest)
     kept, dropped = known.mask, ~known.mask
     found = [
-        Gallery("Hardest kept", f"Kept, {order} first.", first(hard, kept)),
-        Gallery("Easiest dropped", f"Dropped, {easy} first.", first(-hard, dropped)),
+        Gallery("Hardest kept", f"Kept, {order} first.", hardest(hard, kept, CARDS)),
+        Gallery("Easiest dropped", f"Dropped, {easy} first.", easiest(hard, dropped, CARDS)),
     ]
     if known.margin is not None:
         caption = (
@@ -52,26 +54,17 @@ def galleries(known: ExampleStatistics) -> list[Gallery]:
             "Wrong labels gather here, and so do rare and ambiguous examples: look before you delete. "
             "datapare label-issues lists them all in a file in which to decide about each."
         )
-        found.append(Gallery("Possible label issues", caption, first(known.margin, known.margin < 0)))
+        found.append(Gallery("Possible label issues", caption, smallest(known.margin, known.margin < 0, CARDS)))
     found.append(Gallery("Random kept", "Drawn at random from the kept examples.", at_random(kept)))
     found.append(Gallery("Random dropped", "Drawn at random from the dropped examples.", at_random(dropped)))
     return found
 
 
-def first(key: Floats, among: NDArray[np.bool_], count: int = CARDS) -> NDArray[np.int64]:
-    """Return the positions of the `count` smallest keys among the chosen; ties by position, NaN never.
-
-    >>> first(np.array([0.3, np.nan, 0.1, 0.2]), np.array([True, True, False, True])).tolist()
-    [3, 0]
-    """
-    place = np.flatnonzero(among & ~np.isnan(key))
-    return place[np.argsort(key[place], kind="stable")[:count]]
-
-
 def at_random(among: NDArray[np.bool_], count: int = RANDOM_CARDS) -> NDArray[np.int64]:
     """Return the positions of `count` of the chosen, drawn with a fixed seed so that a report can be made again."""
     place = np.flatnonzero(among)
-    return np.random.default_rng(0).permutation(place)[:count]
+    drawn = np.random.default_rng(0).choice(len(place), min(count, len(place)), replace=False)
+    return place[drawn]
 
 
 def sample(total: int, wanted: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:

@@ -26,4 +26,8 @@ def principal_components(embedding: Array) -> tuple[NDArray[np.float64], float] 
         return None
     chosen = axes[:, :-3:-1]  # (d, 2), the largest first
     chosen = chosen * np.sign(chosen[np.abs(chosen).argmax(axis=0), [0, 1]])
-    return (np.asarray(embedding, dtype=np.float64) - middle) @ chosen, float(variance[-2:].sum() / variance.sum())
+    place = np.empty((len(embedding), 2))
+    for start in range(0, len(embedding), FITTED):
+        part = slice(start, start + FITTED)
+        place[part] = (np.asarray(embedding[part], dtype=np.float64) - middle) @ chosen
+    return place, float(variance[-2:].sum() / variance.sum())

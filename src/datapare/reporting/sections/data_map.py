@@ -13,7 +13,7 @@ def build(context: ReportContext) -> Section | None:
     if context.moments is None or context.dynamics is None:
         return None
     mean, deviation = context.moments
-    at, reach = context.shown, float(deviation[np.isfinite(deviation)].max(initial=0.0))
+    at, reach = context.shown, float(np.max(deviation, where=np.isfinite(deviation), initial=0.0))
     drawn = {"points": figures.data_map(mean[at], deviation[at], context.mask[at], reach)}
     if len(at) < context.subset.total:
         drawn["count"], drawn["kept"] = figures.map_densities(mean, deviation, context.mask)

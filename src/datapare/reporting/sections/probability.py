@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from datapare.numerics.sampling import group_order
 from datapare.reporting import figures
 from datapare.reporting.beta_density import Weighting, weighting
 from datapare.reporting.context import ReportContext
@@ -29,5 +30,6 @@ def _beta(context: ReportContext) -> Weighting | None:
     if provenance.params.get("balance"):
         if context.label is None:
             return None
-        groups = [np.flatnonzero(context.label == number) for number in np.unique(context.label)]
+        number = context.label - min(int(context.label.min(initial=0)), 0)
+        groups = np.split(group_order(number), np.cumsum(np.bincount(number))[:-1])
     return weighting(context.mean_prob, context.score, context.mask, provenance.params, groups)

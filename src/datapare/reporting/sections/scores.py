@@ -13,7 +13,7 @@ def build(context: ReportContext) -> Section | None:
     score, scores = context.score, context.scores
     if score is None or scores is None:
         return None
-    edges = figures.score_edges(score[np.isfinite(score)])
+    edges = figures.score_edges(score)
     outside = np.isfinite(score) & ((score < edges[0]) | (score > edges[-1]))
     return Section(
         "Scores",

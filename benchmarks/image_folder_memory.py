@@ -1,0 +1,158 @@
+"""A folder of very many small JPEGs: seconds and memory of opening and recording it, beside a plain DataLoader.
+
+    python benchmarks/image_folder_memory.py [--images 1280000] [--classes 1000] [--folder /tmp]
+
+Images of 40 to 64 pixels, made by this script, lie in one folder per class. Two epochs of a thin ResNet-18 are recorded
+at 32 pixels with `trust_images`, from the first look at the folder to the finished record. The rival, in the same run,
+is the usual loop: a torch Dataset that decodes with Pillow, a shuffling DataLoader with two workers, the same network
+and settings, for one epoch. Each runs in a process of its own; `own_mb` is its memory that is its own (RssAnon, sampled
+each 10 ms), `resident_mb` (VmHWM) also counts pages of mapped files, which the system may drop; of the rival, the
+workers are left out of both. Merged by size into benchmarks/results/image_folder_memory.json.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from pathlib import Path
+
+import numpy as np
+import torch
+
+import datapare as dp
+from datapare.training import TrainingConfig
+from large_record import own_memory, watch_memory
+from training_speed import conditions
+
+RESULTS = Path(__file__).parent / "results" / "image_folder_memory.json"
+SIDE, WORKERS, BATCH = 32, 2, 256
+TRAINING = TrainingConfig(epochs=2, schedule_epochs=2, batch_size=BATCH, model="resnet18", width=4)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=1_280_000)
+    parser.add_argument("--classes", type=int, default=1000)
+    parser.add_argument("--folder", default=None, help="where the images are written")
+    parser.add_argument("--case", nargs=2, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.case:
+        run = {"datapare": recorded, "plain": plain}[given.case[0]]
+        print(json.dumps(measure(run, Path(given.case[1]))))
+        return
+    work = Path(tempfile.mkdtemp(dir=given.folder))
+    try:
+        start = time.perf_counter()
+        with ProcessPoolExecutor(WORKERS) as pool:
+            each = -(-given.images // given.classes)
+            list(pool.map(make_class, repeat(work / "images"), range(given.classes), repeat(each), chunksize=8))
+        print(f"made in {time.perf_counter() - start:.0f} s", flush=True)
+        for name in ("datapare", "plain"):
+            done = subprocess.run(
+                [sys.executable, __file__, "--case", name, str(work)], stdout=subprocess.PIPE, check=True
+            )
+            case = {"images": each * given.classes, "load": os.getloadavg()[0]} | json.loads(done.stdout)
+            print(name, json.dumps(case), flush=True)
+            merge(f"{name}, {each * given.classes}", case)
+    finally:
+        shutil.rmtree(work)
+
+
+def make_class(folder: Path, number: int, count: int) -> None:
+    """Write the images of one class: its own coarse pattern under noise."""
+    from PIL import Image
+
+    rng = np.random.default_rng([1, number])
+    place = folder / f"class_{number:04d}"
+    place.mkdir(parents=True)
+    pattern = rng.integers(0, 256, (4, 4, 3))
+    for i in range(count):
+        noisy = np.clip(pattern + rng.normal(0, 40, pattern.shape), 0, 255).astype(np.uint8)
+        size = tuple(int(side) for side in rng.integers(40, 65, 2))
+        Image.fromarray(noisy).resize(size, Image.Resampling.BILINEAR).save(place / f"{i:05d}.jpg", quality=80)
+
+
+def measure(run: object, work: Path) -> dict[str, object]:
+    before = own_memory()
+    with watch_memory() as peak:
+        made = run(work)
+    lines = Path("/proc/self/status").read_text().splitlines()
+    resident = next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+    return {**made, "own_mb": round(peak[0]), "imports_mb": round(before), "resident_mb": round(resident)}
+
+
+def recorded(work: Path) -> dict[str, object]:
+    """Open the folder and record it."""
+    start = time.perf_counter()
+    data = dp.open_dataset(work / "images", trust_images=True)
+    opened = time.perf_counter()
+    dynamics = dp.record(data, preset=TRAINING, image_size=SIDE, out=work / "record", progress=False)
+    done = time.perf_counter()
+    epochs = float(np.sum(dynamics.seconds))
+    return {
+        "open_s": round(opened - start, 1),
+        "decode_s": round(done - opened - epochs, 1),
+        "epochs_s": round(epochs, 1),
+        "images_per_s_in_epochs": round(len(data) * TRAINING.epochs / epochs),
+        "images_per_s_in_all": round(len(data) * TRAINING.epochs / (done - start)),
+    }
+
+
+def plain(work: Path) -> dict[str, object]:
+    """Train one epoch in the usual loop."""
+    from datapare.data import Encoding, Inputs
+    from datapare.training.networks.factory import build
+
+    torch.manual_seed(0)
+    start = time.perf_counter()
+    files = sorted((work / "images").glob("*/*.jpg"))
+    names = sorted({file.parent.name for file in files})
+    number = {name: i for i, name in enumerate(names)}
+    listed = time.perf_counter()
+    loader = torch.utils.data.DataLoader(
+        Images(files, [number[file.parent.name] for file in files]), BATCH, shuffle=True, num_workers=WORKERS
+    )
+    shape = Inputs(np.empty((0, SIDE, SIDE, 3), np.uint8), Encoding("image", SIDE, SIDE, 3))
+    network = build(TRAINING, shape, len(names))
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True)
+    for image, label in loader:
+        loss = torch.nn.functional.cross_entropy(network(image), label)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+    done = time.perf_counter()
+    return {"open_s": round(listed - start, 1), "images_per_s_in_epochs": round(len(files) / (done - listed))}
+
+
+class Images(torch.utils.data.Dataset):
+    """Decodes one image at a time."""
+
+    def __init__(self, files: list[Path], label: list[int]) -> None:
+        self.files, self.label = files, label
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, i: int) -> tuple[torch.Tensor, int]:
+        from PIL import Image, ImageOps
+
+        with Image.open(self.files[i]) as image:
+            pixels = np.asarray(ImageOps.fit(image.convert("RGB"), (SIDE, SIDE), Image.Resampling.BILINEAR))
+        return torch.from_numpy(pixels.copy()), self.label[i]
+
+
+def merge(key: str, case: dict[str, object]) -> None:
+    """Merge one case into the results file."""
+    known = json.loads(RESULTS.read_text())["cases"] if RESULTS.exists() else {}
+    result = {"conditions": conditions({}, __file__), "cases": {**known, key: case}}
+    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
