@@ -3,6 +3,8 @@
 import ctypes
 import mmap
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from itertools import count
@@ -136,6 +138,26 @@ def test_a_compiled_training_is_the_same_and_resumes_bit_identically(tmp_path):
     assert (tmp_path / NAME).exists()
     torch.compiler.reset()  # as in a new process
     assert same(state_of(train(data, label, 3, compiled, seed=0, folder=tmp_path)), state_of(whole))
+
+
+COMPILED = """
+import torch
+from torch._dynamo.utils import counters
+from datapare.training.autotune import _compiled
+_compiled(torch.nn.ReLU())(torch.ones(3))
+print(counters["inductor"]["fxgraph_cache_hit"])
+"""
+
+
+def test_what_was_compiled_for_other_vector_units_is_not_read_from_the_cache(tmp_path):
+    found = []
+    for units in ("default", "default", "avx2"):
+        environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(tmp_path), "ATEN_CPU_CAPABILITY": units}
+        done = subprocess.run(
+            [sys.executable, "-c", COMPILED], env=environment, capture_output=True, text=True, check=True
+        )
+        found.append(int(done.stdout))
+    assert found == [0, 1, 0]
 
 
 def test_where_nothing_can_be_compiled_it_is_one_sentence_or_left_alone(tmp_path, monkeypatch):

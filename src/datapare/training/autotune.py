@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -113,8 +114,20 @@ def _compiled(network: Network) -> Callable[[Tensor], Tensor]:
     """Return the network as torch.compile makes it for one shape of batches, the same in every process."""
     from torch._inductor import list_options
 
+    _separate_caches()
     same = "deterministic" in list_options()
     made: Callable[[Tensor], Tensor] = torch.compile(
         network, dynamic=False, options={"deterministic": True} if same else {}
     )
     return made
+
+
+def _separate_caches() -> None:
+    """Have torch cache what it compiles for each kind of vector units separately.
+
+    The key of its cache leaves them out, and code for narrower units that is taken for wider ones overwrites memory.
+    """
+    config: ModuleType | None = getattr(torch.compiler, "config", None)
+    units = torch.backends.cpu.get_cpu_capability()
+    if units not in getattr(config, "cache_key_tag", units):
+        config.cache_key_tag += units
