@@ -34,6 +34,7 @@ RULES = {
     "dual_switch": partial(dp.online.dual_switch, LABEL, T, keep=0.4, after=2, window=2),
     "dual_redraw": partial(dp.online.dual_redraw, LABEL, T, keep=0.4, after=2, window=2),
 }
+POOL = partial(dp.online.pool, LABEL, T, keep=13, index=np.arange(0, N, 2))
 
 pytestmark = pytest.mark.filterwarnings("default")  # the libraries warn about each other
 
@@ -336,8 +337,10 @@ def test_two_processes_share_what_was_planned_in_every_trainer(tmp_path):
     launch = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     done = subprocess.run([*launch, __file__, tmp_path], env=environment, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    expected = plain(RULES["kakurenbo"])
-    for name in ("transformers", "lightning", "accelerate", "resumed"):
+    orders = dict.fromkeys(("transformers", "lightning", "accelerate", "resumed"), plain(RULES["kakurenbo"]))
+    orders |= dict.fromkeys(("pool", "pool resumed"), plain(POOL))
+    assert all(set(epoch) <= set(range(0, N, 2)) and len(epoch) == 13 for epoch in orders["pool"])
+    for name, expected in orders.items():
         shares = [json.loads((tmp_path / f"{name}.{rank}.json").read_text()) for rank in range(2)]
         for epoch, order in enumerate(expected):
             padded = order + order[: len(order) % 2]
@@ -351,8 +354,10 @@ def main(folder):
     seen = {"transformers": in_transformers(make, folder / "trainer")[0]}
     seen["lightning"] = in_lightning(make, folder / "lightning", count=2)[0]
     seen["accelerate"] = in_accelerate(make)[0]
-    first, state = in_accelerate(make, stop=(2, 2))
-    seen["resumed"] = first + in_accelerate(make, state=state)[0]
+    for name, rule in (("", make), ("pool ", POOL)):
+        first, state = in_accelerate(rule, stop=(2, 1))
+        seen[f"{name}resumed"] = first + in_accelerate(rule, state=state)[0]
+    seen["pool"] = in_accelerate(POOL)[0]
     for name, batches in seen.items():
         (folder / f"{name}.{rank}.json").write_text(json.dumps(by_epoch(batches)))
     dist.destroy_process_group()
