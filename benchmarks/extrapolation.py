@@ -8,7 +8,7 @@ every seed: the record of everything and of 5, 10, 20 and 50 %, the same seed; p
 those of the same class, and by the graph network; at 20 % scored, retraining on what each keeps at 50 and 90 % pruned,
 against full scoring and against random draws with and without the same class budgets, on 5,000 test images. Seconds are
 of the processor, which other work on the machine does not lengthen much. Every job's result is one JSON file in the
-work folder, so a killed benchmark goes on where it stopped. Why it falls short: extrapolation_why.py.
+work folder, so a killed benchmark goes on where it stopped.
 """
 
 import argparse

@@ -18,7 +18,9 @@ COLOURS = (
 KEEPS = ("0.3", "0.1")
 TITLES = {
     "fashion": "Fashion-MNIST", "cifar10": "CIFAR-10", "tiny_imagenet20": "Tiny-ImageNet, 20 classes",
-    "digits": "Digits (8 px)", "banking77": "Banking77 (text)", "sst2": "SST-2 (text)", "adult": "Adult (table)",
+    "cifar100": "CIFAR-100, 20 coarse classes", "digits": "Digits (8 px)", "banking77": "Banking77 (text)",
+    "sst2": "SST-2 (text)", "ag_news": "AG News (text)", "trec": "TREC (text)", "subj": "Subjectivity (text)",
+    "clinc150": "CLINC150 (text)", "imdb": "IMDB (text)", "adult": "Adult (table)",
 }  # fmt: skip
 
 

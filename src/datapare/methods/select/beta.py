@@ -17,9 +17,8 @@ Released    The code uses total=16 and mu over the ten best, anchor=10. An unuse
             2 + c_d: pass c_d + 2.
 Ours        alpha and beta are at least 1, since below 1 the density diverges at 0 or 1 and a handful of points would
             take the whole draw. Without a c_d, a record of augmented inputs gets 4, as published for such; any other
-            gets 4 or less, so much that the kept examples are no harder, on average, than all. With 4, the
-            texts of SST-2 lost to random (benchmarks/defaults.py), perhaps because a network that sees the same inputs
-            in every epoch overfits them, and what stays uncertain is not worth learning.
+            gets 4 or less, so much that the kept examples are no harder, on average, than all: a network that
+            sees the same inputs in every epoch overfits them, and what then stays uncertain is not worth learning.
             m is clipped to [1e-6, 1 - 1e-6], so that an m of exactly 0 or 1 has a small weight instead of none.
             Examples of score 0 are drawn, uniformly, only when all others are in.
 """
