@@ -30,8 +30,8 @@ def told(**more):
     usual = {
         "total": 1000, "count": 300, "scored": 1000, "preset": "tiny",
         "training": TrainingConfig(epochs=10, schedule_epochs=40, batch_size=64),
-        "full": full, "subset": TrainingConfig(epochs=40, batch_size=64), "step": {64: 0.5}, "extra": 0, "record": 1000,
-        "data": 1000, "memory": 1000,
+        "full": full, "subset": TrainingConfig(epochs=40, batch_size=64), "step": {(64, None): 0.5},
+        "extra": 0, "record": 1000, "data": 1000, "memory": 1000,
     }  # fmt: skip
     return CostEstimate(**{**usual, **more})
 
@@ -105,7 +105,7 @@ def test_the_measured_step_is_of_the_order_of_the_real_one(points):
 
 def test_both_batch_sizes_are_timed(points):
     made = estimate_cost(points, keep=0.1, record_options={**SHORT, "processes": 2})
-    assert set(made.step) == {128, 32}
+    assert set(made.step) == {(128, None), (32, None)}
     assert made.subset.batch_size == 32
 
 

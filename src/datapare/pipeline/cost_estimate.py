@@ -26,9 +26,9 @@ class CostEstimate:
     """What `prune` would do and take: examples, settings, seconds, bytes.
 
     `training` is the scoring run's settings, on `scored` examples; `full` and `subset` those of a training on all and
-    on what is kept; `step` is the measured seconds of an update by batch size; `extra` is how many more epochs it takes
-    to look at the examples as they are, in each epoch or after the last. `memory` is the most this process has taken so
-    far, with the data encoded and the network in training.
+    on what is kept; `step` is the measured seconds of an update by batch size and `thin` of the settings; `extra` is
+    how many more epochs it takes to look at the examples as they are, in each epoch or after the last. `memory` is
+    the most this process has taken so far, with the data encoded and the network in training.
     """
 
     total: int
@@ -38,7 +38,7 @@ class CostEstimate:
     training: "TrainingConfig"
     full: "TrainingConfig"
     subset: "TrainingConfig"
-    step: Mapping[int, float]
+    step: Mapping[tuple[int, float | None], float]
     extra: float
     record: int
     data: int
@@ -51,7 +51,8 @@ class CostEstimate:
 
     def seconds(self, training: "TrainingConfig", examples: int) -> float:
         """Seconds of a training on so many examples."""
-        return float(training.epochs * np.ceil(examples / training.batch_size) * self.step[training.batch_size])
+        updates = training.epochs * np.ceil(examples / training.batch_size)
+        return float(updates * self.step[training.batch_size, training.thin])
 
     def describe(self) -> list[str]:
         """Return the estimate as lines of text."""
@@ -131,7 +132,7 @@ def estimate_cost(
     training = resolve(inputs, data.label, classes, asked, seed, autotune=tuned)
     full, subset = retraining(training), retraining(training, count / len(data))
     scoring = for_fraction(training, score_fraction)
-    sizes = {scoring.batch_size, training.batch_size, subset.batch_size}
+    steps = {(one.batch_size, one.thin) for one in (scoring, training, full, subset)}
     extra = sum(FINISHED[name].epochs(classes) for name in channels if name in FINISHED)
     if observed != "train-pass":  # one more forward pass in every epoch, over what is trained on
         extra += FINISHED["prob"].epochs(classes) * training.epochs * scored / len(data)
@@ -143,7 +144,10 @@ def estimate_cost(
         training=scoring,
         full=full,
         subset=subset,
-        step={batch: _step(inputs, data.label, classes, training, batch, seed) for batch in sizes},
+        step={
+            (batch, thin): _step(inputs, data.label, classes, replace(training, thin=thin), batch, seed)
+            for batch, thin in steps
+        },
         extra=extra,
         record=len(data) * _bytes_per_example(inputs, classes, training, channels),
         data=inputs.array.nbytes,
