@@ -374,18 +374,52 @@ def test_the_picture_is_not_blank(opened, scheme):
         assert (np.abs(pixels - np.array(colour)).sum(axis=2) < 40).sum() > 50
 
 
-def test_a_printed_report_leaves_no_page_half_empty(browser, tmp_path):
+def printed(browser, page):
+    """The pages of a report on paper."""
     from pypdfium2 import PdfDocument
 
-    chosen, artifacts = hostile_nouns(tmp_path, attack="")
-    browser.get(report(chosen, **artifacts).save(tmp_path / "report.html").as_uri())
+    browser.get(page.as_uri())
     wait_until_live(browser)
-    printed = browser.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
-    pages = [page.render(scale=0.5).to_numpy().min(axis=2) for page in PdfDocument(base64.b64decode(printed["data"]))]
+    made = browser.execute_cdp_cmd(
+        "Page.printToPDF", {"printBackground": True, "paperWidth": 8.27, "paperHeight": 11.69}
+    )
+    return PdfDocument(base64.b64decode(made["data"]))
+
+
+def check_full(document):
+    """No page but the last one is left half empty."""
+    pages = [page.render(scale=0.5).to_numpy().min(axis=2) for page in document]
     assert len(pages) >= 2
     for page in pages[:-1]:
         rows = np.flatnonzero((page < 250).any(axis=1))
         assert rows[-1] > 0.6 * len(page)
+
+
+def test_a_printed_report_leaves_no_page_half_empty(browser, tmp_path):
+    chosen, artifacts = hostile_nouns(tmp_path, attack="")
+    check_full(printed(browser, report(chosen, **artifacts).save(tmp_path / "report.html")))
+
+
+def test_a_wide_table_is_legible_on_paper(browser, tmp_path):
+    rng = np.random.default_rng(0)
+    columns = [f"measurement number {n}" for n in range(30)]
+    rows = [",".join(f"{value:.4f}" for value in rng.normal(size=30)) + f",{'ab'[i % 2]}" for i in range(N)]
+    (tmp_path / "wide.csv").write_text("\n".join([",".join([*columns, "label"]), *rows]))
+    data = open_dataset(tmp_path / "wide.csv", label="label")
+    d = Dynamics({"target_prob": rng.uniform(size=(4, N)).astype(np.float32)}, data.label, classes=data.classes)
+    made = report(Subset(np.arange(0, N, 2), N), dynamics=d, data=data).save(tmp_path / "report.html")
+    document = printed(browser, made)
+    assert len(document) <= 5
+    words = " ".join(page.get_textpage().get_text_range() for page in document).split()
+    assert words.count("measurement") >= 4  # whole, not a letter a line
+    check_full(document)
+
+
+def test_the_maps_of_a_large_dataset_fill_the_page_on_paper(browser, tmp_path):
+    n = 20_001
+    p = np.random.default_rng(0).uniform(size=(4, n)).astype(np.float32)
+    d = Dynamics(channels={"target_prob": p}, label=np.arange(n) % 3)
+    check_full(printed(browser, report(Subset(np.arange(0, n, 4), n), dynamics=d).save(tmp_path / "report.html")))
 
 
 def test_images_are_shown_where_they_are_pointed_at(browser, tmp_path):
