@@ -57,6 +57,17 @@ class InputError(DatapareError):
     exit_code = 2
 
 
+def expect(value: object, kind: type, made_by: str) -> None:
+    """Raise InputError unless an argument is of a class.
+
+    >>> expect([0.5], dict, "vars")
+    Traceback (most recent call last):
+    datapare.errors.InputError: expected a dict, as vars makes it, not a list.
+    """
+    if not isinstance(value, kind):
+        raise InputError(f"expected a {kind.__name__}, as {made_by} makes it, not a {type(value).__name__}.")
+
+
 class MismatchError(InputError):
     """An artifact is used with a dataset it was not made from."""
 

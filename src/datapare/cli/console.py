@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.table import Table as RichTable
 
-    from datapare.artifacts import Comparison, Dynamics, Kind, Scores
+    from datapare.artifacts import Comparison, Kind
     from datapare.evaluation.advice import Size
     from datapare.evaluation.label_issue_check import DetectorQuality
     from datapare.evaluation.statistics import Interval
@@ -87,7 +87,7 @@ def param_line(params: Mapping[str, Parameter]) -> str:
 
 def show_comparison(comparison: "Comparison") -> None:
     """Print the arms as a table: accuracy, what each saw and what it costs; then the accuracy of named groups."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from datapare.evaluation.arms import arms, describe_redrawn
     from datapare.evaluation.costs import duration, total_cost
@@ -95,8 +95,10 @@ def show_comparison(comparison: "Comparison") -> None:
     from datapare.reporting.tables import groups
 
     grouped = ["worst group %"] if comparison.groups else []
+    longest = max(len(word) for name in comparison.arms for word in name.split())
     table = Table(
-        "arm", "distinct examples", "updates", "accuracy %", "minus random, points (95 % interval)", "worst class %",
+        Column("arm", min_width=min(longest, 30), overflow="fold"), "distinct examples", "updates", "accuracy %",
+        "minus random, points (95 % interval)", "worst class %",
         *grouped, "epochs", "time", f"epochs for {', '.join(map(str, TRAININGS))} trainings",
     )  # fmt: skip
     for i, arm in enumerate(arms(comparison)):
@@ -122,20 +124,6 @@ def _number(value: float, digits: int = 0) -> str:
 
 def _least(least: tuple[str, float] | None) -> str:
     return "" if least is None else f"{100 * least[1]:.1f} ({escaped(least[0])})"
-
-
-def show_cost(
-    dynamics: "Dynamics | None", scores: "Scores | None", comparison: "Comparison", names: Sequence[str]
-) -> None:
-    """Print what scoring took, and from how many trainings on each named subset on pruning pays."""
-    from datapare.evaluation.costs import cost_model, describe_break_even, duration, scoring_cost
-
-    once = scoring_cost(dynamics, scores)
-    say(f"scoring took {once.epochs:.3g} epochs, {duration(once.seconds)}")
-    for name in names:
-        model = cost_model(comparison, comparison.arms.index(name), once)
-        if model is not None:
-            say(f"{name}: {describe_break_even(model)}")
 
 
 def show_sizes(tried: "Sequence[Size]") -> None:

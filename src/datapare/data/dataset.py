@@ -88,29 +88,33 @@ class Dataset:
         group: Number of the group that each example belongs to, int64 (N,); None when no column was named for that.
     """
 
-    rows: Rows = field(repr=False)
+    rows: Rows
     kind: Kind
     inputs: tuple[str, ...]
     label_column: str
-    label: NDArray[np.int64] = field(repr=False)
-    classes: tuple[str, ...] = field(repr=False)
-    key: NDArray[np.uint64] = field(repr=False)
-    name: Sequence[str] = field(repr=False)
+    label: NDArray[np.int64]
+    classes: tuple[str, ...]
+    key: NDArray[np.uint64]
+    name: Sequence[str]
     digest: str
     format: str
     path: Path | None
     bad: tuple[BadExample, ...] = ()
-    row: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64), repr=False)
-    array: Array | None = field(default=None, repr=False)
-    files: tuple[Path, ...] = field(default=(), repr=False)
-    origin: object = field(default=None, repr=False)
+    row: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    array: Array | None = None
+    files: tuple[Path, ...] = ()
+    origin: object = None
     split: str = "train"
     perturbation: Perturbation | None = None
     decoding: Decoding = field(default_factory=Decoding)
     id_column: str | None = None
     address: str | None = None
     notes: tuple[str, ...] = ()
-    group: NDArray[np.int64] | None = field(default=None, repr=False)
+    group: NDArray[np.int64] | None = None
+
+    def __repr__(self) -> str:
+        name = "in memory" if self.path is None else self.path.name
+        return f"Dataset({len(self):,} {self.kind} examples of {len(self.classes):,} classes: {self.format}, {name})"
 
     def __len__(self) -> int:
         return len(self.label)

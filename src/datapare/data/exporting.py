@@ -15,7 +15,7 @@ from datapare.data.formats.detect import find
 from datapare.data.placing import carry, folder_of, placing, write_files
 from datapare.data.remote import check_free, is_url, upload
 from datapare.data.soft_label_files import SoftLabelRows, check_soft_labels, soft_label_files, write_soft_labels
-from datapare.errors import InputError, MismatchError
+from datapare.errors import InputError, MismatchError, expect
 from datapare.storage import atomic_write, write_error
 
 LINES = 1 << 16  # of lists of examples, made at a time
@@ -80,6 +80,8 @@ def export(
     >>> sorted(file.name for file in out.iterdir())
     ['drop.txt', 'keep.txt']
     """
+    expect(data, Dataset, "open_dataset")
+    expect(subset, Subset, "select")
     if soft_labels is not None:
         check_soft_labels(soft_labels, len(data))
     if is_url(out):

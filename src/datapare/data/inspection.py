@@ -70,7 +70,7 @@ class Inspection:
             "id": self.id or ("file name" if self.kind == "image" and self.format.startswith("image") else "content"),
             "classes": _classes(self.classes),
             "unreadable": "; ".join(f"{name}: {why}" for name, why in list(self.unreadable.items())[:5]),
-            "not read": ", ".join(f"{name} ({why})" for name, why in self.columns_not_read.items()),
+            "not read": ", ".join(_with_reasons(self.columns_not_read)),
             "carried": _endings(self.carried),
             "notes": "\n           ".join(self.notes),
         }
@@ -92,9 +92,7 @@ class Inspection:
         inputs = _some(list(self.inputs), 8)
         lines = [f"read {read} ({self.format}{split}): input {inputs}, label {self.label}{ids}"]
         if self.columns_not_read:
-            columns = _some(
-                [f"{name} ({why})" if why != "not read" else name for name, why in self.columns_not_read.items()]
-            )
+            columns = _some(_with_reasons(self.columns_not_read))
             lines.append(f"not read: {columns}")
         return lines + list(self.notes)
 
@@ -196,6 +194,11 @@ def _carried(data: Dataset) -> dict[str, int]:
 
 def _present(classes: Mapping[str, int]) -> int:
     return sum(count > 0 for count in classes.values())
+
+
+def _with_reasons(columns: Mapping[str, str]) -> list[str]:
+    """The names of columns, with the reason where there is one."""
+    return [name if why == "not read" else f"{name} ({why})" for name, why in columns.items()]
 
 
 def _classes(classes: Mapping[str, int]) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Comparison, Dynamics, Params, Provenance, Scores, check_same_dataset, library_versions
 from datapare.data import Dataset
-from datapare.errors import InputError
+from datapare.errors import InputError, expect
 from datapare.evaluation.comparison import (
     conduct_of,
     resolve_strategies,
@@ -78,6 +78,9 @@ def sweep(
     Raises:
         InputError: For impossible sizes, parameters and values.
     """
+    expect(data, Dataset, "open_dataset")
+    expect(scores, Scores, "score")
+    expect(dynamics, Dynamics, "record, a Recorder or load")
     check_same_dataset(scores, dynamics)
     if len(scores) != len(data):
         raise InputError(f"the scores are of {len(scores):,} examples, but the dataset holds {len(data):,}.")

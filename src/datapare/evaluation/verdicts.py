@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from datapare.artifacts import Comparison, Dynamics, HeldOut, Scores, Subset
-from datapare.errors import GateError, InputError
+from datapare.errors import GateError, InputError, expect
 from datapare.evaluation.arms import difference_to, find_arm, full_arm, points
 from datapare.evaluation.costs import Cost, break_even, cost_model, describe_break_even, duration, scoring_cost
 from datapare.evaluation.statistics import CONFIDENCE, MIN_SEEDS, Estimate, Interval
@@ -126,6 +126,7 @@ def verdict(
     >>> found.random.outcome, found.full.outcome, found.payoff.outcome
     ('better', 'within', 'unknown')
     """
+    expect(comparison, Comparison, "compare or sweep")
     if margin is None:
         margin = float(comparison.provenance.params.get("margin", MARGIN))
     if not 0 <= margin < 1:

@@ -1,6 +1,7 @@
 """One number about a whole dataset, by the method files in `metric/`."""
 
 from datapare.artifacts import Dynamics
+from datapare.errors import expect
 from datapare.methods.binding import bind
 from datapare.methods.registry import check_params, find
 from datapare.methods.spec import ParamValue
@@ -27,6 +28,7 @@ def measure(dynamics: Dynamics, method: str = "spread", **params: ParamValue) ->
     >>> measure(d, "spread", shots=1)
     -2.0
     """
+    expect(dynamics, Dynamics, "record, a Recorder or load")
     found = find("metric", method)
     values = check_params(found, params)
     return float(found.function(*(bind(name, found, dynamics).whole() for name in found.reads), **values))

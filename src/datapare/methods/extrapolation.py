@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.artifacts import Array, Dynamics, Params, Provenance, Scores, check_same_dataset, library_versions
-from datapare.errors import InputError
+from datapare.errors import InputError, expect
 from datapare.methods.binding import bind
 from datapare.methods.extrapolate.knn import average, nearest
 from datapare.methods.registry import Method, check_params, find
@@ -75,6 +75,8 @@ def extrapolate(
     >>> done.score[[5, 11]].tolist(), np.flatnonzero(done.predicted).tolist()
     ([1.0, 3.0], [5, 11])
     """
+    expect(scores, Scores, "score")
+    expect(dynamics, Dynamics, "record, a Recorder or load")
     start = time.perf_counter()
     check_same_dataset(scores, dynamics)
     found = find("extrapolate", method)

@@ -21,7 +21,7 @@ from datapare.artifacts import (
     dataset_digest,
     library_versions,
 )
-from datapare.errors import InputError
+from datapare.errors import InputError, expect
 from datapare.methods.binding import Bound, bind, reads_passes_only
 from datapare.methods.epoch_range import without_all_epochs
 from datapare.methods.registry import call_params, check_params, find, names
@@ -54,6 +54,7 @@ def score(dynamics: Dynamics, method: str = "dual", **params: ParamValue) -> Sco
     >>> score(d, "dual", window=2).score.round(4).tolist()
     [0.3536, 0.0]
     """
+    expect(dynamics, Dynamics, "record, a Recorder or load")
     found = find("score", method)
     values = check_params(found, params)
     start = time.perf_counter()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.artifacts import Array, Dynamics, Params, Provenance, Scores, Subset, check_same_dataset, library_versions
-from datapare.errors import InputError
+from datapare.errors import InputError, expect
 from datapare.methods.binding import bind
 from datapare.methods.epoch_range import without_all_epochs
 from datapare.methods.registry import Method, call_params, check_params, find
@@ -67,6 +67,9 @@ def select(
     >>> select(Scores([0.1, 0.9, 0.5]), "top", keep=2).index.tolist()
     [1, 2]
     """
+    expect(scores, Scores, "score")
+    if dynamics is not None:
+        expect(dynamics, Dynamics, "record, a Recorder or load")
     check_same_dataset(scores, dynamics)
     found = find("select", method)
     values = check_params(found, params)

@@ -164,6 +164,10 @@ def check_possible(
             f"{extrapolate} predicts what is not scored: say how much is, with a score fraction such as 0.2."
         )
     options.check()
+    if (model := recording.get("model")) is not None:
+        from datapare.training.networks.factory import check_model
+
+        check_model(model)
     if (planned := recording.get("epochs")) is not None:
         check_epochs(options.score, planned, options.score_params)
     return with_needed(options, recording)

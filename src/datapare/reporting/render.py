@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from datapare.artifacts import Comparison, Dynamics, Scores, Subset, check_same_dataset
-from datapare.errors import MismatchError
+from datapare.errors import MismatchError, expect
 from datapare.evaluation.arms import points
 from datapare.evaluation.costs import duration
 from datapare.reporting.context import ReportContext
@@ -64,6 +64,11 @@ def report(
         >>> "Kept 2 of 5 examples (40 %)" in str(page)
         True
     """
+    expect(subset, Subset, "select")
+    optional = ((scores, Scores, "score"), (dynamics, Dynamics, "record"), (comparison, Comparison, "compare"))
+    for value, kind, made_by in optional:
+        if value is not None:
+            expect(value, kind, made_by)
     context = ReportContext(subset, scores, dynamics, data, comparison, others or {}, sweep, within)
     _check(context)
     return Report(_render(title or _title(data), context))

@@ -87,6 +87,11 @@ def save(artifact: Artifact, path: str | Path) -> Path:
     >>> load(save(Scores([0.5, 0.25]), Path(tempfile.mkdtemp()) / "scores")).score.tolist()
     [0.5, 0.25]
     """
+    if not isinstance(artifact, tuple(ARTIFACTS.values())):
+        raise InputError(
+            f"expected save(artifact, path) with a record, scores, a subset, a comparison or a perturbation, not a "
+            f"{type(artifact).__name__}."
+        )
     path = Path(path)
     recover(path)
     check_replaceable(path, artifact)

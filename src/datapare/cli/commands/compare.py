@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from datapare.cli.console import say, show_comparison, show_cost, show_result
+from datapare.cli.console import say, show_comparison, show_result
 from datapare.cli.flags import Flag, Gate, OwnData, Run, subset_name
 from datapare.cli.opening import open_run, open_shown
 from datapare.cli.progress import JobProgress
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datapare.data import Dataset
     from datapare.evaluation.goals import GoalAdvice
     from datapare.evaluation.verdicts import Verdict
+    from datapare.pipeline.run_folder import RunFolder
 
 OPTIONS = {"retraining": RetrainOptions}
 
@@ -45,14 +46,16 @@ def compare(
     from datapare.evaluation.record_summary import least_coverage
     from datapare.evaluation.verdicts import check_gate, verdict
     from datapare.pipeline.steps import select_into
+    from datapare.training.networks.factory import check_model
 
+    check_model(retraining.get("model"))
     if gate and test is None:
         raise InputError("--gate asks for proof, which needs data that chose nothing: give them with --test.")
     folder = open_run(run, data)
     examples, dynamics = folder.dataset, folder.dynamics
     named = [*map(parse_keep, keep or ()), *(subset_name("1", one) for one in name or ())]
     if not named:
-        raise InputError("name at least one subset, with --keep or --name.")
+        raise InputError(f"name at least one subset, with --keep or --name{_held(folder)}.")
     subsets = {arm_name(subset): subset for subset in (select_into(folder, one, say) for one in named)}
     held_out = _open_held_out(test, {**folder.open_options, "classes": examples.classes, "split": "test"})
     with storage.folder_lock(run, "working"), JobProgress("retraining") as progress:
@@ -69,10 +72,16 @@ def compare(
     if gate:
         check_gate(verdicts, least_coverage(dynamics))
     for found in verdicts:
-        say(found.text)
+        say("\n".join([f"{found.arm}:", *(f"  {sentence}" for sentence in found.sentences)]))
     for goal in goals:
         say(goal.text)
     say(f"next: datapare report {run} --keep {keep[0] if keep else f'0.3 --name {named[0]}'}")
+
+
+def _held(folder: "RunFolder") -> str:
+    """What --keep and --name may be told, as text."""
+    held = [place.parent.name.removeprefix("keep-") for place in sorted(folder.path.glob("keep-*/subset"))]
+    return f"; {folder.path} holds {', '.join(held)}" if held else ""
 
 
 def _open_held_out(test: str | None, options: OpenOptions) -> "Dataset | None":
@@ -93,14 +102,15 @@ def _show(
     place: Path,
 ) -> None:
     from datapare.evaluation.arms import arms
-    from datapare.evaluation.costs import scoring_cost, total_cost
+    from datapare.evaluation.costs import duration, scoring_cost, total_cost
     from datapare.evaluation.frontier import TRAININGS
 
     show_comparison(comparison)
-    show_cost(dynamics, None, comparison, [found.arm for found in verdicts])
+    once = scoring_cost(dynamics, None)
+    say(f"scoring took {once.epochs:.3g} epochs, {duration(once.seconds)}")
     say(f"equal {comparison.budget}; {place}")
     show_result(
-        comparison=place, arms=arms(comparison), verdicts=verdicts, goals=goals, scoring=scoring_cost(dynamics, None),
+        comparison=place, arms=arms(comparison), verdicts=verdicts, goals=goals, scoring=once,
         trainings={n: [total_cost(comparison, i, n) for i in range(len(comparison))] for n in TRAININGS},
         seeds=comparison.seeds, budget=comparison.budget,
     )  # fmt: skip

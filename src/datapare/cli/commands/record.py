@@ -58,7 +58,9 @@ def _record(
     from datapare.pipeline.steps import record_into
     from datapare.storage import is_finished
     from datapare.training.launch import leave
+    from datapare.training.networks.factory import check_model
 
+    check_model(options.get("model"))
     check_dataset_path(path)
     data = open_shown(path, **opening)
     place, seed = out or default_folder(data), options["seed"]

@@ -112,6 +112,20 @@ def backbone(name: str | None) -> str | None:
     return name.removeprefix("transformers:")
 
 
+def check_model(name: str | None) -> None:
+    """Raise InputError for a model's name that means nothing; what is imported or downloaded shows when it is built.
+
+    >>> check_model("resnet18"), check_model("my.module:make"), check_model(None)
+    (None, None, None)
+    """
+    if name is None or ":" in name or backbone(name) or name in (known := architectures()):
+        return
+    raise InputError(
+        f"there is no model {name!r}: choose {', '.join(known)}, or name yours as package.module:function, "
+        f"or a backbone as transformers:NAME{nearest(name, list(known))}"
+    )
+
+
 def build(training: TrainingConfig, inputs: Inputs, n_classes: int) -> Network:
     """Return a freshly initialised Network for these Inputs, from the global torch generator.
 
@@ -148,12 +162,8 @@ def normalisation(training: TrainingConfig, inputs: Inputs) -> tuple[list[float]
 
 
 def _builtin(inputs: Inputs, num_classes: int, config: TrainingConfig) -> nn.Module:
+    check_model(config.model)
     known, kind = architectures(), inputs.encoding.kind
-    if config.model not in known:
-        raise InputError(
-            f"there is no model {config.model!r}: choose {', '.join(known)}, or name yours as package.module:function, "
-            f"or a backbone as transformers:NAME{nearest(config.model, list(known))}"
-        )
     if kind not in known[config.model].KINDS:
         fitting = [name for name, file in known.items() if kind in file.KINDS]
         raise InputError(f"the model {config.model!r} does not read {kind} data; choose {' or '.join(fitting)}.")
