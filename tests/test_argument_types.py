@@ -15,22 +15,22 @@ COMPARED = dp.Comparison(
 )
 RIGHT = {dp.Dataset: DATA, dp.Dynamics: DYNAMICS, dp.Scores: SCORES, dp.Subset: SUBSET, dp.Comparison: COMPARED}
 CALLS = [
-    (dp.Dynamics, lambda x: dp.score(x)),
+    (dp.Dynamics, dp.score),
     (dp.Scores, lambda x: dp.select(x, keep=2)),
     (dp.Dynamics, lambda x: dp.select(SCORES, keep=2, dynamics=x)),
     (dp.Scores, lambda x: dp.extrapolate(x, DYNAMICS)),
     (dp.Dynamics, lambda x: dp.extrapolate(SCORES, x)),
-    (dp.Dynamics, lambda x: dp.label_issues(x)),
-    (dp.Dynamics, lambda x: dp.measure(x)),
+    (dp.Dynamics, dp.label_issues),
+    (dp.Dynamics, dp.measure),
     (dp.Dataset, lambda x: dp.export(x, SUBSET, "nowhere")),
     (dp.Subset, lambda x: dp.export(DATA, x, "nowhere")),
     (dp.Dataset, lambda x: dp.compare(x, SUBSET)),
     (dp.Subset, lambda x: dp.compare(DATA, x)),
     (dp.Subset, lambda x: dp.compare(DATA, {"mine": x})),
     (dp.Scores, lambda x: dp.sweep(DATA, x, [0.5], dynamics=DYNAMICS)),
-    (dp.Comparison, lambda x: dp.verdict(x)),
-    (dp.Comparison, lambda x: dp.advise(x)),
-    (dp.Subset, lambda x: dp.report(x)),
+    (dp.Comparison, dp.verdict),
+    (dp.Comparison, dp.advise),
+    (dp.Subset, dp.report),
     (dp.Scores, lambda x: dp.report(SUBSET, scores=x)),
     (dp.Comparison, lambda x: dp.report(SUBSET, comparison=x)),
 ]

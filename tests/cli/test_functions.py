@@ -32,7 +32,7 @@ OF_ARTIFACTS = {
 RENAMED = {"method": {"score", "rule", "method"}}  # of its group where a function knows one group alone
 WITHIN = {
     "prune": {"dry_run"},  # dp.estimate_cost
-    "label-issues": {"check", "share", "seed", "cut"},  # dp.check_label_issues
+    "label-issues": {"check", "share", "seed", "cut", "on", "gpus"},  # dp.check_label_issues
     "measure": {"model", "examples"},  # of datasets; the function takes records
     "perturb": {"keys"},
     "report": {"keep", "title"},

@@ -79,7 +79,7 @@ def compare(
 
 
 def _held(folder: "RunFolder") -> str:
-    """What --keep and --name may be told, as text."""
+    """Return the sizes and names of the subsets that are there, as text."""
     held = [place.parent.name.removeprefix("keep-") for place in sorted(folder.path.glob("keep-*/subset"))]
     return f"; {folder.path} holds {', '.join(held)}" if held else ""
 
