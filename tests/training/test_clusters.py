@@ -17,7 +17,7 @@ from datapare.training import assign, cluster
 from datapare.training.turtle import Settings, _epochs, _fitted, _start, matched, matched_accuracy
 
 ROOT = Path(__file__).parents[2]
-QUICK = Settings(epochs=60, lr=1e-2, fit_lr=1e-1)
+QUICK = Settings(epochs=20, lr=1e-2, fit_lr=1e-1)
 
 
 @given(st.integers(0, 10_000), st.integers(2, 4), st.integers(2, 4))
@@ -107,7 +107,7 @@ def test_the_first_update_is_the_formula_written_out():
 
 def test_the_entropy_keeps_clusters_from_collapsing():
     x, _ = islands()
-    sizes = {gamma: cluster(x, 3, Settings(epochs=60, lr=1e-2, fit_lr=1e-1, gamma=gamma)) for gamma in (0.0, 10.0)}
+    sizes = {gamma: cluster(x, 3, Settings(epochs=30, lr=1e-2, fit_lr=1e-1, gamma=gamma)) for gamma in (0.0, 10.0)}
     smallest = {gamma: np.bincount(found.dynamics.label, minlength=3).min() for gamma, found in sizes.items()}
     assert smallest[10.0] > smallest[0.0]
 
@@ -137,7 +137,7 @@ def test_the_example_runs(tmp_path):
     x, y = islands(160)
     for name, part in (("train", slice(0, 100)), ("test", slice(100, 160))):
         np.savez(tmp_path / f"{name}.npz", x=x[part], y=y[part])
-    argv = ("--data", "train.npz", "--test", "test.npz", "--classes", "3", "--epochs", "60", "--seeds", "1")
+    argv = ("--data", "train.npz", "--test", "test.npz", "--classes", "3", "--epochs", "20", "--seeds", "1")
     done = run(tmp_path, ROOT / "examples/unsupervised.py", *argv)
     assert done.returncode == 0, done.stderr
     assert " 50%  random             50  1.000" in done.stdout

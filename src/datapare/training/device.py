@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-ANALYSIS_THREADS = 2  # for what is computed outside a training, such as the features of a backbone
+BACKBONE_THREADS = 2  # for the features of a pretrained network, as for its training (compute.py)
 
 
 def device() -> torch.device:

@@ -15,7 +15,7 @@ from datapare.data import Dataset, encode
 from datapare.errors import InputError, MissingExtraError
 from datapare.numerics.embeddings import squared_norms
 from datapare.training.config import TrainingConfig
-from datapare.training.device import ANALYSIS_THREADS, compute_threads
+from datapare.training.device import BACKBONE_THREADS, compute_threads
 from datapare.training.inference import predict
 from datapare.training.networks.factory import Network, Pretrained, normalisation
 
@@ -60,7 +60,7 @@ def embed_with(name: str, data: Dataset, *, image_size: int | None = None) -> ND
         ) from error
     inputs = encode(data, image_size=image_size, tokenizer=name if data.kind == "text" else None)
     mean, std = normalisation(TrainingConfig(epochs=1), inputs)
-    with compute_threads(ANALYSIS_THREADS):
+    with compute_threads(BACKBONE_THREADS):
         return predict(Network(Backbone(model, inputs.encoding), data.kind, mean, std), inputs)
 
 

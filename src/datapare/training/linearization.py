@@ -8,8 +8,9 @@ from datapare.artifacts import Dynamics
 from datapare.data import Inputs
 from datapare.errors import InputError
 from datapare.training.batches import BatchSource
+from datapare.training.compute import with_defaults
 from datapare.training.config import TrainingConfig
-from datapare.training.device import ANALYSIS_THREADS, compute_threads
+from datapare.training.device import compute_threads
 from datapare.training.inference import predict
 from datapare.training.loop import initial
 from datapare.training.signals.ntk_feature import freeze, ntk_feature
@@ -36,7 +37,7 @@ def linearise(
     order = np.random.default_rng(seed).permutation(len(label))
     chosen = np.sort(order[:examples])
     network, rows = initial(inputs, n_classes, training, seed), BatchSource(inputs.array, inputs.encoding.kind)
-    with compute_threads(ANALYSIS_THREADS):
+    with compute_threads(with_defaults(training, inputs).threads):
         freeze(network, rows.take(torch.from_numpy(order[:FREEZE])))
         arrays = {
             "ntk_feature": ntk_feature(network, rows.take, chosen, seed=seed),

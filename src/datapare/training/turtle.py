@@ -25,8 +25,9 @@ from torch.nn.functional import linear, log_softmax
 from datapare.artifacts import Dynamics, Floats, Provenance, library_versions
 from datapare.errors import InputError
 from datapare.numerics.embeddings import squared_norms
+from datapare.numerics.threads import threads_for
 from datapare.recording.logit_signals import measure
-from datapare.training.device import ANALYSIS_THREADS, compute_threads, device
+from datapare.training.device import compute_threads, device
 
 ROWS = 65_536  # examples at a time where nothing is trained
 
@@ -68,7 +69,7 @@ def cluster(
     squared_norms(np.asarray(embedding, dtype=np.float32))  # refuses missing ones
     if not 2 <= clusters <= len(embedding):
         raise InputError(f"clusters are at least 2 and at most the {len(embedding):,} examples, not {clusters}.")
-    with compute_threads(ANALYSIS_THREADS):
+    with compute_threads(threads_for(embedding.size)):
         return _cluster(embedding, clusters, settings, channels, seed)
 
 

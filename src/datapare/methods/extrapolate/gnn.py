@@ -33,7 +33,7 @@ from datapare.errors import InputError
 from datapare.methods.extrapolate.knn import without_self
 from datapare.numerics.embeddings import check_finite
 from datapare.numerics.neighbors import neighbours
-from datapare.numerics.threads import FIXED_THREADS
+from datapare.numerics.threads import threads_for
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -105,7 +105,7 @@ def gnn(
         result[:] = low
         return result
     graph = neighbour_graph(embedding, min(k, len(score) - 1))
-    with _fixed_threads():
+    with _compute_threads(threads_for(embedding.size)):
         predicted = _learnt(score, known, graph, spread(graph, embedding, label), rng, epochs)
     unscored = np.isnan(score)
     result[unscored] = np.clip(predicted[unscored], low, high)
@@ -113,12 +113,12 @@ def gnn(
 
 
 @contextmanager
-def _fixed_threads() -> Iterator[None]:
-    """Compute on as many threads on every machine: the order of additions, and so the last bits, follow from it."""
+def _compute_threads(count: int) -> Iterator[None]:
+    """Compute on so many threads on every machine: the order of additions, and so the last bits, follow from it."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(FIXED_THREADS)
+    torch.set_num_threads(count)
     try:
         yield
     finally:
