@@ -333,3 +333,71 @@ def test_any_names_in_a_list_are_found_in_any_spelling(stems, shuffler, tmp_path
     rows = [{"file_name": s, "label": "ab"[i % 2]} for i, s in enumerate(spelt)]
     put(root / "metadata.jsonl", "".join(json.dumps(row) + "\n" for row in rows).encode())
     assert read(root) == {f"images/{n}": "ab"[i % 2] for i, n in enumerate(names)}
+
+
+# --- what must not be guessed, or left out without a word -------------------------------------------------------------
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("fold1", "fold2"), ("Batch_1", "batch_2"), ("part-0", "part-1"), ("2023", "2024"), ("images_01", "images_02"),
+        ("data_batch_1", "data_batch_2"), ("2024-01", "2024-02"), ("2024.01.02", "2024.01.03"), ("shard 1", "shard 12"),
+    ],
+)  # fmt: skip
+def test_folders_that_are_called_like_parts_are_no_classes_unless_said(names, tmp_path):
+    fill(tmp_path / "d", [f"{part}/{c}/{i}" for part in names for c in ("cat", "dog") for i in "01"])
+    said = read(tmp_path / "d")
+    assert "--label label if they are the classes" in said
+    assert "--label folder if the folders inside" in said
+    assert set(read(tmp_path / "d", label="folder").values()) == {"cat", "dog"}
+    assert set(read(tmp_path / "d", label="label").values()) == set(names)
+
+
+@pytest.mark.parametrize("names", [("class_1", "class_2"), ("0", "1"), ("n01443537", "n01629819"), ("part1", "whole")])
+def test_numbered_classes_are_classes(names, tmp_path):
+    fill(tmp_path / "d", [f"{c}/{i}" for c in names for i in "01"])
+    assert set(read(tmp_path / "d").values()) == set(names)
+
+
+def test_tiny_imagenet_is_read_as_it_is_laid_out(tmp_path):
+    root = tmp_path / "d"
+    fill(root, [f"train/{c}/images/{c}_{i}" for c in ("n01", "n02") for i in range(3)], ".JPEG")
+    fill(root, [f"val/images/val_{i}" for i in range(4)] + [f"test/images/test_{i}" for i in range(4)], ".JPEG")
+    put(
+        root / "val/val_annotations.txt",
+        "".join(f"val_{i}.JPEG\tn0{i % 2 + 1}\t0\t32\t44\t62\n" for i in range(4)).encode(),
+    )
+    put(root / "words.txt", b"n01\tgoldfish, Carassius auratus\nn02\tsalamander\n")
+    assert read(root) == {f"train/{c}/images/{c}_{i}.JPEG": c for c in ("n01", "n02") for i in range(3)}
+    assert not open_dataset(root).notes
+    assert read(root, split="val") == {f"val/images/val_{i}.JPEG": f"n0{i % 2 + 1}" for i in range(4)}
+    assert "no labels that can be read" in read(root, split="test")
+    halved(root, tmp_path / "out")
+    assert read(tmp_path / "out", split="val") == read(root, split="val")
+
+
+def test_images_that_a_list_leaves_out_are_counted(tmp_path):
+    fill(tmp_path / "d", [f"images/{i}" for i in range(6)] + ["test/0"])
+    put(
+        tmp_path / "d/labels.csv",
+        ("file_name,label\n" + "".join(f"images/{i}.png,{'ab'[i % 2]}\n" for i in range(4))).encode(),
+    )
+    assert any(
+        "2 images are not in that list, images/4.png first" in note for note in open_dataset(tmp_path / "d").notes
+    )
+
+
+def test_a_list_of_another_split_is_not_read_for_this_one(tmp_path):
+    fill(tmp_path / "d", [f"train/{i}" for i in range(4)] + ["test/9"])
+    put(tmp_path / "d/labels.csv", ("id,breed\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(4))).encode())
+    assert len(read(tmp_path / "d")) == 4
+    assert "of the splits train, and none of 'test'" in read(tmp_path / "d", split="test")
+
+
+def test_absolute_names_in_the_folder_are_its_files_and_relative_in_the_export(tmp_path):
+    root = tmp_path / "d"
+    fill(root, [f"im/{i}" for i in range(8)])
+    lines = "".join(f"{root.absolute()}/im/{i}.png,{'ab'[i // 2 % 2]}\n" for i in range(8))
+    put(root / "train.csv", f"path,label\n{lines}".encode())
+    kept, _ = halved(root, tmp_path / "out")
+    assert set(read(tmp_path / "out")) == kept
+    assert str(root) not in (tmp_path / "out/train.csv").read_text()

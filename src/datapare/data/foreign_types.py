@@ -14,6 +14,7 @@ LoadedRows = Any  # datasets.Dataset, IterableDataset or DatasetDict
 ArrowTable = Any  # pyarrow.Table
 ArrowColumn = Any  # pyarrow.ChunkedArray or pyarrow.Array
 ArrowType = Any  # pyarrow.DataType
+ArrowSchema = Any  # pyarrow.Schema
 ParquetFile = Any  # pyarrow.parquet.ParquetFile
 DataFrame = Any  # pandas.DataFrame, polars.DataFrame or polars.LazyFrame
 Series = Any  # pandas.Series

@@ -1,5 +1,6 @@
 """Layouts of image folders, as pure functions on relative names: where a split lies, which folders are classes."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -9,6 +10,16 @@ from datapare.data.image_io import SUFFIXES
 from datapare.data.paths import check_unsplit, folder_split, split_of
 from datapare.data.tables import listed_datasets
 from datapare.errors import InputError
+
+# what numbered folders are called that a download, a cross-validation or a camera divides one dataset into
+_PART = re.compile(
+    r"(?:(?:k?fold|batch|part|shard|chunk|split|subset|archive|vol|volume|zip|tar|data|dataset|images?|imgs?|photos?"
+    r"|pictures?|files)[-_ .]?)+\d+"
+)
+_NAMELESS = frozenset(
+    {"images", "image", "imgs", "img", "data", "photos", "pictures", "jpegimages", "jpg", "png", "files"}
+)
+_DATE = re.compile(r"(?:19|20)\d\d(?:[-_.]?\d\d){0,2}")
 
 
 class ClassFolders(NamedTuple):
@@ -138,6 +149,7 @@ def read_class_folders(where: str, folders: Sequence[str], files: Sequence[str],
     inner = below(images, base)
     _refuse_loose(f"{where}/{base}" if base else where, inner)
     _refuse_several(where, inner)
+    _refuse_nameless(f"{where}/{base}" if base else where, inner)
     level = 1 if _only_groups(inner) else 0
     occupied = _ancestors(below(files, base))
     names = {_class_of(name, level) for name in inner}
@@ -189,6 +201,43 @@ def _refuse_loose(where: str, images: Sequence[str]) -> None:
             f"{where} holds images but no labels: put them into one folder per class, or write a labels.csv with the "
             "columns file_name and label beside them."
         )
+
+
+def _refuse_nameless(where: str, images: Sequence[str]) -> None:
+    """Raise InputError where all images lie in one folder that is called after what it holds."""
+    tops = {name.split("/", 1)[0] for name in images}
+    if len(tops) == 1 and next(iter(tops)).lower() in _NAMELESS:
+        raise InputError(
+            f"{where} holds images in {tops.pop()}/ but no labels that can be read: put them into one folder per "
+            "class, or write a labels.csv with the columns file_name and label beside them; a list of another split is "
+            "read with split= (--split)."
+        )
+
+
+def refuse_parts(where: str, found: ClassFolders) -> None:
+    """Raise InputError where the folders are called like parts of one dataset, such as fold1, or like dates."""
+    names = found.classes
+    if len(names) < 2 or not (are_parts(names) or all(_DATE.fullmatch(name) for name in names)):
+        return
+    inner = sorted(set(found.deepest))
+    other = (
+        f"--label folder if the folders inside of them are ({', '.join(inner[:3])}{', …' if len(inner) > 3 else ''})"
+        if inner
+        else "or write a labels.csv with the columns file_name and label beside them"
+    )
+    raise InputError(
+        f"{where} holds the folders {', '.join(names[:3])}{', …' if len(names) > 3 else ''}, which are called like "
+        f"parts of one dataset: pass --label label if they are the classes, {other}."
+    )
+
+
+def are_parts(names: Collection[str]) -> bool:
+    """Whether all names are those of numbered parts.
+
+    >>> are_parts(["fold1", "fold2"]), are_parts(["Data_Batch_1", "data_batch_2"]), are_parts(["cat1", "part2"])
+    (True, True, False)
+    """
+    return all(_PART.fullmatch(name.lower()) for name in names)
 
 
 def _refuse_several(where: str, images: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".jsonl", ".ndjson", ".json")
 Fields = Mapping[str, str]
+_HEAD = 100  # lines that say which column is which
+_NUMBER = re.compile(r"[-+]?\d*\.?\d+")
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,11 @@ def read_records(path: Path, limit: int = -1) -> Records:
     if suffix in {".csv", ".tsv"}:
         return _csv(path, content)
     lines = content.splitlines(keepends=True)
-    parse = _json_fields if suffix in {".jsonl", ".ndjson"} else _line_fields
     kept = [line for line in lines if line.strip()]
-    return Records(b"", [line.encode("utf-8", "surrogateescape") for line in kept], [parse(line) for line in kept])
+    is_json = suffix in {".jsonl", ".ndjson"}
+    at = None if is_json else label_among([_cells(line) for line in kept[:_HEAD]])
+    fields = [_json_fields(line) if is_json else _line_fields(line, at) for line in kept]
+    return Records(b"", [line.encode("utf-8", "surrogateescape") for line in kept], fields)
 
 
 def _text_of(path: Path, limit: int) -> str:
@@ -75,22 +80,45 @@ def _csv(path: Path, content: str) -> Records:
     if not rows:
         return Records(b"", [], [])
     if any(map(is_image, rows[0])):
-        columns = (
-            ["file_name", "label"]
-            if len(rows[0]) == 2 and is_image(rows[0][0])
-            else list(map(str, range(len(rows[0]))))
-        )
+        columns = list(map(str, range(len(rows[0]))))
+        at = 1 if len(rows[0]) == 2 and is_image(rows[0][0]) else label_among(rows[:_HEAD])
+        if at is not None:
+            columns[0], columns[at] = "file_name", "label"
         return Records(b"", records, [dict(zip(columns, row, strict=False)) for row in rows])
     return Records(records[0], records[1:], [dict(zip(rows[0], row, strict=False)) for row in rows[1:]])
 
 
-def _line_fields(line: str) -> Fields:
+def label_among(rows: Sequence[Sequence[str]]) -> int | None:
+    """Return the only column of words beside names of images and numbers, such as boxes, in rows without a header.
+
+    >>> label_among([["0.jpg", "n01443537", "0", "62"], ["1.jpg", "n01629819", "8", "40"]])
+    1
+    """
+    width = len(rows[0]) if rows else 0
+    if width < 3 or not all(len(row) == width and is_image(row[0]) for row in rows):
+        return None
+    words = [at for at in range(1, width) if not all(_NUMBER.fullmatch(row[at].strip()) for row in rows)]
+    return words[0] if len(words) == 1 else None
+
+
+def _cells(line: str) -> list[str]:
+    whole = line.strip()
+    return whole.split("\t") if "\t" in whole else whole.split()
+
+
+def _line_fields(line: str, label: int | None = None) -> Fields:
     """What may be a name in a line: all of it, all but the last word, which may be the label, or one of its words.
+
+    Args:
+        line: The line.
+        label: The place of the label, where it is known; the name is then the first of its cells.
 
     >>> _line_fields("cat/0 a.png 3")["file_name"]
     'cat/0 a.png'
     """
     whole = line.strip()
+    if label is not None and len(cells := _cells(line)) > label:
+        return {"file_name": cells[0], "label": cells[label], "line": whole}
     name, _, last = whole.replace("\t", " ").rpartition(" ")
     words = whole.replace(",", " ").replace(";", " ").split()
     return {"file_name": name.strip() or whole, "label": last if name else "", "line": whole} | {

@@ -17,6 +17,7 @@ from datapare.data.foreign_paths import with_local_images
 from datapare.data.formats.detect import read
 from datapare.data.groups import read_groups
 from datapare.data.image_io import MAX_PIXELS
+from datapare.data.label_copies import LabelCopies, find_label_copies, other_labels, refuse_second_label
 from datapare.data.labels import check_classes, read_labels, similar_names
 from datapare.data.source import MAX_GIB, OpenRequest, RawTable
 from datapare.errors import InputError
@@ -124,7 +125,10 @@ def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Seq
     rows = found.rows
     label = found.label or find_label(rows.column_names, ask.label)
     number, classes = read_labels(rows, label, held_out)
-    kind, inputs = _inputs(found, label, ask)
+    copies = LabelCopies() if found.inputs or ask.inputs else find_label_copies(rows, label, number)
+    kind, inputs = _inputs(found, label, ask, copies)
+    if ask.label is None:
+        refuse_second_label(kind, label, copies, rows.column_names)
     if kind == "image" and found.kind is None and found.path is not None:
         root = found.path if found.path.is_dir() else found.files[0].parent
         rows = with_local_images(rows, inputs[0], root, follow_links=ask.follow_links)
@@ -135,7 +139,8 @@ def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Seq
     identity = ids or found.identity
     key = _content(found, inputs, keys.text_keys(classes)[number]) if identity is None else keys.text_keys(identity)
     row = np.arange(len(rows))
-    notes = (*split_notes(rows, label, ask.split), *similar_names(classes))
+    others = other_labels(rows.column_names, label, inputs, copies) if ask.label is None else []
+    notes = (*split_notes(rows, label, ask.split), *similar_names(classes), *copies.notes(inputs, label), *others)
     name = found.name or ids or RowNames(row)
     key = keys.unique_keys(key)
     place = (found.format, found.path, (), row, None, found.files, found.origin, ask.split)
@@ -145,9 +150,15 @@ def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Seq
     )  # fmt: skip
 
 
-def _inputs(found: RawTable, label: str, ask: OpenRequest) -> tuple[Kind, tuple[str, ...]]:
+def _inputs(found: RawTable, label: str, ask: OpenRequest, copies: LabelCopies) -> tuple[Kind, tuple[str, ...]]:
     if found.kind is None or found.inputs is None:
-        return find_inputs(found.rows, label, found.inputs or ask.inputs, ask.kind)
+        named = found.inputs or ask.inputs
+        try:
+            return find_inputs(found.rows, label, named, ask.kind, copies.columns)
+        except InputError:
+            if not copies.same:
+                raise
+        return find_inputs(found.rows, label, named, ask.kind, copies.named)  # what says the label is all there is
     if ask.kind not in (None, found.kind):
         raise InputError(f"kind= says {ask.kind}, but this is a dataset of the kind {found.kind}; leave kind= out.")
     return found.kind, found.inputs

@@ -150,12 +150,17 @@ def rows_of(table: ArrowTable) -> Rows:
 def _plain(table: ArrowTable) -> ArrowTable:
     """The table with columns of types that `datasets` does not have as lists of pairs (maps) or as text."""
     import pyarrow as pa
+    import pyarrow.compute as pc
     from datasets.features.features import generate_from_arrow_type
 
     for at, (name, kind) in enumerate(zip(table.column_names, table.schema.types, strict=True)):
         column = table.column(at)
         if pa.types.is_dictionary(kind):  # categories of pandas
             column = column.cast(kind.value_type)
+        if pa.types.is_run_end_encoded(kind):
+            column = pc.run_end_decode(column)
+        if pa.types.is_string_view(column.type) or pa.types.is_binary_view(column.type):
+            column = column.cast(pa.large_string() if pa.types.is_string_view(column.type) else pa.large_binary())
         if pa.types.is_map(kind):
             pair = pa.struct([kind.key_field, kind.item_field])
             column = pa.chunked_array([chunk.cast(pa.list_(pair)) for chunk in column.chunks], pa.list_(pair))

@@ -1,10 +1,12 @@
 """Tables of several files as one, and columns whose type the files do not agree on."""
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from shlex import quote
 
 from datapare.data.foreign_types import ArrowColumn, ArrowTable, ArrowType
+from datapare.data.json_annotations import Json
 from datapare.errors import InputError
 
 _COMMA = r"^[+-]?(\d{1,3}(\.\d{3})+|\d+)?(,\d+)?([eE][+-]?\d+)?$"
@@ -26,6 +28,19 @@ def checked(table: ArrowTable, place: Path) -> ArrowTable:
     return table
 
 
+def rows_at(table: ArrowTable, index: Sequence[int]) -> ArrowTable:
+    """Return the rows at some positions of a table, in its own types, those that pyarrow cannot take from too."""
+    import numpy as np
+    import pyarrow as pa
+
+    try:
+        return table.take(index)
+    except pa.ArrowNotImplementedError:
+        at = np.asarray(index, np.int64)
+        runs = np.split(at, np.flatnonzero(np.diff(at) != 1) + 1) if len(at) else []
+        return pa.concat_tables([table.slice(int(run[0]), len(run)) for run in runs] or [table.slice(0, 0)])
+
+
 def concatenated(tables: Sequence[ArrowTable], files: Sequence[Path]) -> ArrowTable:
     """Return one `pyarrow.Table` of the tables of several files, in types that hold the values of all.
 
@@ -37,6 +52,7 @@ def concatenated(tables: Sequence[ArrowTable], files: Sequence[Path]) -> ArrowTa
     if len(tables) == 1:
         return tables[0]
     _refuse_other_columns(tables, files)
+    _refuse_other_class_names(tables, files)
     mixed = types_of_texts(tables)
     if mixed:
         tables = [_as_text(table, mixed) for table in tables]
@@ -50,6 +66,29 @@ def concatenated(tables: Sequence[ArrowTable], files: Sequence[Path]) -> ArrowTa
         raise InputError(
             f"{names} do not have the same columns ({message}); name one file, or make them alike."
         ) from None
+
+
+def _refuse_other_class_names(tables: Sequence[ArrowTable], files: Sequence[Path]) -> None:
+    """Raise InputError where the same class numbers mean other classes in other files."""
+    known: dict[str, tuple[Json, Path]] = {}
+    for table, file in zip(tables, files, strict=True):
+        for column, names in _class_names(table).items():
+            first, place = known.setdefault(column, (names, file))
+            if first != names:
+                raise InputError(
+                    f"{place.name} and {file.name} number the classes of {column!r} differently "
+                    f"({', '.join(first[:3])}, … and {', '.join(names[:3])}, …); save them with the same class names, "
+                    "or name one file."
+                )
+
+
+def _class_names(table: ArrowTable) -> dict[str, Json]:
+    """The class names by column, as `datasets` writes them into the schema of a file."""
+    try:
+        features = json.loads((table.schema.metadata or {})[b"huggingface"])["info"]["features"]
+        return {name: one["names"] for name, one in features.items() if isinstance(one, dict) and "names" in one}
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return {}
 
 
 def _refuse_other_columns(tables: Sequence[ArrowTable], files: Sequence[Path]) -> None:

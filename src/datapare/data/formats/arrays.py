@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from datapare.artifacts import Kind
-from datapare.data.columns import LABELS
+from datapare.data.column_names import LABELS
 from datapare.data.dataset import Dataset
 from datapare.data.foreign_types import Array, ArrowColumn
 from datapare.data.image_io import display_range
@@ -138,8 +138,9 @@ def _find(arrays: Mapping[str, Array], usual: Sequence[str], named: str | None, 
                 f"{what} names the array {named!r}, but the arrays are {listed}{nearest(named, list(arrays))}"
             )
         return named
-    endings = ["", *(f"_{word}" for word in SPLITS.get(split, (split,)))]
-    wanted = [name + ending for ending in endings for name in usual]
+    words = SPLITS.get(split_of(split) or split, (split,))
+    wanted = [*usual, *(f"{name}_{word}" for word in words for name in usual)]
+    wanted += [f"{word}_{name}" for word in words for name in usual]
     found = [name for name in arrays if name.lower() in wanted]
     if len(found) != 1:
         problem = (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from datapare.data.foreign_types import ArrowTable
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
-from datapare.data.tables import checked, concatenated
+from datapare.data.tables import checked, concatenated, rows_at
 from datapare.errors import InputError
 
 SUFFIXES = (".arrow", ".feather", ".ipc")
@@ -37,5 +37,5 @@ def write(source: Path, keep: Sequence[int], out: Path) -> int:
     table, is_stream = _table(source)
     make = pa.ipc.new_stream if is_stream else pa.ipc.new_file
     with make(str(out), table.schema) as writer:
-        writer.write_table(table.take([i for i in keep if 0 <= i < table.num_rows]))
+        writer.write_table(rows_at(table, [i for i in keep if 0 <= i < table.num_rows]))
     return int(table.num_rows)

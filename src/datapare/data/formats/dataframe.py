@@ -1,4 +1,4 @@
-"""DataFrames of pandas and polars, as they are in memory."""
+"""DataFrames of pandas and polars and tables of Arrow, as they are in memory."""
 
 from pathlib import Path
 
@@ -9,13 +9,14 @@ from datapare.data.dataset import Dataset
 from datapare.data.foreign_types import ArrowTable, DataFrame, Series
 from datapare.data.placing import PlaceFile, file_in
 from datapare.data.source import OpenRequest, RawTable, rows_of
+from datapare.data.tables import rows_at
 from datapare.errors import InputError
 
 
 def accepts(source: object) -> bool:
-    """Whether this is a DataFrame of pandas or polars, or a LazyFrame."""
+    """Whether this is a DataFrame of pandas or polars, a LazyFrame, or a table of pyarrow."""
     package = type(source).__module__.partition(".")[0]
-    return package in {"pandas", "polars"} and type(source).__name__ in {"DataFrame", "LazyFrame"}
+    return package in {"pandas", "polars", "pyarrow"} and type(source).__name__ in {"DataFrame", "LazyFrame", "Table"}
 
 
 def read_object(source: DataFrame, request: OpenRequest) -> RawTable:  # noqa: ARG001 (every format is asked alike)
@@ -29,6 +30,8 @@ def _table(frame: DataFrame) -> ArrowTable:
 
     if type(frame).__module__.startswith("polars"):
         return (frame.collect() if type(frame).__name__ == "LazyFrame" else frame).to_arrow()
+    if type(frame).__name__ == "Table":
+        return frame
     if not all(isinstance(name, str) for name in frame.columns):
         frame = frame.rename(columns=str)
     if len(set(frame.columns)) < len(frame.columns):
@@ -56,5 +59,5 @@ def write_all(data: Dataset, keep: NDArray[np.int64], out: Path, place: PlaceFil
     import pyarrow.parquet as pq
 
     table: ArrowTable = data.origin
-    pq.write_table(table.take(keep), file_in(out, Path("data.parquet")))
+    pq.write_table(rows_at(table, keep.tolist()), file_in(out, Path("data.parquet")))
     return int(table.num_rows)

@@ -100,7 +100,8 @@ def read(source: object, request: OpenRequest) -> RawTable:
         guess = meant(place).removesuffix(".") or f"; expected {EXPECTED}."
         raise InputError(f"there is no file or folder {place}{guess}")
     raise InputError(
-        f"expected {EXPECTED}, a datasets.Dataset or a pair of arrays (X, y), not {type(source).__name__}."
+        f"expected {EXPECTED}, a datasets.Dataset, a DataFrame, a map-style torch Dataset or a pair of arrays (X, y), "
+        f"not {type(source).__name__}."
     )
 
 
@@ -114,12 +115,28 @@ def _located(source: str | Path, follow_links: bool) -> SourceFiles | None:
     folder, colon, configuration = str(path).rpartition(":")
     if colon and Path(folder).is_dir() and (Path(folder) / CARD).is_file():
         return SourceFiles(Path(folder), (), configuration, follow_links)
-    if any(sign in path.name for sign in "*?["):
-        found = tuple(sorted(one for one in path.parent.glob(path.name) if one.is_file()))
+    if any(sign in path.name for sign in "*?[{"):
+        found = tuple(one for name in expanded(path.name) for one in sorted(path.parent.glob(name)) if one.is_file())
         if not found:
             raise InputError(f"no file matches {path}{meant(path.parent) if not path.parent.is_dir() else '.'}")
         return SourceFiles(path, found, follow_links=follow_links)
     return None
+
+
+def expanded(pattern: str) -> list[str]:
+    """Return the patterns that one with braces stands for, as for shards of WebDataset.
+
+    >>> expanded("a-{09..11}.tar"), expanded("{train,val}.csv"), expanded("a.tar")
+    (['a-09.tar', 'a-10.tar', 'a-11.tar'], ['train.csv', 'val.csv'], ['a.tar'])
+    """
+    found = re.search(r"\{(?:(\d{1,9})\.\.(\d{1,9})|([^{}]*,[^{}]*))\}", pattern)
+    if found is None:
+        return [pattern]
+    if found[3] is not None:
+        words = found[3].split(",")
+    else:
+        words = [f"{number:0{len(found[1])}d}" for number in range(int(found[1]), int(found[2]) + 1)]
+    return [one for word in words for one in expanded(pattern[: found.start()] + word + pattern[found.end() :])]
 
 
 def _address(files: SourceFiles) -> str:

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from datapare import storage
 from datapare.artifacts import Perturbation, Provenance
 from datapare.data.dataset import Dataset
-from datapare.data.foreign_types import LoadedRows, Rows
+from datapare.data.foreign_types import ArrowSchema, ArrowTable, LoadedRows, Rows
 from datapare.data.formats.detect import format_of
 from datapare.data.paths import check_unsplit, same_split
 from datapare.data.placing import PlaceFile
-from datapare.data.source import OpenRequest, RawTable, SourceFiles, undecoded
-from datapare.data.tables import checked
+from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of, undecoded
+from datapare.data.tables import checked, concatenated
 from datapare.errors import InputError
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?(:[\w.-]+)?")
@@ -51,7 +51,7 @@ def accepts(source: object) -> bool:
         return bool(HUB_NAME.fullmatch(str(source))) and format_of(str(source)) is None
     if isinstance(source, Mapping):
         return any(hasattr(rows, "column_names") for rows in source.values())
-    return hasattr(source, "column_names")
+    return hasattr(source, "column_names") and hasattr(source, "with_format")
 
 
 def read_object(source: LoadedRows | str | Path, request: OpenRequest) -> RawTable:
@@ -96,21 +96,60 @@ def _materialised(stream: Rows) -> Rows:
     for name, feature in (features or {}).items():
         if isinstance(feature, datasets.Image):
             stream = stream.cast_column(name, datasets.Image(decode=False))
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "stream.arrow"
-        writer = schema = None
-        for block in stream.with_format("arrow").iter(1000):
-            schema = schema or block.schema
-            writer = writer or pa.ipc.new_stream(str(file), schema)
-            writer.write_table(block if block.schema == schema else block.cast(schema))
-        if writer is None:
-            raise InputError("the streamed dataset has no examples.")
-        writer.close()
-        rows = datasets.Dataset.from_file(str(file))
+    try:
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                rows = _written(stream, Path(folder) / "stream.arrow")
+        except (pa.ArrowInvalid, pa.ArrowTypeError):  # types that differ along the stream
+            return _from_examples(stream)
+    except InputError:
+        raise
+    except Exception as error:  # of the code that makes the examples
+        raise InputError(f"the streamed dataset cannot be read: {error!r}.") from error
     if features is None:
         return rows
     with quiet():
         return rows.cast(datasets.Features({name: features[name] for name in rows.features}))
+
+
+def _written(stream: Rows, file: Path) -> Rows:
+    """The rows of a stream from a file that they are written to, all of the types of the first thousand."""
+    import datasets
+    import pyarrow as pa
+
+    writer = schema = None
+    for block in stream.with_format("arrow").iter(1000):
+        schema = schema or block.schema
+        writer = writer or pa.ipc.new_stream(str(file), schema)
+        writer.write_table(block if block.schema == schema else _cast(block, schema))
+    if writer is None:
+        raise InputError("the streamed dataset has no examples.")
+    writer.close()
+    return datasets.Dataset.from_file(str(file))
+
+
+def _cast(block: ArrowTable, schema: ArrowSchema) -> ArrowTable:
+    import pyarrow as pa
+
+    if set(block.column_names) != set(schema.names):
+        raise pa.ArrowInvalid(f"expected the columns {', '.join(schema.names)}, not {', '.join(block.column_names)}")
+    return block.select(schema.names).cast(schema)
+
+
+def _from_examples(stream: Rows) -> Rows:
+    """The rows of a stream in types that hold the values of all of them."""
+    import pyarrow as pa
+
+    blocks: list[ArrowTable] = []
+    for block in stream.with_format(None).iter(1000):
+        values = {name: list(column) for name, column in block.items()}
+        try:
+            blocks.append(pa.table(values))
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            raise InputError(
+                f"the streamed dataset has a column of several types: {str(error).splitlines()[0]}."
+            ) from error
+    return rows_of(concatenated(blocks, [Path(f"block {i}") for i in range(len(blocks))]))
 
 
 def _from_hub(name: str, split: str) -> RawTable:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset, all_names
 from datapare.data.formats.webdataset import is_shard
-from datapare.data.layouts import ClassFolders, below, is_image, read_class_folders
+from datapare.data.layouts import ClassFolders, below, is_image, read_class_folders, refuse_parts
 from datapare.data.paths import Tree, list_tree
 from datapare.data.placing import PlaceFile, folder_of
 from datapare.data.side_lists import beside_dropped, without_dropped
@@ -46,6 +46,8 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
 
     root, tree = files.path, files.tree
     found = read_class_folders(str(root), tree.folders, tree.files, request.split)
+    if request.label is None:
+        refuse_parts(str(root / found.base), found)
     columns = {"image": image_column(root, found.base, found.images), "label": pa.array(found.label, pa.int64())}
     features = {"image": datasets.Image(decode=False), "label": datasets.ClassLabel(names=found.classes)}
     label = request.label or "label"
@@ -102,9 +104,9 @@ def _holds_images(folder: Path) -> bool:
 
 
 def _deeper(found: ClassFolders, label: str) -> list[str]:
-    if not found.deepest:
-        return []
     deepest = sorted(set(found.deepest))
+    if len(deepest) < 2 and label != "folder":  # all in a folder "images", say
+        return []
     some = ", ".join(deepest[:3]) + (", …" if len(deepest) > 3 else "")
     if label == "folder":
         return [f"the {len(deepest):,} deepest folders are the classes ({some})"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.data.columns import LABELS
+from datapare.data.column_names import LABELS
 from datapare.data.dataset import Dataset, all_names
 from datapare.data.formats import delimited, image_folder, json_lines
 from datapare.data.formats.image_folder import image_column, left_out, write_images
@@ -82,11 +82,21 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     prefix = found.path.parent.relative_to(root).as_posix()
     identity = [name.removeprefix(f"{prefix}/") for name in resolved] if prefix != "." else resolved
     notes = [f"labels are read from {found.path.relative_to(root).as_posix()}"]
-    notes += left_out(root, files.tree, "", resolved) if files.is_folder else []
+    if files.is_folder:
+        notes += [*left_out(root, files.tree, "", resolved), *_unlisted(files.names, resolved, request.split)]
     return RawTable(
         rows_of(shown), root if files.is_folder else files.path, (found.path,), "image", (column,), found.label,
         identity, resolved, origin=ListedRows(row, len(names)), notes=tuple(notes),
     )  # fmt: skip
+
+
+def _unlisted(names: Iterable[str], listed: Iterable[str], split: str) -> list[str]:
+    """A sentence about images that the list does not name, unless they lie in the folder of another split."""
+    known, ours = frozenset(listed), {None, split_of(split) or split}
+    other = [one for one in names if is_image(one) and one not in known and split_of(one.rpartition("/")[0]) in ours]
+    if not other:
+        return []
+    return [f"{len(other):,} images are not in that list, {other[0]} first, and are not read"]
 
 
 def find_list(files: SourceFiles, request: OpenRequest) -> ImageList | None:
@@ -252,8 +262,10 @@ def _table(found: ImageList, request: OpenRequest) -> "pa.Table":
 def _resolve(found: ImageList, names: Sequence[str], lookup: ImageNames, root: Path) -> list[str]:
     """The relative path of each named image; a file that is not there keeps the path that the list gives it."""
     base = found.path.parent.relative_to(root).as_posix()
+    inside = "" if found.path.suffix.lower() == ".json" else _inside(root)
     resolved = []
-    for row, name in enumerate(names):
+    for row, full in enumerate(names):
+        name = full.removeprefix(inside)
         if leads_out(name) or not name.strip():
             raise InputError(
                 f"row {row} of {found.path.name} names the file {name!r}, which is not inside {root}; write it "
@@ -262,6 +274,11 @@ def _resolve(found: ImageList, names: Sequence[str], lookup: ImageNames, root: P
         path = lookup.find(name)
         resolved.append(path if path is not None else normalise(name if base == "." else f"{base}/{name}"))
     return resolved
+
+
+def _inside(root: Path) -> str:
+    """What an absolute path in the folder begins with."""
+    return f"{root.absolute().as_posix().rstrip('/')}/"
 
 
 def _of_split(table: "pa.Table", images: Sequence[str], split: str) -> NDArray[np.bool_]:
@@ -275,7 +292,11 @@ def _of_split(table: "pa.Table", images: Sequence[str], split: str) -> NDArray[n
     folders = [split_of(name.rpartition("/")[0]) for name in images]
     if wanted not in folders:
         check_unsplit("the list", split)
-        return np.ones(len(images), bool)
+        if None not in folders:
+            found = ", ".join(sorted({one for one in folders if one}))
+            raise InputError(
+                f"the listed images are of the splits {found}, and none of {split!r}; name one with --split."
+            )
     return np.array([one in {None, wanted} for one in folders], bool)
 
 
@@ -305,5 +326,7 @@ def write_all(data: Dataset, keep: NDArray[np.int64], out: Path, place: PlaceFil
         target.write_bytes(path.read_bytes() if content is None else content)
         return len(listed.row) + len(json_entries(path)) - listed.total
     found = read_records(path)
-    delimited.write_lines(target, found.header, found.records, [i for i in range(len(found.records)) if i not in gone])
+    inside = _inside(root).encode()
+    records = [one.replace(inside, b"") for one in found.records]  # absolute paths would lead to the source
+    delimited.write_lines(target, found.header, records, [i for i in range(len(records)) if i not in gone])
     return len(listed.row) + len(found.records) - listed.total

@@ -7,7 +7,7 @@ import numpy as np
 
 from datapare.data.foreign_types import ArrowTable, ParquetFile, Rows
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, check_unpacked, rows_of
-from datapare.data.tables import concatenated
+from datapare.data.tables import concatenated, rows_at
 from datapare.errors import InputError
 
 SUFFIXES = (".parquet",)
@@ -78,7 +78,7 @@ def write(source: Path, keep: Sequence[int], out: Path) -> int:
             stop = start + file.metadata.row_group(group).num_rows
             chosen = at[(at >= start) & (at < stop)] - start
             if len(chosen):
-                writer.write_table(file.read_row_group(group).take(chosen))
+                writer.write_table(rows_at(file.read_row_group(group), chosen))
             start = stop
     return start
 

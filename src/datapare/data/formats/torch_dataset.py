@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -45,7 +46,16 @@ def read_object(source: MapStyleDataset, request: OpenRequest) -> RawTable:
     columns = {name: [_plain(item[name]) for item in items] for name in items[0]}
     classes = getattr(source, "classes", None)
     names = [str(one) for one in classes] if isinstance(classes, Sequence) and not isinstance(classes, str) else None
-    return _stacked(columns, request) if names is None else _rows(columns, names, request)
+    found = _stacked(columns, request) if names is None else _rows(columns, names, request)
+    return replace(found, notes=(*found.notes, *_further(source)))
+
+
+def _further(source: MapStyleDataset) -> list[str]:
+    """A sentence about items of more than two parts."""
+    item = source[0]
+    if isinstance(item, Mapping) or len(item) == 2:
+        return []
+    return [f"items are tuples of {len(item)}: the first part is read as the input and the second one as the label"]
 
 
 def _named(source: MapStyleDataset, i: int, request: OpenRequest) -> dict[str, Value]:

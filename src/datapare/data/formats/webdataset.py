@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.data.columns import LABELS
+from datapare.data.column_names import LABELS
 from datapare.data.dataset import Dataset
 from datapare.data.layouts import is_image
 from datapare.data.paths import check_inside
@@ -126,10 +126,14 @@ def _ending(key: str, name: str) -> str:
 
 def _label(content: BinaryIO, members: list[Member], label: str | None, where: str) -> object:
     by_ending = {member.name.rsplit(".", 1)[-1].lower(): member for member in members}
-    if "cls" in by_ending and label in {None, "cls"}:
-        return _read(content, by_ending["cls"]).decode("utf-8", "replace").strip()
+    named = "cls" if label is None else label.lower()
+    if named in by_ending and not is_image(f".{named}"):
+        return _read(content, by_ending[named]).decode("utf-8", "replace").strip()
     if "json" not in by_ending:
-        raise InputError(f"{where} has no label; expected a .cls member, or a .json member that holds one.")
+        raise InputError(
+            f"{where} has no label among its members ({', '.join(sorted(by_ending))}); expected a .cls member, or a "
+            ".json member that holds one; another member of text is named by its ending with label= (--label)."
+        )
     try:
         fields = json.loads(_read(content, by_ending["json"]))
     except (ValueError, RecursionError) as error:
