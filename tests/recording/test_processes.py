@@ -211,7 +211,7 @@ def launched(act, folder, *settings, before=(), by="torch.distributed.run"):
 
 
 def finished(*processes):
-    outputs = [process.communicate(timeout=120)[0] for process in processes]
+    outputs = [process.communicate(timeout=600)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * len(processes), "\n".join(outputs)
 
 
@@ -276,7 +276,7 @@ def test_accelerate_launch_records_as_one(tmp_path):
 @pytest.mark.slow
 def test_a_killed_process_leaves_a_record_that_the_next_ones_continue(tmp_path):
     killed = launched(die, tmp_path, "--standalone", "--nproc-per-node", "2")
-    killed.communicate(timeout=120)
+    killed.communicate(timeout=600)
     assert killed.returncode == 1
     finished(launched(go_on, tmp_path, "--standalone", "--nproc-per-node", "2"))
     assert contents(tmp_path / "run") == record_alone(tmp_path / "alone")

@@ -189,7 +189,7 @@ def test_rows_of_a_mapped_file_are_read_before_they_are_taken(tmp_path):
     assert BatchSource(mapped[::2], "image")._map is None  # and of rows with gaps it is left to the system
 
 
-def resident(mapped, row, patience=10.0):
+def resident(mapped, row, patience=120.0):
     """Say whether all pages of a row are in memory, now or soon."""
     size = mapped[0].nbytes
     address = mapped.ctypes.data + int(row) * size

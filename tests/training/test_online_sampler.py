@@ -309,7 +309,7 @@ def test_two_processes_share_each_epoch_and_decide_as_one_would(tmp_path):
         )
         for rank in range(2)
     ]
-    lines = [process.communicate(timeout=120)[0].splitlines() for process in running]
+    lines = [process.communicate(timeout=600)[0].splitlines() for process in running]
     assert [process.returncode for process in running] == [0, 0]
     alone = {name: make(seed=4) for name, make in MAKERS.items()}
     sizes = Counter()

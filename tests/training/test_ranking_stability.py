@@ -1,10 +1,6 @@
 """Scoring that stops by itself: when, what is left, and that a killed run ends the same."""
 
-import os
 import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -13,6 +9,7 @@ from sources import write_points
 import datapare as dp
 from datapare.methods.score.dual import dual
 from datapare.training.ranking_stability import RULE, overlap, ranking_converged
+from kills import child
 
 RECORD = {"epochs": 30, "schedule_epochs": 40, "model": "mlp", "until_stable": True}
 
@@ -63,27 +60,11 @@ def test_a_record_stops_says_by_which_rule_and_is_the_beginning_of_the_full_one(
         dp.record(data, channels=("loss",), **RECORD)
 
 
-SCRIPT = f"import sys, datapare as dp\ndp.record(sys.argv[1], out=sys.argv[2], **{RECORD!r})\n"
-
-
 def test_killed_anywhere_it_stops_at_the_same_epoch(tmp_path):
     path = write_points(tmp_path / "points.npz", 400)
     calm = dp.record(path, out=tmp_path / "calm", **RECORD)
-    killed = 0
-    for wait in (0.1, 0.25, 60):  # seconds after the record has begun; the last one lets it finish
-        process = subprocess.Popen([sys.executable, "-c", SCRIPT, path, tmp_path / "run"])
-        deadline = time.monotonic() + 60
-        while not (tmp_path / "run/progress.json").exists() and process.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        try:
-            process.wait(wait)
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            killed += 1
-        process.wait()
-    assert killed, "nothing was killed: the test is too slow to see a crash"
-    assert process.returncode == 0
+    ends = [child(lambda: dp.record(path, out=tmp_path / "run", **RECORD), deadly) for deadly in (8, 17, 10_000)]
+    assert ends == [-signal.SIGKILL, -signal.SIGKILL, 0]
     resumed = dp.load(tmp_path / "run")
     assert resumed.epochs == calm.epochs
     for name, rows in calm.channels.items():

@@ -12,7 +12,6 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -127,7 +126,6 @@ def _separate_caches() -> None:
 
     The key of its cache leaves them out, and code for narrower units that is taken for wider ones overwrites memory.
     """
-    config: ModuleType | None = getattr(torch.compiler, "config", None)
     units = torch.backends.cpu.get_cpu_capability()
-    if units not in getattr(config, "cache_key_tag", units):
-        config.cache_key_tag += units
+    if units not in torch.compiler.config.cache_key_tag:
+        torch.compiler.config.cache_key_tag += units
