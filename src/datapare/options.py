@@ -7,8 +7,6 @@ defaults and refuses unknown names and values outside the declared type. Command
 """
 
 import inspect
-import math
-import numbers
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,8 +16,6 @@ from types import NoneType, UnionType
 from typing import (
     TYPE_CHECKING,
     Annotated,
-    Any,
-    ForwardRef,
     Literal,
     ParamSpec,
     TypedDict,
@@ -32,6 +28,7 @@ from typing import (
 
 from datapare.artifacts import Budget, Kind, Observed
 from datapare.errors import InputError
+from datapare.numerics.declared_types import TypeForm, checked
 
 if TYPE_CHECKING:
     from datapare.training import TrainingConfig
@@ -51,6 +48,7 @@ class Option:
         help: What it means, in one sentence; the help text of its flag.
         default: The value when it is not given.
         least: Smallest allowed number.
+        most: Largest allowed number.
         flag: Name of the flag where it differs from the option's; empty for options of Python alone.
         metavar: What stands for the value in the help text.
     """
@@ -58,6 +56,7 @@ class Option:
     help: str
     default: object = None  # of any declared type
     least: float | None = None
+    most: float | None = None
     flag: str | None = None
     metavar: str | None = None
 
@@ -156,7 +155,10 @@ class RetrainOptions(TypedDict, total=False):
         ),
     ]
     margin: Annotated[
-        float, Option("Accuracy below training on everything that counts as no loss: 0.01 is one point.", 0.01, least=0)
+        float,
+        Option(
+            "Accuracy below training on everything that counts as no loss: 0.01 is one point.", 0.01, least=0, most=0.99
+        ),
     ]
     budget: Annotated[
         Budget | None,
@@ -205,11 +207,10 @@ class RetrainOptions(TypedDict, total=False):
     ]
 
 
-LEAST: Mapping[str, float] = {"seed": 0}  # smallest values of arguments that are in no table
-TypeForm = object  # a type as an annotation has it: a class, a union, a Literal
+LEAST: Mapping[str, float] = {"seed": 0, "margin": 0, "within": 0}  # of arguments that are in no table
+MOST: Mapping[str, float] = {"margin": 0.99}
 P = ParamSpec("P")
 R = TypeVar("R")
-CallableType = get_origin(Callable[[], None])
 T = TypeVar("T", OpenOptions, RecordOptions, SelectOptions, RetrainOptions)
 OptionTable = type[OpenOptions] | type[RecordOptions] | type[SelectOptions] | type[RetrainOptions]
 
@@ -244,15 +245,21 @@ def resolve(table: type[T], given: Mapping[str, object]) -> T:
     Traceback (most recent call last):
     datapare.errors.InputError: expected split as text, got 3.
     """
+    return cast("T", checked_options(table, given))
+
+
+def checked_options(table: OptionTable, given: Mapping[str, object]) -> dict[str, object]:
+    """Return all options of a table as `resolve` does, as a plain dict."""
     known = described(table)
     for name in given:
         if name not in known:
             raise InputError(f"there is no option {name!r}; {suggest(name, list(known))}")
-    resolved = {
-        name: checked(name, given[name], type_, least=option.least) if name in given else option.default
+    return {
+        name: checked(name, given[name], type_, least=option.least, most=option.most)
+        if name in given
+        else option.default
         for name, (type_, option) in known.items()
     }
-    return cast("T", resolved)
 
 
 def validated(*tables: OptionTable) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -278,9 +285,13 @@ def validated(*tables: OptionTable) -> Callable[[Callable[P, R]], Callable[P, R]
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         signature = inspect.signature(function)
         parameters = signature.parameters
-        declared = {name: (p.annotation, LEAST.get(name)) for name, p in parameters.items() if _is_plain(p.annotation)}
+        declared = {
+            name: (p.annotation, LEAST.get(name), MOST.get(name))
+            for name, p in parameters.items()
+            if _is_plain(p.annotation)
+        }
         for table in tables:
-            declared |= {name: (type_, option.least) for name, (type_, option) in described(table).items()}
+            declared |= {name: (type_, option.least, option.most) for name, (type_, option) in described(table).items()}
         extra = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
         @wraps(function)
@@ -290,15 +301,20 @@ def validated(*tables: OptionTable) -> Callable[[Callable[P, R]], Callable[P, R]
                     raise InputError(f"{function.__name__} has no argument {name!r}; {suggest(name, list(parameters))}")
             for name, value in zip(parameters, args, strict=False):
                 if name in declared:
-                    checked(name, value, declared[name][0], least=declared[name][1])
+                    _check(name, value, *declared[name])
             given: dict[str, object] = kwargs
             for name in given.keys() & declared.keys():
-                given[name] = checked(name, given[name], declared[name][0], least=declared[name][1])
+                given[name] = _check(name, given[name], *declared[name])
             return function(*args, **kwargs)
 
         return run
 
     return decorate
+
+
+def _check(name: str, value: object, type_: TypeForm, least: float | None, most: float | None) -> object:
+    found: object = checked(name, value, type_, least=least, most=most)
+    return found
 
 
 def _is_plain(type_: TypeForm) -> bool:
@@ -326,69 +342,3 @@ def nearest(name: str, known: Sequence[str]) -> str:
     """
     near = get_close_matches(name, known, n=1)
     return f"; did you mean {near[0]}?" if near else "."
-
-
-def checked(name: str, value: object, type_: TypeForm, *, least: float | None = None) -> Any:  # of the type `type_`
-    """Return a value of the declared type, numpy numbers as plain ones.
-
-    Args:
-        name: Name of the option, for the message.
-        value: The value, of any type: it comes from a user.
-        type_: A type, a `Literal`, a `Sequence` of one, or a union of these.
-        least: Smallest allowed number; sequences are checked item by item.
-
-    Raises:
-        InputError: When the value is of another type or out of range.
-
-    >>> checked("epochs", 0, int, least=1)
-    Traceback (most recent call last):
-    datapare.errors.InputError: expected epochs as a whole number of at least 1, got 0.
-    """
-    for one in get_args(type_) if get_origin(type_) in {Union, UnionType} else (type_,):
-        found, plain = _fits(value, one, least)
-        if found:
-            return plain
-    raise InputError(f"expected {name} as {_describe(type_, least)}, got {value!r}.")
-
-
-def _fits(value: object, type_: TypeForm, least: float | None) -> tuple[bool, object]:
-    """Whether a value is of one plain type, and the value as that type has it."""
-    if get_origin(type_) is Literal:
-        return isinstance(value, str) and value in get_args(type_), value
-    if get_origin(type_) is Sequence:
-        if isinstance(value, str | bytes | Mapping) or not hasattr(value, "__iter__"):
-            return False, value
-        items = [_fits(item, get_args(type_)[0], least) for item in value]
-        return bool(items) and all(found for found, _ in items), tuple(item for _, item in items)
-    if get_origin(type_) is CallableType:
-        return callable(value), value
-    if type_ in {int, float}:
-        return _fits_number(value, type_, least)
-    unchecked = type_ is Any or isinstance(type_, ForwardRef)  # by whoever uses it
-    return unchecked or isinstance(value, cast("type", type_)), value
-
-
-def _fits_number(value: object, type_: TypeForm, least: float | None) -> tuple[bool, object]:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral if type_ is int else numbers.Real):
-        return False, value
-    plain = int(value) if isinstance(value, numbers.Integral) else float(value)
-    return not math.isnan(plain) and (least is None or plain >= least), plain
-
-
-def _describe(type_: TypeForm, least: float | None) -> str:
-    if get_origin(type_) in {Union, UnionType}:
-        return " or ".join(_describe(one, least) for one in get_args(type_) if one is not NoneType)
-    if get_origin(type_) is Literal:
-        return f"one of {', '.join(map(str, get_args(type_)))}"
-    if get_origin(type_) is Sequence:
-        return f"a non-empty list, each {_describe(get_args(type_)[0], least)}"
-    number = "" if least is None else f" of at least {least:g}"
-    words: Mapping[TypeForm, str] = {
-        int: f"a whole number{number}",
-        float: f"a number{number}",
-        str: "text",
-        bool: "True or False",
-    }
-    return words.get(
-        type_, "a function" if get_origin(type_) is CallableType else getattr(type_, "__name__", str(type_))
-    )

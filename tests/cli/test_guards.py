@@ -156,6 +156,9 @@ def test_the_same_prune_written_in_another_way_is_refused(tmp_path, monkeypatch,
         (["--epochs", 0], "epochs"),
         (["--precision", "fp8"], "precision"),
         (["--balance", "fair"], "balance"),
+        (["--epochs", "9" * 30], "epochs"),
+        (["--channel", "embeding"], "did you mean embedding?"),
+        (["--processes", 10**6], "too many for the cores"),
     ],
 )
 def test_values_out_of_range_are_refused_by_their_flag(folder, capsys, argv, says):
@@ -267,3 +270,38 @@ def test_an_unknown_model_is_refused_before_anything_is_opened(capsys, folder, c
     assert "there is no model 'resnett'" in complaint
     assert "did you mean resnet8" in complaint
     assert not (folder / "new").exists()
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["report", "run", "--keep", 0.5, "--within", "nan"],
+        ["sweep", "run", "--keep", 0.5, "--within", -1],
+        ["compare", "run", "--keep", 0.5, "--margin", "inf"],
+        ["record", "table.csv", "--out", "new", "--channel", "embeding"],
+        ["measure", "run", "--examples", "9" * 30],
+        ["select", "run", "--keep", 0.3, "--seed", "9" * 30],
+    ],
+)
+def test_what_is_out_of_range_is_refused_before_anything_is_trained(argv, capsys):
+    complaint = refused(capsys, *argv)
+    assert "a fault of datapare" not in complaint
+    assert "training" not in complaint.replace("training briefly", "")
+
+
+def test_the_demo_replaces_no_file_of_the_user(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits.npz").write_text("years of work")
+    assert "holds something else than the digits" in refused(capsys, "demo", "--out", ".")
+    assert (tmp_path / "digits.npz").read_text() == "years of work"
+    assert [path.name for path in tmp_path.iterdir()] == ["digits.npz"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_same_perturbation_is_the_same_bytes(tmp_path, capsys):
+    made = []
+    for name in ("first", "second"):
+        assert run(capsys, "perturb", "table.csv", "--out", name)[0] == 0
+        made.append({str(path.relative_to(tmp_path / name)): path.read_bytes() for path in files(tmp_path / name)})
+    assert made[0] == made[1]

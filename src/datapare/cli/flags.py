@@ -11,8 +11,9 @@ import typer
 
 from datapare.errors import InputError
 from datapare.methods.signals import DEFAULT, SIGNALS
+from datapare.numerics.declared_types import TypeForm
 from datapare.numerics.sampling import parse_keep
-from datapare.options import ExportMode, Option, OptionTable, TypeForm, described
+from datapare.options import ExportMode, Option, OptionTable, described
 
 Flag = typer.Option
 
@@ -81,7 +82,8 @@ def _flag(name: str, type_: TypeForm, option: Option) -> Parameter:
     flag = f"--{(option.flag or name).replace('_', '-')}"
     kind = _flag_type(type_, option.default)
     least = option.least if kind is not str else None
-    made = Flag(flag, help=option.help.format(signals=_SIGNALS_ON_REQUEST), metavar=option.metavar, min=least)
+    help_ = option.help.format(signals=_SIGNALS_ON_REQUEST)
+    made = Flag(flag, help=help_, metavar=option.metavar, min=least, max=option.most)
     default = str(option.default) if kind is str and option.default is not None else option.default
     return Parameter(name, Parameter.KEYWORD_ONLY, annotation=Annotated[kind, made], default=default)
 

@@ -18,7 +18,7 @@ from datapare.errors import DatapareError, InputError
 from datapare.methods.published_params import datasets_published, published
 from datapare.methods.registry import MethodGroup, find
 from datapare.numerics.sampling import parse_keep
-from datapare.options import OptionTable
+from datapare.options import OptionTable, checked_options
 from datapare.storage import meant
 
 Parameter = inspect.Parameter
@@ -71,7 +71,10 @@ def command(
             typer.echo(note, err=True)
         for name in {**options, **method_params}:
             given = {param: values.pop(p.name) for param, p in parts.get(name, {}).items()}
-            values[name] = given_options(options[name], given) if name in options else given
+            values[name] = given
+            if name in options:
+                values[name] = plain = given_options(options[name], given)
+                checked_options(options[name], plain)  # refuses before anything is opened
         with environment_errors():
             function(**values)
 

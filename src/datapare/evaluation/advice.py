@@ -25,6 +25,7 @@ from datapare.evaluation.costs import (
 )
 from datapare.evaluation.statistics import MIN_SEEDS, Interval
 from datapare.evaluation.verdicts import MARGIN, SPLIT
+from datapare.options import validated
 
 AdviceOutcome = Literal["prune", "no evidence", "not within", "too few seeds", "nothing saved", "no full arm"]
 
@@ -97,6 +98,7 @@ def strategies_by_size(comparison: Comparison) -> dict[str, list[tuple[float, Ar
     return {name: sorted(each, key=lambda one: -one[0]) for name, each in found.items()}
 
 
+@validated()
 def advise(
     comparison: Comparison,
     *,

@@ -18,6 +18,7 @@ from datapare.evaluation.arms import difference_to, full_arm, points
 from datapare.evaluation.costs import UNKNOWN, Cost, total_cost
 from datapare.evaluation.statistics import MIN_SEEDS, Interval
 from datapare.evaluation.verdicts import MARGIN
+from datapare.options import validated
 
 Goal = Literal["store less", "train once", "train many times"]
 
@@ -38,6 +39,7 @@ class GoalAdvice:
     text: str
 
 
+@validated()
 def advise_goals(comparison: Comparison, *, margin: float = MARGIN, scoring: Cost = UNKNOWN) -> list[GoalAdvice]:
     """Return one sentence of advice for each goal; none with fewer seeds than an interval needs.
 

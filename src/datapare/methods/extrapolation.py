@@ -16,12 +16,12 @@ from datapare.methods.binding import bind
 from datapare.methods.extrapolate.knn import average, nearest
 from datapare.methods.registry import Method, check_params, find
 from datapare.methods.spec import ParamValue
+from datapare.numerics.declared_types import checked
 from datapare.numerics.embeddings import check_finite
 from datapare.numerics.missing import epoch_mean
 from datapare.numerics.neighbors import neighbours
 from datapare.numerics.sampling import draw_fraction, top_positions
 from datapare.numerics.threads import fixed_threads
-from datapare.options import checked
 
 HELD = 5  # a fifth of the scored examples is held out at a time …
 ENOUGH = 200  # … until so many, or all, have been

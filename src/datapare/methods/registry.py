@@ -22,7 +22,7 @@ from datapare.errors import InputError
 from datapare.methods.epoch_range import MEANING, PARAMS
 from datapare.methods.signals import SIGNALS, source_of
 from datapare.methods.spec import MethodSpec, ParamValue, Range
-from datapare.options import checked
+from datapare.numerics.declared_types import checked
 
 MethodGroup = Literal["score", "select", "extrapolate", "metric", "perturb"]
 METHOD_GROUPS: tuple[MethodGroup, ...] = get_args(MethodGroup)

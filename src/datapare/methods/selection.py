@@ -15,9 +15,10 @@ from datapare.methods.binding import bind
 from datapare.methods.epoch_range import without_all_epochs
 from datapare.methods.registry import Method, call_params, check_params, find
 from datapare.methods.spec import ParamValue
+from datapare.numerics.declared_types import checked
 from datapare.numerics.sampling import allot, allot_by_recall, budget, check_keep, group_order, pool_size
 from datapare.numerics.threads import fixed_threads
-from datapare.options import Balance, checked
+from datapare.options import Balance
 
 Arrays = Mapping[str, Array]
 Chosen = tuple[NDArray[np.int64], NDArray[np.float64] | None]  # sorted positions, and weights where the rule has them

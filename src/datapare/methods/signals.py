@@ -3,13 +3,15 @@
 What computes a signal of logits is in `recording/logit_signals.py`, of a trained network in `training/signals/`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 
 from datapare.artifacts import Array, Kind
+from datapare.errors import InputError
+from datapare.options import suggest
 
 
 @dataclass(frozen=True)
@@ -143,3 +145,16 @@ def how_to_provide(name: str) -> str:
         return f"record it with: datapare record PATH --channel {signal.name}"
     given = signal.how_to_provide if signal else f"Dynamics(…, arrays={{{name!r}: …}})"
     return f"datapare record does not make it: give your own with {given}"
+
+
+def check_recordable(names: Iterable[str]) -> None:
+    """Raise InputError for a name that is no channel or array of a record of ours.
+
+    >>> check_recordable(["default", "embeding"])
+    Traceback (most recent call last):
+    datapare.errors.InputError: there is no channel 'embeding'; did you mean embedding?
+    """
+    known = [name for name, signal in SIGNALS.items() if signal.recordable]
+    for name in names:
+        if name not in (*known, DEFAULT):
+            raise InputError(f"there is no channel {name!r}; {suggest(name, known)}")

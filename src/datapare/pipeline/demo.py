@@ -1,11 +1,15 @@
 """The demonstration: the handwritten digits of scikit-learn, pruned from end to end."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 
+from datapare.artifacts import Array
+from datapare.errors import InputError
 from datapare.pipeline.pruning import PruneResult, prune
 from datapare.pipeline.steps import Report
 from datapare.storage import atomic_write
@@ -43,12 +47,24 @@ def write_digits(folder: Path) -> tuple[Path, Path]:
     from sklearn.datasets import load_digits
 
     places = folder / "digits.npz", folder / "digits-test.npz"
-    if all(place.is_file() for place in places):
-        return places
     digits = load_digits()
     pixels = (digits.images * (255 / 16)).astype(np.uint8)  # (N, 8, 8)
     order = np.random.default_rng(0).permutation(len(pixels))
     for place, index in zip(places, (order[HELD_OUT:], order[:HELD_OUT]), strict=True):
-        with atomic_write(place) as draft, draft.open("wb") as file:
+        if os.path.lexists(place):
+            _check_ours(place, pixels[index])
+            continue
+        with atomic_write(place, replace=False) as draft, draft.open("wb") as file:
             np.savez(file, x=pixels[index], y=digits.target[index])
     return places
+
+
+def _check_ours(place: Path, pixels: Array) -> None:
+    """Raise InputError unless a file holds the digits that were to be written there."""
+    try:
+        with np.load(place, allow_pickle=False) as found:
+            same = np.array_equal(found["x"], pixels)
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile, AttributeError):
+        same = False
+    if not same:
+        raise InputError(f"{place} exists and holds something else than the digits; choose another --out.")

@@ -21,9 +21,9 @@ from datapare.methods.binding import channel_mean, recorded_pass_note
 from datapare.methods.registry import find
 from datapare.methods.scoring import check_epochs
 from datapare.methods.selection import select
-from datapare.methods.signals import DEFAULT, SIGNALS, source_of
+from datapare.methods.signals import DEFAULT, SIGNALS, check_recordable, source_of
 from datapare.numerics.sampling import budget
-from datapare.options import Balance, ExportMode, OpenOptions, RecordOptions, SelectOptions, resolve, suggest, validated
+from datapare.options import Balance, ExportMode, OpenOptions, RecordOptions, SelectOptions, resolve, validated
 from datapare.pipeline.exports import export_once
 from datapare.pipeline.reasons import reasons
 from datapare.pipeline.reuse import NewExamples, adapt, is_reused
@@ -184,10 +184,7 @@ def with_needed(options: PruneOptions, recording: RecordOptions) -> RecordOption
     """
     channels = list(recording.get("channels") or (DEFAULT,))
     held = {*channels, *(name for name, signal in SIGNALS.items() if signal.by_default and DEFAULT in channels)}
-    known = [name for name, signal in SIGNALS.items() if signal.recordable]
-    for name in channels:
-        if name not in (*known, DEFAULT):
-            raise InputError(f"there is no channel {name!r}; {suggest(name, known)}")
+    check_recordable(channels)
     for method in (find("score", options.score), find("select", options.rule)):
         for name in method.reads:
             source = source_of(name)

@@ -13,6 +13,7 @@ from datapare.artifacts import Comparison, Dynamics, Scores, Subset, check_same_
 from datapare.errors import MismatchError, expect
 from datapare.evaluation.arms import points
 from datapare.evaluation.costs import duration
+from datapare.options import validated
 from datapare.reporting.context import ReportContext
 from datapare.reporting.document import Report
 from datapare.reporting.explorer import explorer
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from datapare.data import Dataset
 
 
+@validated()
 def report(
     subset: Subset,
     *,

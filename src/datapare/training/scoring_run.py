@@ -1,5 +1,6 @@
 """The scoring run: train for the first epochs and record what the model predicted for each example."""
 
+import os
 import shutil
 import tempfile
 import weakref
@@ -13,6 +14,7 @@ from datapare.artifacts import Dynamics, Observed
 from datapare.data import Dataset, Inputs, encode, open_dataset
 from datapare.data.encodings.dispatch import outline
 from datapare.errors import InputError
+from datapare.methods.signals import check_recordable
 from datapare.options import RecordOptions, validated
 from datapare.recording.process_group import ProcessGroup
 from datapare.training.config import Precision, TrainingConfig
@@ -29,6 +31,8 @@ from datapare.training.record_training import record_in_processes, record_togeth
 from datapare.training.recorded_channels import as_begun, expand, needed
 from datapare.training.run_log import RunLog, open_log
 from datapare.training.scoring_provenance import ScoringRun, begun_in
+
+PROCESSES_PER_CORE = 4
 
 
 @validated(RecordOptions)
@@ -109,6 +113,9 @@ def record(
     >>> dynamics.epochs, len(dynamics)
     (2, 4)
     """
+    check_recordable(channels or ())
+    if processes > (most := PROCESSES_PER_CORE * (os.cpu_count() or 1)):
+        raise InputError(f"{processes:,} processes are too many for the cores of this machine; use at most {most:,}.")
     data = data if isinstance(data, Dataset) else open_dataset(data)
     devices = Devices(ProcessGroup())
     if autotune and max(processes, devices.count) > 1:

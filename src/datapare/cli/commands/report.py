@@ -14,7 +14,9 @@ def report(
     run: Run,
     keep: Keep,
     *,
-    within: Annotated[float, Flag(help="Percentage points below full that are still fine, for the curve.")] = 1.0,
+    within: Annotated[
+        float, Flag(help="Percentage points below full that are still fine, for the curve.", min=0)
+    ] = 1.0,
     out: Annotated[Path | None, Flag(help="HTML file to write.  [default: inside RUN]")] = None,
     name: Name = None,
     data: OwnData = None,

@@ -19,7 +19,7 @@ def sweep(
     run: Run,
     keep: Annotated[list[str], Flag(help="Fraction to try; repeat for several.")],
     *,
-    within: Annotated[float, Flag(help="Percentage points below full that are still fine.")] = 1.0,
+    within: Annotated[float, Flag(help="Percentage points below full that are still fine.", min=0)] = 1.0,
     score: Annotated[str, Flag(help="Which scores to select by.")] = "dual",
     rule: Rule = "mixed",
     param: Annotated[

@@ -1,5 +1,6 @@
 """What `datasets` itself made: a folder of save_to_disk, a Dataset in memory, a name on the hub."""
 
+import hashlib
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -204,7 +205,9 @@ def write_all(data: Dataset, keep: NDArray[np.int64], out: Path, place: PlaceFil
     """A save_to_disk folder of the rows at `keep`, other splits as they are; the number of rows there were."""
     loaded = _load(data.path) if data.path is not None else data.origin
     rows = _split(loaded, data.split, "the dataset")
-    smaller = rows.select(keep)
+    # saved with the rows, and drawn at random where nothing is given
+    chosen = hashlib.sha256(data.digest.encode() + np.ascontiguousarray(keep, np.int64).tobytes()).hexdigest()[:16]
+    smaller = rows.select(keep, new_fingerprint=chosen)
     if isinstance(loaded, dict):
         smaller = type(loaded)({name: smaller if one is rows else one for name, one in loaded.items()})
     with quiet():
