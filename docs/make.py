@@ -46,7 +46,7 @@ def cli_page() -> str:
     for name, module in app.commands().items():
         made = app.flagged(name, module, [name])
         rows = [_row(p) for p in inspect.signature(made).parameters.values()]
-        parts += [f"## `datapare {name}`", str(made.__doc__), "\n".join(rows) or "No flags."]
+        parts += [f"## `datapare {name}`", inspect.cleandoc(made.__doc__ or ""), "\n".join(rows) or "No flags."]
     return "\n\n".join(parts) + "\n"
 
 

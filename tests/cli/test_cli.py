@@ -270,3 +270,11 @@ def test_a_preset_becomes_the_default_of_the_knobs_and_says_what_is_unverified(c
     _, told, _ = run(capsys, "select", "r", "--keep", 0.1, "--preset", "cifar100", "--rule", "ccs", "--help")
     assert "unverified" not in told
     assert "[default: 0.5]" in told
+
+
+def test_the_list_of_commands_tells_each_whole(capsys):
+    """In 80 columns no sentence ends in dots."""
+    _, listed, _ = run(capsys, "--help")
+    rows = listed.partition("Commands:\n")[2].splitlines()
+    assert len(rows) == len(app.names())
+    assert all(row.endswith(".") and not row.endswith("...") and len(row) <= 80 for row in rows), rows

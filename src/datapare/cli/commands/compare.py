@@ -33,7 +33,9 @@ def compare(
     gate: Gate = False,
     retraining: RetrainOptions,
 ) -> None:
-    """Retrain on subsets, on random ones of the same size, on everything and by strategies; show accuracy and cost.
+    """Retrain on subsets, random examples and everything.
+
+    It prints the accuracy and the cost of each, and of other strategies.
 
     Unless --strategy names others, the baselines are trained too: random examples with soft labels (where the record
     holds logit_mean), random examples redrawn in each epoch, and everything for fewer epochs, all with as many updates

@@ -13,7 +13,10 @@ def demo(
     out: Annotated[Path, Flag(help="Folder for the digits and the results.")] = Path("datapare-demo"),
     keep: Annotated[str, Flag(help="Fraction of the digits to keep.")] = "0.3",
 ) -> None:
-    """Prune the handwritten digits of scikit-learn, which come with it: nothing is downloaded, a minute or two."""
+    """Prune scikit-learn's handwritten digits.
+
+    Nothing is downloaded; it takes seconds to a minute.
+    """
     from datapare.numerics.sampling import parse_keep
     from datapare.pipeline.demo import demo, write_digits
 

@@ -4,7 +4,10 @@ from datapare.cli.console import say, show_result
 
 
 def doctor() -> None:
-    """Describe this machine: versions, cores, devices, optional libraries."""
+    """Describe this machine.
+
+    It prints versions, cores, devices and optional libraries.
+    """
     from datapare.cli.environment import doctor
 
     found = doctor()

@@ -14,7 +14,10 @@ def embed(
     model: Annotated[str | None, Flag(help="Pretrained backbone, as transformers:NAME.")] = None,
     array: Annotated[Path | None, Flag(help="A .npy file (N, d) of your own, in the dataset's order.")] = None,
 ) -> None:
-    """Choose the features by which examples are alike: the recorded network's, a backbone's, or an array."""
+    """Choose the features by which examples are alike.
+
+    They are the recorded network's, a pretrained backbone's, or an array of yours.
+    """
     from datapare.pipeline.steps import set_embedding
 
     folder = open_run(run)

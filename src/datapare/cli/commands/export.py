@@ -26,7 +26,7 @@ def export(
         bool, Flag("--soft-labels", help="Write the record's soft labels beside it, as OUT.soft_labels.npy.")
     ] = False,
 ) -> None:
-    """Write the kept examples as the same kind of dataset as the original."""
+    """Write the kept examples in the format of the source."""
     from datapare.pipeline.exports import export_once
     from datapare.pipeline.label_decisions import apply_decisions, read_decisions
 

@@ -19,7 +19,10 @@ def extrapolate(
     seed: Annotated[int, Flag(help="Seed of the network and of what is held out.", min=0)] = 0,
     extrapolate_params: Params,
 ) -> None:
-    """Predict the scores of examples that were not scored, and report how reliable they are."""
+    """Predict the scores of examples that were not scored.
+
+    It reports how reliable the predictions are.
+    """
     from datapare.methods.extrapolation import check_missing, describe_reliability
     from datapare.pipeline.steps import PruneOptions, extrapolate_into
 

@@ -21,7 +21,10 @@ def inspect(
     ] = None,
     opening: OpenOptions,
 ) -> None:
-    """Print what is read of a dataset, what is left out, and which held-out examples are in the training data too."""
+    """Show what is read of a dataset and what is left out.
+
+    Held-out examples that are in the training data too are named.
+    """
     from datapare.data import inspect as inspect_source
 
     found = inspect_source(path, test=test, **opening)

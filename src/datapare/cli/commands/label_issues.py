@@ -26,7 +26,10 @@ def label_issues(
     data: OwnData = None,
     force: Force = False,
 ) -> None:
-    """Rank the labels that look wrong, and write a file in which to keep, drop or relabel each."""
+    """Rank the labels that look wrong.
+
+    It writes a file in which you keep, drop or relabel each.
+    """
     from datapare.evaluation.label_issue_check import DetectorQuality, check_label_issues
     from datapare.methods.label_issues import label_issues
     from datapare.pipeline.description import describe_training

@@ -29,7 +29,10 @@ def measure(
     opening: OpenOptions,
     metric_params: Params,
 ) -> None:
-    """Measure one number about a dataset: how far a few examples reach, or how long a training takes."""
+    """Measure one number about a dataset.
+
+    For example how far a few examples reach, or how long a training takes.
+    """
     from datapare.methods.registry import check_params, find
     from datapare.pipeline.dataset_metric import ModelOptions, is_run, measure_source
 

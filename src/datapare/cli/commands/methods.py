@@ -21,7 +21,10 @@ def methods(
         str | None, Flag("--for", help="Only what suits this kind of data.", metavar="|".join(KINDS))
     ] = None,
 ) -> None:
-    """List every score and selection rule, and which suits when: what each reads, its parameters, its source."""
+    """List the scores and rules, and which suits when.
+
+    It prints what each reads, its parameters and its source.
+    """
     if name is None:
         kind = None if for_ is None else _kind(for_)
         chosen = [found for found in _all() if kind is None or kind in found.kinds]

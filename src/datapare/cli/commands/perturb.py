@@ -26,7 +26,10 @@ def perturb(
     opening: OpenOptions,
     perturb_params: Params,
 ) -> None:
-    """Write the dataset with label noise, corrupted images, a long tail or duplicates, to test a method on."""
+    """Write a changed copy of a dataset, to test a method on.
+
+    The copy has label noise, corrupted images, a long tail or duplicates.
+    """
     import numpy as np
 
     from datapare import data as data_package

@@ -48,7 +48,10 @@ def prune(
     rule_params: Params,
     extrapolate_params: Params,
 ) -> None:
-    """Make a dataset smaller: train briefly, score, select, export and report, in one go."""
+    """Make a dataset smaller in one go.
+
+    It trains briefly, scores, selects, exports and reports.
+    """
     from datapare.methods.scoring import check_epochs
     from datapare.pipeline.pruning import check_possible, prune
     from datapare.pipeline.run_folder import check_dataset_path

@@ -31,7 +31,10 @@ def record(
     opening: OpenOptions,
     recording: RecordOptions,
 ) -> None:
-    """Train for the first epochs of a schedule and record what the model predicted for each example."""
+    """Train briefly and record what the model predicts.
+
+    The epochs are the first ones of a full schedule.
+    """
     from datapare.cli.processes import joined
 
     options: RecordOptions = {**recording, "seed": seed, "fraction": fraction}

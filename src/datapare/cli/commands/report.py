@@ -22,7 +22,10 @@ def report(
     data: OwnData = None,
     force: Force = False,
 ) -> None:
-    """Write one HTML file to look at: what was kept, whether it was worth it, which labels to check."""
+    """Write one HTML file about the subset.
+
+    It shows what was kept, whether that was worth it, and which labels to check.
+    """
     from datapare.methods.extrapolation import score_label
     from datapare.pipeline.outputs import check_output
     from datapare.reporting import report

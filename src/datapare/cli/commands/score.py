@@ -22,7 +22,10 @@ def score(
     preset: Preset = None,  # noqa: ARG001 - becomes the parameters' defaults
     score_params: Params,
 ) -> None:
-    """Turn the record into one score per example; larger is kept first."""
+    """Turn the record into one score per example.
+
+    Larger scores are kept first.
+    """
     from datapare import storage
     from datapare.methods import scoring
     from datapare.methods.binding import holdings, recorded_pass_note

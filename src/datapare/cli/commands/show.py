@@ -11,7 +11,7 @@ from datapare.cli.console import say, show_result
 def show(
     path: Annotated[Path, typer.Argument(help="A run folder, or a saved record, scores, subset or comparison.")],
 ) -> None:
-    """Describe what a run folder or an artifact holds and how it was made."""
+    """Describe a run folder or an artifact, and how it was made."""
     from datapare.pipeline.description import facts, show
 
     say(show(path))

@@ -29,7 +29,10 @@ def sweep(
     retraining: RetrainOptions,
     rule_params: Params,
 ) -> None:
-    """Find the smallest subset that stays within so many points of full, and what it saves, by cheap retrainings."""
+    """Find the smallest subset that is nearly as good as all.
+
+    It stays within so many points of training on everything; what it saves is printed.
+    """
     from datapare import storage
     from datapare.evaluation.advice import advise, sizes
     from datapare.evaluation.costs import scoring_cost
