@@ -5,7 +5,8 @@
 A CSV of 5 million rows and 2 million JSON lines against pyarrow's own readers; 1,000 tar shards against the WebDataset
 reader of `datasets`; a million image files, undecoded, and as many of them as its image folder reader takes in a
 minute or so. Each measurement runs in a process of its own: seconds of opening (labels, keys and checks included), of
-its processor time, and the peak of memory. Images are hard links to a few files, so that a million take no disk.
+its processor time, and the peak of memory. Images are hard links to a few files, so that a million take no disk. What
+has been measured is kept in a file of lines, and the same command resumes there.
 """
 
 import argparse
@@ -117,11 +118,18 @@ def run_alone(reader: str, path: Path) -> None:
     print(json.dumps(found))
 
 
-def measure(reader: str, path: Path) -> dict[str, float]:
-    """One measurement, in a process of its own."""
+def measure(reader: str, path: Path, number: int, done: Path) -> dict[str, float]:
+    """One measurement, in a process of its own, or what the file of lines has of it."""
+    key = f"{path.name} {reader} {number}"
+    lines = done.read_text().splitlines() if done.exists() else []
+    known = {one["key"]: one["found"] for one in map(json.loads, lines)}
+    if key in known:
+        return known[key]
     words = [sys.executable, __file__, "--only", reader, "--path", str(path)]
     found = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
     print(path.name, reader, found, flush=True)
+    with done.open("a") as file:
+        file.write(json.dumps({"key": key, "found": found}) + "\n")
     return found
 
 
@@ -152,6 +160,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="fraction of the full sizes")
     parser.add_argument("--only", choices=READERS)
     parser.add_argument("--path", type=Path)
+    parser.add_argument("--done", type=Path, default=Path("open_speed.lines"), help="what has been measured")
     arguments = parser.parse_args()
     if arguments.only:
         run_alone(arguments.only, arguments.path)
@@ -170,12 +179,12 @@ def main() -> None:
             "shards": ("datasets", "datapare"), "fewer images": ("datasets", "datapare"),
         }  # fmt: skip
         taken: dict[str, dict[str, list[dict[str, float]]]] = {name: {} for name in cases}
-        for _ in range(arguments.rounds):
+        for number in range(arguments.rounds):
             for name, readers in cases.items():
                 for reader in readers:
-                    taken[name].setdefault(reader, []).append(measure(reader, root / name))
+                    taken[name].setdefault(reader, []).append(measure(reader, root / name, number, arguments.done))
         make_images(root, "images", size["images"])
-        taken["images"] = {"datapare": [measure("datapare", root / "images")]}
+        taken["images"] = {"datapare": [measure("datapare", root / "images", 0, arguments.done)]}
     about = {
         "seed": SEED, "rounds": arguments.rounds, "sizes": size, "cores": len(os.sched_getaffinity(0)),
         "load": round(os.getloadavg()[0], 1), "machine": platform.machine(), "python": platform.python_version(),

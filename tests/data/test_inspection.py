@@ -1,11 +1,13 @@
 """What was read is said: format, files, columns, classes, and what was left out."""
 
+import io
 import json
 import shlex
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from PIL import Image
+from PIL import Image, ImageEnhance, ImageOps
 from shell import run
 from sources import FORMATS, put
 
@@ -13,6 +15,8 @@ from datapare.cli.app import main
 from datapare.data import inspect, open_dataset
 from datapare.data.leakage import near_duplicates
 from datapare.errors import InputError
+
+IMAGE = pa.struct({"bytes": pa.binary(), "path": pa.string()})
 
 
 def test_a_table_says_its_columns_and_why_others_are_not_read(tmp_path):
@@ -115,6 +119,37 @@ def test_near_duplicates_of_images_across_the_split_are_named(tmp_path):
         ("test/a/t4.jpg", "train/a/4.png"),
         ("test/b/t3.jpg", "train/b/3.png"),
     }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ImageOps.mirror, lambda one: ImageEnhance.Brightness(one).enhance(1.05),
+        lambda one: one.convert("L").resize((32, 40)), lambda one: ImageEnhance.Contrast(one).enhance(0.8),
+        lambda one: ImageEnhance.Brightness(one).enhance(0.8),
+    ],
+    ids=["mirrored", "brighter", "grey and squeezed", "less contrast", "darker"],
+)  # fmt: skip
+def test_an_altered_copy_of_an_image_is_found_and_others_are_not(change):
+    grids = [np.random.default_rng(i).integers(0, 256, (4, 4, 3), dtype=np.uint8) for i in range(16)]
+    smooth = [Image.fromarray(grid).resize((48, 48), Image.Resampling.BILINEAR) for grid in grids]
+    flat = [Image.new("RGB", (48, 48), (shade,) * 3) for shade in (0, 120, 255)]
+    train = [*smooth[:8], flat[0], flat[2]]
+    held_out = [change(smooth[2]), *smooth[8:], flat[1]]
+    pair = near_duplicates(of_images(train), of_images(held_out))
+    assert pair.tolist() == [[0, 2]]
+
+
+def of_images(pictures):
+    cells = [{"bytes": encoded_png(one), "path": None} for one in pictures]
+    table = pa.table({"image": pa.array(cells, IMAGE), "label": [i % 2 for i in range(len(cells))]})
+    return open_dataset(table)
+
+
+def encoded_png(picture):
+    out = io.BytesIO()
+    picture.save(out, "png")
+    return out.getvalue()
 
 
 def test_texts_and_groups_on_both_sides_of_a_split_are_named(tmp_path, capsys):

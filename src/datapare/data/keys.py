@@ -93,7 +93,10 @@ def unique_keys(key: NDArray[np.uint64]) -> NDArray[np.uint64]:
     repeated = ordered[1:][ordered[1:] == ordered[:-1]]
     if not len(repeated):  # as usual, and a sort costs a tenth of a stable order
         return key
-    at = np.flatnonzero(np.isin(key, repeated))
+    low = np.zeros(1 << 16, bool)
+    low[repeated & np.uint64(0xFFFF)] = True
+    at = np.flatnonzero(low[key & np.uint64(0xFFFF)])  # few, where few keys repeat
+    at = at[np.isin(key[at], repeated)]
     at = at[np.argsort(key[at], kind="stable")]
     starts = np.flatnonzero(np.r_[True, key[at[1:]] != key[at[:-1]]])
     occurrence = (np.arange(len(at)) - np.repeat(starts, np.diff(np.r_[starts, len(at)]))).astype(np.uint64)

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SIDE = 16  # pixels of the grey thumbnails that are compared
-SAME = 3.0  # root mean square of their differences, of 255, up to which two images are one; re-encoding costs below 1
+SAME = 0.08  # of the contrast: root mean square difference up to which two images are one (near_duplicates.json)
+FLAT = 8.0  # of 255: contrast below which noise would be taken for content
+BRIGHTER = 50.0  # of 255: difference in brightness that alone makes two images of one
 _BLOCK = 1024
 _SHOWN = 3
 
@@ -56,7 +58,8 @@ def leaks(train: Dataset, held_out: Dataset, group: str | None = None) -> list[s
 def near_duplicates(train: Dataset, held_out: Dataset) -> NDArray[np.int64]:
     """Find the held-out examples that are also training examples, whatever their labels.
 
-    Images are compared as grey thumbnails, so that another size or compression does not hide one; texts without case,
+    Images are compared as grey thumbnails of one contrast, mirrored too, so that another size, compression, brightness
+    or contrast does not hide one (crops and shifts do); texts without case,
     spaces and punctuation; everything else value by value.
 
     Args:
@@ -94,24 +97,44 @@ def _fingerprints(data: Dataset) -> NDArray[np.uint64]:
 def _alike_images(train: Dataset, held_out: Dataset) -> NDArray[np.int64]:
     from datapare.numerics.neighbors import neighbours
 
-    distance, nearest = neighbours(_thumbnails(train), _thumbnails(held_out), 1)
-    same = np.flatnonzero(distance[:, 0] <= SAME * SIDE)  # the root of SIDE * SIDE squares
-    return np.stack([same, nearest[same, 0]], axis=1)
+    theirs = thumbnails(held_out)
+    distance, nearest = neighbours(
+        features(thumbnails(train)), features(np.concatenate([theirs, theirs[:, :, ::-1]])), 1
+    )
+    both, near = (one[:, 0].reshape(2, len(held_out)) for one in (distance, nearest))
+    turned, at = both.argmin(axis=0), np.arange(len(held_out))
+    same = np.flatnonzero(both[turned, at] <= SAME * SIDE)  # the root of SIDE * SIDE squares
+    return np.stack([same, near[turned, at][same]], axis=1)
 
 
-def _thumbnails(data: Dataset) -> NDArray[np.float32]:
-    """Each image as SIDE x SIDE grey values (N, SIDE * SIDE)."""
-    out = np.empty((len(data), SIDE * SIDE), np.float32)
+def features(thumbnail: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Thumbnails (N, SIDE, SIDE) as (N, SIDE * SIDE + 1) numbers whose distance ignores contrast, and some brightness.
+
+    >>> one = np.arange(256, dtype=np.float32).reshape(1, 16, 16)
+    >>> bool(np.linalg.norm(features(one) - features(one * 0.5 + 60)) < SAME * SIDE)
+    True
+    """
+    flat = thumbnail.reshape(len(thumbnail), -1)
+    mean = flat.mean(axis=1, keepdims=True)
+    contrast = np.maximum(flat.std(axis=1, keepdims=True), FLAT)
+    return np.concatenate([(flat - mean) / contrast, mean * (SAME * SIDE / BRIGHTER)], axis=1).astype(np.float32)
+
+
+def thumbnails(data: Dataset) -> NDArray[np.float32]:
+    """Each image as SIDE x SIDE grey values (N, SIDE, SIDE)."""
+    out = np.empty((len(data), SIDE, SIDE), np.float32)
     for start in range(0, len(data), _BLOCK):
         block = images(data, range(start, min(start + _BLOCK, len(data))))
-        out[start : start + len(block)] = [*in_threads(_thumbnail, block)]
+        out[start : start + len(block)] = [*in_threads(thumbnail_of, block)]
     return out
 
 
-def _thumbnail(image: "Image.Image") -> NDArray[np.float32]:
+def thumbnail_of(image: "Image.Image") -> NDArray[np.float32]:
+    """One image as SIDE x SIDE grey values."""
     from PIL.Image import Resampling
 
-    return np.asarray(image.convert("L").resize((SIDE, SIDE), Resampling.BOX), np.float32).ravel()
+    # a triangle that spans whole steps, as a box takes or leaves whole pixels, others in a mirrored image
+    return np.asarray(image.convert("L").resize((SIDE, SIDE), Resampling.BILINEAR), np.float32)
 
 
 def _shared_groups(train: Dataset, held_out: Dataset, group: str) -> Sequence[str]:

@@ -20,6 +20,7 @@ from datapare.errors import InputError
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 PRIORITY = 1
 _LONGEST = 1 << 30
+_PIECE = 1 << 20
 _SEPARATORS = ",\t;|"
 
 
@@ -85,14 +86,11 @@ def csv_table(path: Path, request: OpenRequest | None = None, texts: frozenset[s
 
 def _has_a_record_per_line(content: bytes, rows: int, separator: str) -> bool:
     """Whether the header and each parsed row are one line, as in most files, so that their bounds need no look."""
-    raw = np.frombuffer(content, np.uint8)
-    lines = np.count_nonzero(raw == 10) + (not content.endswith(b"\n"))
+    lines = content.count(b"\n") + (not content.endswith(b"\n"))
     returns = content.count(b"\r")
     if lines != rows + 1 or (returns and returns != content.count(b"\r\n")):
         return False
-    if b'"' not in content:
-        return True
-    return not _has_loose_marks(raw, np.flatnonzero(raw == 34), separator)
+    return b'"' not in content or not _has_loose_marks(np.frombuffer(content, np.uint8), separator)
 
 
 def _check_records(content: bytes, rows: int, separator: str, path: Path) -> None:
@@ -165,7 +163,7 @@ def record_bounds(content: bytes, separator: str, path: Path) -> NDArray[np.int6
         np.append(breaks + 1, len(raw)) if len(raw) and (not len(breaks) or breaks[-1] != len(raw) - 1) else breaks + 1
     )
     marks = np.flatnonzero(raw == 34)
-    if _has_loose_marks(raw, marks, separator) or content.count(b"\r") != content.count(b"\r\n"):
+    if _has_loose_marks(raw, separator) or content.count(b"\r") != content.count(b"\r\n"):
         return _bounds_by_fields(content, separator, path)
     if len(marks):
         ends = ends[np.searchsorted(marks, ends) % 2 == 0]
@@ -176,16 +174,21 @@ def record_bounds(content: bytes, separator: str, path: Path) -> NDArray[np.int6
     return bounds
 
 
-def _has_loose_marks(raw: NDArray[np.uint8], marks: NDArray[np.int64], separator: str) -> bool:
+def _has_loose_marks(raw: NDArray[np.uint8], separator: str) -> bool:
     """Whether a quotation mark stands elsewhere than around a field, or doubled inside of one."""
-    if len(marks) % 2:
-        return True
-    first = 3 if raw[:3].tobytes() == b"\xef\xbb\xbf" else 0
     edge = np.zeros(256, bool)
     edge[[10, 13, 34, ord(separator)]] = True
-    before = np.where(marks[::2] == first, np.uint8(10), raw[marks[::2] - 1])
-    after = np.append(raw, np.uint8(10))[marks[1::2] + 1]
-    return not (edge[before].all() and edge[after].all())
+    first = 3 if raw[:3].tobytes() == b"\xef\xbb\xbf" else 0
+    seen = 0
+    for start in range(0, len(raw), _PIECE):  # which stays in the processor's cache
+        marks = np.flatnonzero(raw[start : start + _PIECE] == 34) + start
+        opening, closing = marks[seen % 2 :: 2], marks[1 - seen % 2 :: 2]
+        before = raw[opening[opening > first] - 1]
+        after = raw[closing[closing < len(raw) - 1] + 1]
+        if not (edge[before].all() and edge[after].all()):
+            return True
+        seen += len(marks)
+    return seen % 2 == 1
 
 
 def _bounds_by_fields(content: bytes, separator: str, path: Path) -> NDArray[np.int64]:
