@@ -33,6 +33,29 @@ class Shortcut(nn.Module):
         return self.second(hidden.relu()) + hidden
 
 
+class Added(nn.Module):
+    """Hidden numbers to which others are added."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x):
+        return self.second(self.first(x).relu() + x)
+
+
+class TwoReaders(nn.Module):
+    """Hidden numbers of which queries and keys are made; keys that all change alike change no attention."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.query, self.key = nn.Linear(4, 6), nn.Linear(6, 5), nn.Linear(6, 5)
+
+    def forward(self, x):
+        hidden = self.first(x).relu()[:, None, :].expand(-1, 3, -1) * torch.arange(1.0, 4.0)[:, None]
+        return (self.query(hidden) @ self.key(hidden).mT).softmax(-1).sum(1)
+
+
 def perceptron():
     net = nn.Sequential(nn.Linear(5, 7), nn.PReLU(7), nn.Linear(7, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 3))
     net(torch.randn(64, 5))  # so that the batch norm has statistics
@@ -169,6 +192,8 @@ def test_the_network_given_stays_as_it_is():
     [
         (lambda: ResNet("resnet8", 3, channels=3, width=4), 0.5, "no hidden linear layers"),
         (Shortcut, 0.5, "no hidden linear layers"),
+        (Added, 0.5, "added to what is not thinned"),
+        (TwoReaders, 0.5, "no hidden linear layers"),
         (lambda: nn.Sequential(nn.Linear(4, 6), nn.LayerNorm(6), nn.Linear(6, 2)), 0.5, "no hidden linear layers"),
         (lambda: MLP(4, 2, width=8), 0.0, "above 0"),
         (lambda: MLP(4, 2, width=8), 0.01, "keep at least 0.0"),

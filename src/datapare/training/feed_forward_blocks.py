@@ -150,8 +150,13 @@ def _feeds(model: nn.Module, batch: Batch, whole: Pass, name: str, reader: str) 
     changed = run(model, batch, {name: lambda made: torch.where(some, made + 1, made)}).entered[reader]
     if not torch.equal(changed[~some], hidden[~some]) or torch.equal(changed[some], hidden[some]):
         return False
-    elsewhere = run(model, batch, {name: lambda made: made + 1}, {reader: hidden})
+    elsewhere = run(model, batch, {name: _ramped}, {reader: hidden})
     return torch.equal(elsewhere.output, whole.output)
+
+
+def _ramped(made: Tensor) -> Tensor:
+    """Change each number by another amount: an attention does not see what all its keys have in common."""
+    return made + torch.linspace(0, 1, made.numel(), dtype=made.dtype, device=made.device).view_as(made)
 
 
 def _block(model: nn.Module, whole: Pass, feeds: tuple[str, ...], reader: str) -> Block:

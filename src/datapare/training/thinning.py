@@ -59,7 +59,9 @@ def thin(model: nn.Module, batches: Sequence[Batch], *, keep: float) -> nn.Modul
     if not batches:
         raise InputError("a network is thinned by what it does with some inputs; give at least one batch of them.")
     thinner = copy.deepcopy(model).eval()
-    blocks = feed_forward_blocks(thinner, batches[0])
+    blocks = [block for block in feed_forward_blocks(thinner, batches[0]) if _can_be_cut(thinner, block, batches[0])]
+    if not blocks:
+        raise InputError("the hidden neurons of this network are added to what is not thinned; give another network.")
     scores = rank(thinner, blocks, batches)
     for block, neurons in zip(blocks, best(thinner, blocks, scores, batches[0], keep), strict=True):
         cut(thinner, block, neurons)
@@ -168,6 +170,17 @@ def cut(model: nn.Module, block: Block, neurons: NDArray[np.int64]) -> None:
         for key, value in per_neuron(model, name, block.size).items():
             _replace(module, key, value[neurons])
         _resize(module, ("num_features", "num_parameters"), len(neurons))
+
+
+def _can_be_cut(model: nn.Module, block: Block, batch: Batch) -> bool:
+    """Whether the network still runs without half of a block: nothing of full width meets its neurons."""
+    tried = copy.deepcopy(model)
+    cut(tried, block, np.arange((block.size + 1) // 2))
+    try:
+        run(tried, first_examples(batch, 1))
+    except RuntimeError:  # shapes do not fit
+        return False
+    return True
 
 
 @torch.no_grad()
