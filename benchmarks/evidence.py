@@ -116,7 +116,7 @@ CELLS = {
     "fashion, long tail": Cell(long_tailed(fashion), THIN, 1_727, 14),
     "cifar10, human labels": Cell(cifar10_human, THIN, 2_000, 16),
 }
-UNSEEN_CELLS = {  # nothing of datapare was chosen on these
+UNSEEN_CELLS = {  # no default of the selection was chosen on these
     "ag_news": Cell(ag_news, TEXT, 8_000, strategies=UNSEEN),
     "trec": Cell(trec, TEXT, 5_452, strategies=UNSEEN),
     "subj": Cell(subj, TEXT, 5_000, strategies=UNSEEN),
