@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datapare.errors import DivergedError, InputError
+from datapare.recording.device_copies import on_device
 from datapare.recording.foreign_types import Values
 from datapare.recording.logit_signals import STATISTICS, channel_values, logit_statistics, measure
 from datapare.recording.pending_logits import PendingLogits
@@ -200,7 +201,7 @@ class EpochBuffer:
         checked = self._check_positions(index)
         if self._label is None:
             self._place(values.device)
-        values, index = _moved(values, self._placed_label.device), _moved(index, self._placed_label.device).long()
+        values, index = on_device(values, self._placed_label.device), on_device(index, self._placed_label.device).long()
         if checked:
             return index, values, index
         inside = (index >= 0) & (index < self.count)
@@ -258,13 +259,13 @@ class EpochBuffer:
         if target.ndim == 1:
             if target.shape != label.shape:
                 raise InputError(f"expected one target per position, {len(label)}, but {len(target)} arrived.")
-            target = _moved(target, label.device)
+            target = on_device(target, label.device)
             differing = target != label
             if target.is_floating_point():  # between classes: mixed or smoothed on purpose
                 differing &= target == target.round()
             self._count(DIFFERING, differing)
         elif target.shape == torch.Size(shape):
-            target = _moved(target, label.device).float()
+            target = on_device(target, label.device).float()
             self._count(SEVERAL, (target.sum(dim=1) - 1).abs() > SUM_TOLERANCE)
             largest, where = target.max(dim=1)
             self._count(MIXED, largest < 1)
@@ -375,12 +376,3 @@ def to_tensor(values: Values) -> Tensor:
             "whole number: keep names and ids of other kinds in a dict from id to position."
         )
     return torch.as_tensor(array if array.flags.writeable else array.copy())  # of JAX; torch would warn of them
-
-
-def _moved(values: Tensor, device: torch.device) -> Tensor:
-    if values.device == device:
-        return values
-    if values.device.type == "cpu" and device.type == "cuda":
-        values = values.pin_memory()  # a copy from pageable memory would wait for the device
-    # A copy towards the host must be waited for: what has not arrived yet would be read.
-    return values.to(device, non_blocking=device.type != "cpu")

@@ -21,6 +21,7 @@ from torch.nn.functional import cross_entropy
 
 from datapare.data import Inputs
 from datapare.errors import InputError
+from datapare.recording.device_copies import on_device
 from datapare.training.batches import BatchSource
 from datapare.training.config import TrainingConfig
 from datapare.training.device import autocast
@@ -88,7 +89,7 @@ def under_attack(
     for together in torch.split(torch.from_numpy(index), BATCH):
         share = share_of_batch(len(together))
         position = together[share.low : share.high]
-        batch, target = rows.take(position), label[position.to(label.device)]
+        batch, target = rows.take(position), label[on_device(position, label.device)]
         moved = attack(network, batch, target, training, generator, share)
         if not share.counted:
             continue

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datapare.artifacts import Array
+from datapare.recording.device_copies import on_device
 from datapare.training.device import device
 
 _SHARE = 0.5  # of the accelerator's free memory that the data may take before its rows stay on the host
@@ -46,9 +47,7 @@ class BatchSource:
 
         Where they are a part of a batch, `together`, texts are cut as all of it is.
         """
-        batch = self.array[position.to(self.array.device)]
-        if batch.device != self.device:
-            batch = batch.pin_memory().to(self.device, non_blocking=True)  # from pageable memory it would wait
+        batch = on_device(self.array[on_device(position, self.array.device)], self.device)
         if self.length is None:
             return batch
         return batch[:, : max(1, int(self.length[(position if together is None else together).numpy()].max(initial=1)))]

@@ -9,8 +9,10 @@ BACKBONE_THREADS = 2  # for the features of a pretrained network, as for its tra
 
 
 def device() -> torch.device:
-    """Return the accelerator when torch sees one, else the processor."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """Return this process's accelerator when torch sees one, else the processor."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", torch.cuda.current_device())  # with its number: "cuda" is not equal to "cuda:0"
 
 
 def has_bf16_units() -> bool:

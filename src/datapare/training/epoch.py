@@ -14,6 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from datapare.errors import DivergedError
 from datapare.recording import Recorder
+from datapare.recording.device_copies import on_device
 from datapare.training.adversarial import attack, under_attack
 from datapare.training.augmentation import augment
 from datapare.training.batches import BatchSource
@@ -127,7 +128,7 @@ def _step(run: Run, position: NDArray[np.int64], rate: float, shuffle: torch.Gen
     share = run.devices.share(len(position))
     batched = torch.from_numpy(position)
     where = batched[share.low : share.high]
-    target = run.label[where.to(run.label.device)]
+    target = run.label[on_device(where, run.label.device)]
     recorder = run.recorder if share.counted else None
     if recorder is not None and recorder.observed == "two-view":
         recorder.observe(where, clean(run.network, run.rows.take(where, batched), run.training.precision), target)
@@ -159,7 +160,7 @@ def _loss(run: Run, where: Tensor, logits: Tensor, target: Tensor) -> Tensor:
     losses = criterion(where, logits, target)
     if run.sampler is None:
         return losses.mean()
-    return (run.sampler.weight(where).to(losses.device) * losses).mean()
+    return (on_device(run.sampler.weight(where), losses.device) * losses).mean()
 
 
 def _evaluate(run: Run, epoch: int) -> None:
@@ -173,7 +174,7 @@ def _evaluate(run: Run, epoch: int) -> None:
     for where, logits in under_attack(
         run.network, run.rows, run.label, run.index, run.training, draw, run.devices.share
     ):
-        run.recorder.observe(where, logits, run.label[where.to(run.label.device)])
+        run.recorder.observe(where, logits, run.label[on_device(where, run.label.device)])
 
 
 def _revisit(run: Run) -> int:
@@ -187,7 +188,7 @@ def _revisit(run: Run) -> int:
 def _show(run: Run, index: NDArray[np.int64], observer: Recorder | Sampler) -> None:
     for where in torch.split(torch.from_numpy(_own(run, index)), EVALUATED) if len(index) else ():
         logits = clean(run.network, run.rows.take(where), run.training.precision)
-        observer.observe(where, logits, run.label[where.to(run.label.device)])
+        observer.observe(where, logits, run.label[on_device(where, run.label.device)])
 
 
 def _finite(loss: float, training: TrainingConfig, epoch: int) -> float:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from datapare.artifacts import Array
 from datapare.errors import InputError
+from datapare.recording.device_copies import on_device
 
 BatchValues = Tensor | ArrayLike  # tensors on any device, arrays and lists
 
@@ -36,7 +37,7 @@ class Lookup:
         where = index.device if device is None else device
         if where not in self._copies:
             self._copies[where] = torch.from_numpy(self.value).to(where)
-        return self._copies[where][index.to(where).long()]
+        return self._copies[where][on_device(index, where).long()]
 
 
 @dataclass(frozen=True, eq=False)
