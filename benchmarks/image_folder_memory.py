@@ -118,8 +118,8 @@ def plain(work: Path) -> dict[str, object]:
     loader = torch.utils.data.DataLoader(
         Images(files, [number[file.parent.name] for file in files]), BATCH, shuffle=True, num_workers=WORKERS
     )
-    shape = Inputs(np.empty((0, SIDE, SIDE, 3), np.uint8), Encoding("image", SIDE, SIDE, 3))
-    network = build(TRAINING, shape, len(names))
+    some = np.random.default_rng(0).integers(0, 256, (1000, SIDE, SIDE, 3), np.uint8)  # for the scale of the pixels
+    network = build(TRAINING, Inputs(some, Encoding("image", SIDE, SIDE, 3)), len(names))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True)
     for image, label in loader:
         loss = torch.nn.functional.cross_entropy(network(image), label)

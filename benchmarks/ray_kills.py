@@ -93,13 +93,13 @@ def _cases(cluster: object) -> dict[str, Callable[[str], dict[str, object]]]:
         done = _wait_for(process, 2)
         lost = _training_workers()[0]
         os.kill(lost, signal.SIGKILL)
-        return {"done": done, "trained": done + _finish(process)}
+        return {"done": done, "trained": done + _finish(process, done)}
 
     def node_lost(name: str) -> dict[str, object]:
         process = _start(name, "auto")
         done = _wait_for(process, 2)
         cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
-        trained = done + _finish(process)
+        trained = done + _finish(process, done)
         cluster.add_node(num_cpus=1)
         return {"done": done, "trained": trained}
 
@@ -135,19 +135,19 @@ def _start(folder: str, place: str) -> subprocess.Popen[str]:
 
 def _wait_for(process: subprocess.Popen[str], count: int) -> int:
     """Wait until so many trainings are done."""
-    for line in process.stdout:
-        if line[0].isdigit() and int(line.split("/")[0]) >= count:
+    while line := process.stdout.readline():  # not more, since the others are read later
+        if line[:1].isdigit() and int(line.split("/")[0]) >= count:
             return count
     raise RuntimeError("the command ended before")
 
 
-def _finish(process: subprocess.Popen[str]) -> int:
-    """Wait for the end; return the number of trainings that were reported one by one."""
-    printed, _ = process.communicate(timeout=600)
-    if process.returncode:
+def _finish(process: subprocess.Popen[str], done: int = 0) -> int:
+    """Wait for the end; return the number of trainings that were reported one by one, after so many."""
+    printed = process.stdout.read()
+    if process.wait():
         raise RuntimeError(f"the command ended with exit code {process.returncode}")
-    counts = [int(line.split("/")[0]) for line in printed.splitlines() if line[0].isdigit()]
-    return len([1 for before, after in zip([0, *counts], counts, strict=False) if after == before + 1])
+    counts = [int(line.split("/")[0]) for line in printed.splitlines() if line[:1].isdigit()]
+    return len([1 for before, after in zip([done, *counts], counts, strict=False) if after == before + 1])
 
 
 def _files(folder: str) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 import resource
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from sources import FORMATS, KEPT, LABEL, N, encoded, put, rows_kept, tree
 
 from datapare.artifacts import Provenance, Scores, Subset
-from datapare.data import example_table, export, open_dataset, write_examples
+from datapare.data import example_table, export, exporting, open_dataset, write_examples
 from datapare.errors import DatapareError, InputError, MismatchError
 
 
@@ -249,3 +250,19 @@ def test_names_with_line_breaks_stay_on_one_line(tmp_path):
     data = open_dataset(tmp_path / "odd")
     out = export(data, kept(data, [0, 1]), tmp_path / "out", as_="index")
     assert (out / "keep.txt").read_text().splitlines() == [r"a/new\nline 0.png", r"a/new\nline 2.png"]
+
+
+def test_lists_of_many_examples_are_written_without_a_name_per_example_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(exporting, "LINES", 1000)
+    total = 50_000
+    data = open_dataset((np.arange(2.0 * total).reshape(-1, 2), np.arange(total) % 2))
+    subset = Subset(np.arange(0, total, 3), total)
+    tracemalloc.start()
+    try:
+        out = export(data, subset, tmp_path / "lists", as_="index")
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 20 * total, "a name takes more than 50 bytes"
+    assert (out / "keep.txt").read_text().splitlines() == [f"row {i}" for i in range(0, total, 3)]
+    assert (out / "drop.txt").read_text().splitlines() == [f"row {i}" for i in range(total) if i % 3]

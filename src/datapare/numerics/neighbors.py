@@ -26,7 +26,8 @@ Search = Callable[[NDArray[np.floating]], Found]
 
 EXACT_PAIRS = 20_000**2  # rows x queries up to which the exact search is as quick as the approximate one
 RECALL = 0.99  # share of the true neighbours of TRIAL queries that a way of searching must find to be used
-WAYS = ((64, 4), (64, 8), (128, 8))  # principal directions searched, and candidates per neighbour, cheapest first
+# principal directions searched, and candidates per neighbour, cheapest first; more rows need more candidates
+WAYS = ((64, 4), (64, 8), (64, 16), (64, 32), (128, 8), (128, 32))
 SPARE = 4  # candidates per neighbour where all directions are searched
 TRIAL = 200
 PROBES = 32  # lists that are looked into

@@ -36,6 +36,7 @@ from datapare.numerics.neighbors import neighbours
 CANDIDATES = (5, 10, 20, 50, 100)
 TRIED = 2000  # scored examples whose score is predicted from the others to choose k
 CHUNK = 2048
+AVERAGED = 65_536  # queries at a time
 
 Weight = Literal["uniform", "exponential"]
 Metric = Literal["euclidean", "cosine"]
@@ -83,7 +84,10 @@ def knn(
     result = score.astype(np.float64)
     for reference, query in _groups(score, label, same_class=same_class):
         distance, position = nearest(embedding, reference, query, min(k, len(reference)), metric)
-        result[query] = average(score[reference], distance, position, [k], weight)[0]
+        known = score[reference]
+        for start in range(0, len(query), AVERAGED):
+            part = slice(start, start + AVERAGED)
+            result[query[part]] = average(known, distance[part], position[part], [k], weight)[0]
     return result
 
 
