@@ -1,11 +1,12 @@
 """A large record from the training loop to the report in a limited memory, killed again and again on the way.
 
-    python benchmarks/soak.py [--examples 14000000] [--epochs 60] [--gib 8] [--kills 10] [--seed 0] [--folder /tmp]
+    python benchmarks/soak.py [--examples 14000000] [--epochs 60] [--killed-epochs 60] [--gib 8] [--kills 10] [--seed 0]
+                              [--folder /tmp]
 
 A dataset of points with two classes is written, and recorded by a loop of its own whose logits follow from the epoch.
-Then `datapare score`, `select`, `export --as index` and `report` run on the record. All of it happens twice: in one
-folder undisturbed, in another killed (SIGKILL) at moments drawn at random, and each call repeated until it ends. Both
-folders must hold the same bytes: the record, scores, subset, list of examples; of the report the existence is compared,
+Then `datapare score`, `select`, `export --as index` and `report` run on the record. Each step happens twice: in one
+folder undisturbed, in another killed (SIGKILL) at moments drawn at random, and repeated until it ends. The record that
+is killed may have fewer epochs than the one that is scored. Both folders must hold the same bytes: the record, scores, subset, list of examples; of the report the existence is compared,
 since it holds times. Every process may have so much private memory (RLIMIT_DATA); the pages of mapped files, which the
 system may drop, do not count. Written to benchmarks/results/soak.json.
 """
@@ -38,6 +39,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--examples", type=int, default=14_000_000)
     parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--killed-epochs", type=int, default=60, help="epochs of the record that is killed")
+    parser.add_argument("--record", type=Path, help="folder of points and a whole record that an earlier run made")
     parser.add_argument("--gib", type=float, default=8.0)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
@@ -59,43 +62,62 @@ def main() -> None:
 
 
 def measure(place: Path, given: argparse.Namespace) -> dict[str, object]:
-    write_dataset(place / "points", given.examples)
-    calm, killed = place / "calm", place / "killed"
+    if given.record is None:
+        write_dataset(place / "points", given.examples)
+        recorded = attempt(command("record", place / "calm", place, given.epochs), given.gib, None)
+        if recorded["code"] != 0:
+            sys.exit(f"record fails undisturbed, {recorded['code']}: {recorded['told']}")
+    else:
+        (place / "points").symlink_to(given.record / "points")
+        shutil.copytree(given.record / "calm", place / "calm", copy_function=os.link)
+        recorded = {"seconds": None, "private_gib": 0.0}
+    shutil.copytree(place / "calm", place / "killed", copy_function=os.link)
     rng = random.Random(given.seed)  # noqa: S311
-    steps, deaths = {}, 0
+    steps, deaths = {"whole record": recorded}, 0
     for name, share in (("record", 4), ("score", 2), ("select", 1), ("export", 2), ("report", 1)):
-        early, late = (0.15, 0.3) if name == "record" else (0.3, 0.85)  # a record goes on where it was
-        whole = attempt(command(name, calm, place, given), given.gib, None)
-        if whole["code"] != 0:
-            sys.exit(f"{name} fails undisturbed, {whole['code']}: {whole['told']}")
-        tries = []
-        for _ in range(round(share * given.kills / 10)):
-            moment = rng.uniform(early, late) * whole["seconds"]
-            tries.append(attempt(command(name, killed, place, given), given.gib, moment))
-            deaths += tries[-1]["code"] == -signal.SIGKILL
-        last = attempt(command(name, killed, place, given), given.gib, None)
-        if last["code"] != 0:
-            sys.exit(f"{name} fails after it was killed, {last['code']}: {last['told']}")
-        tries.append(last)
-        peak = max(one["private_gib"] for one in (whole, *tries))
-        steps[name] = {
-            "seconds": whole["seconds"], "private_gib": peak, "codes": [one["code"] for one in tries],
-            "killed_after_seconds": [one["seconds"] for one in tries[:-1]], "repeated_seconds": last["seconds"],
-        }  # fmt: skip
+        runs = (
+            (place / "short-calm", place / "short-killed") if name == "record" else (place / "calm", place / "killed")
+        )
+        steps[name] = step(name, runs, place, given, rng, round(share * given.kills / 10))
+        deaths += steps[name]["codes"].count(-signal.SIGKILL)
         print(name, json.dumps(steps[name]), flush=True)
-    differing = compared(calm, killed)
+    pairs = ((place / "calm", place / "killed"), (place / "short-calm", place / "short-killed"))
     return {
-        "examples": given.examples, "epochs": given.epochs, "limit_gib": given.gib, "kills": deaths,
-        "differing": differing, "compared": len(list(calm.rglob("*"))), "steps": steps,
-        "record_gib": round(sum(file.stat().st_size for file in (calm / "dynamics").iterdir()) / 2**30, 2),
-        "conditions": conditions(vars(given) | {"out": None, "folder": None}, __file__),
+        "examples": given.examples, "epochs": given.epochs, "epochs_of_killed_record": given.killed_epochs,
+        "limit_gib": given.gib, "kills": deaths, "differing": [name for pair in pairs for name in compared(*pair)],
+        "compared": sum(file.is_file() for pair in pairs for file in pair[0].rglob("*")), "steps": steps,
+        "record_gib": round(sum(file.stat().st_size for file in (place / "calm/dynamics").iterdir()) / 2**30, 2),
+        "conditions": conditions({"examples": given.examples, "epochs": given.epochs, "kills": given.kills}, __file__),
     }  # fmt: skip
 
 
-def command(name: str, run: Path, place: Path, given: argparse.Namespace) -> list[str]:
+def step(
+    name: str, runs: tuple[Path, Path], place: Path, given: argparse.Namespace, rng: random.Random, kills: int
+) -> dict[str, object]:
+    """Run one step undisturbed in the first folder, and in the second killed so often before it may end."""
+    early, late = (0.1, 0.25) if name == "record" else (0.3, 0.85)  # a record goes on where it was
+    whole = attempt(command(name, runs[0], place, given.killed_epochs), given.gib, None)
+    if whole["code"] != 0:
+        sys.exit(f"{name} fails undisturbed, {whole['code']}: {whole['told']}")
+    tries = []
+    for _ in range(kills):
+        moment = rng.uniform(early, late) * whole["seconds"]
+        tries.append(attempt(command(name, runs[1], place, given.killed_epochs), given.gib, moment))
+    last = attempt(command(name, runs[1], place, given.killed_epochs), given.gib, None)
+    if last["code"] != 0:
+        sys.exit(f"{name} fails after it was killed, {last['code']}: {last['told']}")
+    tries.append(last)
+    return {
+        "seconds": whole["seconds"], "private_gib": max(one["private_gib"] for one in (whole, *tries)),
+        "codes": [one["code"] for one in tries], "killed_after_seconds": [one["seconds"] for one in tries[:-1]],
+        "repeated_seconds": last["seconds"],
+    }  # fmt: skip
+
+
+def command(name: str, run: Path, place: Path, epochs: int) -> list[str]:
     """The call of one step on a run folder."""
     if name == "record":
-        return [sys.executable, __file__, "--loop", str(run), str(place / "points"), "--epochs", str(given.epochs)]
+        return [sys.executable, __file__, "--loop", str(run), str(place / "points"), "--epochs", str(epochs)]
     more = {
         "score": (),
         "select": ("--keep", KEEP),
