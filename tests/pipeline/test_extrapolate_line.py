@@ -1,5 +1,6 @@
 """Score a fraction, predict the rest: the whole line, verb by verb, from a folder of its own."""
 
+import subprocess
 from pathlib import Path
 
 import forked
@@ -11,6 +12,7 @@ from shell import FAST, run
 import datapare as dp
 from datapare.cli import app
 from datapare.methods.registry import names
+from datapare.storage.atomic import ASIDE, _host
 
 ROOT = Path(__file__).parents[2]
 SHORT = {"epochs": 4, "schedule_epochs": 8, "model": "mlp"}
@@ -87,6 +89,18 @@ def test_an_unscored_fraction_needs_a_sensible_call(points, tmp_path):
     with pytest.raises(dp.InputError, match="no parameter 'depth'"):
         dp.prune(points, keep=0.3, score_fraction=0.5, extrapolate_params={"depth": 3}, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_what_a_killed_replacement_left_is_removed_where_the_new_scores_are_complete(points, capsys):
+    call = ("prune", points, "--keep", 0.3, "--score-fraction", 0.25, "--window", 3, *FAST)
+    assert run(capsys, *call)[0] == 0
+    place = points.parent / "points.npz.datapare/scores-dual+knn"
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left = place.with_name(f".{place.name}{ASIDE}{_host()}.{dead.pid}.draft")
+    left.mkdir()
+    assert run(capsys, *call)[0] == 0
+    assert not left.exists()
 
 
 def test_the_one_command_takes_every_method_and_its_knobs(points, capsys):

@@ -142,6 +142,7 @@ def extrapolate_into(run: RunFolder, scores: Scores, options: PruneOptions, on_m
     planned = extrapolation.planned_provenance(scores, run.dynamics, method, seed, params)
     before = storage.load(place) if storage.is_finished(place) else None
     if isinstance(before, Scores) and extrapolation.without_findings(before.provenance) == planned:
+        storage.remove_drafts(place)  # of one whose replacement was killed
         return before
     on_message(f"predicting {int(np.isnan(scores.score).sum()):,} of {len(scores):,} scores with {method}")
     completed = extrapolation.extrapolate(scores, run.dynamics, method, seed=seed, **params)
