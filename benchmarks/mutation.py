@@ -37,8 +37,8 @@ RESULTS = ROOT / "benchmarks" / "results" / "mutation.json"
 TESTS = {
     "recording": ["tests/recording"],
     "storage": ["tests/pipeline/test_storage.py", "tests/pipeline/test_exports.py", "tests/pipeline/test_format_1.py",
-                "tests/pipeline/test_storage_kills.py", "tests/pipeline/test_storage_promises.py", "tests/test_artifacts.py",
-                "tests/cli/test_guards.py"],
+                "tests/pipeline/test_storage_kills.py", "tests/pipeline/test_storage_promises.py",
+                "tests/test_artifacts.py", "tests/cli/test_guards.py"],
     "data": ["tests/data"],
     "evaluation": ["tests/evaluation"],
     "training/online": ["tests/training/test_online*.py"],

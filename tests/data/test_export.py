@@ -52,6 +52,23 @@ def test_a_file_may_stand_beside_its_source(tmp_path):
     assert sorted(path.name for path in export(data, kept(data), tmp_path / "out").iterdir()) == ["reviews.csv"]
 
 
+@pytest.mark.parametrize("name", ["csv_text", "image_folder"])
+def test_an_earlier_export_alone_is_replaced_where_that_is_asked_for(name, tmp_path):
+    source = FORMATS[name](tmp_path)
+    data = open_dataset(source)
+    before, out = tree(source.parent), tmp_path.parent / f"{tmp_path.name}-out"
+    export(data, kept(data, [0, 1, 2]), out)
+    assert "overwrite=True" in refused(data, kept(data), out)
+    replaced = tree(export(data, kept(data), out, overwrite=True))
+    assert replaced == tree(export(data, kept(data), tmp_path.parent / f"{tmp_path.name}-fresh"))
+    put(out / "notes.txt", b"mine")
+    assert "holds notes.txt" in refused(data, kept(data, [0]), out, overwrite=True)
+    assert tree(out) == {**replaced, **{key: value for key, value in tree(out).items() if "notes.txt" in key}}
+    for place in (source, source.parent):
+        refused(data, kept(data), place, overwrite=True)
+    assert tree(source.parent) == before
+
+
 def test_a_subset_of_something_else_is_refused(tmp_path):
     data = open_dataset(FORMATS["csv_text"](tmp_path))
     out = tmp_path / "out"

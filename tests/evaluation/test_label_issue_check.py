@@ -185,7 +185,7 @@ def test_what_is_decided_twice_or_without_columns_is_refused(recorded, tmp_path)
     (tmp_path / "other.csv").write_text("name,decision\na,drop\n")
     with pytest.raises(dp.InputError, match="no column 'key'"):
         read_decisions(tmp_path / "other.csv", data)
-    with pytest.raises(dp.InputError, match="cannot be read"):
+    with pytest.raises(dp.InputError, match="there is no file"):
         read_decisions(tmp_path / "missing.csv", data)
 
 

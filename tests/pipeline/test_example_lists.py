@@ -48,7 +48,7 @@ def test_a_list_names_examples_by_key_or_by_name(data, tmp_path, delimiter):
 def test_a_list_that_is_not_understood_gets_a_sentence(data, tmp_path, columns, rows, message):
     with pytest.raises(dp.InputError, match=message):
         read_examples(write(tmp_path / "a.csv", columns, rows), data)
-    with pytest.raises(dp.InputError, match="cannot be read"):
+    with pytest.raises(dp.InputError, match="there is no file"):
         read_examples(tmp_path / "none.csv", data)
 
 

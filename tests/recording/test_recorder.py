@@ -472,6 +472,27 @@ with Recorder({str(tmp_path / "run")!r}, label, 100, channels=("target_prob", "l
     assert grown < 40e6 < 100 * 200_000 * 4 * 2
 
 
+@pytest.mark.parametrize("begun", [1, T])
+def test_a_record_is_made_anew_where_that_is_asked_for_and_nothing_else_is_replaced(begun, tmp_path):
+    fresh = recorded(tmp_path / "fresh", epochs=2, channels=("loss",)).dynamics()
+    with Recorder(tmp_path / "run", LABEL, T, arrays=("logit_mean",)) as recorder:
+        for epoch in range(begun):
+            recorder.observe(np.arange(N), logits_of(epoch))
+            recorder.end_epoch()
+    with pytest.raises(InputError):
+        Recorder(tmp_path / "run", LABEL, 2, channels=("loss",))
+    again = recorded(tmp_path / "run", epochs=2, channels=("loss",), overwrite=True).dynamics()
+    assert np.array_equal(again.channels["loss"], fresh.channels["loss"])
+    assert {file.name for file in (tmp_path / "run").iterdir()} == {
+        file.name for file in (tmp_path / "fresh").iterdir()
+    }
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "a.txt").touch()
+    with pytest.raises(InputError, match="already holds something else"):
+        Recorder(tmp_path / "mine", LABEL, 2, overwrite=True)
+    assert (tmp_path / "mine" / "a.txt").exists()
+
+
 def test_a_finished_folder_says_so_and_loads(tmp_path):
     recorded(tmp_path / "run")
     with Recorder(tmp_path / "run", LABEL, T) as recorder:

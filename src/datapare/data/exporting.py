@@ -20,6 +20,7 @@ from datapare.storage import atomic_write, write_error
 
 LINES = 1 << 16  # of lists of examples, made at a time
 How = Literal["copy", "hardlink", "symlink", "index"]
+LISTS = ("keep.txt", "drop.txt", "subset.npy")  # files of as_="index"
 
 
 @overload
@@ -31,6 +32,7 @@ def export(
     as_: How = "copy",
     shard_size: int | None = None,
     soft_labels: SoftLabelRows | None = None,
+    overwrite: bool = False,
 ) -> Path: ...
 @overload
 def export(
@@ -41,6 +43,7 @@ def export(
     as_: How = "copy",
     shard_size: int | None = None,
     soft_labels: SoftLabelRows | None = None,
+    overwrite: bool = False,
 ) -> Path | str: ...
 def export(
     data: Dataset,
@@ -50,6 +53,7 @@ def export(
     as_: How = "copy",
     shard_size: int | None = None,
     soft_labels: SoftLabelRows | None = None,
+    overwrite: bool = False,
 ) -> Path | str:
     """Write the kept examples to `out` as the dataset they came from: same format, files, columns and class names.
 
@@ -65,6 +69,7 @@ def export(
         shard_size: Write WebDataset shards of so many samples each; None keeps the shards of the source.
         soft_labels: Probabilities (N, K) of all examples, or probabilities and their classes, (N, k) each; the kept
             rows are written beside `out` as OUT.soft_labels.npy (and OUT.soft_label_classes.npy), row i for example i.
+        overwrite: Replace an earlier export of the dataset at `out`; a folder that holds any other file is refused.
 
     Returns:
         `out`, which appears when it is complete.
@@ -85,15 +90,17 @@ def export(
     if soft_labels is not None:
         check_soft_labels(soft_labels, len(data))
     if is_url(out):
+        if overwrite:
+            raise InputError(f"overwrite replaces files and folders, and {out} is a URL; remove what is there first.")
         return _export_to_url(data, subset, str(out), as_, shard_size, soft_labels)
     target = Path(out).expanduser()
     try:
-        _refuse(data, subset, target, as_)
+        _refuse(data, subset, target, as_, overwrite=overwrite)
         check_shard_size(data, as_, shard_size)
     except OSError as error:
         raise write_error(error, target) from error
     keep = data.row[subset.index]
-    with atomic_write(target, replace=False) as stage:
+    with atomic_write(target, replace=overwrite) as stage:
         if as_ == "index":
             write_lists(data, subset, stage)
         else:
@@ -105,6 +112,7 @@ def export(
                 )
             if data.path is not None and data.path.is_dir() and stage.is_dir() and shard_size is None:
                 with_split_size(data.path, stage, data.files, data.split, len(keep))
+        _check_earlier(data, stage, target)
         if soft_labels is not None:
             write_soft_labels(soft_labels, subset.index, target)
     return target
@@ -123,7 +131,25 @@ def _export_to_url(
     return url
 
 
-def _refuse(data: Dataset, subset: Subset, out: Path, how: str) -> None:
+def _check_earlier(data: Dataset, stage: Path, out: Path) -> None:
+    """Raise InputError where replacing what is at `out` would lose anything but an earlier export."""
+    if not os.path.lexists(out):
+        return
+    if out.is_dir() != stage.is_dir():
+        raise InputError(
+            f"{out} is a {'folder' if out.is_dir() else 'file'}, which no export of this dataset replaces."
+        )
+    source = data.path if data.path is not None and data.path.is_dir() else stage
+    ours = {*_files(stage), *_files(source), *LISTS} if out.is_dir() else set()
+    if foreign := sorted(set(_files(out)) - ours if out.is_dir() else ()):
+        raise InputError(f"{out} holds {foreign[0]}, which no export of this dataset wrote; choose another place.")
+
+
+def _files(root: Path) -> list[str]:
+    return [file.relative_to(root).as_posix() for file in root.rglob("*") if file.is_symlink() or not file.is_dir()]
+
+
+def _refuse(data: Dataset, subset: Subset, out: Path, how: str, *, overwrite: bool) -> None:
     if how not in get_args(How):
         raise InputError(f"as_ is one of {', '.join(get_args(How))}, not {how!r}.")
     if subset.total != len(data) or (subset.key is not None and not np.array_equal(subset.key, data.key)):
@@ -134,8 +160,11 @@ def _refuse(data: Dataset, subset: Subset, out: Path, how: str) -> None:
     if subset.provenance.dataset and subset.provenance.dataset != data.digest:
         raise MismatchError("the subset belongs to another dataset: some labels or examples differ; choose it anew.")
     check_mode(data, how, out)
-    if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
-        raise InputError(f"{out} exists and is not empty; choose another place for the smaller dataset.")
+    if os.path.lexists(out) and not overwrite and not (out.is_dir() and not any(out.iterdir())):
+        raise InputError(
+            f"{out} exists and is not empty; choose another place for the smaller dataset, or from Python replace an "
+            "earlier export with overwrite=True."
+        )
     check_outside(data, out)
 
 

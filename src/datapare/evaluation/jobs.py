@@ -170,6 +170,8 @@ def run_jobs(
 def fingerprint(job: Job, shared: Sequence[str]) -> str:
     """Return a digest of everything that decides the result of a job."""
     settings = asdict(job.training)
+    if settings["thin"] is None:  # trainings that were finished before it was a setting are found again
+        del settings["thin"]
     digest = hashlib.sha256(json.dumps([list(shared), settings, job.seed]).encode())
     digest.update(np.ascontiguousarray(job.index, dtype=np.int64).tobytes())
     if job.weight is not None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 WARM_UP, TIMED = 2, 6  # steps: the first compile and allocate
 NETWORKS = 50  # thinned networks of distorted_loss
+UNUSED = {"until_stable", "processes", "log"}  # what the first two may save is not known beforehand
 
 
 @dataclass(frozen=True)
@@ -121,11 +122,9 @@ def estimate_cost(
     options: dict[str, Any] = dict(record_options or {})  # what is left of them at the end goes to `settings`
     observed = options.pop("observed", "train-pass")
     channels = needed(expand(options.pop("channels", None), len(data), len(data.classes)), score_fraction)
-    for unused in ("until_stable", "processes", "log"):  # what the first two may save is not known beforehand
-        options.pop(unused, None)
+    options = {name: value for name, value in options.items() if name not in UNUSED}
     words = backbone(options.get("model")) if data.kind == "text" else None
-    inputs = encode(data, image_size=options.pop("image_size", None), tokenizer=words)
-    classes = len(data.classes)
+    inputs, classes = encode(data, image_size=options.pop("image_size", None), tokenizer=words), len(data.classes)
     tuned = bool(options.pop("autotune", False))
     asked = settings(inputs, classes, **options)
     inputs = frozen(inputs, seed=seed) if asked.model == FEATURES else inputs

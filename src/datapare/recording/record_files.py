@@ -45,19 +45,25 @@ class RecordFiles:
         folder: Where the record is, or will be.
         identity: What a continued record must agree with.
         arrays: What is stored once: label and key, (N,).
+        overwrite: Whether a record that is there, finished or not, is removed first.
 
     Raises:
         InputError: When the folder holds something else, belongs to another record or cannot hold this one.
         BusyError: When another recorder has it open.
     """
 
-    def __init__(self, folder: Path, identity: Identity, arrays: Mapping[str, Array]) -> None:
+    def __init__(
+        self, folder: Path, identity: Identity, arrays: Mapping[str, Array], *, overwrite: bool = False
+    ) -> None:
         self.folder = folder
         self.identity: Identity = json.loads(json.dumps(identity, default=_plain))
         self.shape = (int(identity["epochs"]), int(identity["examples"]))
         _check_ours(folder)
         self._lock = storage.acquire_lock(folder, "recording")
         try:
+            for file in folder.iterdir() if overwrite else ():
+                if not file.name.startswith("."):  # the lock
+                    storage.remove(file)
             self.coverage: list[float]
             self.seconds: list[float]
             self.coverage, self.seconds = self._opened(arrays)

@@ -28,18 +28,26 @@ class RecordWriter:
         epochs: How many will be recorded.
         channels: Their names, those of STEPS included.
         arrays: Names of the arrays besides.
+        overwrite: Whether a record that is there is removed first.
 
     Raises:
         InputError, BusyError: As RecordFiles does.
     """
 
     def __init__(
-        self, folder: Path, plain: Dynamics, epochs: int, channels: Sequence[str], arrays: Sequence[str]
+        self,
+        folder: Path,
+        plain: Dynamics,
+        epochs: int,
+        channels: Sequence[str],
+        arrays: Sequence[str],
+        *,
+        overwrite: bool = False,
     ) -> None:
         self._plain = plain
         self._channels = channels
         self._arrays = arrays
-        self._files = _record_files(folder, plain, epochs, channels, arrays)
+        self._files = _record_files(folder, plain, epochs, channels, arrays, overwrite=overwrite)
         steps, total = [name for name in channels if name in STEPS], "logit_mean" in arrays
         self.tables = LogitTables(folder, len(plain), steps=steps, total=total) if steps or total else None
 
@@ -108,11 +116,11 @@ class RecordWriter:
 
 
 def _record_files(
-    folder: Path, plain: Dynamics, epochs: int, channels: Sequence[str], arrays: Sequence[str]
+    folder: Path, plain: Dynamics, epochs: int, channels: Sequence[str], arrays: Sequence[str], *, overwrite: bool
 ) -> RecordFiles:
     stored = {"label": plain.label} if plain.key is None else {"label": plain.label, "key": plain.key}
     try:
-        return RecordFiles(folder, record_identity(plain, epochs, channels, arrays), stored)
+        return RecordFiles(folder, record_identity(plain, epochs, channels, arrays), stored, overwrite=overwrite)
     except BusyError as busy:
         count = int(os.environ.get("WORLD_SIZE", "1"))
         if count == 1:

@@ -66,9 +66,9 @@ class Recorder:
         arrays: May name logit_mean, (N, K).
         classes: Names of the K classes.
         key: uint64 (N,), identifies examples independently of their position.
-        observed: Which pass the loop observes: train-pass, eval-pass (after each epoch, nothing augmented) or two-view
-            (nothing augmented, before each update).
+        observed: train-pass, or a pass without augmentation: eval-pass after each epoch, two-view before each update.
         provenance: How the record is made, where that is known.
+        overwrite: Record anew, whatever record the folder holds; without it a finished one is found and left as it is.
 
     Raises:
         InputError: When the folder holds something else or another record, cannot be written or has too little space,
@@ -96,6 +96,7 @@ class Recorder:
         key: NDArray[np.uint64] | None = None,
         observed: Observed = "train-pass",
         provenance: Provenance = Provenance(step="record"),  # noqa: B008 - frozen
+        overwrite: bool = False,
     ) -> None:
         check_names(channels, arrays, observed)
         label = cast("NDArray[np.int64]", labels)  # Dynamics converts them
@@ -112,7 +113,7 @@ class Recorder:
         self._is_grouping = self.keeps_loss_alone and not plain.label.any()
         self._writer: RecordWriter | None = None  # in rank 0
         self._tables: LogitTables | LogitSpool | None = None  # where logits are kept from epoch to epoch
-        self._coverage, self._seconds = self._group.on_rank_zero(self._open_writer)
+        self._coverage, self._seconds = self._group.on_rank_zero(lambda: self._open_writer(overwrite=overwrite))
         if self._group.rank > 0 and (STEPS.keys() & set(channels) or "logit_mean" in arrays):
             self._tables = LogitSpool()
         self._wrapped: weakref.WeakKeyDictionary[Loader, Loader] = weakref.WeakKeyDictionary()
@@ -362,8 +363,9 @@ class Recorder:
         assert self._writer is not None  # noqa: S101 - asked for in rank 0 only
         return self._writer
 
-    def _open_writer(self) -> Progress:
-        self._writer = RecordWriter(self._folder, self._plain, self.epochs, self.channels, self._arrays)
+    def _open_writer(self, *, overwrite: bool) -> Progress:
+        parts = self._plain, self.epochs, self.channels, self._arrays
+        self._writer = RecordWriter(self._folder, *parts, overwrite=overwrite)
         self._tables = self._writer.tables
         return self._writer.progress
 

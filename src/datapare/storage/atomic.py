@@ -52,7 +52,8 @@ def atomic_write(path: Path, *, replace: bool = True) -> Iterator[Path]:
     except OSError as error:
         raise write_error(error, path) from error
     finally:
-        remove(draft)
+        with suppress(OSError):  # of a name that is too long; what went wrong has been said
+            remove(draft)
         _drafts.discard(draft)
 
 

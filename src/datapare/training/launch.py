@@ -63,6 +63,7 @@ def connected(**found: object) -> Iterator[None]:
         torch.cuda.set_device(local % torch.cuda.device_count())
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, timeout=PATIENCE, **found)  # type: ignore[arg-type] # rank, world_size and store
+    dist.barrier()  # one that fails at once would take the store along, while others still look for it
     yield
     leave()  # not after an error: the others would take that for the cause
 

@@ -36,9 +36,11 @@ def record(
     The epochs are the first ones of a full schedule.
     """
     from datapare.cli.processes import joined
+    from datapare.training.networks.factory import check_model
 
     options: RecordOptions = {**recording, "seed": seed, "fraction": fraction}
     with joined() as processes:
+        check_model(options.get("model"))
         if processes.rank == 0:
             _record(path, out, new_examples, opening, options, processes)
         else:
@@ -61,9 +63,7 @@ def _record(
     from datapare.pipeline.steps import record_into
     from datapare.storage import is_finished
     from datapare.training.launch import leave
-    from datapare.training.networks.factory import check_model
 
-    check_model(options.get("model"))
     check_dataset_path(path)
     data = open_shown(path, **opening)
     place, seed = out or default_folder(data), options["seed"]
