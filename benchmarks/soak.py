@@ -7,8 +7,9 @@ A dataset of points with two classes is written, and recorded by a loop of its o
 Then `datapare score`, `select`, `export --as index` and `report` run on the record. Each step happens twice: in one
 folder undisturbed, in another killed (SIGKILL) at moments drawn at random, and repeated until it ends. The record that
 is killed may have fewer epochs than the one that is scored. Both folders must hold the same bytes: the record, scores,
-subset, list of examples; of the report the existence is compared, since it holds times. Every process may have so much private memory (RLIMIT_DATA); the pages of mapped files, which the
-system may drop, do not count. Written to benchmarks/results/soak.json.
+subset, list of examples; of the report the existence is compared, since it holds times. Every process may have so much
+private memory (RLIMIT_DATA); the pages of mapped files, which the system may drop, do not count. Written to
+benchmarks/results/soak.json.
 """
 
 import argparse
