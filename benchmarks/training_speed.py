@@ -4,7 +4,8 @@
 
 *Plain* is what pruning papers release: a Dataset that flips, crops and normalises one image at a time (numpy, without
 PIL), a DataLoader with two workers, float32, torch's default memory format, plain SGD. *Ours* is
-`datapare.training.loop.train` as users get it. Data are random bytes: only time is measured. Each system
+`datapare.training.loop.train` as users get it; *ours, bf16* asks for `precision="bf16"` where the processor has
+units for it. Data are random bytes: only time is measured. Each system
 trains `rounds` times in turns, several epochs each, and its fastest epoch counts, since a shared machine only ever adds
 time; all epochs are in the file. `steps` times one training step with one choice changed at a time.
 """
@@ -18,6 +19,7 @@ import platform
 import re
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -85,10 +87,11 @@ def plain(case, array, label, epochs):
     return speeds
 
 
-def ours(case, array, label, epochs):
+def ours(case, array, label, epochs, precision="auto"):
     """Train with datapare; return images/s of each epoch."""
     name, width, _, channels, batch, _ = case
     training = TrainingConfig(epochs=epochs, batch_size=batch, augment=("flip", "crop"), model=name, width=width)
+    training = replace(training, precision=precision)
     if channels == 3:
         training = replace(training, mean=MEAN, std=STD)
     speeds = []
@@ -103,21 +106,25 @@ def ours(case, array, label, epochs):
 
 
 def compare(case, seconds, rounds):
-    """Both systems in turns."""
+    """All systems in turns."""
     _, _, pixels, channels, batch, guess = case
     count = max(2 * batch, round(seconds * guess / 2 / batch) * batch)
     rng = np.random.default_rng(0)
     array = rng.integers(0, 256, (count, pixels, pixels, channels), dtype=np.uint8)
     label = rng.integers(0, 10, count)
-    speeds = {"plain": [], "ours": []}
+    systems = {"plain": plain, "ours": ours}
+    if has_bf16_units():
+        systems["ours, bf16"] = partial(ours, precision="bf16")
+    speeds = {name: [] for name in systems}
     for _ in range(rounds):
-        speeds["plain"] += plain(case, array, label, 2)
-        speeds["ours"] += ours(case, array, label, 2)
+        for name, system in systems.items():
+            speeds[name] += system(case, array, label, 2)
     best = {name: max(found) for name, found in speeds.items()}
     return {
         "images": count,
         "images_per_second": {name: round(speed, 1) for name, speed in best.items()},
         "ratio": round(best["ours"] / best["plain"], 3),
+        "ratio_bf16": round(best["ours, bf16"] / best["plain"], 3) if "ours, bf16" in best else None,
         "every_epoch": {name: [round(speed, 1) for speed in found] for name, found in speeds.items()},
         "loadavg": os.getloadavg()[0],
     }
