@@ -261,12 +261,20 @@ def test_too_few_files_or_threads_are_not_called_damage(capsys, monkeypatch):
     assert explain(RuntimeError("can't start new thread")).exit_code == 1
 
 
+RUN_VERBS = ("compare", "sweep")
+
+
 @pytest.mark.parametrize(
-    "call", [("prune", "table.csv", "--keep", 0.5), ("record", "table.csv"), ("compare", "run", "--keep", 0.5)]
+    "call",
+    [
+        ("prune", "table.csv", "--keep", 0.5),
+        ("record", "table.csv"),
+        *((verb, "run", "--keep", 0.5) for verb in RUN_VERBS),
+    ],
 )
 def test_an_unknown_model_is_refused_before_anything_is_opened(capsys, folder, call):
     (folder / "table.csv").write_text("no table")
-    complaint = refused(capsys, *call, *(("--out", "new") if call[0] != "compare" else ()), "--model", "resnett")
+    complaint = refused(capsys, *call, *(("--out", "new") if call[0] not in RUN_VERBS else ()), "--model", "resnett")
     assert "there is no model 'resnett'" in complaint
     assert "did you mean resnet8" in complaint
     assert not (folder / "new").exists()

@@ -136,6 +136,16 @@ def test_a_record_killed_at_its_end_still_gets_its_embedding(digits, tmp_path, m
     assert not (tmp_path / "dynamics" / "checkpoint.pt").exists()
 
 
+def test_tables_that_were_left_when_it_was_killed_are_removed_from_a_finished_record(digits, tmp_path):
+    arguments = {"preset": replace(QUICK, epochs=2), "channels": ("loss", "logit_mean"), "out": tmp_path / "dynamics"}
+    whole = record(digits, **arguments)
+    for name in ("carry.total.1.npy", "kept.total.for1.0.npy"):
+        np.save(tmp_path / "dynamics" / name, np.zeros(3))
+    again = record(digits, **arguments)
+    assert np.array_equal(again.arrays["logit_mean"], whole.arrays["logit_mean"])
+    assert not [*(tmp_path / "dynamics").glob("carry.*"), *(tmp_path / "dynamics").glob("kept.*")]
+
+
 AFTER = ("prob", "embedding", "grad_norm", "distorted_loss", "boundary_distance")
 
 

@@ -123,6 +123,13 @@ class EpochTable:
         self.before = self.now = None
 
 
+def remove_tables(folder: Path) -> None:
+    """Delete the tables in the folder of a finished record: a process that was killed while it finished leaves them."""
+    for pattern in ("carry.*.npy", "kept.*.npy"):
+        for file in folder.glob(pattern):
+            file.unlink()
+
+
 class LogitSpool:
     """The logits of one epoch in a process that keeps no tables: in a temporary file, sent to rank 0 at its end."""
 

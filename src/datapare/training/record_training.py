@@ -14,6 +14,7 @@ from datapare.artifacts import Dynamics
 from datapare.data import Inputs
 from datapare.numerics.sampling import draw_fraction
 from datapare.recording import ARRAYS, Recorder
+from datapare.recording.logit_tables import remove_tables
 from datapare.recording.process_group import ProcessGroup
 from datapare.recording.record_files import read_progress
 from datapare.training.checkpoint import forget
@@ -199,7 +200,7 @@ def _file(folder: Path, name: str) -> Path:
 def _complete(folder: Path, channels: tuple[str, ...], processes: int) -> None:
     """Describe the signals of the finished network, and how many processes finished a record that others began.
 
-    A killed process may have left the signals undescribed.
+    A killed process may have left the signals undescribed, and tables that only the training needs.
     """
     dynamics = cast("Dynamics", storage.load(folder))
     provenance = finished_by(dynamics.provenance, processes)
@@ -216,3 +217,4 @@ def _complete(folder: Path, channels: tuple[str, ...], processes: int) -> None:
         )
         storage.write_meta(folder, done)
     forget(folder)
+    remove_tables(folder)

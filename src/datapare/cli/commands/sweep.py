@@ -38,7 +38,9 @@ def sweep(
     from datapare.evaluation.costs import scoring_cost
     from datapare.evaluation.goals import advise_goals
     from datapare.evaluation.keep_sweep import parse_param, sweep
+    from datapare.training.networks.factory import check_model
 
+    check_model(retraining.get("model"))
     folder = open_run(run)
     data, dynamics, scores = folder.dataset, folder.dynamics, folder.scores(score)
     with storage.folder_lock(run, "working"), JobProgress("retraining") as progress:
