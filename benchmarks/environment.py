@@ -183,21 +183,27 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    out, results, wrong = given.out.absolute(), {}, 0
+    out = given.out.absolute()
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "whole").mkdir()
         whole = KILLS.prepared(Path(folder) / "whole")
         for name in given.commands:
-            results[name] = {}
+            found = {}
             for kind, what, code, told in trials(name, given.faults, whole, Path(folder) / "at"):
-                results[name][kind] = {"code": code, **({"wrong": what, "told": told} if what else {})}
-                wrong += bool(what)
+                found[kind] = {"code": code, **({"wrong": what, "told": told} if what else {})}
                 print(f"{name} | {kind} | {code} | {what or told.rstrip().splitlines()[-1:]}", flush=True)
-        os.chdir(HERE)
-    count = sum(map(len, results.values()))
-    report = {"trials": count, "wrong": wrong, "conditions": conditions(given.commands, __file__), "commands": results}
+            os.chdir(HERE)
+            write(name, found, out)
+
+
+def write(name: str, found: dict[str, dict[str, object]], out: Path) -> None:
+    """Put what one command did under each fault into the file, beside what is there of others."""
+    before = json.loads(out.read_text())["commands"] if out.exists() else {}
+    results = {**before, name: {**before.get(name, {}), **found}}
+    ends = [end for command in results.values() for end in command.values()]
+    wrong = sum("wrong" in end for end in ends)
+    report = {"trials": len(ends), "wrong": wrong, "conditions": conditions([], __file__), "commands": results}
     out.write_text(json.dumps(report, indent=1) + "\n")
-    print(f"{count} trials, {wrong} with another end than the documented")
 
 
 if __name__ == "__main__":

@@ -136,16 +136,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "whole").mkdir()
         whole = prepared(Path(folder) / "whole")
-        results = {}
         for name in given.commands:
-            results[name] = measure(name, whole, Path(folder) / "at")
-            print(name, results[name], flush=True)
-        os.chdir(ROOT)
-    deaths = sum(int(str(one["deaths"])) for one in results.values())
-    wrong = sum(len(one["wrong"]) for one in results.values())  # type: ignore[arg-type]
-    report = {"deaths": deaths, "wrong": wrong, "conditions": conditions(given.commands, __file__), "commands": results}
+            found = measure(name, whole, Path(folder) / "at")
+            print(name, found, flush=True)
+            os.chdir(ROOT)
+            write(name, found, out)
+
+
+def write(name: str, found: dict[str, object], out: Path) -> None:
+    """Put what one command did into the file, beside what is there of others."""
+    before = json.loads(out.read_text())["commands"] if out.exists() else {}
+    results = {command: {**before, name: found}[command] for command in CALLS if command in {*before, name}}
+    deaths, wrong = (sum(one["deaths"] for one in results.values()), sum(len(one["wrong"]) for one in results.values()))
+    report = {"deaths": deaths, "wrong": wrong, "conditions": conditions([], __file__), "commands": results}
     out.write_text(json.dumps(report, indent=1) + "\n")
-    print(f"{deaths} deaths, {wrong} of them with another end")
 
 
 if __name__ == "__main__":

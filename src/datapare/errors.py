@@ -19,6 +19,7 @@ _REFUSED = {*_OPEN_FILES, errno.ENOMEM, errno.EACCES, errno.EPERM, errno.EIO}
 _NO_MEMORY = (
     "not enough memory", "cannot allocate memory", "failed to map segment", "can't allocate memory",
     "can't start new thread",
+    "error return without exception set",  # of an extension that fails while it is imported
 )  # fmt: skip
 _JOINERS = "\u200c\u200d"  # parts of Persian words and of emoji
 
