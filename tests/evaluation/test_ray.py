@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from datapare.training import TrainingConfig
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.filterwarnings("ignore")  # ray's own
+os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # "auto" finds the cluster of this test process
 SMALL = TrainingConfig(epochs=3, batch_size=16, lr=0.01, optimizer="adamw", model="mlp", width=16)
 
 
