@@ -16,8 +16,16 @@ from datapare.training import TrainingConfig
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.filterwarnings("ignore")  # ray's own
-os.environ["RAY_TMPDIR"] = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # "auto" finds the cluster of this test process
 SMALL = TrainingConfig(epochs=3, batch_size=16, lr=0.01, optimizer="adamw", model="mlp", width=16)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_address():
+    """`auto` finds the cluster of this test process, and not one that another started meanwhile."""
+    short = tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True)  # names of sockets have few letters
+    with short as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_TMPDIR", folder)
+        yield
 
 
 @pytest.fixture

@@ -493,6 +493,28 @@ def test_a_record_is_made_anew_where_that_is_asked_for_and_nothing_else_is_repla
     assert (tmp_path / "mine" / "a.txt").exists()
 
 
+@pytest.mark.parametrize("removed", range(6))
+def test_a_record_whose_removal_was_killed_is_made_anew_by_the_next_call(removed, tmp_path, monkeypatch):
+    fresh = recorded(tmp_path / "fresh", epochs=2).dynamics()
+    recorded(tmp_path / "run", channels=("loss", "margin"))
+    remove, left = storage.remove, [removed]
+
+    def dies(path):
+        if path.parent == tmp_path / "run":
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+        remove(path)
+
+    with monkeypatch.context() as now:
+        now.setattr(storage, "remove", dies)
+        with pytest.raises(KeyboardInterrupt):
+            Recorder(tmp_path / "run", LABEL, 2, overwrite=True)
+    assert storage.is_finished(tmp_path / "run") == (removed == 0), "never half a record that counts as whole"
+    again = recorded(tmp_path / "run", epochs=2, overwrite=True).dynamics()
+    assert np.array_equal(again.channels["loss"], fresh.channels["loss"])
+
+
 def test_a_finished_folder_says_so_and_loads(tmp_path):
     recorded(tmp_path / "run")
     with Recorder(tmp_path / "run", LABEL, T) as recorder:

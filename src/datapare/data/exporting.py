@@ -69,7 +69,8 @@ def export(
         shard_size: Write WebDataset shards of so many samples each; None keeps the shards of the source.
         soft_labels: Probabilities (N, K) of all examples, or probabilities and their classes, (N, k) each; the kept
             rows are written beside `out` as OUT.soft_labels.npy (and OUT.soft_label_classes.npy), row i for example i.
-        overwrite: Replace an earlier export of the dataset at `out`; a folder that holds any other file is refused.
+        overwrite: Replace what is at `out`: a file, or a folder that holds nothing but files which an export of this
+            dataset writes.
 
     Returns:
         `out`, which appears when it is complete.
@@ -112,7 +113,8 @@ def export(
                 )
             if data.path is not None and data.path.is_dir() and stage.is_dir() and shard_size is None:
                 with_split_size(data.path, stage, data.files, data.split, len(keep))
-        _check_earlier(data, stage, target)
+        if overwrite:
+            _check_earlier(data, stage, target)
         if soft_labels is not None:
             write_soft_labels(soft_labels, subset.index, target)
     return target
@@ -132,16 +134,18 @@ def _export_to_url(
 
 
 def _check_earlier(data: Dataset, stage: Path, out: Path) -> None:
-    """Raise InputError where replacing what is at `out` would lose anything but an earlier export."""
+    """Raise InputError where a folder at `out` holds files that no export of this dataset writes."""
     if not os.path.lexists(out):
         return
     if out.is_dir() != stage.is_dir():
         raise InputError(
             f"{out} is a {'folder' if out.is_dir() else 'file'}, which no export of this dataset replaces."
         )
+    if not out.is_dir():
+        return
     source = data.path if data.path is not None and data.path.is_dir() else stage
-    ours = {*_files(stage), *_files(source), *LISTS} if out.is_dir() else set()
-    if foreign := sorted(set(_files(out)) - ours if out.is_dir() else ()):
+    foreign = sorted({*_files(out)} - {*_files(stage), *_files(source), *LISTS})
+    if foreign:
         raise InputError(f"{out} holds {foreign[0]}, which no export of this dataset wrote; choose another place.")
 
 

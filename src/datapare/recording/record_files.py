@@ -61,9 +61,8 @@ class RecordFiles:
         _check_ours(folder)
         self._lock = storage.acquire_lock(folder, "recording")
         try:
-            for file in folder.iterdir() if overwrite else ():
-                if not file.name.startswith("."):  # the lock
-                    storage.remove(file)
+            if overwrite:
+                _remove_record(folder)
             self.coverage: list[float]
             self.seconds: list[float]
             self.coverage, self.seconds = self._opened(arrays)
@@ -205,6 +204,13 @@ def _check_ours(folder: Path) -> None:
     drafts = {name for name in names if name.startswith(f".{PROGRESS}.")}
     if PROGRESS not in names and names - drafts - {storage.LOCK}:
         raise InputError(f"{folder} already holds something else; choose a new folder for the record.")
+
+
+def _remove_record(folder: Path) -> None:
+    """Remove a record: first what says that it is finished, and last what says that it is a record."""
+    for file in sorted(folder.iterdir(), key=lambda file: (file.name == PROGRESS, file.name != storage.META)):
+        if file.name != storage.LOCK:
+            storage.remove(file)
 
 
 def read_progress(folder: Path) -> Progress | None:
