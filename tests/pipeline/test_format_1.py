@@ -35,6 +35,12 @@ def test_its_artifacts_load_with_the_words_of_now(old):
     assert subset.provenance.step == "select"
     assert subset.provenance.parents[0].params["window"] > 1
     assert folder.comparison.accuracy.shape == (len(folder.comparison.arms), len(folder.comparison.seeds))
+    roles = dict(zip(folder.comparison.roles, folder.comparison.arms, strict=True))
+    assert {role: arm.split()[0] for role, arm in roles.items()} == {
+        "subset": "dual+beta",
+        "random": "random",
+        "full": "full",
+    }
     assert folder.training_config.epochs >= folder.dynamics.epochs
 
 

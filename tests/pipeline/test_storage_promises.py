@@ -124,3 +124,16 @@ def test_a_subset_whose_replacement_is_killed_anywhere_is_replaced_by_the_next_c
         deaths += 1
     assert deaths >= 8
     assert [path.name for path in place.iterdir()] == ["subset"]
+
+
+def test_an_array_is_written_whole(tmp_path):
+    storage.write_array(tmp_path / "a.npy", np.arange(3.0))
+    assert np.load(tmp_path / "a.npy").tolist() == [0, 1, 2]
+
+
+def test_what_only_looks_like_a_draft_stays(saved):
+    others = [".scores-dual.note", "mine.draft", ".scores-el2n.vm.1.0.draft", ".scores-dual.vm.draft"]
+    for name in others:
+        (saved.parent / name).touch()
+    dp.save(dp.Scores(np.arange(4.0)), saved)
+    assert {*others} <= {entry.name for entry in saved.parent.iterdir()}
