@@ -29,6 +29,7 @@ def test_its_artifacts_load_with_the_words_of_now(old):
     assert folder.open_options == {}
     assert len(folder.dataset) == len(folder.dynamics) == 40
     assert folder.dynamics.provenance.step == "record"
+    assert "batch_size" in folder.dynamics.provenance.params
     assert set(folder.all_scores()) == {"dual", "el2n"}
     subset = folder.subset(0.5)
     assert len(subset) == 20

@@ -58,10 +58,12 @@ def test_a_folder_with_our_unfinished_files_alone_is_replaced_and_any_other_is_n
     dp.save(dp.Scores(NEW), folder)
     assert dp.load(folder).score[0] == NEW[0]
     (folder / storage.META).unlink()
-    (folder / "notes.txt").write_text("mine")
-    with pytest.raises(dp.InputError, match="already holds something else"):
-        dp.save(dp.Scores(NEW), folder)
-    assert (folder / "notes.txt").read_text() == "mine"
+    for name in ("notes.txt", "thesis.npy", "score.txt"):
+        (folder / name).write_text("mine")
+        with pytest.raises(dp.InputError, match="already holds something else"):
+            dp.save(dp.Scores(NEW), folder)
+        assert (folder / name).read_text() == "mine"
+        (folder / name).unlink()
 
 
 def test_two_writers_of_one_new_place_one_wins_and_the_other_says_so(tmp_path):

@@ -12,6 +12,7 @@ import pytest
 import datapare as dp
 from datapare import storage
 from datapare.pipeline.steps import save_or_verify_subset
+from datapare.storage.artifact_folders import BegunEpochs
 from kills import child
 
 OPEN_FILES = Path("/proc/self/fd")
@@ -49,7 +50,7 @@ def test_arrays_are_on_the_disk_before_what_completes_them(saved, monkeypatch):
     (saved / storage.META).unlink()
     monkeypatch.setattr(os, "fsync", lambda handle: (flushed.append(os.fstat(handle).st_ino), fsync(handle))[1])
     storage.write_meta(saved, dp.Scores(np.arange(3.0)))
-    order = [(saved / "score.npy").stat().st_ino, (saved / storage.META).stat().st_ino]
+    order = [place.stat().st_ino for place in (saved / "score.npy", saved, saved / storage.META, saved)]
     assert [one for one in flushed if one in order] == order
 
 
@@ -95,13 +96,16 @@ def test_a_process_forked_while_a_folder_is_locked_does_not_keep_it_locked(tmp_p
         os.close(tells)
 
 
-def test_a_provenance_of_a_newer_version_is_said_to_be_that(saved):
-    changed(saved, lambda meta: meta["fields"]["provenance"].update(mood="good"))
+@pytest.mark.parametrize("of", [lambda provenance: provenance, lambda provenance: provenance["parents"][0]])
+def test_a_provenance_of_a_newer_version_is_said_to_be_that(tmp_path, of):
+    provenance = dp.Provenance("score", parents=(dp.Provenance("record"),))
+    saved = dp.save(dp.Scores([0.5], provenance=provenance), tmp_path / "scores")
+    changed(saved, lambda meta: of(meta["fields"]["provenance"]).update(mood="good"))
     with pytest.raises(dp.InputError, match="'mood', which this version of datapare does not know"):
         dp.load(saved)
 
 
-@pytest.mark.parametrize("change", [{"artifact": "colours"}, {"datapare": 0}])
+@pytest.mark.parametrize("change", [{"artifact": "colours"}, {"datapare": 0}, {"datapare": True}])
 def test_what_is_no_artifact_of_ours_is_refused(saved, change):
     changed(saved, lambda meta: meta.update(change))
     with pytest.raises(dp.InputError, match="not an artifact this version"):
@@ -124,6 +128,34 @@ def test_a_subset_whose_replacement_is_killed_anywhere_is_replaced_by_the_next_c
         deaths += 1
     assert deaths >= 8
     assert [path.name for path in place.iterdir()] == ["subset"]
+
+
+def test_an_array_outside_the_folder_is_refused(saved):
+    changed(saved, lambda meta: meta["arrays"].update({"../score": meta["arrays"]["score"]}))
+    with pytest.raises(dp.InputError, match="its entries are not those of an artifact"):
+        dp.load(saved)
+
+
+def test_an_array_is_read_only_unless_asked_for(saved):
+    assert not dp.load(saved).score.flags.writeable
+    assert not storage.read_array(saved / "score.npy").flags.writeable
+    assert storage.read_array(saved / "score.npy", writable=True).flags.writeable
+
+
+def test_nothing_written_as_null_is_damage_and_a_missing_file_is_none(tmp_path):
+    assert storage.read_described(tmp_path / "a.json", BegunEpochs, "record again") is None
+    (tmp_path / "a.json").write_text("null")
+    with pytest.raises(dp.InputError, match=r"a\.json is damaged .*; record again"):
+        storage.read_described(tmp_path / "a.json", BegunEpochs, "record again")
+
+
+def test_of_two_similar_names_the_nearer_one_is_meant(tmp_path, monkeypatch):
+    for name in ("photos-of-cats", "photos-of-cars", "photo"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert storage.meant(Path("photos-of-catz")) == "; did you mean photos-of-cats?"
+    assert storage.meant(tmp_path / "photos-of-catz") == f"; did you mean {tmp_path / 'photos-of-cats'}?"
+    assert storage.meant(Path("invoices")) == "."
 
 
 def test_an_array_is_written_whole(tmp_path):

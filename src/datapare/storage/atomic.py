@@ -193,14 +193,11 @@ def _is_draft(entry: str, name: str) -> bool:
 
 
 def _place_folder(draft: Path, path: Path, *, replace: bool) -> None:
-    if path.is_dir() and not path.is_symlink() and (not replace or not any(path.iterdir())):
-        path.rmdir()  # fails when it is not empty
     aside = draft.with_name(f".{path.name}{ASIDE}{_host()}.{os.getpid()}.draft")
-    remove(aside)
     if replace and os.path.lexists(path):
         path.rename(aside)
     try:
-        draft.rename(path)
+        draft.rename(path)  # an empty folder is replaced, no other
     except OSError:
         if aside.exists():
             aside.rename(path)

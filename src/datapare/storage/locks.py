@@ -41,7 +41,6 @@ def acquire_lock(folder: Path, activity: str) -> FileIO:
 
 def release_lock(lock: FileIO) -> None:
     """Release a locked folder."""
-    _held.discard(lock)
     lock.close()
 
 
@@ -59,7 +58,6 @@ def _release_in_child() -> None:
     # A forked data-loading worker would otherwise keep the folder locked for as long as it outlives a killed parent.
     for lock in list(_held):
         lock.close()
-    _held.clear()
 
 
 os.register_at_fork(after_in_child=_release_in_child)

@@ -91,7 +91,7 @@ def _similar(path: Path) -> Path | None:
     if folder is None or (folder / path.name).exists():
         return folder and folder / path.name
     with suppress(OSError):
-        near = get_close_matches(path.name, islice(_names(folder), MOST_NAMES), n=1)
+        near = get_close_matches(path.name, islice(_names(folder), MOST_NAMES))
         return folder / near[0] if near else None
     return None
 
