@@ -147,9 +147,11 @@ def plot_of(browser, name):
 
 
 def requested(browser):
+    """What was asked for, without what the tab that the browser starts with asks for."""
     messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    sent = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    return [url for url in sent if not url.startswith(("data:", "blob:", "chrome:"))]
+    sent = [m["params"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+    sent = [each["request"]["url"] for each in sent if not each["documentURL"].startswith("chrome")]
+    return [url for url in sent if not url.startswith(("data:", "blob:"))]
 
 
 def test_it_asks_for_nothing_but_itself(opened):
