@@ -4,11 +4,11 @@
 
 For each size a record of 30 epochs is written to the disk, in blocks: the channels target_prob and prob_margin (120
 bytes an example each; with --half target_prob alone in float16, 60 bytes), labels and keys. The steps are a score, each
-selection rule, the lists of what is kept and dropped (`export --as index`), and the report. Each step runs in a process
-of its own; scores and rules twice with a warm cache (the smaller time counts). `own_mb` is the memory of the process
-that is its own (RssAnon, sampled each 10 ms) beyond what it holds before the step, `held_mb`: the imports, and of
-selections the scores. Pages of the mapped files, which the system may drop, are in neither. Merged by case into
-benchmarks/results/large_record.json.
+selection rule, the lists of what is kept and dropped (`export --as index`), the table of all examples (Parquet), and
+the report. Each step runs in a process of its own; scores and rules of up to 30 million examples twice with a warm
+cache (the smaller time counts). `own_mb` is the memory of the process that is its own (RssAnon, sampled each 10 ms)
+beyond what it holds before the step, `held_mb`: the imports, and of selections the scores. Pages of the mapped files,
+which the system may drop, are in neither. Merged by case into benchmarks/results/large_record.json.
 """
 
 import argparse
@@ -27,12 +27,19 @@ from pathlib import Path
 import numpy as np
 
 import datapare as dp
+from datapare.data.example_table import example_blocks, write_examples
 from training_speed import conditions
 
 RESULTS = Path(__file__).parent / "results" / "large_record.json"
-EPOCHS, KEEP, BLOCK = 30, 0.3, 1_000_000
+EPOCHS, KEEP, BLOCK, TWICE = 30, 0.3, 1_000_000, 30_000_000
 RULES = ("top", "random", "window", "beta", "ccs", "two_ended")
-STEPS = ("score", *(f"{rule}, {balance}" for rule in RULES for balance in ("proportional", "none")), "lists", "report")
+STEPS = (
+    "score",
+    *(f"{rule}, {balance}" for rule in RULES for balance in ("proportional", "none")),
+    "lists",
+    "table",
+    "report",
+)
 
 
 def main() -> None:
@@ -112,16 +119,20 @@ def _step(
     step: str, dynamics: dp.Dynamics, scores: dp.Scores, folder: Path
 ) -> tuple[Callable[[], dict[str, object]], int]:
     """What a step does, and how often it is timed."""
+    repeats = 2 if len(dynamics) <= TWICE else 1
     if step == "score":
-        return lambda: dp.score(dynamics, "dual") and {}, 2
+        return lambda: dp.score(dynamics, "dual") and {}, repeats
     if "," in step:
         rule, balance = step.split(", ")
         balanced = None if balance == "none" else "proportional"
-        return lambda: {"kept": len(dp.select(scores, rule, keep=KEEP, dynamics=dynamics, balance=balanced))}, 2
+        return lambda: {"kept": len(dp.select(scores, rule, keep=KEEP, dynamics=dynamics, balance=balanced))}, repeats
     subset = dp.select(scores, "beta", keep=KEEP, dynamics=dynamics)
     data = _dataset(dynamics)
     if step == "lists":
         return lambda: {"lists_mb": _written(dp.export(data, subset, folder / "lists", as_="index"))}, 1
+    if step == "table":
+        blocks = example_blocks(data, subset, scores)
+        return lambda: {"table_mb": _written(write_examples(blocks, folder / "examples.parquet"))}, 1
     return lambda: {"page_mb": _written(_saved(data, subset, scores, dynamics, folder))}, 1
 
 

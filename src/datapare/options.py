@@ -78,6 +78,10 @@ class OpenOptions(TypedDict, total=False):
         bool, Option("Follow links and paths that lead out of the dataset's folder.", default=False)
     ]
     trust_images: Annotated[bool, Option("Open images without decoding each of them once as a check.", default=False)]
+    stream: Annotated[
+        bool,
+        Option("Decode images whenever they are needed, a few shards at a time, and keep none of them.", default=False),
+    ]
     max_gib: Annotated[float, Option("Files that unpack to more GiB are not read.", 64.0, least=0)]
     max_pixels: Annotated[int, Option("Images with more pixels are not decoded.", 89_478_485, least=1)]
 

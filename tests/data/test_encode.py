@@ -198,7 +198,7 @@ def test_what_is_too_large_for_memory_goes_to_a_file(tmp_path, monkeypatch):
 
     data = open_dataset(FORMATS["csv_text"](tmp_path))
     before = encode(data).array
-    monkeypatch.setattr(base, "_IN_MEMORY", 0)
+    monkeypatch.setattr(base, "IN_MEMORY", 0)
     after = encode(data).array
     assert isinstance(after, np.memmap)
     np.testing.assert_array_equal(after, before)

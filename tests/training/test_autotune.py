@@ -213,7 +213,7 @@ def test_training_from_a_mapped_file_is_training_from_memory(tmp_path):
 
 
 def test_decoded_examples_beyond_memory_lie_in_a_file_and_a_full_disk_is_one_sentence(monkeypatch):
-    monkeypatch.setattr(base, "_IN_MEMORY", 1000)
+    monkeypatch.setattr(base, "IN_MEMORY", 1000)
     assert not isinstance(base.allocate((10, 10), np.uint8), np.memmap)
     array = base.allocate((11, 100), np.int32)
     assert isinstance(array, np.memmap)

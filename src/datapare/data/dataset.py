@@ -86,6 +86,7 @@ class Dataset:
         address: What opens the source again; None for objects in memory.
         notes: What the format says about how it read the source.
         group: Number of the group that each example belongs to, int64 (N,); None when no column was named for that.
+        stream: Whether images are decoded whenever they are needed instead of once.
     """
 
     rows: Rows
@@ -111,6 +112,7 @@ class Dataset:
     address: str | None = None
     notes: tuple[str, ...] = ()
     group: NDArray[np.int64] | None = None
+    stream: bool = False
 
     def __repr__(self) -> str:
         name = "in memory" if self.path is None else self.path.name
@@ -148,8 +150,14 @@ def images(data: Dataset, index: Sequence[int]) -> list["Image.Image"]:
 
 def texts(data: Dataset, index: Sequence[int] | None = None) -> list[str]:
     """The text of the examples at `index` (all by default); several text columns are joined by a line break."""
+    return list(each_text(data, index))
+
+
+def each_text(data: Dataset, index: Sequence[int] | None = None) -> Iterator[str]:
+    """Yield what `texts` returns, a block of rows in memory at a time."""
     columns = [cells(data.rows, column, index) for column in data.inputs]
-    return ["\n".join("" if part is None else str(part) for part in parts) for parts in zip(*columns, strict=True)]
+    for parts in zip(*columns, strict=True):
+        yield "\n".join("" if part is None else str(part) for part in parts)
 
 
 def records(data: Dataset, index: Sequence[int]) -> list[dict[str, Value]]:

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, TypeAlias, TypedDict, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare.data.remote import is_url
+from datapare.data.shard_copies import shard_copy
+
 if TYPE_CHECKING:
     from PIL import Image, ImageFile
 
@@ -29,7 +32,7 @@ _THREADS = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity
 
 
 class ImageReference(TypedDict, total=False):
-    """An encoded image: its bytes, or the file it is, or its place (offset, size) in an archive file."""
+    """An encoded image: its bytes, or the file it is, or its place (offset, size) in an archive file or at a URL."""
 
     bytes: bytes | None
     path: str | None
@@ -68,6 +71,8 @@ def image_bytes(cell: Cell) -> bytes:
     if (path := cell.get("path")) is None:
         raise ValueError("there is no image")
     if (offset := cell.get("offset")) is not None:
+        if is_url(path):
+            return shard_copy(path).read_at(offset, cell.get("size") or 0)
         with Path(path).open("rb") as file:
             return os.pread(file.fileno(), cell.get("size") or 0, offset)
     return Path(path).read_bytes()
@@ -329,7 +334,7 @@ def _try_to_decode(cell: Cell, decoding: Decoding) -> NDArray[np.uint8] | Range 
     except FileNotFoundError:
         return "there is no such file"
     except Exception as error:  # noqa: BLE001 (a damaged file makes decoders raise anything)
-        return "it is empty" if _is_empty(cell) else _reason(error)
+        return "it is empty" if _is_empty(cell) else reason_of(error)
 
 
 def _is_empty(cell: Cell) -> bool:
@@ -339,17 +344,13 @@ def _is_empty(cell: Cell) -> bool:
         return False
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Return why an image cannot be decoded, from what a decoder raised."""
     text = str(error).split("<_io")[0].strip() or type(error).__name__
     return "it is no image that can be read" if "cannot identify" in text else text
 
 
-def headers(items: Iterable[Cell], decoding: Decoding | None = None) -> Iterator[tuple[int, int, bool]]:
-    """Yield (width, height, grey) of each image, without decoding it."""
-    limit = (decoding or Decoding()).max_pixels
-    return in_threads(lambda cell: _header(cell, limit), items)
-
-
-def _header(cell: Cell, max_pixels: int) -> tuple[int, int, bool]:
-    with open_image(cell, max_pixels) as image:
+def header(cell: Cell, decoding: Decoding) -> tuple[int, int, bool]:
+    """Return (width, height, grey) of an image, without decoding it."""
+    with open_image(cell, decoding.max_pixels) as image:
         return image.width, image.height, _is_grey(image.mode)

@@ -40,6 +40,7 @@ def open_dataset(
     group: str | None = None,
     follow_links: bool = False,
     trust_images: bool = False,
+    stream: bool = False,
     max_pixels: int = MAX_PIXELS,
     max_gib: float = MAX_GIB,
     progress: Callable[[int, int], None] | None = None,
@@ -62,6 +63,8 @@ def open_dataset(
             then never of a group that is trained on, and `whole_groups` keeps groups whole. None for no groups.
         follow_links: Follow links and paths in the data that lead out of its folder.
         trust_images: Open images without decoding each of them once, which alone proves that it can be read.
+        stream: Decode images whenever they are needed instead of once: for data that neither memory nor the disk holds
+            decoded. Shards of WebDataset at a URL are then copied a few at a time. Nothing changes for other kinds.
         max_pixels: Images with more pixels are not decoded.
         max_gib: Files that unpack to more GiB are not read.
         progress: Called with (images checked, images).
@@ -79,7 +82,7 @@ def open_dataset(
     if on_bad_example not in get_args(OnBad) or kind not in (None, *get_args(Kind)):
         raise InputError(f"on_bad_example is fail or skip, and kind one of {', '.join(get_args(Kind))}.")
     named = (input,) if isinstance(input, str) else None if input is None else tuple(input)
-    ask = OpenRequest(split, label, named, kind, id, follow_links, max_gib)
+    ask = OpenRequest(split, label, named, kind, id, follow_links, max_gib, stream)
     try:
         found = read(source, ask)
     except OSError as error:
@@ -95,6 +98,8 @@ def open_dataset(
     bad = tuple(_bad(whole, row, checked.bad[row]) for row in sorted(checked.bad))
     refuse(bad, len(whole), on_bad_example)
     data = _without(replace(whole, array=checked.array, decoding=checked.decoding), bad)
+    if stream and data.kind == "image" and data.inputs[0] in data.rows.column_names:
+        data = replace(data, stream=True, array=None)
     if classes is None:
         check_classes(data.label, data.classes)
     if found.perturbation is not None:

@@ -28,7 +28,9 @@ def placing(how: str) -> PlaceFile:
 def folder_of(data: Dataset) -> Path:
     """Return the path that the dataset was read from; raise InputError where it has none."""
     if data.path is None:
-        raise InputError(f"a dataset of the format {data.format!r} has no place on disk.")
+        advice = "open it without stream to write it, or write lists with as_='index' (--as index)"
+        more = f": {advice}." if data.stream else "."
+        raise InputError(f"a dataset of the format {data.format!r} has no place on disk{more}")
     return data.path
 
 

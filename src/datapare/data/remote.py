@@ -52,6 +52,34 @@ def _fetched(url: str) -> Path:
     return target
 
 
+def listed(url: str) -> list[str]:
+    """Return the URLs of the files in a folder or of a pattern, sorted, or the one of a file.
+
+    Raises:
+        InputError: Where nothing is there, or it cannot be read.
+    """
+    system, path = _system(url.rstrip("/"))
+    try:
+        if any(sign in path for sign in "*?["):
+            found = system.glob(path)
+        else:
+            found = [path] if system.isfile(path) else system.find(path)
+    except Exception as error:
+        raise InputError(f"{url} cannot be read: {_first_line(error)}.") from error
+    if not found:
+        raise InputError(f"there is nothing at {url}.")
+    return [str(system.unstrip_protocol(one)) for one in sorted(found)]
+
+
+def copy_to(url: str, target: Path) -> None:
+    """Copy one file at a URL to a file on this disk; raises InputError where it cannot be read."""
+    system, path = _system(url)
+    try:
+        system.get_file(path, str(target))
+    except Exception as error:
+        raise InputError(f"{url} cannot be read: {_first_line(error)}.") from error
+
+
 def check_free(url: str) -> None:
     """Raise InputError where there is something at a URL."""
     system, path = _system(url)

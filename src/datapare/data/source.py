@@ -17,7 +17,10 @@ MAX_GIB = 64.0
 
 @dataclass(frozen=True)
 class OpenRequest:
-    """The options of `open_dataset` that a format reads: the split, and the columns (or arrays) of label and inputs."""
+    """The options of `open_dataset` that a format reads: the split, and the columns (or arrays) of label and inputs.
+
+    `stream` is for sources that need not fit in memory, nor on the disk.
+    """
 
     split: str = "train"
     label: str | None = None
@@ -26,6 +29,7 @@ class OpenRequest:
     id: str | None = None
     follow_links: bool = False
     max_gib: float = MAX_GIB
+    stream: bool = False
 
     @property
     def input(self) -> str | None:

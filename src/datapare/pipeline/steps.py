@@ -59,6 +59,7 @@ def record_into(
         progress: Receives the state of the training.
         **options: Options of `record`.
     """
+    from datapare.data.encodings.dispatch import memory_note
     from datapare.training import costly, record
     from datapare.training.recorded_channels import unkept_logit_mean
 
@@ -68,6 +69,8 @@ def record_into(
         on_message(f"left out {count:,} that cannot be read, listed in the report ({first.name}: {first.reason})")
     if not finished:
         on_message("recording: training briefly")
+        if sentence := memory_note(data, options.get("image_size")):
+            on_message(sentence)
         save_contents(run.path, data)
         for sentence in costly(options.get("channels") or (), len(data.classes)):
             on_message(sentence)

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from inspect import signature
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import torch
@@ -20,7 +20,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from datapare.artifacts import Array
 from datapare.data import Encoding, Inputs
+from datapare.data.encodings.streamed import StreamedImages, stream_of
 from datapare.errors import InputError
 from datapare.recording.process_group import ProcessGroup
 from datapare.training.shares import Share, share_of, whole
@@ -89,7 +91,7 @@ class Devices:
         stored = StoredInputs.of(encode()) if first == self.rank else None
         try:
             found = self._group.gather(stored)[first]
-            inputs = found.load() if found is not None and found.path.exists() else encode()
+            inputs = found.load() if found is not None and found.is_there() else encode()
             self._group.gather(None)  # all have mapped the file
         finally:
             if stored is not None:
@@ -98,14 +100,17 @@ class Devices:
 
 
 class StoredInputs(NamedTuple):
-    """Encoded examples in a temporary file, for processes of the same machine to map."""
+    """Encoded examples in a temporary file, for processes of the same machine to map; a stream is its own source."""
 
     path: Path
     encoding: Encoding
+    stream: StreamedImages | None = None
 
     @classmethod
     def of(cls, inputs: Inputs) -> "StoredInputs":
         """Write the examples; raises InputError where the disk has no such space."""
+        if (stream := stream_of(inputs.array)) is not None:
+            return cls(Path(), inputs.encoding, stream)
         folder = Path(tempfile.mkdtemp(prefix="datapare-inputs-"))
         stored = cls(folder / "inputs.npy", inputs.encoding)
         try:
@@ -118,12 +123,20 @@ class StoredInputs(NamedTuple):
             ) from error
         return stored
 
+    def is_there(self) -> bool:
+        """Say whether the examples can be loaded here."""
+        return self.stream is not None or self.path.exists()
+
     def load(self) -> Inputs:
         """Return the examples, mapped from the file, which may be removed from now on."""
+        if self.stream is not None:
+            return Inputs(cast("Array", self.stream), self.encoding)
         return Inputs(np.load(self.path, mmap_mode="r", allow_pickle=False), self.encoding)
 
     def remove(self) -> None:
         """Remove the file, which stays readable where it is mapped."""
+        if self.stream is not None:
+            return
         self.path.unlink(missing_ok=True)
         self.path.parent.rmdir()
 

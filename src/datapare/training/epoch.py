@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import NamedTuple
 
 import numpy as np
@@ -114,7 +114,7 @@ def _order(run: Run, epoch: int) -> tuple[NDArray[np.int64], float]:
     """Return the positions of the epoch in their order, and the factor of its learning rate."""
     if run.sampler is not None:
         return run.sampler.order(), run.sampler.lr_factor
-    return run.index[torch.randperm(len(run.index), generator=generator(run.seed, epoch, 0)).numpy()], 1.0
+    return run.rows.order(run.index, generator(run.seed, epoch, 0)), 1.0
 
 
 def _own(run: Run, position: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -186,7 +186,10 @@ def _revisit(run: Run) -> int:
 
 
 def _show(run: Run, index: NDArray[np.int64], observer: Recorder | Sampler) -> None:
-    for where in torch.split(torch.from_numpy(_own(run, index)), EVALUATED) if len(index) else ():
+    parts = torch.split(torch.from_numpy(_own(run, index)), EVALUATED) if len(index) else ()
+    for where, following in zip_longest(parts, parts[1:]):
+        if following is not None:
+            run.rows.prefetch(following.numpy())
         logits = clean(run.network, run.rows.take(where), run.training.precision)
         observer.observe(where, logits, run.label[on_device(where, run.label.device)])
 

@@ -55,7 +55,9 @@ def frozen(inputs: Inputs, *, seed: int) -> Inputs:
     else:
         mean, std = some.mean(axis=0), some.std(axis=0)
         std = std.clip(max(float(std.mean()) * 1e-2, 1e-6))
-    scaled = (made - mean) / std
+    scaled = allocate(made.shape, np.float32)
+    for low in range(0, len(made), CHUNK):
+        scaled[low : low + CHUNK] = (made[low : low + CHUNK] - mean) / std
     return Inputs(scaled, Encoding("table", width=scaled.shape[1]))
 
 

@@ -1,6 +1,7 @@
 """What a network says about encoded rows: logits, embeddings, accuracy."""
 
 from collections.abc import Callable
+from itertools import zip_longest
 
 import numpy as np
 import torch
@@ -62,10 +63,12 @@ def _through(
     model: Network, call: Callable[[Tensor], Tensor], inputs: Inputs, batch: int, precision: str
 ) -> NDArray[np.float32]:
     rows, before = BatchSource(inputs.array, inputs.encoding.kind), model.training
-    position, parts = torch.arange(len(inputs.array)), []
+    batches, parts = torch.split(torch.arange(len(inputs.array)), batch), []
     model.eval()
     try:
-        for some in torch.split(position, batch):
+        for some, following in zip_longest(batches, batches[1:]):
+            if following is not None:
+                rows.prefetch(following.numpy())
             with autocast(rows.device, precision):
                 parts.append(call(rows.take(some)).float().cpu().numpy())
     finally:

@@ -36,6 +36,7 @@ class ScoringRun:
         fraction: The fraction of each class that is trained on; None means all.
         rule: When the ranking counts as converged, which ends the training; None means never.
         seed: The seed of the training.
+        stream: How the order of a stream is shuffled; None for any order of all examples.
         processes: How many processes train together; of a record that is resumed, with how many it was begun.
     """
 
@@ -51,6 +52,7 @@ class ScoringRun:
     fraction: float | None
     rule: StabilityRule | None
     seed: int
+    stream: str | None = None
     processes: int = 1
 
 
@@ -58,7 +60,7 @@ def provenance_of(run: ScoringRun) -> Provenance:
     """Return the provenance of a record."""
     params: dict[str, object] = asdict(run.training)
     params |= {"channels": run.channels, "observed": run.observed, "until_stable": run.rule}
-    params |= {"input_shape": run.input_shape, "fraction": run.fraction}
+    params |= {"input_shape": run.input_shape, "fraction": run.fraction, "stream": run.stream}
     if run.processes > 1:
         params |= {"processes": run.processes, "batch_norm": BATCH_NORM}
     batch = None if run.fraction is None else for_fraction(run.training, run.fraction).batch_size

@@ -17,6 +17,7 @@ from datapare.errors import InputError
 from datapare.methods.signals import check_recordable
 from datapare.options import RecordOptions, validated
 from datapare.recording.process_group import ProcessGroup
+from datapare.training.batches import shuffled
 from datapare.training.config import Precision, TrainingConfig
 from datapare.training.distributed import Devices
 from datapare.training.epoch import Progress
@@ -225,7 +226,7 @@ def _prepared(
     observed = options.get("observed", "train-pass")
     run = ScoringRun(
         data.label, data.classes, data.key, data.digest, parents, inputs.array.shape[1:], training, channels, observed,
-        fraction, rule, seed,
+        fraction, rule, seed, shuffled(inputs),
     )  # fmt: skip
     return run, inputs
 

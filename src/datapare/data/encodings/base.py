@@ -13,7 +13,7 @@ from datapare.artifacts import Kind
 from datapare.data.foreign_types import Array
 from datapare.errors import InputError
 
-_IN_MEMORY = 4 << 30
+IN_MEMORY = 4 << 30
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def allocate(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
         InputError: Where the disk has no such space.
     """
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    if size <= _IN_MEMORY:
+    if size <= IN_MEMORY:
         return np.zeros(shape, dtype)
     with tempfile.TemporaryFile() as file:
         try:

@@ -1,14 +1,20 @@
 """Encode examples as one array that a network reads, the same way for training data and for any later data."""
 
 from collections.abc import Mapping
+from typing import cast
 
 import numpy as np
 
 from datapare.data.dataset import Dataset
 from datapare.data.encodings import embedding, image, table, text
-from datapare.data.encodings.base import Column, Encoding, Inputs
+from datapare.data.encodings.base import IN_MEMORY, Column, Encoding, Inputs
+from datapare.data.encodings.streamed import StreamedImages
+from datapare.data.foreign_types import Array
 from datapare.data.json_annotations import Json
+from datapare.data.shard_copies import MOST_BYTES
 from datapare.errors import InputError
+
+NOTED = 1 << 30  # bytes from which on it is said beforehand
 
 
 def encode(
@@ -27,7 +33,8 @@ def encode(
         tokenizer: Name or path of a tokenizer of transformers.
 
     Returns:
-        Images (N, H, W, C) uint8, texts (N, L) int32, tables and embeddings (N, F) float32.
+        Images (N, H, W, C) uint8, texts (N, L) int32, tables and embeddings (N, F) float32. Images of a dataset that
+        streams are `StreamedImages`: of the array there are the shape and the rows that one takes.
 
     Raises:
         InputError: For NaN in embeddings and for data of another kind than `encoding`.
@@ -36,6 +43,8 @@ def encode(
         raise InputError(f"the encoding is of {encoding.kind}s, but the dataset holds {data.kind}s.")
     if data.kind == "image":
         encoding = encoding or image.fit(data, image_size)
+        if data.stream:
+            return Inputs(cast("Array", StreamedImages(data, encoding)), encoding)  # rows of it are taken as of one
         return Inputs(image.apply(data, encoding), encoding)
     if data.kind == "text":
         encoding = encoding or text.fit(data, tokenizer)
@@ -45,6 +54,25 @@ def encode(
         return Inputs(table.apply(data, encoding), encoding)
     encoding = encoding or embedding.fit(data)
     return Inputs(embedding.apply(data, encoding), encoding)
+
+
+def memory_note(data: Dataset, image_size: int | None = None) -> str | None:
+    """Return a sentence on where the decoded images will be, beforehand; None where they are small or no images.
+
+    >>> memory_note(Dataset(None, "image", ("x",), "y", np.zeros(2_000_000), (), np.zeros(0), [], "", "", None), 32)
+    'the decoded images take up to 5.7 GiB, in a file in the folder for temporary files, mapped'
+    """
+    if data.kind != "image":
+        return None
+    if data.stream:
+        shards = f"; up to {MOST_BYTES / 2**30:.0f} GiB of shards at URLs are copied at a time" * (data.path is None)
+        return f"images are decoded whenever they are needed, at most three batches of them in memory{shards}"
+    side = image_size or image.LARGEST
+    size = len(data) * side * side * 3 if data.array is None else data.array.nbytes
+    if size < NOTED:
+        return None
+    place = "in memory" if size <= IN_MEMORY else "in a file in the folder for temporary files, mapped"
+    return f"the decoded images take up to {size / 2**30:.1f} GiB, {place}"
 
 
 def outline(data: Dataset, image_size: int | None = None) -> Inputs:

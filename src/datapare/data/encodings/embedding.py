@@ -4,9 +4,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset
-from datapare.data.encodings.base import Encoding
+from datapare.data.encodings.base import Encoding, allocate
 from datapare.data.foreign_types import Array
 from datapare.errors import InputError
+
+BLOCK = 1 << 16  # rows at a time
 
 
 def fit(data: Dataset) -> Encoding:
@@ -20,14 +22,20 @@ def apply(data: Dataset, encoding: Encoding) -> NDArray[np.float32]:
     Raises:
         InputError: For another width than `encoding` says, and for NaN or infinity.
     """
-    with np.errstate(over="ignore"):  # infinity is refused below
-        array = np.ascontiguousarray(_array(data), dtype=np.float32)
+    array = _array(data)
     if array.shape[1] != encoding.width:
         raise InputError(f"the embeddings have {array.shape[1]} numbers each, but {encoding.width} were expected.")
-    if not np.isfinite(array).all():
-        row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
-        raise InputError(f"the embedding of {data.name[row]} holds NaN or infinity; repair or remove it.")
-    return array
+    is_made = array.dtype != np.float32 or not array.flags.c_contiguous
+    out = allocate(array.shape, np.float32) if is_made else array
+    for start in range(0, len(array), BLOCK):
+        if is_made:
+            with np.errstate(over="ignore"):  # infinity is refused below
+                out[start : start + BLOCK] = array[start : start + BLOCK]
+        finite = np.isfinite(out[start : start + BLOCK]).all(axis=1)
+        if not finite.all():
+            name = data.name[start + int(np.flatnonzero(~finite)[0])]
+            raise InputError(f"the embedding of {name} holds NaN or infinity; repair or remove it.")
+    return out
 
 
 def _array(data: Dataset) -> Array:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset, column
-from datapare.data.encodings.base import Column, Encoding
+from datapare.data.encodings.base import Column, Encoding, allocate
 from datapare.data.foreign_types import Array
 from datapare.errors import InputError
 
@@ -22,14 +22,15 @@ def fit(data: Dataset) -> Encoding:
 
 def apply(data: Dataset, encoding: Encoding) -> NDArray[np.float32]:
     """Numbers (N, F), all finite: a missing number is the mean, a missing category no category."""
-    parts = []
+    out, start = allocate((len(data), encoding.width), np.float32), 0
     for one in encoding.columns:
         if one.name not in data.rows.column_names:
             raise InputError(
                 f"the column {one.name!r} is missing; the columns are {', '.join(data.rows.column_names)}."
             )
-        parts.append(_apply_column(one, _values(data, one.name)))
-    return np.concatenate(parts, axis=1)
+        out[:, start : start + one.width] = _apply_column(one, _values(data, one.name))
+        start += one.width
+    return out
 
 
 def _values(data: Dataset, name: str) -> Array:

@@ -2,18 +2,20 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.data.dataset import Dataset, texts
+from datapare.data.dataset import Dataset, each_text
 from datapare.data.encodings.base import Encoding, allocate
 from datapare.data.foreign_types import Tokenizer
 from datapare.errors import InputError, MissingExtraError
 
 WORDS = 30_000
 LONGEST = 256
+BLOCK = 4096  # texts that a tokenizer gets at a time
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
@@ -30,14 +32,18 @@ def fit(data: Dataset, tokenizer: str | None) -> Encoding:
     """The 30,000 most frequent words (ties in alphabetical order), and the 99th percentile of lengths up to 256."""
     if tokenizer:
         return _fit_named(data, tokenizer)
-    tokens = [words(text) for text in texts(data)]
-    count = Counter(word for one in tokens for word in one)
+    count: Counter[str] = Counter()
+    length = np.empty(len(data), np.int64)
+    for i, text in enumerate(each_text(data)):
+        found = words(text)
+        count.update(found)
+        length[i] = len(found)
     vocabulary = tuple(sorted(count, key=lambda word: (-count[word], word))[:WORDS])
-    return Encoding("text", length=_length(map(len, tokens)), vocabulary=vocabulary, tokens=len(vocabulary) + 2)
+    return Encoding("text", length=_length(length), vocabulary=vocabulary, tokens=len(vocabulary) + 2)
 
 
-def _length(lengths: Iterable[int]) -> int:
-    return int(np.clip(np.ceil(np.percentile(list(lengths), 99)), 1, LONGEST))
+def _length(lengths: NDArray[np.int64]) -> int:
+    return int(np.clip(np.ceil(np.percentile(lengths, 99)), 1, LONGEST))
 
 
 def apply(data: Dataset, encoding: Encoding) -> NDArray[np.int32]:
@@ -46,7 +52,7 @@ def apply(data: Dataset, encoding: Encoding) -> NDArray[np.int32]:
         return _apply_named(data, encoding)
     number = {word: i + 2 for i, word in enumerate(encoding.vocabulary)}
     out = allocate((len(data), encoding.length), np.int32)
-    for i, text in enumerate(texts(data)):
+    for i, text in enumerate(each_text(data)):
         ids = [number.get(word, 1) for word in words(text)[: encoding.length]] or [1]
         out[i, : len(ids)] = ids
     return out
@@ -55,24 +61,26 @@ def apply(data: Dataset, encoding: Encoding) -> NDArray[np.int32]:
 def _fit_named(data: Dataset, name: str) -> Encoding:
     tokenizer = _tokenizer(name)
     limit = min(LONGEST, int(tokenizer.model_max_length))
-    lengths = [len(ids) for ids in _ids(tokenizer, texts(data), limit)]
+    lengths = np.fromiter((len(ids) for ids in _ids(tokenizer, each_text(data), limit)), np.int64, len(data))
     pad = tokenizer.pad_token_id
     return Encoding("text", length=min(_length(lengths), limit), tokenizer=name, pad=pad or 0, tokens=len(tokenizer))
 
 
 def _apply_named(data: Dataset, encoding: Encoding) -> NDArray[np.int32]:
-    out = np.full((len(data), encoding.length), encoding.pad, np.int32)
-    for i, ids in enumerate(_ids(_tokenizer(encoding.tokenizer), texts(data), encoding.length)):
-        out[i, : len(ids)] = ids
-    zero, pad = out == 0, out == encoding.pad
-    out[zero] = encoding.pad
-    out[pad] = 0
+    out = allocate((len(data), encoding.length), np.int32)  # 0 pads: it trades places with the tokenizer's own
+    for i, ids in enumerate(_ids(_tokenizer(encoding.tokenizer), each_text(data), encoding.length)):
+        row = np.array(ids, np.int32)
+        zero, pad = row == 0, row == encoding.pad
+        row[zero], row[pad] = encoding.pad, 0
+        out[i, : len(row)] = row
     return out
 
 
-def _ids(tokenizer: Tokenizer, text: Sequence[str], length: int) -> list[list[int]]:
-    found: list[list[int]] = tokenizer(list(text), truncation=True, max_length=length)["input_ids"]
-    return found
+def _ids(tokenizer: Tokenizer, text: Iterable[str], length: int) -> Iterator[list[int]]:
+    """Yield the token ids of each text, which are made of a block of them at a time."""
+    text = iter(text)
+    while block := list(islice(text, BLOCK)):
+        yield from tokenizer(block, truncation=True, max_length=length)["input_ids"]
 
 
 def _tokenizer(name: str) -> Tokenizer:

@@ -9,6 +9,7 @@ A format file has these names, all but `read` optional:
     read(files, request)         -> RawTable of a folder, a file or the files of a pattern (`SourceFiles`)
     accepts(source)              whether it reads this object in memory, or this name that is no path
     read_object(source, request) -> RawTable of such an object
+    read_urls(urls, request)     -> RawTable of files at URLs, of which it copies a few at a time
     write(source, keep, out)     write the rows of one file at `keep`; -> the number of rows it has
     write_all(data, keep, out, place)   the same for a whole dataset; `place` copies or links one file
     write_shards(data, keep, out, size)   the rows of a whole dataset at `keep`, `size` of them in each file
@@ -17,7 +18,7 @@ A format file has these names, all but `read` optional:
 
 import pkgutil
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib import import_module
@@ -29,8 +30,9 @@ from numpy.typing import NDArray
 from datapare.data import formats as package
 from datapare.data.cards import CARD
 from datapare.data.dataset import Dataset
+from datapare.data.paths import of_split
 from datapare.data.placing import PlaceFile, WriteFile
-from datapare.data.remote import fetch, is_url
+from datapare.data.remote import fetch, is_url, listed
 from datapare.data.source import OpenRequest, RawTable, SourceFiles
 from datapare.data.tables import listed_datasets
 from datapare.errors import InputError
@@ -52,6 +54,7 @@ class Format:
     read: Callable[[SourceFiles, OpenRequest], RawTable] | None = None
     accepts: Callable[[object], bool] | None = None
     read_object: Callable[[object, OpenRequest], RawTable] | None = None
+    read_urls: Callable[[Sequence[str], OpenRequest], RawTable] | None = None
     write: WriteFile | None = None
     write_all: WriteAll | None = None
     write_shards: Callable[[Dataset, NDArray[np.int64], Path, int], int] | None = None
@@ -87,7 +90,7 @@ def read(source: object, request: OpenRequest) -> RawTable:
         InputError: Where nothing is there, or no format reads it.
     """
     if is_url(source):
-        return replace(read(fetch(str(source)), request), address=str(source))
+        return replace(_streamed(str(source), request) or read(fetch(str(source)), request), address=str(source))
     files = _located(source, request.follow_links) if isinstance(source, str | Path) else None
     if files is not None:
         return replace(_read_files(files, request), address=_address(files))
@@ -103,6 +106,18 @@ def read(source: object, request: OpenRequest) -> RawTable:
         f"expected {EXPECTED}, a datasets.Dataset, a DataFrame, a map-style torch Dataset or a pair of arrays (X, y), "
         f"not {type(source).__name__}."
     )
+
+
+def _streamed(url: str, request: OpenRequest) -> RawTable | None:
+    """Read files at a URL a few at a time, as was asked for; None where their format is only read as a whole."""
+    if not request.stream:
+        return None
+    found = [one for pattern in expanded(url) for one in listed(pattern)]
+    one = format_of(found[0])
+    if one is None or one.read_urls is None:
+        return None
+    fitting = [name for name in found if format_of(name) is one]
+    return replace(one.read_urls(of_split(Path(url), fitting, request.split), request), format=one.name)
 
 
 def _located(source: str | Path, follow_links: bool) -> SourceFiles | None:

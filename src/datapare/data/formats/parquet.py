@@ -18,10 +18,12 @@ _IN_MEMORY = 4 << 30
 def read(source: SourceFiles, request: OpenRequest) -> RawTable:
     """The rows of Parquet files of one schema, in memory; above 4 GiB memory-mapped from the cache of `datasets`."""
     files = source.with_suffix(SUFFIXES, request.split)
-    if sum(file.stat().st_size for file in files) > _IN_MEMORY:
+    stored, unpacked = sum(file.stat().st_size for file in files), [_unpacked(file) for file in files]
+    for file, size in zip(files, unpacked, strict=True):
+        if stored <= _IN_MEMORY:
+            check_unpacked(file, size, request.max_gib)
+    if request.stream or max(stored, sum(unpacked)) > _IN_MEMORY:
         return RawTable(_mapped(files), source.path, files)
-    for file in files:
-        check_unpacked(file, _unpacked(file), request.max_gib)
     tables = [_table(file) for file in files]
     return RawTable(rows_of(concatenated(tables, files)), source.path, files)
 

@@ -6,6 +6,7 @@ import re
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import chain, groupby, islice
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, NamedTuple, TypeVar
@@ -18,6 +19,7 @@ from datapare.data.dataset import Dataset
 from datapare.data.layouts import is_image
 from datapare.data.paths import check_inside
 from datapare.data.placing import folder_of
+from datapare.data.shard_copies import shard_copy
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.data.tar_members import Member, file_members
 from datapare.errors import InputError
@@ -45,16 +47,27 @@ def read(source: SourceFiles, request: OpenRequest) -> RawTable:
     A sample has one image, or the one whose ending `input` names. The label is the .cls member, or `label` (or a usual
     name) in the .json member. Labels are numbers where all are plain ones, else texts.
     """
+    files = source.with_suffix(SUFFIXES, request.split)
+    shards = index_shards(files, request.label, request.input)
+    return replace(_indexed([str(file) for file in files], shards, str(source.path)), path=source.path, files=files)
+
+
+def read_urls(urls: Sequence[str], request: OpenRequest) -> RawTable:
+    """Read one row per sample of tar files at URLs, as `read` does; their images stay there."""
+    shards = []
+    for url in urls:
+        copy = shard_copy(url)  # held while it is read
+        shards.append(index_shard(copy.path, request.label, request.input))
+    return _indexed(urls, shards, urls[0])
+
+
+def _indexed(files: Sequence[str], shards: Sequence[list[Sample]], where: str) -> RawTable:
     import pyarrow as pa
 
-    files, path = source.with_suffix(SUFFIXES, request.split), source.path
-    shards = index_shards(files, request.label, request.input)
     samples = list(chain.from_iterable(shards))
     if not samples:
-        raise InputError(f"{path} holds no samples; expected members such as 0001.jpg and 0001.cls.")
-    file = pa.array([str(one) for one in files], pa.string()).take(
-        pa.array([i for i, shard in enumerate(shards) for _ in shard], pa.int64())
-    )
+        raise InputError(f"{where} holds no samples; expected members such as 0001.jpg and 0001.cls.")
+    file = pa.array(files, pa.string()).take(pa.array([i for i, shard in enumerate(shards) for _ in shard], pa.int64()))
     offset = pa.array([one.offset for one in samples], pa.int64())
     image = pa.StructArray.from_arrays(
         [pa.nulls(len(samples), pa.binary()), file, offset, pa.array([one.size for one in samples], pa.int64())],
@@ -63,7 +76,7 @@ def read(source: SourceFiles, request: OpenRequest) -> RawTable:
     )
     names = [one.key for one in samples]
     table = pa.table({"__key__": pa.array(names, pa.string()), "image": image, "label": _labels(samples)})
-    return RawTable(rows_of(table), path, files, "image", ("image",), "label", names, names)
+    return RawTable(rows_of(table), None, (), "image", ("image",), "label", names, names)
 
 
 def index_shards(files: Sequence[Path], label: str | None, image: str | None = None) -> list[list[Sample]]:
@@ -235,6 +248,8 @@ def write_index(data: Dataset, keep: NDArray[np.int64], out: Path) -> None:
 
     Source: https://github.com/mlfoundations/datacomp
     """
+    if not data.files:  # they are at URLs
+        return
     found = [uid for file in data.files for uid in _uids(file)]
     chosen = [found[i] for i in keep.tolist()]
     if None in found or not chosen:

@@ -156,8 +156,9 @@ def normalisation(training: TrainingConfig, inputs: Inputs) -> tuple[list[float]
         mean, std = some.mean((0, 1, 2)) / 255, some.std((0, 1, 2)) / 255
         return mean.tolist(), std.clip(1 / 255).tolist()
     if inputs.encoding.kind == "embedding":
-        std = array.std(0)
-        return array.mean(0).tolist(), std.clip(max(float(std.mean()) * 1e-2, 1e-6)).tolist()
+        some = array[:: max(1, len(array) // 100_000)]
+        std = some.std(0)
+        return some.mean(0).tolist(), std.clip(max(float(std.mean()) * 1e-2, 1e-6)).tolist()
     return [0.0], [1.0]
 
 
