@@ -60,8 +60,8 @@ class Provenance:
 
 def dataset_digest(key: NDArray[np.uint64], label: NDArray[np.int64]) -> str:
     """Return 32 hex digits that change when any example's key (N,), its label (N,) or the order does."""
-    content = hashlib.blake2b(key.astype("<u8").tobytes(), digest_size=16)
-    content.update(label.astype("<i8").tobytes())
+    content = hashlib.blake2b(np.ascontiguousarray(key, "<u8").data, digest_size=16)
+    content.update(np.ascontiguousarray(label, "<i8").data)
     return content.hexdigest()
 
 

@@ -11,6 +11,7 @@ from sources import CLASSES, FORMATS, LABEL, N, encoded, pixels, put
 
 from datapare.artifacts import dataset_digest
 from datapare.data import open_dataset
+from datapare.data.former_keys import in_keys_of, with_former_keys
 from datapare.data.keys import array_keys, text_keys, unique_keys
 
 
@@ -112,11 +113,16 @@ def test_repeated_keys_become_unique_and_the_first_stays(key):
 
 
 def test_keys_stay_the_same_from_release_to_release(tmp_path):
-    """Keys are kept in records; one that changes orphans every record ever written."""
+    """Keys are kept in records; one that changes orphans every record ever written, unless the former one is known."""
     put(tmp_path / "t.csv", b"text,n,label\nhello,1,x\nworld,,y\nhello,1,x\nworld,2.5,y\n")
     data = open_dataset(tmp_path / "t.csv", input=["text", "n"])
     assert [f"{key:016x}" for key in data.key.tolist()] == GOLDEN
-    assert data.digest == "487efd1eea35561f3cd1a4fe59850285"
+    assert data.digest == "3ac9a6ff54ba6869e2935852023d98b8"
+    before = with_former_keys(data)
+    assert [f"{key:016x}" for key in before.key.tolist()] == FORMER
+    assert before.digest == "487efd1eea35561f3cd1a4fe59850285"
+    assert in_keys_of(data, before.digest).digest == before.digest
+    assert in_keys_of(data, "0" * 32) is data
     assert f"{array_keys(np.arange(6, dtype=np.float32).reshape(2, 3))[1]:016x}" == "62c7f3782b26ffc1"
     assert f"{text_keys(['ä'])[0]:016x}" == "39a02b5ee2bb4df0"
     assert dataset_digest(np.array([1], np.uint64), np.array([0])) != dataset_digest(
@@ -124,7 +130,15 @@ def test_keys_stay_the_same_from_release_to_release(tmp_path):
     )
 
 
-GOLDEN = ["e7a9694d74f58c46", "6d67a85175d7cc26", "cfb5afab45f28d28", "f894d9392edba74e"]
+@pytest.mark.parametrize("name", FORMATS)
+def test_files_and_arrays_have_the_keys_they_had(name, tmp_path):
+    data = open_dataset(FORMATS[name](tmp_path))
+    is_column = data.id_column is not None or (data.array is None and data.name[0] == "row 0")
+    assert (with_former_keys(data) is not None) == is_column
+
+
+GOLDEN = ["1cbd0a013135a49c", "78f0b30d4788fb3c", "376a5da13761e68c", "640933d508b02948"]
+FORMER = ["e7a9694d74f58c46", "6d67a85175d7cc26", "cfb5afab45f28d28", "f894d9392edba74e"]
 
 
 def test_minus_zero_is_zero_and_whole_numbers_may_become_floats(tmp_path):

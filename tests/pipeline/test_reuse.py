@@ -1,5 +1,6 @@
 """A dataset that changed after it was recorded: what is known is used again, what is new is predicted or recorded."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -11,6 +12,7 @@ import datapare as dp
 from datapare import storage
 from datapare.artifacts import Dynamics
 from datapare.data import open_dataset
+from datapare.data.former_keys import with_former_keys
 from datapare.errors import InputError, MismatchError
 from datapare.pipeline import pruning, reuse
 
@@ -209,3 +211,39 @@ def test_a_grown_shuffled_and_renamed_table_from_the_command_line(place, tmp_pat
     code, out, complaint = run(capsys, "export", place / "run", "--keep", 0.5, "--out", tmp_path / "out.csv")
     assert code == 0, complaint
     assert set((tmp_path / "out.csv").read_text().splitlines()) <= set(lines)
+
+
+def as_of_former_keys(place):
+    """The run folder as it was before 0.2, when ids were hashed one by one."""
+    before = with_former_keys(open_dataset(place / "d.csv", id="id"))
+    run_, described = place / "run", storage.read_json(place / "run" / "run.json")
+    record = dataclasses.replace(
+        record_of(place), key=before.key,
+        provenance=dataclasses.replace(record_of(place).provenance, dataset=before.digest),
+    )  # fmt: skip
+    for one in run_.iterdir():
+        if one.name not in {"run.json", "dynamics"}:
+            storage.remove(one)
+    storage.save(record, run_ / "dynamics")
+    storage.write_json(run_ / "run.json", {**described, "digest": before.digest})
+    return before
+
+
+def test_a_record_of_former_keys_is_used_as_it_is(place, capsys):
+    before = as_of_former_keys(place)
+    result, said = prune(place)
+    assert not any("has changed" in line for line in said), said
+    assert storage.load(result.folder / "subset").provenance.dataset == before.digest
+    code, _, error = run(capsys, "score", place / "run", "--score", "el2n")
+    assert code == 0, error
+
+
+def test_a_record_of_former_keys_is_used_for_a_dataset_that_has_changed(place):
+    as_of_former_keys(place)
+    put(place / "d.csv", rows(reversed(range(1, N))))
+    old = dict(zip([f"w{i}" for i in range(N)], record_of(place).channels["target_prob"].T.tolist(), strict=True))
+    _, said = prune(place)
+    assert any("59 examples is used again" in line for line in said), said
+    data = open_dataset(place / "d.csv", id="id")
+    assert np.array_equal(record_of(place).key, data.key)
+    assert by_id(record_of(place), data) == {name: old[name] for name in data.name}

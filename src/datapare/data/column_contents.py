@@ -164,8 +164,12 @@ def is_row_number(rows: Rows, column: str) -> bool:
     values = whole_column(rows, column)
     if values.null_count:
         return False
-    number = values.to_numpy(zero_copy_only=False)
-    if pa.types.is_integer(kind) and len(number) >= MIN_COUNTED and (np.diff(number) == 1).all():
-        return True
     usual = name in ROW_NUMBERS or name.startswith("unnamed")
+    first = values.slice(0, MIN_COUNTED).to_numpy()
+    counted = pa.types.is_integer(kind) and len(first) == MIN_COUNTED and bool((np.diff(first) == 1).all())
+    if not usual and not counted:
+        return False
+    number = values.to_numpy()
+    if counted and (np.diff(number) == 1).all():
+        return True
     return usual and bool((number == np.floor(number)).all()) and len(np.unique(number)) == len(number)

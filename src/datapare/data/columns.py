@@ -231,47 +231,6 @@ def split_notes(rows: Rows, label: str, split: str) -> list[str]:
     return [f"{there}, and the rows of all are read as {split}; write one file for each split to have them apart"]
 
 
-def find_id(
-    rows: Rows, label: str, inputs: Sequence[str], named: str | None
-) -> tuple[str, list[str]] | tuple[None, None]:
-    """Find the id column and its texts: the named one, or one of a usual name with a different value in every row."""
-    from datapare.data.dataset import column
-
-    if named is not None:
-        require(rows.column_names, named, "id")
-        values = [None if value is None else str(value) for value in column(rows, named).to_pylist()]
-        if None in values:
-            raise InputError(
-                f"the id column {named!r} is missing in row {values.index(None)}; every example needs an id."
-            )
-        return named, _distinct(named, [value for value in values if value is not None])
-    by_name = {one.strip().lower(): one for one in reversed(rows.column_names)}
-    for name in IDS:
-        one = by_name.get(name)
-        if one is None or one == label or (one in inputs and len(inputs) == 1) or not _could_be_id(rows, one):
-            continue
-        values = column(rows, one).to_pylist()
-        if None not in values and "" not in values and len(set(values)) == len(values):
-            return one, [str(value) for value in values]
-    return None, None
-
-
-def _distinct(name: str, values: list[str]) -> list[str]:
-    seen: set[str] = set()
-    for row, value in enumerate(values):
-        if value in seen:
-            raise InputError(f"the id column {name!r} repeats {value!r} in row {row}; an id belongs to one example.")
-        seen.add(value)
-    return values
-
-
-def _could_be_id(rows: Rows, column: str) -> bool:
-    import pyarrow as pa
-
-    kind = rows.data.schema.field(column).type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind))
-
-
 def _listed(columns: Sequence[str], most: int = 12) -> str:
     more = f" and {len(columns) - most} more" if len(columns) > most else ""
     return ", ".join(columns[:most]) + more

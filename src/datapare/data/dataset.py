@@ -55,6 +55,46 @@ class RowNames(Sequence[str]):
             yield from (f"row {number}" for number in self.row[start : start + _BLOCK].tolist())
 
 
+class ColumnNames(Sequence[str]):
+    """The names of examples that a column of texts holds, N Python strings only where all are asked for.
+
+    >>> import pyarrow as pa
+    >>> list(ColumnNames(pa.chunked_array([["a", "b"], ["c"]])).at(np.array([2, 0])))
+    ['c', 'a']
+    """
+
+    def __init__(self, values: ArrowColumn) -> None:
+        self.values = values
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> "ColumnNames": ...
+    def __getitem__(self, index: int | slice) -> "str | ColumnNames":
+        if isinstance(index, slice):
+            return ColumnNames(self.values[index])
+        name: str = self.values[int(index)].as_py()
+        return name
+
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, len(self), _BLOCK):
+            yield from self.values.slice(start, _BLOCK).to_pylist()
+
+    def at(self, index: NDArray[np.int64]) -> "ColumnNames":
+        """The names at some positions (n,)."""
+        return ColumnNames(self.values.take(index))
+
+
+def names_at(name: Sequence[str], index: NDArray[np.int64]) -> Sequence[str]:
+    """The names of the examples at `index` (n,), held as those of all are."""
+    if isinstance(name, RowNames):
+        return RowNames(name.row[index])
+    return name.at(index) if isinstance(name, ColumnNames) else [name[i] for i in index.tolist()]
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """N labelled examples in the order of their source, which is never written to.
@@ -169,8 +209,8 @@ def records(data: Dataset, index: Sequence[int]) -> list[dict[str, Value]]:
 def all_names(data: Dataset) -> list[str]:
     """The names of every row of the source, unreadable ones too, in source order."""
     names = [""] * (len(data) + len(data.bad))
-    for i, row in enumerate(data.row.tolist()):
-        names[row] = data.name[i]
+    for row, name in zip(data.row.tolist(), data.name, strict=True):
+        names[row] = name
     for one in data.bad:
         names[one.row] = one.name
     return names
@@ -183,4 +223,7 @@ def name_column(data: Dataset, index: NDArray[np.int64]) -> ArrowColumn:
 
     if isinstance(data.name, RowNames):
         return pc.binary_join_element_wise("row", pa.array(data.name.row[index]).cast(pa.string()), " ")
+    if isinstance(data.name, ColumnNames):
+        found = data.name.values.take(index)
+        return found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
     return pa.array([data.name[i] for i in index.tolist()], pa.string())

@@ -12,6 +12,7 @@ from datapare.artifacts import Subset
 from datapare.data.cards import with_split_size
 from datapare.data.dataset import Dataset
 from datapare.data.formats.detect import find
+from datapare.data.former_keys import in_keys_of
 from datapare.data.placing import carry, folder_of, placing, write_files
 from datapare.data.remote import check_free, is_url, upload
 from datapare.data.soft_label_files import SoftLabelRows, check_soft_labels, soft_label_files, write_soft_labels
@@ -94,6 +95,7 @@ def export(
         if overwrite:
             raise InputError(f"overwrite replaces files and folders, and {out} is a URL; remove what is there first.")
         return _export_to_url(data, subset, str(out), as_, shard_size, soft_labels)
+    data = in_keys_of(data, subset.provenance.dataset)
     target = Path(out).expanduser()
     try:
         _refuse(data, subset, target, as_, overwrite=overwrite)

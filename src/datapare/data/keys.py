@@ -1,20 +1,23 @@
 """Who each example is: a 64-bit key that does not depend on its position, and a digest of the whole dataset."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import blake2b
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import cells, column
 from datapare.data.foreign_types import Array, ArrowColumn, Rows, Value
+from datapare.data.text_hashes import text_hashes
+from datapare.numerics.mixing import MISSING, mixed
+from datapare.numerics.threads import in_blocks
 
 if TYPE_CHECKING:
     from datapare.data.image_io import Cell
 
-_MISSING = np.uint64(0x9E3779B97F4A7C15)
-_BLOCK = 1 << 14  # numbers at a time, which stay in the processor's cache
+Keys: TypeAlias = NDArray[np.uint64]
+Values: TypeAlias = ArrowColumn | Keys
 
 
 def text_keys(values: Iterable[str | bytes | memoryview | None]) -> NDArray[np.uint64]:
@@ -51,36 +54,42 @@ def array_keys(array: Array) -> NDArray[np.uint64]:
 
 def content_keys(rows: Rows, columns: Iterable[str], class_key: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """One key per row (N,) from the values of `columns`, in whatever order they stand, and the key of its class."""
-    total = mix(text_keys(["class"])[0], class_key)
-    for name in columns:
-        total = total + mix(text_keys([name])[0], _column_keys(rows, name))
-    return mix(np.uint64(0), total)
+    return _keys_of(rows, columns, class_key, text_hashes)
 
 
-def value_keys(values: ArrowColumn) -> NDArray[np.uint64]:
-    """One key per text of a `pyarrow.ChunkedArray` (N,), each distinct text of a chunk hashed once."""
-    out = [np.empty(0, np.uint64)]
-    for chunk in values.chunks:
-        if _are_mostly_distinct(chunk):
-            out.append(_hashed(_encoded(chunk)))
-            continue
-        encoded = chunk.dictionary_encode()
-        known = np.append(text_keys(encoded.dictionary.to_pylist()), text_keys([None]))
-        out.append(known[encoded.indices.fill_null(len(known) - 1).to_numpy()])
-    return np.concatenate(out)
+def former_content_keys(rows: Rows, columns: Iterable[str], class_key: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The keys that records before 0.2 hold, in which each text is hashed by BLAKE2b."""
+    return _keys_of(rows, columns, class_key, lambda values: text_keys(values.to_pylist()))
 
 
-def _are_mostly_distinct(values: ArrowColumn) -> bool:
-    first = values.slice(0, 1000)
-    return 2 * len(first.unique()) > len(first)
+def _keys_of(
+    rows: Rows, columns: Iterable[str], class_key: NDArray[np.uint64], texts: Callable[[ArrowColumn], Keys]
+) -> NDArray[np.uint64]:
+    keyed = [(text_keys([name])[0], *_keying(rows, name, texts)) for name in columns]
+    start, out = text_keys(["class"])[0], np.empty(len(class_key), np.uint64)
+
+    def fill(block: slice) -> None:
+        total = mixed(start, class_key[block])
+        for name, values, key in keyed:
+            total += mixed(name, key(values[block]))
+        out[block] = mixed(np.uint64(0), total)
+
+    in_blocks(fill, len(out))
+    return out
 
 
-def _encoded(values: ArrowColumn) -> list[bytes]:
-    """The UTF-8 bytes of each text of an Arrow array, as `text_keys` hashes them."""
+def _keying(rows: Rows, name: str, texts: Callable[[ArrowColumn], Keys]) -> tuple[Values, Callable[[Values], Keys]]:
+    """The values of a column, and what makes keys of any slice of them."""
     import pyarrow as pa
 
-    encoded: list[bytes] = values.cast(pa.large_binary()).fill_null(b"\0").to_pylist()
-    return encoded
+    kind = rows.data.schema.field(name).type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+        return column(rows, name), _number_keys
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return column(rows, name), texts
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_struct(kind):
+        return text_keys(_bytes(cell) for cell in cells(rows, name)), np.asarray
+    return text_keys(None if cell is None else repr(cell) for cell in cells(rows, name)), np.asarray
 
 
 def unique_keys(key: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -106,39 +115,17 @@ def unique_keys(key: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def mix(one: np.uint64 | NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Hash of two 64-bit numbers, elementwise: the finaliser of SplitMix64 (Steele, Lea, Flood, 2014) on their sum."""
+    """Hash of two 64-bit numbers, elementwise; see `mixed`."""
     first, second = np.broadcast_arrays(np.asarray(one, np.uint64), other)
-    if second.ndim == 0 or len(second) <= _BLOCK:
-        return _mixed(first, second)
+    if second.ndim == 0:
+        return mixed(first, second)
     out = np.empty(len(second), np.uint64)
-    for block in _blocks(len(second)):
-        out[block] = _mixed(first[block], second[block])
+
+    def fill(block: slice) -> None:
+        out[block] = mixed(first[block], second[block])
+
+    in_blocks(fill, len(out))
     return out
-
-
-def _blocks(count: int) -> Iterable[slice]:
-    return (slice(start, start + _BLOCK) for start in range(0, count, _BLOCK))
-
-
-def _mixed(one: np.uint64 | NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    with np.errstate(over="ignore"):
-        z = one * np.uint64(0xD1342543DE82EF95) + other + _MISSING
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        return np.asarray(z ^ (z >> np.uint64(31)), np.uint64)
-
-
-def _column_keys(rows: Rows, name: str) -> NDArray[np.uint64]:
-    import pyarrow as pa
-
-    kind = rows.data.schema.field(name).type
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
-        return _number_keys(column(rows, name))
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return value_keys(column(rows, name))
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_struct(kind):
-        return text_keys(_bytes(cell) for cell in cells(rows, name))
-    return text_keys(None if cell is None else repr(cell) for cell in cells(rows, name))
 
 
 def _bytes(cell: Value) -> bytes | str | None:
@@ -154,9 +141,5 @@ def _number_keys(values: ArrowColumn) -> NDArray[np.uint64]:
     import pyarrow as pa
 
     # whole numbers become floats when one of them goes missing, so both are hashed as floats; + 0.0 unites -0.0 and 0.0
-    number = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    out = np.empty(len(number), np.uint64)
-    for block in _blocks(len(number)):
-        some = number[block] + 0.0
-        out[block] = np.where(np.isnan(some), _MISSING, _mixed(np.uint64(1), some.view(np.uint64)))
-    return out
+    number = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) + 0.0
+    return np.where(np.isnan(number), MISSING, mixed(np.uint64(1), number.view(np.uint64)))

@@ -85,7 +85,7 @@ def find_label_copies(rows: Rows, label: str, number: NDArray[np.int64]) -> Labe
     others = [one for one in rows.column_names if one != label and one.lower() not in _INPUTS]
     possible = [one for one in others if _could_be(rows.data.schema.field(one).type, one, label)]
     at = np.unique(np.linspace(0, max(len(rows) - 1, 0), num=min(_SAMPLE, len(rows))).astype(int))
-    if len(rows) < max(MIN_ROWS, MIN_PER_CLASS * len(np.unique(number))):
+    if len(rows) < max(MIN_ROWS, MIN_PER_CLASS * int(np.count_nonzero(np.bincount(number)))):
         possible = [one for one in possible if is_label_name(one)]
     sample = rows.select_columns(possible).with_format("arrow")[at.tolist()] if possible and len(at) else None
     alike = [one for one in possible if sample is not None and _says(sample.column(one), number[at])]

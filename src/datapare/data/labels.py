@@ -35,7 +35,8 @@ def read_labels(rows: Rows, name: str, held_out: Sequence[str] | None) -> tuple[
     values = column(rows, name)
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
-    _refuse_missing(values, name)
+    if values.null_count or not (_is_text(values.type) or pa.types.is_integer(values.type)):
+        _refuse_missing(values, name)
     names = getattr(rows.features[name], "names", None)
     if names is not None and pa.types.is_integer(values.type):
         number = values.to_numpy(zero_copy_only=False).astype(np.int64)
@@ -44,6 +45,8 @@ def read_labels(rows: Rows, name: str, held_out: Sequence[str] | None) -> tuple[
             return number, tuple(names)
         return _looked_up(list(names), number, held_out)
     text, index = _distinct(values, name)
+    if not all(one.strip() for one in text):
+        _refuse_missing(values, name)
     if held_out is not None:
         return _looked_up(text, index, held_out)
     classes = _classes(text, index, name)

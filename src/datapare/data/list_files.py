@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".jsonl", ".ndjson", ".json")
 Fields = Mapping[str, str]
 _HEAD = 100  # lines that say which column is which
+_MOST = 1000  # lines that say what the whole list is
 _NUMBER = re.compile(r"[-+]?\d*\.?\d+")
 
 
@@ -54,8 +55,9 @@ def read_records(path: Path, limit: int = -1) -> Records:
 def _text_of(path: Path, limit: int) -> str:
     with path.open("rb") as file:
         content = file.read(limit)
-    if limit >= 0 and len(content) == limit:
-        content = content[: content.rfind(b"\n") + 1]
+    if limit >= 0:
+        whole = content if len(content) < limit else content[: content.rfind(b"\n") + 1]
+        content = b"\n".join(whole.split(b"\n", _MOST)[:_MOST]) + b"\n" if whole.count(b"\n") > _MOST else whole
     if b"\0" in content[:4096]:
         raise InputError(f"{path} holds no text.")
     return content.decode("utf-8", "surrogateescape")

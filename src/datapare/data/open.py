@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Kind, Perturbation, Provenance, dataset_digest
 from datapare.data import keys
-from datapare.data.columns import find_id, find_inputs, find_label, split_notes
-from datapare.data.dataset import BadExample, Dataset, RowNames
+from datapare.data.columns import find_inputs, find_label, split_notes
+from datapare.data.dataset import BadExample, Dataset, RowNames, names_at
 from datapare.data.example_checks import CheckOptions, check_examples, refuse
 from datapare.data.foreign_paths import with_local_images
 from datapare.data.formats.detect import read
 from datapare.data.groups import read_groups
+from datapare.data.ids import Ids, find_ids
 from datapare.data.image_io import MAX_PIXELS
 from datapare.data.label_copies import LabelCopies, find_label_copies, other_labels, refuse_second_label
 from datapare.data.labels import check_classes, read_labels, similar_names
@@ -138,20 +139,18 @@ def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Seq
         root = found.path if found.path.is_dir() else found.files[0].parent
         rows = with_local_images(rows, inputs[0], root, follow_links=ask.follow_links)
         found = replace(found, rows=rows)
-    id_column, ids = find_id(rows, label, inputs, id_) if id_ or found.identity is None else (None, None)
-    if kind == "table" and id_column in inputs:
-        inputs = tuple(one for one in inputs if one != id_column)
-    identity = ids or found.identity
-    key = _content(found, inputs, keys.text_keys(classes)[number]) if identity is None else keys.text_keys(identity)
+    ids = find_ids(rows, label, inputs, id_) if id_ or found.identity is None else None
+    if kind == "table" and ids is not None:
+        inputs = tuple(one for one in inputs if one != ids.column)
+    key = _keys(found, ids, inputs, (number, classes))
     row = np.arange(len(rows))
     others = other_labels(rows.column_names, label, inputs, copies) if ask.label is None else []
     notes = (*split_notes(rows, label, ask.split), *similar_names(classes), *copies.notes(inputs, label), *others)
-    name = found.name or ids or RowNames(row)
-    key = keys.unique_keys(key)
+    name = found.name or (RowNames(row) if ids is None else ids.name)
     place = (found.format, found.path, (), row, None, found.files, found.origin, ask.split)
     return Dataset(
         rows, kind, inputs, label, number, classes, key, name, "", *place,
-        id_column=id_column, address=found.address, notes=(*found.notes, *notes),
+        id_column=None if ids is None else ids.column, address=found.address, notes=(*found.notes, *notes),
     )  # fmt: skip
 
 
@@ -169,10 +168,18 @@ def _inputs(found: RawTable, label: str, ask: OpenRequest, copies: LabelCopies) 
     return found.kind, found.inputs
 
 
-def _content(found: RawTable, inputs: Sequence[str], class_key: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    if found.array is None:
-        return keys.content_keys(found.rows, inputs, class_key)
-    return keys.mix(np.uint64(0), keys.array_keys(found.array) ^ class_key)
+def _keys(
+    found: RawTable, ids: Ids | None, inputs: Sequence[str], labels: tuple[NDArray[np.int64], Sequence[str]]
+) -> NDArray[np.uint64]:
+    """A key of each row: of its id, of what its format knows it by, or of its content and class."""
+    if ids is not None:
+        return ids.key
+    if found.identity is not None:
+        return keys.unique_keys(keys.text_keys(found.identity))
+    class_key = keys.text_keys(labels[1])[labels[0]]
+    if found.array is not None:
+        return keys.unique_keys(keys.mix(np.uint64(0), keys.array_keys(found.array) ^ class_key))
+    return keys.unique_keys(keys.content_keys(found.rows, inputs, class_key))
 
 
 def _bad(whole: Dataset, row: int, reason: str) -> BadExample:
@@ -184,7 +191,7 @@ def _without(whole: Dataset, bad: tuple[BadExample, ...]) -> Dataset:
     if not bad:
         return whole
     keep = np.setdiff1d(whole.row, [one.row for one in bad])
-    name = RowNames(keep) if isinstance(whole.name, RowNames) else [whole.name[i] for i in keep.tolist()]
+    name = names_at(whole.name, keep)
     array = whole.array
     if array is not None and len(array) == len(whole):
         array = array[keep]

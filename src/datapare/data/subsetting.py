@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.artifacts import dataset_digest
-from datapare.data.dataset import Dataset, RowNames
+from datapare.data.dataset import Dataset, names_at
 
 
 def take(data: Dataset, index: NDArray[np.int64]) -> Dataset:
@@ -17,7 +17,7 @@ def take(data: Dataset, index: NDArray[np.int64]) -> Dataset:
     >>> some.label.tolist(), some.row.tolist()
     ([1, 1], [1, 3])
     """
-    name = RowNames(data.row[index]) if isinstance(data.name, RowNames) else [data.name[i] for i in index.tolist()]
+    name = names_at(data.name, index)
     key, label = data.key[index], data.label[index]
     return replace(
         data, rows=data.rows.select(index), label=label, key=key, name=name, row=data.row[index],

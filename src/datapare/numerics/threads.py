@@ -1,10 +1,12 @@
 """How many threads compute: a number that follows from the size of the data, never from the machine."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 FIXED_THREADS = 2  # as the steps of large networks, training/compute.py
 WORTH_DIVIDING = 2**20  # numbers in an array: with fewer, threads wait for each other longer than they compute
+_BLOCK = 1 << 15  # numbers of a block, which stay in the processor's cache
 
 
 def threads_for(numbers: int) -> int:
@@ -29,3 +31,22 @@ def fixed_threads() -> Iterator[None]:
 
     with threadpool_limits(FIXED_THREADS, user_api="blas"):
         yield
+
+
+def in_blocks(work: Callable[[slice], object], count: int, size: int = _BLOCK) -> None:
+    """Call `work` with slices of `size` that cover `count` numbers; many of them are divided among threads.
+
+    What is computed must not depend on which of them come first.
+
+    >>> in_blocks(print, 5, 3)
+    slice(0, 3, None)
+    slice(3, 5, None)
+    """
+    threads = threads_for(count)
+    blocks = [slice(start, min(start + size, count)) for start in range(0, count, size)]
+    if threads == 1:
+        for block in blocks:
+            work(block)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, blocks))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from datapare import storage
 from datapare.artifacts import Dynamics
 from datapare.data import Dataset, encode
+from datapare.data.former_keys import in_keys_of, with_former_keys
 from datapare.errors import InputError
 from datapare.methods.signals import DEFAULT, SIGNALS
 from datapare.options import RecordOptions
@@ -106,13 +107,13 @@ def adapt(
         InputError: Where there are new examples and `new_examples` is "ask".
     """
     described = storage.read_described(folder / RUN, StoredRun, "make the run again")
-    if described is None or described["digest"] == data.digest:
+    if described is None or described["digest"] == in_keys_of(data, described["digest"]).digest:
         return
     archive = folder / PREVIOUS / described["digest"][:8]
     record = _record_in(archive) or _record_in(folder)  # in the archive when a call like this one was killed
     if record is None:
         return
-    found = with_renamed(match(record, data), record, data, folder)
+    found = with_renamed(_matched(record, data), record, data, folder)
     if found.new == len(data):
         return  # another dataset, as the run folder says
     again = found.new > 0 and new_examples == "record"
@@ -129,6 +130,13 @@ def adapt(
     if made is not None:
         save_contents(folder, data, reuse=True)
     on_message(_describe(found, len(data), again=again))
+
+
+def _matched(record: Dynamics, data: Dataset) -> Match:
+    """Which examples are in the record, under the keys of today or those of before 0.2."""
+    found = match(record, data)
+    former = with_former_keys(data) if found.new == len(data) else None
+    return found if former is None else match(record, former)
 
 
 def _describe(found: Match, total: int, *, again: bool) -> str:

@@ -133,17 +133,20 @@ class RunFolder:
         if not (path / RUN).is_file():
             storage.write_json(path / RUN, _description(data, open_options))
         run = cls.open(path)
-        run.check_dataset(data)
-        run.__dict__["dataset"] = data
+        run.__dict__["dataset"] = run.recorded(data)
         return run
 
-    def check_dataset(self, data: "Dataset") -> None:
-        """Raise MismatchError when this is a run on another dataset."""
-        if self.digest != data.digest:
+    def recorded(self, data: "Dataset") -> "Dataset":
+        """Return the dataset under the keys that the run knows it by; MismatchError when this is a run on another."""
+        from datapare.data.former_keys import in_keys_of
+
+        known = in_keys_of(data, self.digest)
+        if self.digest != known.digest:
             raise MismatchError(
                 f"{self.path} is a run on {self.examples:,} examples of {self.source}, and this dataset is another or "
                 f"has changed since ({len(data):,} examples); choose another --out, or delete that folder."
             )
+        return known
 
     @cached_property
     def dataset(self) -> "Dataset":
@@ -160,8 +163,7 @@ class RunFolder:
                 f"the run in {self.path} was made from arrays in memory; open them in Python and export there."
             )
         data = (self.reader or open_dataset)(self.source, **self.open_options)
-        self.check_dataset(data)
-        return data
+        return self.recorded(data)
 
     @property
     def labels(self) -> "Dataset":

@@ -71,6 +71,7 @@ def report(
     for value, kind, made_by in optional:
         if value is not None:
             expect(value, kind, made_by)
+    data = None if data is None else _in_keys_of(data, subset)
     context = ReportContext(subset, scores, dynamics, data, comparison, others or {}, sweep, within)
     _check(context)
     return Report(_render(title or _title(data), context))
@@ -94,6 +95,12 @@ def headline(context: ReportContext) -> dict[str, object]:
         "facts": {name: fact for name, fact in facts.items() if fact},
         "verdict": context.verdict,
     }
+
+
+def _in_keys_of(data: "Dataset", subset: Subset) -> "Dataset":
+    from datapare.data.former_keys import in_keys_of
+
+    return in_keys_of(data, subset.provenance.dataset)
 
 
 def _check(context: ReportContext) -> None:

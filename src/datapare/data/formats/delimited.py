@@ -16,11 +16,12 @@ from datapare.data.source import MAX_GIB, OpenRequest, RawTable, SourceFiles, ro
 from datapare.data.tables import concatenated, numbers_with_commas, types_of_texts
 from datapare.data.text_files import content_of, first_line
 from datapare.errors import InputError
+from datapare.numerics.threads import in_blocks
 
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 PRIORITY = 1
 _LONGEST = 1 << 30
-_PIECE = 1 << 20
+_PIECE = 1 << 20  # bytes, which stay in the processor's cache
 _SEPARATORS = ",\t;|"
 
 
@@ -76,7 +77,7 @@ def csv_table(path: Path, request: OpenRequest | None = None, texts: frozenset[s
     if len(set(names)) < len(names):
         raise InputError(f"{path} has two columns of the same name: {', '.join(names)}; rename one.")
     kept = text_columns(names, None, None) if request is None else text_columns(names, request.label, request.id)
-    if b"\n" not in content[:-1] and len(record_bounds(content, separator, path)) == 1:  # a shard that was pruned away
+    if content.find(b"\n", 0, -1) < 0 and len(record_bounds(content, separator, path)) == 1:  # nothing was kept of it
         return pa.table({name: pa.nulls(0) for name in names})
     table = _parsed(content, separator, {*kept, *texts}, path)
     if not _has_a_record_per_line(content, table.num_rows, separator):
@@ -86,11 +87,22 @@ def csv_table(path: Path, request: OpenRequest | None = None, texts: frozenset[s
 
 def _has_a_record_per_line(content: bytes, rows: int, separator: str) -> bool:
     """Whether the header and each parsed row are one line, as in most files, so that their bounds need no look."""
-    lines = content.count(b"\n") + (not content.endswith(b"\n"))
-    returns = content.count(b"\r")
-    if lines != rows + 1 or (returns and returns != content.count(b"\r\n")):
+    raw = np.frombuffer(content, np.uint8)
+    lines = int(_counted(raw, 10).sum()) + (not content.endswith(b"\n"))
+    if lines != rows + 1 or (b"\r" in content and content.count(b"\r") != content.count(b"\r\n")):
         return False
-    return b'"' not in content or not _has_loose_marks(np.frombuffer(content, np.uint8), separator)
+    return b'"' not in content or not _has_loose_marks(raw, separator)
+
+
+def _counted(raw: NDArray[np.uint8], byte: int) -> NDArray[np.int64]:
+    """Count a byte in each piece of a text (P,)."""
+    found = np.zeros(-(-len(raw) // _PIECE), np.int64)
+
+    def count(piece: slice) -> None:
+        found[piece.start // _PIECE] = np.count_nonzero(raw[piece] == byte)
+
+    in_blocks(count, len(raw), _PIECE)
+    return found
 
 
 def _check_records(content: bytes, rows: int, separator: str, path: Path) -> None:
@@ -179,16 +191,20 @@ def _has_loose_marks(raw: NDArray[np.uint8], separator: str) -> bool:
     edge = np.zeros(256, bool)
     edge[[10, 13, 34, ord(separator)]] = True
     first = 3 if raw[:3].tobytes() == b"\xef\xbb\xbf" else 0
-    seen = 0
-    for start in range(0, len(raw), _PIECE):  # which stays in the processor's cache
-        marks = np.flatnonzero(raw[start : start + _PIECE] == 34) + start
-        opening, closing = marks[seen % 2 :: 2], marks[1 - seen % 2 :: 2]
+    count = _counted(raw, 34)
+    is_inside = (np.cumsum(count) - count) % 2
+    loose = np.zeros(len(count), bool)
+
+    def look(piece: slice) -> None:
+        number = piece.start // _PIECE
+        marks = np.flatnonzero(raw[piece] == 34) + piece.start
+        opening, closing = marks[is_inside[number] :: 2], marks[1 - is_inside[number] :: 2]
         before = raw[opening[opening > first] - 1]
         after = raw[closing[closing < len(raw) - 1] + 1]
-        if not (edge[before].all() and edge[after].all()):
-            return True
-        seen += len(marks)
-    return seen % 2 == 1
+        loose[number] = not (edge[before].all() and edge[after].all())
+
+    in_blocks(look, len(raw), _PIECE)
+    return bool(loose.any() or count.sum() % 2)
 
 
 def _bounds_by_fields(content: bytes, separator: str, path: Path) -> NDArray[np.int64]:

@@ -16,12 +16,15 @@ from datapare.data.source import MAX_GIB, OpenRequest, RawTable, SourceFiles, ro
 from datapare.data.tables import concatenated
 from datapare.data.text_files import content_of, first_line
 from datapare.errors import InputError
+from datapare.numerics.threads import in_blocks
 
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
 PRIORITY = 1
 _LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 _SETTINGS = re.compile(r"(config|dataset_infos?|package|state|.*_config|metadata|schema|info)\.json(\.gz)?")
 _BLOCK = 1 << 24
+_PIECE = 1 << 20  # bytes, which stay in the processor's cache
+_BRACE = ord("{")
 _DECODER = json.JSONDecoder(strict=False)
 _SPACE = re.compile(r"[ \t\r\n]*")
 _SHORTEST = 64  # bytes; longer lines are taken for an object without a look
@@ -67,12 +70,27 @@ def json_table(path: Path, max_gib: float = MAX_GIB) -> ArrowTable:
     if not path.stat().st_size:
         raise InputError(f"{path} is empty; expected one JSON object per line.")
     content = content_of(path, max_gib)
+    table = _by_arrow(content) if list_start(content, path) is None else None
+    if table is not None and table.num_rows and _is_an_object_per_line(content, table.num_rows):
+        return table
     bounds = object_bounds(content, path)
-    if len(bounds) and list_start(content, path) is None:
-        table = _by_arrow(content)
-        if table is not None and table.num_rows == len(bounds):
-            return table
+    if table is not None and 0 < table.num_rows == len(bounds):
+        return table
     return _by_line(content, bounds, path)
+
+
+def _is_an_object_per_line(content: bytes, rows: int) -> bool:
+    """Whether there are as many lines as rows and each begins as an object does, so that none is blank."""
+    raw = np.frombuffer(content, np.uint8)
+    found = np.zeros(-(-len(raw) // _PIECE), np.int64)
+
+    def count(piece: slice) -> None:
+        begins = np.flatnonzero(raw[piece] == 10) + piece.start + 1
+        begins = begins[begins < len(raw)]
+        found[piece.start // _PIECE] = len(begins) if (raw[begins] == _BRACE).all() else -len(raw)
+
+    in_blocks(count, len(raw), _PIECE)
+    return bool(content[0] == _BRACE and found.sum() + 1 == rows)
 
 
 def _by_arrow(content: bytes) -> ArrowTable | None:
