@@ -1,19 +1,18 @@
 """A large record from the training loop to the report in a limited memory, killed again and again on the way.
 
-    python benchmarks/soak.py [--examples 14000000] [--epochs 60] [--killed-epochs 60] [--gib 8] [--kills 10] [--seed 0]
-                              [--folder /tmp]
+    python benchmarks/soak.py [--examples 14000000] [--epochs 60] [--gib 8] [--kills 10] [--seed 0] [--folder /tmp]
 
 A dataset of points with two classes is written, and recorded by a loop of its own whose logits follow from the epoch.
-Then `datapare score`, `select`, `export --as index` and `report` run on the record. Each step happens twice: in one
-folder undisturbed, in another killed (SIGKILL) at moments drawn at random, and repeated until it ends. The record that
-is killed may have fewer epochs than the one that is scored. Both folders must hold the same bytes: the record, scores,
-subset, list of examples; of the report the existence is compared, since it holds times. Every process may have so much
-private memory (RLIMIT_DATA); the pages of mapped files, which the system may drop, do not count. Written to
-benchmarks/results/soak.json.
+Then `datapare score`, `select`, `export --as index` and `report` run on the record. All of it happens twice: in one
+folder undisturbed, in another each step is killed (SIGKILL) at moments drawn at random, and repeated until it ends. At
+the end both folders must hold files of the same SHA-256: the record, scores, subset, lists of examples. Seconds in
+`meta.json` are left out; of the report and `seconds.npy`, which hold times, the existence is compared.
+Every process may have so much private memory (RLIMIT_DATA); the pages of mapped files, which the system may drop, do
+not count. Written to benchmarks/results/soak.json.
 """
 
 import argparse
-import filecmp
+import hashlib
 import json
 import os
 import random
@@ -33,15 +32,14 @@ from training_speed import conditions
 
 RESULTS = Path(__file__).parent / "results" / "soak.json"
 CLASSES, BLOCK, KEEP = 2, 500_000, "0.3"
-TIMED = ("meta.json", "report.html", "seconds.npy", "progress.json", ".lock")
+STEPS = (("record", 4), ("score", 2), ("select", 1), ("export", 2), ("report", 1))  # and kills, of ten
+TIMED = ("report.html", "seconds.npy", "progress.json", ".lock")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--examples", type=int, default=14_000_000)
     parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--killed-epochs", type=int, default=60, help="epochs of the record that is killed")
-    parser.add_argument("--record", type=Path, help="folder of points and a whole record that an earlier run made")
     parser.add_argument("--gib", type=float, default=8.0)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
@@ -63,48 +61,35 @@ def main() -> None:
 
 
 def measure(place: Path, given: argparse.Namespace) -> dict[str, object]:
-    if given.record is None:
-        write_dataset(place / "points", given.examples)
-        recorded = attempt(command("record", place / "calm", place, given.epochs), given.gib, None)
-        if recorded["code"] != 0:
-            sys.exit(f"record fails undisturbed, {recorded['code']}: {recorded['told']}")
-    else:
-        (place / "points").symlink_to(given.record / "points")
-        shutil.copytree(given.record / "calm", place / "calm", copy_function=os.link)
-        recorded = {"seconds": None, "private_gib": 0.0}
-    shutil.copytree(place / "calm", place / "killed", copy_function=os.link)
+    write_dataset(place / "points", given.examples)
     rng = random.Random(given.seed)  # noqa: S311
-    steps, deaths = {"whole record": recorded}, 0
-    for name, share in (("record", 4), ("score", 2), ("select", 1), ("export", 2), ("report", 1)):
-        runs = (
-            (place / "short-calm", place / "short-killed") if name == "record" else (place / "calm", place / "killed")
-        )
-        steps[name] = step(name, runs, place, given, rng, round(share * given.kills / 10))
+    steps, deaths = {}, 0
+    for name, share in STEPS:
+        steps[name] = step(name, place, given, rng, round(share * given.kills / 10))
         deaths += steps[name]["codes"].count(-signal.SIGKILL)
         print(name, json.dumps(steps[name]), flush=True)
-    pairs = ((place / "calm", place / "killed"), (place / "short-calm", place / "short-killed"))
+    calm, killed = digests(place / "calm"), digests(place / "killed")
     return {
-        "examples": given.examples, "epochs": given.epochs, "epochs_of_killed_record": given.killed_epochs,
-        "limit_gib": given.gib, "kills": deaths, "differing": [name for pair in pairs for name in compared(*pair)],
-        "compared": sum(file.is_file() for pair in pairs for file in pair[0].rglob("*")), "steps": steps,
+        "examples": given.examples, "epochs": given.epochs, "limit_gib": given.gib, "kills": deaths,
+        "differing": sorted(name for name in calm.keys() | killed.keys() if calm.get(name) != killed.get(name)),
+        "compared": len(calm), "steps": steps, "digests": calm,
         "record_gib": round(sum(file.stat().st_size for file in (place / "calm/dynamics").iterdir()) / 2**30, 2),
+        "load": os.getloadavg()[0],
         "conditions": conditions({"examples": given.examples, "epochs": given.epochs, "kills": given.kills}, __file__),
     }  # fmt: skip
 
 
-def step(
-    name: str, runs: tuple[Path, Path], place: Path, given: argparse.Namespace, rng: random.Random, kills: int
-) -> dict[str, object]:
-    """Run one step undisturbed in the first folder, and in the second killed so often before it may end."""
+def step(name: str, place: Path, given: argparse.Namespace, rng: random.Random, kills: int) -> dict[str, object]:
+    """Run one step undisturbed in one folder, and in the other killed so often before it may end."""
     early, late = (0.1, 0.25) if name == "record" else (0.3, 0.85)  # a record goes on where it was
-    whole = attempt(command(name, runs[0], place, given.killed_epochs), given.gib, None)
+    whole = attempt(command(name, place / "calm", place, given.epochs), given.gib, None)
     if whole["code"] != 0:
         sys.exit(f"{name} fails undisturbed, {whole['code']}: {whole['told']}")
     tries = []
     for _ in range(kills):
         moment = rng.uniform(early, late) * whole["seconds"]
-        tries.append(attempt(command(name, runs[1], place, given.killed_epochs), given.gib, moment))
-    last = attempt(command(name, runs[1], place, given.killed_epochs), given.gib, None)
+        tries.append(attempt(command(name, place / "killed", place, given.epochs), given.gib, moment))
+    last = attempt(command(name, place / "killed", place, given.epochs), given.gib, None)
     if last["code"] != 0:
         sys.exit(f"{name} fails after it was killed, {last['code']}: {last['told']}")
     tries.append(last)
@@ -193,14 +178,26 @@ def _watch(pid: int, peak: list[float], over: threading.Event) -> None:
                 peak[0] = max(peak[0], int(line.split()[1]) / 2**20)
 
 
-def compared(calm: Path, killed: Path) -> list[str]:
-    """The files that are not the same in both folders; of those that hold times only whether they are there."""
-    names = {file.relative_to(folder) for folder in (calm, killed) for file in folder.rglob("*") if file.is_file()}
-    return sorted(
-        str(name) for name in names
-        if not ((calm / name).exists() and (killed / name).exists())
-        or (name.name not in TIMED and not filecmp.cmp(calm / name, killed / name, shallow=False))
-    )  # fmt: skip
+def digests(run: Path) -> dict[str, str]:
+    """The SHA-256 of every file but of those that hold times, which are named alone."""
+    return {str(file.relative_to(run)): _digest(file) for file in sorted(run.rglob("*")) if file.is_file()}
+
+
+def _digest(file: Path) -> str:
+    if file.name in TIMED:
+        return "times"
+    if file.suffix == ".json":
+        timed = {"seconds", "digest"} if file.name == "meta.json" else set()  # the digest is of the seconds too
+        known = _without(json.loads(file.read_text()), timed)
+        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _without(value: object, left_out: set[str]) -> object:
+    if isinstance(value, dict):
+        return {name: _without(one, left_out) for name, one in value.items() if name not in left_out}
+    return [_without(one, left_out) for one in value] if isinstance(value, list) else value
 
 
 if __name__ == "__main__":
