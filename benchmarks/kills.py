@@ -72,6 +72,7 @@ TIMED = (
     "progress.json",
     "croissant.json",
     "README.md",
+    "export.json",
 )
 
 

@@ -386,12 +386,14 @@ def test_odd_pixels_are_read_as_a_person_sees_them(tmp_path):
     assert np.asarray(shown[2]).min() == 255, "transparent over white"
 
 
-def test_a_name_that_is_no_text_is_refused(tmp_path):
+def test_a_name_that_is_no_text_is_refused(tmp_path, monkeypatch):
     import os
 
     source = FORMATS["image_folder"](tmp_path)
     put(source / "ant" / os.fsdecode(b"\xff.png"), encoded(1))
     assert r"not UTF-8, b'ant/\xff.png'" in refused(source)
+    monkeypatch.setattr("sys.getfilesystemencoding", lambda: "ascii")
+    assert "PYTHONUTF8=1" in refused(source)
 
 
 def test_a_checksum_can_lie_but_not_for_long(tmp_path):

@@ -71,3 +71,25 @@ def test_every_file_and_folder_of_an_export_is_on_the_disk_before_it_takes_its_p
     dp.export(data, dp.Subset([0, 5, 9, 20], N), tmp_path / "out")
     assert renamed == []
     assert len([path for path in (tmp_path / "out").rglob("*.png") if path.stat().st_ino in flushed]) == 4
+
+
+@pytest.mark.parametrize("name", ["csv_text", "image_folder"])
+def test_an_export_elsewhere_is_recognised_and_what_another_put_there_is_not(tmp_path, name):
+    data = dp.open_dataset(FORMATS[name](tmp_path))
+    one, two = dp.Subset(np.flatnonzero(LABEL == 1), N), dp.Subset(np.flatnonzero(LABEL == 2), N)
+    out = tmp_path / "small"
+    (tmp_path / "keep").mkdir()
+
+    def once(subset):
+        return export_once(data, subset, out, tmp_path / "keep", "copy")
+
+    assert once(one)
+    assert not once(one)
+    out.rename(tmp_path / "aside")
+    dp.export(data, one, out)  # as by a call that was killed before it could note that it had ended
+    assert not once(one)
+    storage.remove(out)
+    dp.export(data, two, out)  # as by another process that was first
+    with pytest.raises(dp.InputError, match="not written by this call"):
+        once(one)
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.endswith(".draft")) == []

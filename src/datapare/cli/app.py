@@ -129,6 +129,8 @@ def top(
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command line; exits 0 done, 1 failed, 2 wrong call or input, 3 gate not met, 130 interrupted."""
+    if argv is None:
+        use_utf8()
     argv = list(sys.argv[1:] if argv is None else argv)
     words = _completed() or argv
     for stream in (sys.stdout, sys.stderr):
@@ -148,6 +150,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         if stop.code == INTERRUPTED:
             typer.echo("datapare: interrupted; the same command resumes where it stopped", err=True)
         raise
+
+
+def use_utf8() -> None:
+    """Begin this process anew in Python's UTF-8 mode, where the locale would read names in another encoding."""
+    if sys.getfilesystemencoding() != "utf-8" and sys.executable:
+        os.environ["PYTHONUTF8"] = "1"  # for processes that are started later
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - the same program
 
 
 def unexpected(error: Exception) -> DatapareError:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from collections import Counter
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
@@ -130,6 +131,10 @@ def _count_place(root: Path, real: str, places: Counter[str]) -> None:
 def _refuse_unreadable(root: Path, names: Sequence[str]) -> None:
     for name in names:
         if not name.isascii() and name.encode("utf-8", "replace").decode() != name:
+            if sys.getfilesystemencoding() != "utf-8":
+                raise InputError(
+                    f"{root} holds names of other letters than this locale knows; start Python with PYTHONUTF8=1."
+                )
             raise InputError(f"{root} holds a name that is not UTF-8, {os.fsencode(name)!r}; rename it.")
 
 

@@ -1,7 +1,8 @@
 """Export once: a smaller dataset that the same call wrote before is not written again, and no other one is lost."""
 
+import filecmp
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
 
@@ -21,9 +22,9 @@ ExportPlan = TypedDict(
     "ExportPlan",
     {
         "as": ExportMode, "subset": NotRequired[str], "dataset": NotRequired[str], "shard_size": NotRequired[int],
-        "soft_labels": NotRequired[str],
+        "soft_labels": NotRequired[str], "written": NotRequired[Sequence[int]],
     },
-)  # fmt: skip  # how, which examples, with which labels; of datapare 0.2 how alone is known
+)  # fmt: skip  # how, which examples, with which labels, which file on the disk; of datapare 0.2 how alone is known
 
 
 def export_once(
@@ -67,21 +68,61 @@ def export_once(
         planned["shard_size"] = shard_size
     if soft_labels is not None:
         planned["soft_labels"] = soft_label_digest(soft_labels, subset.index)
-    if not is_url(out):
-        target = Path(out).expanduser()
-        place = INSIDE if target == folder / INSIDE else str(target.absolute())
-        noted = dict(_noted(folder))
-        if _is_taken(target) and (place in noted or place == INSIDE):
-            _check_same(target, noted.get(place, planned), planned)
-            if soft_labels is None or is_written(soft_labels, target):
-                return False
-            write_soft_labels(soft_labels, subset.index, target)
-            return True
-        if not _is_taken(target):
-            storage.write_json(folder / NOTE, {**noted, place: planned})
+    if is_url(out):
+        before_writing()
+        export(data, subset, out, as_=as_, shard_size=shard_size, soft_labels=soft_labels)
+        return True
+    target = Path(out).expanduser()
+    place = INSIDE if target == folder / INSIDE else str(target.absolute())
+    before = _noted(folder).get(place, planned if place == INSIDE else None)
+    if _is_taken(target) and before is not None:
+        _check_same(target, before, planned)
+        if place != INSIDE and before.get("written") != _identity(target):
+            _check_content(data, subset, target, planned)
+            _note(folder, place, {**planned, "written": _identity(target)})
+        if soft_labels is None or is_written(soft_labels, target):
+            return False
+        write_soft_labels(soft_labels, subset.index, target)
+        return True
+    if not _is_taken(target):
+        _note(folder, place, planned)
     before_writing()
-    export(data, subset, out, as_=as_, shard_size=shard_size, soft_labels=soft_labels)
+    export(data, subset, target, as_=as_, shard_size=shard_size, soft_labels=soft_labels)
+    if place != INSIDE:
+        _note(folder, place, {**planned, "written": _identity(target)})
     return True
+
+
+def _note(folder: Path, place: str, plan: ExportPlan) -> None:
+    storage.write_json(folder / NOTE, {**_noted(folder), place: plan})
+
+
+def _identity(target: Path) -> list[int]:
+    """What tells a file or folder on this disk from one that somebody else put in its place."""
+    found = target.stat()
+    return [found.st_ino, found.st_mtime_ns]
+
+
+def _check_content(data: "Dataset", subset: Subset, target: Path, planned: ExportPlan) -> None:
+    """Raise InputError unless a place that an export was about to write holds what it would have written."""
+    from datapare.data import export
+
+    beside = storage.draft_of(target)
+    try:
+        again = export(data, subset, beside / target.name, as_=planned["as"], shard_size=planned.get("shard_size"))
+        if not _are_equal(again, target):
+            raise InputError(f"{target} exists and was not written by this call; choose another --out.")
+    finally:
+        storage.remove(beside)
+
+
+def _are_equal(one: Path, other: Path) -> bool:
+    if not one.is_dir():
+        return other.is_file() and filecmp.cmp(one, other, shallow=False)
+    names = [{file.relative_to(root) for file in root.rglob("*")} for root in (one, other)]
+    return names[0] == names[1] and all(
+        filecmp.cmp(one / name, other / name, shallow=False) for name in names[0] if (one / name).is_file()
+    )
 
 
 def _noted(folder: Path) -> Mapping[str, ExportPlan]:
@@ -106,5 +147,5 @@ def _check_same(target: Path, before: ExportPlan, planned: ExportPlan) -> None:
         if "subset" in before and (option in before) != (option in planned):
             said = "with" if option in before else "without"
             raise InputError(f"{target} was written {said} {flag}; delete it, or choose another --out.")
-    if {**planned, **before} != planned:
+    if any(planned.get(option, value) != value for option, value in before.items() if option != "written"):
         raise InputError(f"{target} holds another subset, or other labels; delete it, or choose another --out.")

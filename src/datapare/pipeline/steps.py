@@ -236,14 +236,16 @@ def save_or_verify_subset(subset: Subset, place: Path, *, force: bool = False) -
     """
     if not storage.is_finished(place / "subset"):
         storage.remove_drafts(place)  # of one whose replacement was killed
-        storage.save(subset, place / "subset")
+    if storage.save_first(subset, place / "subset"):
         return True
     before = storage.load(place / "subset")
     same = isinstance(before, Subset) and np.array_equal(before.index, subset.index)
     if force and not same:
         storage.discard(place)
-        storage.save(subset, place / "subset")
-        return True
+        if storage.save_first(subset, place / "subset"):
+            return True
+        before = storage.load(place / "subset")  # of another process, just now
+        same = isinstance(before, Subset) and np.array_equal(before.index, subset.index)
     if not same or describe_choice(before.provenance) != describe_choice(subset.provenance):
         raise InputError(
             f"{place} holds a subset made with {describe_choice(before.provenance)}; give this one a --name, pass "

@@ -12,6 +12,7 @@ from datapare.storage.artifact_folders import (
     named_arrays,
     read_meta,
     save,
+    save_first,
     write_meta,
 )
 from datapare.storage.atomic import (
@@ -60,6 +61,7 @@ __all__ = [
     "remove",
     "remove_drafts",
     "save",
+    "save_first",
     "write_array",
     "write_error",
     "write_json",

@@ -95,12 +95,34 @@ def save(artifact: Artifact, path: str | Path) -> Path:
     path = Path(path)
     recover(path)
     check_replaceable(path, artifact)
-    with atomic_write(path, replace=True) as draft:
+    _write(artifact, path, replace=True)
+    return path
+
+
+def save_first(artifact: Artifact, path: Path) -> bool:
+    """Write an artifact to a folder, unless a finished one is there by then; returns whether it was written.
+
+    Of several processes that do so at once, one writes.
+    """
+    recover(path)
+    if is_finished(path):
+        return False
+    check_replaceable(path, artifact)
+    try:
+        _write(artifact, path, replace=os.path.lexists(path))  # our unfinished files
+    except InputError:
+        if not is_finished(path):
+            raise
+        return False
+    return True
+
+
+def _write(artifact: Artifact, path: Path, *, replace: bool) -> None:
+    with atomic_write(path, replace=replace) as draft:
         draft.mkdir()
         for name, array in named_arrays(artifact):
             np.save(draft / f"{name}.npy", array, allow_pickle=False)
         write_meta(draft, artifact)
-    return path
 
 
 def load(path: str | Path) -> Artifact:
@@ -116,6 +138,28 @@ def load(path: str | Path) -> Artifact:
         InputError: When the folder is missing, incomplete, damaged or of an unknown format.
     """
     path = Path(path)
+    while True:
+        before = _version(path)
+        try:
+            artifact = _read(path)
+        except InputError:
+            if _version(path) == before:
+                raise
+        else:
+            if _version(path) == before:
+                return artifact
+
+
+def _version(path: Path) -> tuple[int, int]:
+    """What changes when another process replaces an artifact, so that parts of two are never taken for one."""
+    try:
+        found = (path / META).stat()
+    except OSError:
+        return 0, 0
+    return found.st_ino, found.st_mtime_ns
+
+
+def _read(path: Path) -> Artifact:
     meta = read_meta(path)
     cls = ARTIFACTS[meta["artifact"]]
     values: JsonObject = {name: tuple(v) if isinstance(v, list) else v for name, v in meta["fields"].items()}

@@ -109,7 +109,8 @@ def discard(path: Path) -> None:
     """Remove a folder at once: of one whose removal is killed nothing is left in its place, only a draft."""
     remove_drafts(path)
     draft = draft_of(path)
-    path.rename(draft)
+    with suppress(FileNotFoundError):  # another process was first
+        path.rename(draft)
     remove(draft)
 
 
