@@ -98,7 +98,7 @@ def _note(folder: Path, place: str, plan: ExportPlan) -> None:
 
 
 def _identity(target: Path) -> list[int]:
-    """What tells a file or folder on this disk from one that somebody else put in its place."""
+    """Return numbers that differ for a file or folder which somebody else put in the same place."""
     found = target.stat()
     return [found.st_ino, found.st_mtime_ns]
 
