@@ -6,8 +6,8 @@
 For each seed a network is trained for the first epochs of a schedule and recorded; what is kept is chosen from that
 record. At a kept fraction every strategy makes as many updates, in batches of one size, with the same seed, and is
 evaluated on clean held-out examples that chose nothing. So that one training takes seconds the sets are shortened and
-images reduced to 14 or 16 px; `strategies` says what each trains on, and the rows how many examples that were. The
-cells named "x3", "width x2", … train longer or wider. `default` is what prune does.
+images reduced to 14 or 16 px; `strategies` says what each trains on, and the rows how many examples that were.
+`default` is what prune does. growth.py trains longer and wider.
 
 Records and trainings stand in benchmarks/.work/evidence, so a killed run goes on; results are merged, cell by cell,
 into benchmarks/results/evidence.json. Intervals are those of `datapare compare`: seeds and held-out examples.
@@ -16,6 +16,8 @@ into benchmarks/results/evidence.json. Intervals are those of `datapare compare`
 import argparse
 import json
 import os
+import shutil
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -71,7 +73,6 @@ STRATEGIES = {
     "default pool+soft": ("mixed", True, True),
     "short": ("all", False, False),
 }
-FEW = ("random", "dual+beta", "default", "random+soft", "default+soft", "random pool", "short")
 UNSEEN = ("random", "random in classes", "dual+beta", "default", "random+soft", "default+soft", "short")
 THIN = TrainingConfig(epochs=8, schedule_epochs=20, batch_size=64, augment=("flip", "crop"), model="resnet8", width=8)
 TEXT = replace(PRESETS["text"], epochs=8, schedule_epochs=12)
@@ -88,20 +89,7 @@ class Cell:
     image_size: int | None = None
     keeps: tuple[float, ...] = (0.1,)
     strategies: tuple[str, ...] = tuple(STRATEGIES)
-
-
-def longer(cell: Cell, times: int) -> Cell:
-    """The same, its schedule and its record so many times as long."""
-    of = cell.training
-    training = replace(of, epochs=of.epochs * times, schedule_epochs=of.schedule * times)
-    return replace(cell, training=training, keeps=(0.1,), strategies=FEW)
-
-
-def wider(cell: Cell, times: int) -> Cell:
-    """The same with a network so many times as wide."""
-    return replace(
-        cell, training=replace(cell.training, width=cell.training.width * times), keeps=(0.1,), strategies=FEW
-    )
+    held_out: int = HELD_OUT
 
 
 CELLS = {
@@ -125,9 +113,6 @@ UNSEEN_CELLS = {  # no default of the selection was chosen on these
     "cifar100": Cell(cifar100, THIN, 2_000, 16, strategies=UNSEEN),
 }
 CELLS |= UNSEEN_CELLS
-for name in ("banking77", "cifar10"):
-    CELLS |= {f"{name}, x{times}": longer(CELLS[name], times) for times in (3, 10)}
-    CELLS |= {f"{name}, width x{times}": wider(CELLS[name], times) for times in (2, 4)}
 
 
 def main() -> None:
@@ -166,15 +151,23 @@ def run(name: str, cell: Cell, folder: Path, seed: int, strategies: list[str]) -
 def opened(cell: Cell, folder: Path) -> Pair:
     """The cell's examples, shortened, and what was done to them."""
     data, test, told = cell.open(folder)
-    return Pair(some(data, cell.examples), some(test, HELD_OUT), told)
+    return Pair(some(data, cell.examples), some(test, cell.held_out), told)
 
 
 def recorded(cell: Cell, data: dp.Dataset, seed: int, place: Path) -> dp.Dynamics:
-    """The record of one seed, which is made once."""
-    channels = ("target_prob", "margin", "prob_margin", "logit_mean")
-    return dp.record(
+    """The record of one seed, which is made once, and beside it the processor time that it took."""
+    channels, spent = ("target_prob", "margin", "prob_margin", "logit_mean"), place / "record_seconds.json"
+    if not spent.exists():
+        shutil.rmtree(
+            place / "dynamics", ignore_errors=True
+        )  # the rest of a killed run would tell the rest of its cost
+    start = time.process_time()
+    dynamics = dp.record(
         data, preset=cell.training, channels=channels, image_size=cell.image_size, seed=seed, out=place / "dynamics"
     )
+    if not spent.exists():
+        spent.write_text(json.dumps(time.process_time() - start))
+    return dynamics
 
 
 def trained(
@@ -234,9 +227,9 @@ def file_of(place: Path, strategy: str, keep: float) -> Path:
     return place / f"{strategy} keep {keep:g}.npz"
 
 
-def write(name: str, cell: Cell, arguments: dict[str, Any]) -> None:
+def write(name: str, cell: Cell, arguments: dict[str, Any], results: Path = RESULTS) -> None:
     """Merge one cell, of all seeds that are finished, into the results."""
-    table = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"cells": {}}
+    table = json.loads(results.read_text()) if results.exists() else {"cells": {}}
     seeds = [seed for seed in range(int(arguments["seeds"])) if (place_of(name, seed) / "dynamics/meta.json").exists()]
     facts = json.loads((place_of(name, seeds[0]) / "facts.json").read_text())
     arms = [row for keep in cell.keeps for row in rows(name, cell, keep, seeds)]
@@ -248,9 +241,9 @@ def write(name: str, cell: Cell, arguments: dict[str, Any]) -> None:
         "training": asdict(cell.training), "image_size": cell.image_size, "loadavg": os.getloadavg(),
         **conditions({k: str(v) for k, v in arguments.items() if k != "data"}, __file__),
     }  # fmt: skip
-    draft = RESULTS.with_suffix(f".{os.getpid()}")
+    draft = results.with_suffix(f".{os.getpid()}")
     draft.write_text(json.dumps(table, indent=1) + "\n")
-    draft.replace(RESULTS)
+    draft.replace(results)
 
 
 def rows(name: str, cell: Cell, keep: float, seeds: list[int]) -> list[dict[str, Any]]:

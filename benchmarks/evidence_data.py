@@ -31,11 +31,11 @@ def fashion(folder: Path, *, examples: int = 4_000, held_out: int = 5_000) -> Pa
     return _arrays(x, y, x_test, y_test, f"the first {examples:,} of 60,000, clean")
 
 
-def cifar10(folder: Path) -> Pair:
-    """The first 10,000 training images of CIFAR-10 (AVIF), and the first 5,000 test images."""
-    x, y = _images(folder / "cifar10/train.parquet", 10_000)
-    x_test, y_test = _images(folder / "cifar10/test.parquet", 5_000)
-    return _arrays(x, y, x_test, y_test, "the first 10,000 of 50,000, AVIF, clean")
+def cifar10(folder: Path, *, examples: int = 10_000, held_out: int = 5_000) -> Pair:
+    """The first training and test images of CIFAR-10 (AVIF)."""
+    x, y = _images(folder / "cifar10/train.parquet", examples)
+    x_test, y_test = _images(folder / "cifar10/test.parquet", held_out)
+    return _arrays(x, y, x_test, y_test, f"the first {examples:,} of 50,000, AVIF, clean")
 
 
 def cifar10_human(folder: Path) -> Pair:

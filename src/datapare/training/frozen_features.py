@@ -26,8 +26,8 @@ from datapare.data.encodings.base import allocate
 NAME = "features"
 SIDE, PATCH, FILTERS = 32, 6, 128  # pixels, pixels, number: 8 * FILTERS features
 THRESHOLD = 0.25  # responses below are 0, of filters of unit length
-HASHED = 2048
-COSINES = 1024
+HASHED = 1024
+COSINES = 512
 DRAWN = 10_000  # patches, texts or rows that whitening, rarity and scale are measured on
 CHUNK = 500  # examples at a time
 

@@ -60,7 +60,7 @@ PRESETS: dict[str, TrainingConfig] = {
         epochs=6, batch_size=32, lr=3e-5, optimizer="adamw", weight_decay=1e-2, model="transformers:"
     ),
     "features": TrainingConfig(
-        epochs=10, batch_size=128, lr=3e-4, optimizer="adamw", weight_decay=1e-2, model="features"
+        epochs=10, batch_size=256, lr=1e-3, optimizer="adamw", weight_decay=1e-2, model="features"
     ),
     "embedding": TrainingConfig(
         epochs=15, batch_size=128, lr=1e-3, optimizer="adamw", weight_decay=1e-2, model="mlp", width=256
