@@ -179,7 +179,7 @@ class RetrainOptions(TypedDict, total=False):
         Option(
             "Also train, for as many updates as the subset: subset, random, subset-pool, random-pool, random-redrawn, "
             "short, or a rule such as infobatch; each with soft labels as NAME+soft; baselines for random+soft, "
-            "random-redrawn and short; none; repeat for several.",
+            "subset+soft, random-redrawn and short; none; repeat for several.",
             flag="strategy",
         ),
     ]

@@ -61,9 +61,10 @@ def test_the_line_of_commands_speaks_json(place, capsys, monkeypatch):
     wrote, _ = result_of(capsys, "label-issues", made["run"], "--method", "confidence")
     assert Path(wrote["file"]).is_file()
     compared, told = result_of(capsys, "compare", made["run"], "--keep", 0.3, "--seeds", 2, "--epochs", 1)
-    assert [arm["role"] for arm in compared["arms"]] == ["subset", "random", "full", *["strategy"] * 3]
-    assert [arm["strategy"] for arm in compared["arms"][3:]] == ["random+soft", "random-redrawn", "short"]
-    assert {n: len(costs) for n, costs in compared["trainings"].items()} == {"1": 6, "3": 6, "10": 6}
+    assert [arm["role"] for arm in compared["arms"]] == ["subset", "random", "full", *["strategy"] * 4]
+    others = ["random+soft", "subset+soft", "random-redrawn", "short"]
+    assert [arm["strategy"] for arm in compared["arms"][3:]] == others
+    assert {n: len(costs) for n, costs in compared["trainings"].items()} == {"1": 7, "3": 7, "10": 7}
     assert compared["verdicts"][0]["random"]["outcome"] == "too few seeds"
     assert compared["verdicts"][0]["random"]["interval"] is None or "NaN" not in json.dumps(compared)
     assert "dual+mixed keep 0.3" in told

@@ -94,8 +94,10 @@ def test_names_that_are_none_are_refused(names, says):
 
 def test_baselines_hold_soft_labels_where_there_are_any_and_nothing_twice():
     assert [one.name for one in parse_strategies(["short", "baselines", "random"], soft=True)] == [
-        "short", "random+soft", "random-redrawn",
+        "short", "random+soft", "subset+soft", "random-redrawn",
     ]  # fmt: skip
+    weighted = parse_strategies(["baselines"], soft=True, weighted=True)
+    assert [one.name for one in weighted] == ["random+soft", "random-redrawn", "short"]
     assert [one.name for one in parse_strategies(["baselines"], soft=False)] == ["random-redrawn", "short"]
     assert parse_strategies(["none"], soft=True) == []
 
@@ -210,6 +212,10 @@ def test_without_names_the_baselines_are_trained_where_the_record_is_known(run, 
     data, test, dynamics, _, subset = run
     options = {"test": test, "training": SMALL, "seeds": 1, "folder": made[2]}
     assert dp.compare(data, subset, dynamics=dynamics, **options).strategies[3:] == (
+        "random+soft", "subset+soft", "random-redrawn", "short",
+    )  # fmt: skip
+    weighted = replace(subset, weight=np.ones(len(subset)))
+    assert dp.compare(data, weighted, dynamics=dynamics, **options).strategies[3:] == (
         "random+soft", "random-redrawn", "short",
     )  # fmt: skip
     assert len(dp.compare(data, subset, **options)) == 3

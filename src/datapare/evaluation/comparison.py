@@ -107,8 +107,11 @@ def compare(
     _check(data, named)
     chosen = resolve(RetrainOptions, options)
     train, group = chosen["train"], chosen["group"]
-    strategies, soft = resolve_strategies(chosen, dynamics, default=dynamics is not None and train is None)
-    if train is not None and any(subset.weight is not None for subset in named.values()):
+    weighted = any(subset.weight is not None for subset in named.values())
+    strategies, soft = resolve_strategies(
+        chosen, dynamics, default=dynamics is not None and train is None, weighted=weighted
+    )
+    if train is not None and weighted:
         check_weights(train)
     setup = prepare_experiment(data, test, chosen, soft)
     known = _scores_of(named.values(), [scores] if isinstance(scores, Scores) else scores)
@@ -135,7 +138,7 @@ def compare(
 
 
 def resolve_strategies(
-    options: RetrainOptions, dynamics: Dynamics | None, *, default: bool
+    options: RetrainOptions, dynamics: Dynamics | None, *, default: bool, weighted: bool = False
 ) -> tuple[list[Strategy], "SoftLabels | None"]:
     """Return the strategies to train, and the soft labels of the record where one of them needs these.
 
@@ -143,13 +146,14 @@ def resolve_strategies(
         options: Resolved `RetrainOptions`.
         dynamics: The record, if known.
         default: Whether the baselines are trained where no strategies are named.
+        weighted: Whether a subset weighs its examples.
 
     Raises:
         InputError: For unknown strategies, and those that `train` or the record cannot serve.
     """
     recorded = dynamics is not None and "logit_mean" in dynamics.arrays
     names = options["strategies"] or ((BASELINES,) if default else (NONE,))
-    strategies = parse_strategies(names, soft=recorded and options["train"] is None)
+    strategies = parse_strategies(names, soft=recorded and options["train"] is None, weighted=weighted)
     check_own_training(options["train"], strategies)
     wanting = [strategy.name for strategy in strategies if strategy.targets == "soft"]
     if not wanting:

@@ -101,13 +101,14 @@ def parse_strategy(name: str) -> Strategy:
     return Strategy(*PLAIN.get(plain, ("all", plain)), "soft" if name.endswith(SOFT) else "labels")
 
 
-def parse_strategies(names: Sequence[str], *, soft: bool) -> list[Strategy]:
+def parse_strategies(names: Sequence[str], *, soft: bool, weighted: bool = False) -> list[Strategy]:
     """Return the strategies to train beside the subsets, random examples and all data, each once.
 
     Args:
-        names: Their names; `baselines` stands for random+soft (where there are soft labels), random-redrawn and short,
-            `none` for none.
+        names: Their names; `baselines` stands for random+soft and subset+soft (where there are soft labels),
+            random-redrawn and short, `none` for none.
         soft: Whether there are soft labels.
+        weighted: Whether a subset weighs its examples, which soft labels do not; subset+soft is then no baseline.
 
     Raises:
         InputError: For an unknown name, and for none beside another.
@@ -119,7 +120,8 @@ def parse_strategies(names: Sequence[str], *, soft: bool) -> list[Strategy]:
         if len(names) > 1:
             raise InputError("the strategy none means that no other is trained; leave it out, or the others.")
         return []
-    baselines = [*(["random+soft"] if soft else []), "random-redrawn", "short"]
+    softened = ["random+soft", *([] if weighted else ["subset+soft"])] if soft else []
+    baselines = [*softened, "random-redrawn", "short"]
     listed = [one for name in names for one in (baselines if name == BASELINES else (name,))]
     found = dict.fromkeys(map(parse_strategy, listed))
     return [strategy for strategy in found if strategy.name not in ALWAYS]

@@ -37,9 +37,9 @@ def compare(
 
     It prints the accuracy and the cost of each, and of other strategies.
 
-    Unless --strategy names others, the baselines are trained too: random examples with soft labels (where the record
-    holds logit_mean), random examples redrawn in each epoch, and everything for fewer epochs, all with as many updates
-    as the subset. Each costs as much as a training on the subset; --strategy none leaves them out.
+    Unless --strategy names others, the baselines are trained too: the subset and random examples with soft labels
+    (where the record holds logit_mean), random examples redrawn in each epoch, and everything for fewer epochs, all
+    with as many updates as the subset. Each costs as much as a training on the subset; --strategy none leaves them out.
     """
     from datapare import storage
     from datapare.errors import InputError
