@@ -325,7 +325,7 @@ def test_json_values_that_no_column_holds_come_along(kind, form, tmp_path):
 
 
 def test_json_that_is_no_list_of_examples_is_refused(tmp_path):
-    columns = {"text": ["a", "b"], "label": [0, 1]}
+    columns = {"text": ["a", "b"], "label": [0, 1, 2]}
     assert "expected one list" in refused(lines(tmp_path, json.dumps(columns, indent=1), name="t.json"))
     two = {"train": [{"text": "a"}], "test": [{"text": "b"}]}
     assert "with 2 lists of objects" in refused(lines(tmp_path, json.dumps(two), name="t.json"))

@@ -7,6 +7,7 @@ import numpy as np
 from datapare.data.column_names import EMBEDDINGS, FILES_OF_IMAGES, ID_WORDS, IMAGES, ROW_NUMBERS, TOKENS
 from datapare.data.foreign_types import ArrowType, Rows, Value
 from datapare.data.layouts import is_image
+from datapare.data.nested_arrays import number_depth
 
 FILES = re.compile(
     r"(?i)[^\n\t]*[^\s/\\]\.(jpe?g|png|webp|avif|bmp|gif|tiff?|heic|heif|svg|dcm|wav|mp3|flac|ogg|mp4|avi|mov|npy|pdf)(\?\S*)?"
@@ -35,12 +36,14 @@ def type_of(rows: Rows, column: str, *, named: bool = False) -> str:
     import pyarrow as pa
 
     feature, kind = rows.features[column], rows.data.schema.field(column).type
-    if isinstance(feature, datasets.Image):
-        return "image"
     stored = pa.types.is_struct(kind) and {field.name for field in kind} >= {"bytes", "path"}
+    depth = number_depth(kind)
+    pixels = depth in {2, 3} and (named or column.lower() in IMAGES)
+    if isinstance(feature, datasets.Image) or pixels:
+        return "image"
     if stored or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         return "image" if named or column.lower() in IMAGES or _are_images(rows, column) else "other"
-    if column.lower() in TOKENS and not named:
+    if depth > 1 or (column.lower() in TOKENS and not named):
         return "other"
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         return "vector" if _is_vector(rows, column, kind, named=named) else "other"

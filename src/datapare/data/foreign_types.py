@@ -20,4 +20,5 @@ DataFrame = Any  # pandas.DataFrame, polars.DataFrame or polars.LazyFrame
 Series = Any  # pandas.Series
 Tokenizer = Any  # transformers.PreTrainedTokenizerBase
 FileSystem = Any  # fsspec.AbstractFileSystem
+PackedFile = Any  # a gzip, bz2 or lzma file, or a stream of pyarrow
 Value = Any  # of a column, as pyarrow gives it to Python: a number, text, bytes, list or dict

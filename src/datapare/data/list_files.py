@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".jsonl", ".ndjson", ".json")
+PARQUET = "metadata.parquet"  # the only Parquet file that is a list, as the image folders of `datasets` have it
 Fields = Mapping[str, str]
 _HEAD = 100  # lines that say which column is which
 _MOST = 1000  # lines that say what the whole list is
@@ -29,6 +31,43 @@ class Records:
     header: bytes
     records: Sequence[bytes]
     fields: Sequence[Fields]
+
+
+def is_list(name: str) -> bool:
+    """Whether a file of this name may be a list of images.
+
+    >>> is_list("train/labels.csv"), is_list("train/metadata.parquet"), is_list("train.parquet")
+    (True, True, False)
+    """
+    lower = name.lower()
+    return lower.endswith(SUFFIXES) or lower.rpartition("/")[2] == PARQUET
+
+
+def parquet_fields(path: Path, limit: int | None = None) -> list[Fields]:
+    """The texts and whole numbers of each row of a Parquet file, as texts; of the first `limit` rows.
+
+    Raises:
+        InputError: Where the file cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            blocks = file.iter_batches() if limit is None else islice(file.iter_batches(limit), 1)
+            rows = [row for block in blocks for row in block.to_pylist()]
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} is no Parquet file that can be read: {str(error).splitlines()[0]}") from None
+    return [{name: str(value) for name, value in row.items() if isinstance(value, str | int)} for row in rows]
+
+
+def names_images(path: Path) -> bool:
+    """Whether a text in the first rows of a Parquet file is the name of an image; True for one that cannot be read."""
+    try:
+        rows = parquet_fields(path, _HEAD)
+    except InputError:
+        return True
+    return any(is_image(value) for row in rows for value in row.values())
 
 
 def read_records(path: Path, limit: int = -1) -> Records:

@@ -14,12 +14,14 @@ from datapare.data.columns import find_inputs, find_label, split_notes
 from datapare.data.dataset import BadExample, Dataset, RowNames, names_at
 from datapare.data.example_checks import CheckOptions, check_examples, refuse
 from datapare.data.foreign_paths import with_local_images
+from datapare.data.formats.arrays import as_inputs
 from datapare.data.formats.detect import read
 from datapare.data.groups import read_groups
 from datapare.data.ids import Ids, find_ids
 from datapare.data.image_io import MAX_PIXELS
 from datapare.data.label_copies import LabelCopies, find_label_copies, other_labels, refuse_second_label
 from datapare.data.labels import check_classes, read_labels, similar_names
+from datapare.data.nested_arrays import number_depth, stacked
 from datapare.data.source import MAX_GIB, OpenRequest, RawTable
 from datapare.errors import InputError
 from datapare.options import OpenOptions, validated
@@ -95,11 +97,11 @@ def open_dataset(
         inputs = tuple(name for name in whole.inputs if name != group) or whole.inputs
         whole = replace(whole, group=read_groups(whole.rows, group), inputs=inputs)
     options = CheckOptions(max_pixels, trust_images, progress)
-    checked = check_examples(replace(found, rows=whole.rows), whole.kind, whole.inputs, options)
+    checked = check_examples(replace(found, rows=whole.rows, array=whole.array), whole.kind, whole.inputs, options)
     bad = tuple(_bad(whole, row, checked.bad[row]) for row in sorted(checked.bad))
     refuse(bad, len(whole), on_bad_example)
     data = _without(replace(whole, array=checked.array, decoding=checked.decoding), bad)
-    if stream and data.kind == "image" and data.inputs[0] in data.rows.column_names:
+    if stream and data.kind == "image" and whole.array is None and data.inputs[0] in data.rows.column_names:
         data = replace(data, stream=True, array=None)
     if classes is None:
         check_classes(data.label, data.classes)
@@ -139,6 +141,8 @@ def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Seq
         root = found.path if found.path.is_dir() else found.files[0].parent
         rows = with_local_images(rows, inputs[0], root, follow_links=ask.follow_links)
         found = replace(found, rows=rows)
+    if kind == "image" and found.array is None and number_depth(rows.data.schema.field(inputs[0]).type) > 1:
+        found = replace(found, array=as_inputs(stacked(rows, inputs[0]), inputs[0])[1])
     ids = find_ids(rows, label, inputs, id_) if id_ or found.identity is None else None
     if kind == "table" and ids is not None:
         inputs = tuple(one for one in inputs if one != ids.column)
@@ -147,7 +151,7 @@ def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Seq
     others = other_labels(rows.column_names, label, inputs, copies) if ask.label is None else []
     notes = (*split_notes(rows, label, ask.split), *similar_names(classes), *copies.notes(inputs, label), *others)
     name = found.name or (RowNames(row) if ids is None else ids.name)
-    place = (found.format, found.path, (), row, None, found.files, found.origin, ask.split)
+    place = (found.format, found.path, (), row, found.array, found.files, found.origin, ask.split)
     return Dataset(
         rows, kind, inputs, label, number, classes, key, name, "", *place,
         id_column=None if ids is None else ids.column, address=found.address, notes=(*found.notes, *notes),

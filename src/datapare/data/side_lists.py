@@ -1,12 +1,14 @@
 """Lists of images beside a dataset: what they say of dropped images goes from the export."""
 
+import io
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from datapare.data import json_annotations
+from datapare.data.formats import parquet
 from datapare.data.image_names import ImageNames
 from datapare.data.layouts import is_image
-from datapare.data.list_files import SUFFIXES, Fields, json_entries, read_records
+from datapare.data.list_files import Fields, is_list, json_entries, parquet_fields, read_records
 from datapare.data.paths import split_of
 from datapare.errors import InputError
 
@@ -32,7 +34,7 @@ def without_dropped(
         The unwanted images but for those that a list of another split names, and {list: its new content} for each list
         that names one of them.
     """
-    lists = [name for name in files if name.lower().endswith(SUFFIXES) and name not in own]
+    lists = [name for name in files if is_list(name) and name not in own]
     lists = [name for name in lists if 0 < _size(root / name) < _LARGEST] if unwanted else []
     ours = split_of(split) or split
     dropped = set(unwanted)
@@ -76,7 +78,7 @@ def _named(path: Path, names: ImageNames) -> set[str]:
     if path.suffix.lower() == ".json":
         return {one for entry in json_entries(path) if (one := names.find(str(entry.get("file_name", "")))) is not None}
     try:
-        fields = read_records(path).fields
+        fields = parquet_fields(path) if path.suffix.lower() == ".parquet" else read_records(path).fields
     except InputError:
         return set()
     column = name_column(fields, names)
@@ -87,6 +89,8 @@ def _filtered(path: Path, names: ImageNames, dropped: Collection[str]) -> bytes 
     """The content of a list without the records that name a dropped image; None where nothing changes."""
     if path.suffix.lower() == ".json":
         return filtered_json(path, names, dropped)
+    if path.suffix.lower() == ".parquet":
+        return _filtered_parquet(path, names, dropped)
     try:
         found = read_records(path)
     except InputError:  # what cannot be read comes along as it is
@@ -97,6 +101,20 @@ def _filtered(path: Path, names: ImageNames, dropped: Collection[str]) -> bytes 
     both = zip(found.records, found.fields, strict=True)
     kept = [record for record, fields in both if names.find(fields.get(column, "")) not in dropped]
     return None if len(kept) == len(found.records) else found.header + b"".join(kept)
+
+
+def _filtered_parquet(path: Path, names: ImageNames, dropped: Collection[str]) -> bytes | None:
+    try:
+        fields = parquet_fields(path)
+    except InputError:  # what cannot be read comes along as it is
+        return None
+    column = name_column(fields, names)
+    keep = [i for i, one in enumerate(fields) if column is None or names.find(one.get(column, "")) not in dropped]
+    if len(keep) == len(fields):
+        return None
+    out = io.BytesIO()
+    parquet.write(path, keep, out)
+    return out.getvalue()
 
 
 def filtered_json(path: Path, names: ImageNames, dropped: Collection[str]) -> bytes | None:

@@ -126,7 +126,7 @@ def from_arrays(
         return RawTable(
             rows_of(pa.table(numbers | columns)), path, files, "table", tuple(numbers), y_name, origin=arrays
         )
-    found, array = _numbers(x, x_name)
+    found, array = as_inputs(x, x_name)
     return RawTable(rows_of(pa.table(columns)), path, files, found, (x_name,), y_name, array=array, origin=arrays)
 
 
@@ -169,7 +169,8 @@ def _text(array: Array) -> ArrowColumn:
     return pa.array(array.tolist() if array.dtype.kind in "OUS" else np.ascontiguousarray(array))
 
 
-def _numbers(x: Array, name: str) -> tuple[Kind, Array]:
+def as_inputs(x: Array, name: str) -> tuple[Kind, Array]:
+    """Return what an array is by its shape: vectors (N, F), or images as uint8 (N, H, W, C)."""
     if x.dtype.kind not in "iufb":
         raise InputError(f"{name!r} holds {x.dtype}, but examples are numbers or texts.")
     if x.ndim == 2:

@@ -1,7 +1,6 @@
 """CSV and TSV: read as a table, written back as the very records that were read."""
 
 import csv
-import gzip
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,11 +13,11 @@ from datapare.data.foreign_types import ArrowTable, ArrowType
 from datapare.data.mixed_folders import rows_are_the_dataset
 from datapare.data.source import MAX_GIB, OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.data.tables import concatenated, numbers_with_commas, types_of_texts
-from datapare.data.text_files import content_of, first_line
+from datapare.data.text_files import content_of, first_line, open_packed, with_packed
 from datapare.errors import InputError
 from datapare.numerics.threads import in_blocks
 
-SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+SUFFIXES = with_packed((".csv", ".tsv"))
 PRIORITY = 1
 _LONGEST = 1 << 30
 _PIECE = 1 << 20  # bytes, which stay in the processor's cache
@@ -261,11 +260,13 @@ def csv_records(path: Path) -> tuple[bytes, list[bytes]]:
     return content[slice(*bounds[0])], [content[start:end] for start, end in bounds[1:]]
 
 
-def write_records(out: Path, content: bytes, header: bytes, bounds: NDArray[np.int64], keep: Sequence[int]) -> int:
-    """Write the header and the kept records byte for byte; the number of records there were."""
+def write_records(
+    out: Path, content: bytes, header: bytes, bounds: NDArray[np.int64], keep: Sequence[int], like: Path
+) -> int:
+    """Write the header and the kept records byte for byte, packed like another file; the number there were."""
     view = memoryview(content)
     at = np.asarray(keep, np.int64)
-    with gzip.open(out, "wb") if out.suffix.lower() == ".gz" else out.open("wb") as file:
+    with open_packed(out, "wb", like) as file:
         file.write(header)
         for start, end in bounds[at[(at >= 0) & (at < len(bounds))]].tolist():
             file.write(view[start:end])
@@ -284,4 +285,4 @@ def write(source: Path, keep: Sequence[int], out: Path) -> int:
     """Write one CSV file with only the records at `keep`; positions outside of the file are ignored."""
     content = content_of(source)
     bounds = record_bounds(content, _separator(content), source)
-    return write_records(out, content, content[slice(*bounds[0].tolist())], bounds[1:], keep)
+    return write_records(out, content, content[slice(*bounds[0].tolist())], bounds[1:], keep, source)

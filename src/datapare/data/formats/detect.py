@@ -206,7 +206,7 @@ def format_of(name: str) -> Format | None:
 
 
 def suffix_of(name: str) -> str:
-    """Return how a file's name ends, in lower case, with what precedes .gz.
+    """Return how a file's name ends, in lower case, with what precedes .gz, .bz2, .xz or .zst.
 
     >>> suffix_of("a/b.JSONL.gz"), suffix_of("a.b/LICENSE")
     ('.jsonl.gz', '')

@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset, all_names
+from datapare.data.formats.webdataset import SUFFIXES as TARS
 from datapare.data.formats.webdataset import is_shard
 from datapare.data.layouts import ClassFolders, below, is_image, read_class_folders, refuse_parts
+from datapare.data.list_files import is_list, names_images
 from datapare.data.paths import Tree, list_tree
 from datapare.data.placing import PlaceFile, folder_of
 from datapare.data.side_lists import beside_dropped, without_dropped
@@ -19,7 +21,7 @@ from datapare.errors import InputError
 LINKABLE = True
 # files that lie beside images as a matter of course
 _USUAL = frozenset(
-    {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".md", ".txt", ".yaml", ".yml", ".xml", ".html", ".pdf"}
+    {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".md", ".txt", ".yaml", ".yml", ".xml", ".html", ".pdf", ".parquet"}
 )
 
 
@@ -30,9 +32,10 @@ def matches(files: SourceFiles, request: OpenRequest) -> bool:  # noqa: ARG001 (
 
 def holds_rows(files: SourceFiles) -> bool:
     """Whether there are Parquet files, or tar files of labelled samples, which hold whole examples."""
-    if any(name.lower().endswith(".parquet") for name in files.names):
+    stored = [name for name in files.names if name.lower().endswith(".parquet")]
+    if any(not is_list(name) or not names_images(files.root / name) for name in stored):
         return True
-    return any(name.lower().endswith(".tar") and is_shard(files.root / name) for name in files.names)
+    return any(name.lower().endswith(TARS) and is_shard(files.root / name) for name in files.names)
 
 
 def read(files: SourceFiles, request: OpenRequest) -> RawTable:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from datapare.data.column_names import LABELS
 from datapare.data.dataset import Dataset, all_names
-from datapare.data.formats import delimited, image_folder, json_lines
+from datapare.data.formats import delimited, image_folder, json_lines, parquet
 from datapare.data.formats.image_folder import image_column, left_out, write_images
 from datapare.data.image_names import ImageNames
 from datapare.data.layouts import is_image
-from datapare.data.list_files import Fields, entries_table, json_entries, read_records
+from datapare.data.list_files import Fields, entries_table, is_list, json_entries, parquet_fields, read_records
 from datapare.data.paths import check_unsplit, leading_out, leads_out, normalise, split_of
 from datapare.data.placing import PlaceFile, file_in, folder_of
 from datapare.data.side_lists import filtered_json, name_column
@@ -31,9 +31,9 @@ NAMES = (
     *("file_name", "filename", "file", "image", "image_path", "img_path", "path", "filepath", "file_path", "img"),
     *("image_file", "image_name", "image_id", "id_code", "imageid", "img_id", "img_name", "name", "id"),
 )
-_LISTS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".txt", ".lst")
 _FIRST = ("metadata", "labels")
-_HEAD = 1 << 18
+_HEAD = 1 << 18  # bytes, or rows, that say what a list is
+_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def find_list(files: SourceFiles, request: OpenRequest) -> ImageList | None:
         InputError: Where two lists could be it.
     """
     if not files.is_folder:
-        usable = len(files.chosen) == 1 and files.path.suffix.lower() in _LISTS and request.kind in {None, "image"}
+        usable = len(files.chosen) == 1 and is_list(files.path.name) and request.kind in {None, "image"}
         return _as_list(files, files.path, request, alone=True) if usable else None
     if image_folder.holds_rows(files):
         return None
@@ -128,7 +128,7 @@ def find_list(files: SourceFiles, request: OpenRequest) -> ImageList | None:
 def _candidates(names: Iterable[str], split: str) -> list[str]:
     """The files that may list images of the split, the likeliest first."""
     ours = {None, split_of(split) or split}
-    lists = [name for name in names if name.lower().endswith(_LISTS) and name.count("/") < 3 and split_of(name) in ours]
+    lists = [name for name in names if is_list(name) and name.count("/") < 3 and split_of(name) in ours]
     lists = [name for name in lists if not name.rpartition("/")[2].lower().startswith("readme")]
     return sorted(lists, key=lambda name: _rank(name, split))[:1000]
 
@@ -147,11 +147,7 @@ def _has_class_folders(names: Iterable[str]) -> bool:
 def _as_list(files: SourceFiles, path: Path, request: OpenRequest, *, alone: bool = False) -> ImageList | None:
     """The file as a list of images; None where it is none."""
     try:
-        sample: Sequence[Fields] = (
-            [{k: str(v) for k, v in entry.items()} for entry in json_entries(path)]
-            if path.suffix.lower() == ".json"
-            else read_records(path, _HEAD).fields
-        )
+        sample = _fields(path, head=True)
     except (InputError, OSError):
         return None
     columns = list(dict.fromkeys(name for fields in sample for name in fields))
@@ -244,7 +240,16 @@ def _texts(found: ImageList) -> list[str]:
     """The names in the list, as they stand."""
     if found.path.suffix.lower() == ".json":
         return [str(entry.get(found.column, "")) for entry in json_entries(found.path)]
-    return [fields.get(found.column, "") for fields in read_records(found.path).fields]
+    return [fields.get(found.column, "") for fields in _fields(found.path)]
+
+
+def _fields(path: Path, *, head: bool = False) -> Sequence[Fields]:
+    """The texts of each record of a list, or of its first ones."""
+    if path.suffix.lower() == ".json":
+        return [{k: str(v) for k, v in entry.items()} for entry in json_entries(path)]
+    if path.suffix.lower() == ".parquet":
+        return parquet_fields(path, _ROWS if head else None)
+    return read_records(path, _HEAD if head else -1).fields
 
 
 def _table(found: ImageList, request: OpenRequest) -> "pa.Table":
@@ -255,7 +260,7 @@ def _table(found: ImageList, request: OpenRequest) -> "pa.Table":
     whole = read_records(found.path) if suffix in {".csv", ".tsv", ".txt", ".lst"} else None
     if whole is not None and not whole.header:
         return entries_table([{name: fields.get(name) for name in (found.column, "label")} for fields in whole.fields])
-    reader = delimited if whole is not None else json_lines
+    reader = parquet if suffix == ".parquet" else delimited if whole is not None else json_lines
     return reader.read(files, request).rows.with_format("arrow")[:]
 
 
@@ -325,6 +330,9 @@ def write_all(data: Dataset, keep: NDArray[np.int64], out: Path, place: PlaceFil
         content = filtered_json(path, lookup, dropped)
         target.write_bytes(path.read_bytes() if content is None else content)
         return len(listed.row) + len(json_entries(path)) - listed.total
+    if path.suffix.lower() == ".parquet":
+        there = parquet.write(path, [i for i in range(listed.total) if i not in gone], target)
+        return len(listed.row) + there - listed.total
     found = read_records(path)
     inside = _inside(root).encode()
     records = [one.replace(inside, b"") for one in found.records]  # absolute paths would lead to the source

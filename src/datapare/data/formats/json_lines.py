@@ -11,22 +11,21 @@ from numpy.typing import NDArray
 from datapare.data.foreign_types import ArrowColumn, ArrowTable
 from datapare.data.formats.delimited import write_records
 from datapare.data.json_annotations import Json
+from datapare.data.json_spans import end_of_object, members, pairs
 from datapare.data.mixed_folders import rows_are_the_dataset
 from datapare.data.source import MAX_GIB, OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.data.tables import concatenated
-from datapare.data.text_files import content_of, first_line
+from datapare.data.text_files import content_of, with_packed
 from datapare.errors import InputError
 from datapare.numerics.threads import in_blocks
 
-SUFFIXES = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz")
+_LINES = with_packed((".jsonl", ".ndjson"))
+SUFFIXES = (*_LINES, *with_packed((".json",)))
 PRIORITY = 1
-_LINES = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
-_SETTINGS = re.compile(r"(config|dataset_infos?|package|state|.*_config|metadata|schema|info)\.json(\.gz)?")
+SETTINGS = re.compile(r"(config|dataset_infos?|package|state|.*_config|metadata|schema|info)\.json(\.\w+)?")
 _BLOCK = 1 << 24
 _PIECE = 1 << 20  # bytes, which stay in the processor's cache
 _BRACE = ord("{")
-_DECODER = json.JSONDecoder(strict=False)
-_SPACE = re.compile(r"[ \t\r\n]*")
 _SHORTEST = 64  # bytes; longer lines are taken for an object without a look
 _OPENING = re.compile(rb"[\xef\xbb\xbf \t\r\n]*")
 _HALF = re.compile("[\ud800-\udfff]")
@@ -51,7 +50,7 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     """Read the rows of files with one JSON object per line, or with one list of objects."""
     chosen = files.with_suffix(_suffixes(files), request.split)
     if files.is_folder:
-        chosen = tuple(file for file in chosen if not _SETTINGS.fullmatch(file.name.lower())) or chosen
+        chosen = tuple(file for file in chosen if not SETTINGS.fullmatch(file.name.lower())) or chosen
     tables = [json_table(file, request.max_gib) for file in chosen if len(chosen) == 1 or file.stat().st_size]
     return RawTable(rows_of(concatenated(tables, chosen[: len(tables)])), files.path, chosen)
 
@@ -142,10 +141,11 @@ def _by_line(content: bytes, bounds: NDArray[np.int64], path: Path) -> ArrowTabl
             raise InputError(f"{path} holds one JSON object per line, but record {number} is a {type(value).__name__}.")
         parsed.append(value)
     names = list(dict.fromkeys(name for one in parsed for name in one))
-    return pa.table({_whole(name): _column([one.get(name) for one in parsed]) for name in names})
+    return pa.table({_whole(name): values_column([one.get(name) for one in parsed]) for name in names})
 
 
-def _column(values: list[Json]) -> ArrowColumn:
+def values_column(values: list[Json]) -> ArrowColumn:
+    """Return a column of JSON values; of those of different types as texts."""
     import pyarrow as pa
 
     kinds = {type(value) for value in values if value is not None}
@@ -171,7 +171,7 @@ def object_bounds(content: bytes, path: Path) -> NDArray[np.int64]:
     """
     start = list_start(content, path)
     if start is not None:
-        return _members(content, start, path)
+        return members(content, start, path)
     raw = np.frombuffer(content, np.uint8)
     ends = np.flatnonzero(raw == 10) + 1
     ends = ends if len(ends) and ends[-1] == len(raw) else np.append(ends, len(raw))
@@ -221,43 +221,11 @@ def _is_json(line: bytes) -> bool:
 
 def _lists(text: str, start: int) -> dict[str, int]:
     """The members of the object at `start` that are lists of objects, and where each begins."""
-    found = {}
-    at = _after(text, start + 1)
-    while text[at] != "}":
-        key, at = _DECODER.raw_decode(text, at)
-        begin = _after(text, _after(text, at) + 1)
-        value, at = _DECODER.raw_decode(text, begin)
-        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
-            found[str(key)] = begin
-        at = _after(text, at)
-        at = _after(text, at + 1) if text[at : at + 1] == "," else at
-    if text[at + 1 :].strip():
-        raise ValueError(text[at + 1 : at + 20])
-    return found
-
-
-def _members(content: bytes, start: int, path: Path) -> NDArray[np.int64]:
-    """Where each member of the list that opens at `start` lies, in bytes."""
-    text = content.decode("latin-1")
-    found: list[tuple[int, int]] = []
-    at = _after(text, start + 1)
-    try:
-        while text[at] != "]":
-            _, end = _DECODER.raw_decode(text, at)
-            found.append((at, end))
-            at = _after(text, end)
-            at = _after(text, at + 1) if text[at] == "," else at
-    except (ValueError, IndexError, RecursionError) as error:
-        raise InputError(
-            f"{path} is a list of JSON objects, but what follows member {len(found)} is none: {first_line(error)}."
-        ) from None
-    return np.array(found, np.int64).reshape(-1, 2)
-
-
-def _after(text: str, at: int) -> int:
-    """The next place that is no white space."""
-    found = _SPACE.match(text, at)
-    return found.end() if found else at
+    rest = text[end_of_object(text, start) :]
+    if rest.strip():
+        raise ValueError(rest[:20])
+    found = [one for one in pairs(text, start) if isinstance(one.value, list) and one.value]
+    return {one.name: one.begin for one in found if all(isinstance(entry, dict) for entry in one.value)}
 
 
 def write(source: Path, keep: Sequence[int], out: Path) -> int:
@@ -266,9 +234,9 @@ def write(source: Path, keep: Sequence[int], out: Path) -> int:
     bounds = object_bounds(content, source)
     at = [i for i in keep if 0 <= i < len(bounds)]
     if not len(bounds) or list_start(content, source) is None:
-        return write_records(out, content, b"", bounds, keep)
+        return write_records(out, content, b"", bounds, keep, source)
     between = content[bounds[0][1] : bounds[1][0]] if len(bounds) > 1 else b","
     head, tail = content[: bounds[0][0]], content[bounds[-1][1] :]
     smaller = head + between.join(content[slice(*bounds[i].tolist())] for i in at) + tail
-    write_records(out, smaller, smaller, np.empty((0, 2), np.int64), [])
+    write_records(out, smaller, smaller, np.empty((0, 2), np.int64), [], source)
     return len(bounds)

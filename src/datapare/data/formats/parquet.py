@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -66,7 +67,7 @@ def _mapped(files: Sequence[Path]) -> Rows:
         return undecoded(datasets.load_dataset("parquet", data_files=[str(file) for file in files], split="train"))
 
 
-def write(source: Path, keep: Sequence[int], out: Path) -> int:
+def write(source: Path, keep: Sequence[int], out: Path | BinaryIO) -> int:
     """The rows of one file at `keep`, in the same schema, row groups, compression and metadata; the number there were.
 
     Positions outside of the file are ignored. One row group is in memory at a time.

@@ -17,14 +17,16 @@ from numpy.typing import NDArray
 from datapare.data.column_names import LABELS
 from datapare.data.dataset import Dataset
 from datapare.data.layouts import is_image
+from datapare.data.packed_shards import PACKED, plain_tar
 from datapare.data.paths import check_inside
 from datapare.data.placing import folder_of
 from datapare.data.shard_copies import shard_copy
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.data.tar_members import Member, file_members
+from datapare.data.text_files import open_packed
 from datapare.errors import InputError
 
-SUFFIXES = (".tar",)
+SUFFIXES = (".tar", *PACKED)
 SUBSET = "subset.npy"
 PRIORITY = 2
 MANY_SAMPLES = 500_000  # from here on processes index the shards side by side
@@ -48,8 +50,9 @@ def read(source: SourceFiles, request: OpenRequest) -> RawTable:
     name) in the .json member. Labels are numbers where all are plain ones, else texts.
     """
     files = source.with_suffix(SUFFIXES, request.split)
-    shards = index_shards(files, request.label, request.input)
-    return replace(_indexed([str(file) for file in files], shards, str(source.path)), path=source.path, files=files)
+    plain = [plain_tar(file, request.max_gib) for file in files]
+    shards = index_shards(plain, request.label, request.input)
+    return replace(_indexed([str(file) for file in plain], shards, str(source.path)), path=source.path, files=files)
 
 
 def read_urls(urls: Sequence[str], request: OpenRequest) -> RawTable:
@@ -193,7 +196,11 @@ def write(source: Path, keep: Sequence[int], out: Path) -> int:
     """Write one tar file with all members of the samples at `keep`; the number of samples there were."""
     chosen = {int(i) for i in keep}
     count = 0
-    with tarfile.open(source, "r:") as tar, tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as smaller:
+    with (
+        tarfile.open(plain_tar(source), "r:") as tar,
+        open_packed(out, "wb", source) as file,
+        tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as smaller,
+    ):
         for number, members in enumerate(_stored_samples(tar, source)):
             count = number + 1
             if number in chosen:
@@ -220,14 +227,14 @@ def write_shards(data: Dataset, keep: NDArray[np.int64], out: Path, size: int) -
         keep: Sorted rows of the source.
         out: The folder of the shards 00000.tar, 00001.tar, …; train-00000.tar where the source is a folder, which may
             hold other splits.
-        size: Samples of a shard; the last one may have fewer.
+        size: Samples of a shard, which is not packed; the last one may have fewer.
     """
     out.mkdir(exist_ok=True)
     chosen, start, written = set(keep.tolist()), 0, 0
     prefix = f"{data.split}-" if folder_of(data).is_dir() else ""
     with ExitStack() as last:
         for source in data.files:
-            with tarfile.open(source, "r:") as tar:
+            with tarfile.open(plain_tar(source), "r:") as tar:
                 for members in _stored_samples(tar, source):
                     if start in chosen:
                         if written % size == 0:
@@ -250,7 +257,7 @@ def write_index(data: Dataset, keep: NDArray[np.int64], out: Path) -> None:
     """
     if not data.files:  # they are at URLs
         return
-    found = [uid for file in data.files for uid in _uids(file)]
+    found = [uid for file in data.files for uid in _uids(plain_tar(file))]
     chosen = [found[i] for i in keep.tolist()]
     if None in found or not chosen:
         return
@@ -274,7 +281,7 @@ def _uids(file: Path) -> Iterator[str | None]:
 def is_shard(path: Path) -> bool:
     """Whether the first members of a tar file are those of a sample with a label, not just any files."""
     try:
-        with tarfile.open(path, "r:") as tar:
+        with tarfile.open(path, "r:*") as tar:
             endings = {member.name.rsplit(".", 1)[-1].lower() for member in islice(tar, 8)}
     except (tarfile.TarError, OSError):
         return True  # said to be damaged when it is read
