@@ -38,7 +38,7 @@ from datapare.data import Inputs, encode
 from datapare.evaluation.statistics import MIN_SEEDS, difference
 from datapare.methods.binding import channel_mean
 from datapare.training import retraining, train
-from evidence import CELLS, UNSEEN_CELLS, WINDOW, Cell, file_of, opened, place_of, points
+from evidence import CELLS, UNSEEN_CELLS, WINDOW, Cell, file_of, opened, place_of, points, recorded
 from evidence import run as run_evidence
 from training_speed import conditions
 
@@ -71,6 +71,7 @@ def run(name: str, cell: Cell, folder: Path, seed: int, way: str) -> None:
     if file_of(place, way, KEEP).exists():
         return
     data, test, _ = opened(cell, folder)
+    recorded(cell, data, seed, place)  # made anew where its time is not known
     start = time.process_time()
     inputs = encode(data, image_size=cell.image_size)
     encoding = time.process_time() - start

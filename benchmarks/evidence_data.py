@@ -153,5 +153,6 @@ def _idx(folder: Path, split: str, count: int) -> tuple[Image, Label]:
 
 
 def _images(path: Path, count: int, **options: str) -> tuple[Image, Label]:
-    data = dp.open_dataset(path, input="image", **options)
-    return data.array[:count], data.label[:count]
+    rows = pq.read_table(path).slice(0, count).to_pandas()  # so that no more images are decoded
+    data = dp.open_dataset(rows, input="image", **options)
+    return data.array, data.label

@@ -1,4 +1,4 @@
-"""The tables of the README that show evidence.json: python benchmarks/evidence_table.py [--write].
+"""The tables of the README that show evidence.json and growth.json: python benchmarks/evidence_table.py [--write].
 
 Printed, or with --write put into README.md between the lines `<!-- evidence -->` and `<!-- end of evidence -->`.
 """
@@ -27,6 +27,7 @@ COLUMNS = {
     "short": "everything, fewer epochs",
 }
 MIN_SEEDS = 3
+GROWN = "Trained 3 and 10 times as long, and with networks 2 and 4 times as wide (`growth.json`, made by `growth.py`)"
 CHOSE_NOTHING = "Sets that no default of the selection was chosen on (soft labels were tried on TREC before)"
 UNSEEN = ("ag_news", "trec", "subj", "clinc150", "imdb", "cifar100")
 
@@ -34,7 +35,7 @@ UNSEEN = ("ag_news", "trec", "subj", "clinc150", "imdb", "cifar100")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help="put them into README.md")
-    made = tables(json.loads((HERE / "results/evidence.json").read_text()))
+    made = tables(*(json.loads((HERE / f"results/{name}.json").read_text()) for name in ("evidence", "growth")))
     if not parser.parse_args().write:
         print(made)
         return
@@ -43,18 +44,22 @@ def main() -> None:
     README.write_text(before + BEGIN + made + END + after)
 
 
-def tables(result: Mapping[str, Any]) -> str:
+def tables(result: Mapping[str, Any], growth: Mapping[str, Any]) -> str:
     """Return the tables as Markdown: the ten sets, sets that chose no default, longer and wider trainings."""
-    cells = {name: cell for name, cell in result["cells"].items() if len(cell["seeds"]) >= MIN_SEEDS}
+    cells, grown = enough(result), enough(growth)
     unseen = {name: cell for name, cell in cells.items() if name in UNSEEN}
-    grown = {name: cell for name, cell in cells.items() if ", " in name and name[-1].isdigit()}
-    known = {name: cell for name, cell in cells.items() if name not in {**unseen, **grown}}
+    known = {name: cell for name, cell in cells.items() if name not in unseen}
     parts = [table(known)]
     if unseen:
         parts.append(f"{CHOSE_NOTHING}:\n\n" + table(unseen))
     if grown:
-        parts.append("Longer trainings and wider networks:\n\n" + table(grown))
+        parts.append(f"{GROWN}:\n\n" + table(grown))
     return "\n".join(parts)
+
+
+def enough(result: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The cells that have been trained with enough seeds."""
+    return {name: cell for name, cell in result["cells"].items() if len(cell["seeds"]) >= MIN_SEEDS}
 
 
 def table(cells: Mapping[str, Mapping[str, Any]]) -> str:
@@ -100,7 +105,7 @@ def title(name: str) -> str:
 
 def regime(condition: str) -> str:
     """A longer training or a wider network in words."""
-    return condition.replace("width x", "network as wide times ") if " " in condition else f"epochs {condition}"
+    return condition.replace("x", "×") if " " in condition else f"epochs {condition.replace('x', '×')}"
 
 
 def interval(found: Sequence[float] | None) -> str:

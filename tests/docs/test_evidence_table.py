@@ -20,21 +20,22 @@ def made(monkeypatch):
 
 
 @pytest.fixture
-def result():
-    return json.loads((ROOT / "benchmarks/results/evidence.json").read_text())
+def results():
+    return [json.loads((ROOT / f"benchmarks/results/{name}.json").read_text()) for name in ("evidence", "growth")]
 
 
-def test_the_tables_of_the_readme_are_those_of_the_results(made, result):
+def test_the_tables_of_the_readme_are_those_of_the_results(made, results):
     text = (ROOT / "README.md").read_text()
-    assert text.split(made.BEGIN)[1].split(made.END)[0] == made.tables(result)
+    assert text.split(made.BEGIN)[1].split(made.END)[0] == made.tables(*results)
 
 
-def test_every_cell_with_enough_seeds_has_a_line_for_each_kept_fraction(made, result):
-    told = made.tables(result)
-    for name, cell in result["cells"].items():
-        kept = {row["arm"].rpartition(" ")[2] for row in cell["arms"]}
-        lines = [line for line in told.splitlines() if line.startswith(f"| {made.title(name)} |")]
-        assert len(lines) == (len(kept) if len(cell["seeds"]) >= made.MIN_SEEDS else 0), name
+def test_every_cell_with_enough_seeds_has_a_line_for_each_kept_fraction(made, results):
+    for result in results:
+        told = made.table(made.enough(result))
+        for name, cell in result["cells"].items():
+            kept = {row["arm"].rpartition(" ")[2] for row in cell["arms"]}
+            lines = [line for line in told.splitlines() if line.startswith(f"| {made.title(name)} |")]
+            assert len(lines) == (len(kept) if len(cell["seeds"]) >= made.MIN_SEEDS else 0), name
 
 
 def test_a_difference_is_shown_in_points_with_its_interval(made):
