@@ -27,7 +27,7 @@ COLUMNS = {
     "short": "everything, fewer epochs",
 }
 MIN_SEEDS = 3
-GROWN = "Trained 3 and 10 times as long, and with networks 2 and 4 times as wide (`growth.json`, made by `growth.py`)"
+GROWN = "Trained longer, and with wider networks (`growth.json`, made by `growth.py`)"
 CHOSE_NOTHING = "Sets that no default of the selection was chosen on (soft labels were tried on TREC before)"
 UNSEEN = ("ag_news", "trec", "subj", "clinc150", "imdb", "cifar100")
 
