@@ -28,6 +28,7 @@ from datapare.training.device import compute_threads, device
 from datapare.training.distributed import Devices
 from datapare.training.epoch import Progress, Run, train_epoch
 from datapare.training.inference import accuracy, predict
+from datapare.training.memory import freed_memory_kept
 from datapare.training.networks.factory import Network, build
 from datapare.training.online import Loss, Sampler
 from datapare.training.optimizers import EagerAdamW, EagerSGD
@@ -95,7 +96,7 @@ def train(
     training = with_defaults(training, inputs)
     _check_devices(devices, training, sampler)
     mark = fingerprint(inputs, label, n_classes, training, seed, index, sampler=sampler, loss=loss)
-    with own_randomness(), deterministic(), compute_threads(training.threads):
+    with own_randomness(), deterministic(), compute_threads(training.threads), freed_memory_kept():
         run = _prepare(inputs, label, n_classes, training, seed, index, recorder, progress)
         found = devices.on_rank_zero(lambda: read(folder, mark, run.network, with_sampler=sampler is not None))
         state = Checkpoint() if found is None else restore(found, run.network, run.optimizer, sampler)
