@@ -45,6 +45,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--toy", action="store_true", help="a few small images and epochs, on any device")
+    parser.add_argument("--piece", nargs="+", choices=list(PIECES), default=list(PIECES), help="only these")
     parser.add_argument("--seconds", type=float, default=540, help="when to stop")
     parser.add_argument("--work", type=Path, default=HERE / ".work" / "gpu", help="folder of unfinished work")
     parser.add_argument("--out", type=Path, default=RESULT)
@@ -56,8 +57,8 @@ def main() -> int:
     if given.toy:
         given.folder = toy_data(given.work / "data")
     try:
-        for piece in (checks, speed, recording, strategies, paper):
-            piece(given)
+        for name in given.piece:
+            PIECES[name](given)
     except PausedError:
         print("the time is over; the same call goes on", flush=True)
         return PAUSED
@@ -68,24 +69,31 @@ def checks(given: argparse.Namespace) -> None:
     """The tests of the GPU, and every command once on 600 small images."""
     tests = HERE.parent / "tests" / "training" / "test_cuda.py"
     step(given, "checks: tests", [sys.executable, "-m", "pytest", "-q", "-n", "0", str(tests)])
+    images, label = pictures(*((120, 8) if given.toy else (600, 16)))
+    np.savez(given.work / "small.npz", x=images, y=label)
+    for name, arguments in commands(given).items():
+        step(given, f"checks: {name}", [*DATAPARE, name, *map(str, arguments)])
+
+
+def commands(given: argparse.Namespace) -> dict[str, list[object]]:
+    """The arguments of each command."""
     place, run = given.work / "small.npz", str(given.work / "small")
-    images, label = pictures(600, 16)
-    np.savez(place, x=images, y=label)
-    commands = {
+    short = toy(given, ["--epochs", 2])
+    return {
+        "doctor": [],
         "inspect": [place],
         "record": [place, "--out", run, "--epochs", 4, "--channel", "logit_mean", "--channel", "grad_norm"],
         "score": [run, "--window", 2],
+        "show": [run],
         "select": [run, "--keep", 0.3],
         "export": [run, "--keep", 0.3],
-        "compare": [run, "--keep", 0.3, "--seeds", 2],
-        "sweep": [run, 0.3, 0.6, "--seeds", 1],
+        "compare": [run, "--keep", 0.3, "--seeds", 2, *short, *toy(given, ["--strategy", "none"])],
+        "sweep": [run, "--keep", 0.3, "--keep", 0.6, "--seeds", 1, *short],
         "label-issues": [run, "--check"],
         "report": [run, "--keep", 0.3],
-        "measure": [place, "--method", "training_time"],
+        "measure": [place, "--method", "training_time", "--loss", 0.5],
         "prune": [place, "--keep", 0.3, "--out", f"{run}-pruned", "--epochs", 4, "--score-fraction", 0.5],
     }
-    for name, arguments in commands.items():
-        step(given, f"checks: {name}", [*DATAPARE, name, *map(str, arguments)])
 
 
 def speed(given: argparse.Namespace) -> None:
@@ -135,10 +143,11 @@ def plain(images: np.ndarray, label: np.ndarray, width: int, *, bf16: bool = Fal
 def recording(given: argparse.Namespace) -> None:
     """The scoring run of DUAL on CIFAR-100, from the file to the record."""
     for name in ("cifar100", "cifar10"):
-        size = toy(given, ["--model", "resnet8", "--epochs", 4])
+        preset = "tiny" if given.toy else name
         place, out = str(given.folder / name / "train.parquet"), str(given.work / name)
         channel = ["--channel", "logit_mean"]
-        step(given, f"record: {name}", [*DATAPARE, "record", place, "--preset", name, *channel, "--out", out, *size])
+        size = toy(given, ["--epochs", 4])
+        step(given, f"record: {name}", [*DATAPARE, "record", place, "--preset", preset, *channel, "--out", out, *size])
 
 
 def strategies(given: argparse.Namespace) -> None:
@@ -147,7 +156,8 @@ def strategies(given: argparse.Namespace) -> None:
         run = str(given.work / name)
         step(given, f"strategies: {name}, scores", [*DATAPARE, "score", run, *toy(given, ["--window", 2])])
         command = [*DATAPARE, "compare", run, "--keep", "0.1", "--keep", "0.3", "--test",
-                   str(given.folder / name / "test.parquet"), "--seeds", "1" if given.toy else "3"]  # fmt: skip
+                   str(given.folder / name / "test.parquet"), "--seeds", "1" if given.toy else "3",
+                   *toy(given, ["--epochs", 2, "--strategy", "none"])]  # fmt: skip
         step(given, f"strategies: {name}", command)
 
 
@@ -187,7 +197,7 @@ def step(given: argparse.Namespace, key: str, command: list[str]) -> None:
         raise PausedError
     before = pieces(given).get(key, {})
     took = round(time.perf_counter() - start, 1)
-    said = (done.stdout if done.returncode == 0 else done.stdout + done.stderr).strip().splitlines()[-12:]
+    said = (done.stdout if done.returncode == 0 else done.stdout + done.stderr).strip().splitlines()[-40:]
     write(
         given, key, {"exit_code": done.returncode, "seconds": took, "said": said, "tries": before.get("tries", 0) + 1}
     )
@@ -228,7 +238,7 @@ def toy_data(folder: Path) -> Path:
 
     for name in CARDS:
         (folder / name).mkdir(parents=True, exist_ok=True)
-        for split, count in (("train", 6000), ("test", 1000)) if name == "cifar10" else (("train", 200), ("test", 100)):
+        for split, count in (("train", 200), ("test", 100)):
             images, label = pictures(count, 32 if name == "cifar10" else 8)
             cells = []
             for image in images:
@@ -238,6 +248,8 @@ def toy_data(folder: Path) -> Path:
             pq.write_table(pa.table({"image": cells, "label": label}), folder / name / f"{split}.parquet")
     return folder
 
+
+PIECES = {"checks": checks, "speed": speed, "record": recording, "strategies": strategies, "paper": paper}
 
 if __name__ == "__main__":
     sys.exit(main())
