@@ -217,3 +217,70 @@ def test_packed_shards_are_read_and_written_packed(ending, tmp_path):
     assert np.array_equal(encode(open_dataset(out)).array, encode(data).array[KEPT])
     with pytest.raises(InputError, match="unpacks to"):
         open_dataset(tmp_path / "d", max_gib=1e-8)
+
+
+def test_samples_of_fiftyone_and_lists_of_mxnet_are_read(tmp_path):
+    classification = {"_cls": "Classification", "label": ""}
+    samples = []
+    for i in range(N):
+        put(tmp_path / "f" / "data" / f"{i}.png", encoded(i))
+        put(tmp_path / "m" / "im" / f"{i}.png", encoded(i))
+        truth = {**classification, "label": ("cat", "dog")[i % 2]}
+        samples.append({"filepath": f"data/{i}.png", "tags": ["train"], "ground_truth": truth})
+    put(tmp_path / "f" / "samples.json", json.dumps({"samples": samples}).encode())
+    data = open_dataset(tmp_path / "f")
+    assert [data.classes[i] for i in data.label] == ["cat", "dog"] * 6
+    left = json.loads((kept(data, tmp_path / "out") / "samples.json").read_text())
+    assert left["samples"] == [samples[i] for i in KEPT]
+    put(tmp_path / "m" / "train.lst", b"".join(b"%d\t%d.000000\tim/%d.png\n" % (i, i % 2, i) for i in range(N)))
+    data = open_dataset(tmp_path / "m")
+    assert data.label.tolist() == [0, 1] * 6
+    assert len((kept(data, tmp_path / "less") / "train.lst").read_text().splitlines()) == len(KEPT)
+
+
+def test_images_beside_their_masks_are_refused_unless_the_folders_are_named_as_classes(tmp_path):
+    for folder in ("images", "masks"):
+        for i in range(N):
+            put(tmp_path / folder / "ab"[i % 2] / f"{i}.png", encoded(i))
+    with pytest.raises(InputError, match="drawn over them"):
+        open_dataset(tmp_path)
+    assert open_dataset(tmp_path / "images").classes == ("a", "b")
+    assert open_dataset(tmp_path, label="label").classes == ("images", "masks")
+
+
+@pytest.mark.parametrize("written", ["{}%", "${},5", "-{} €"])
+def test_numbers_with_a_sign_are_said_to_be_read_as_words(written, tmp_path):
+    rows = b"".join(f'"{written.format(i)}",x,{i % 2}\n'.encode() for i in range(N))
+    data = open_dataset(put(tmp_path / "d.csv", b"rate,kind,label\n" + rows))
+    assert any("rate: numbers with a sign" in note for note in data.notes)
+    assert not any("sign" in note for note in open_dataset(put(tmp_path / "e.csv", b"".join(ROWS[".csv"]))).notes)
+
+
+@pytest.mark.parametrize("held", ["pillow", "arrays", "tensors"])
+def test_frames_of_pandas_hold_images_as_objects(held, tmp_path):
+    import pandas as pd
+    import torch
+    from PIL import Image
+
+    x = np.stack([pixels(i) for i in range(N)])
+    make = {"pillow": Image.fromarray, "arrays": np.asarray, "tensors": torch.tensor}[held]
+    data = open_dataset(pd.DataFrame({"image": [make(one) for one in x], "label": [0, 1] * 6}))
+    assert (data.kind, data.inputs) == ("image", ("image",))
+    assert np.array_equal(encode(data).array, encode(open_dataset((x, [0, 1] * 6))).array)
+    again = open_dataset(kept(data, tmp_path / "out.parquet"))
+    assert np.array_equal(encode(again).array, encode(data).array[KEPT])
+
+
+def test_other_objects_in_a_frame_come_along_and_are_no_inputs():
+    import pandas as pd
+
+    def frame():
+        objects = [object() for _ in range(N)]
+        return pd.DataFrame({"text": [f"three words {i}" for i in range(N)], "object": objects, "label": [0, 1] * 6})
+
+    data = open_dataset(frame())
+    assert data.inputs == ("text",)
+    assert "object" in data.rows.column_names
+    assert np.array_equal(open_dataset(frame()).key, data.key)
+    with pytest.raises(InputError, match="no column holds anything a model reads"):
+        open_dataset(frame().drop(columns="text"))

@@ -24,6 +24,7 @@ _HEADS = (
     b"\0\0\0",
     *(b"P%d" % i for i in range(1, 7)),
 )
+_MEASURED = re.compile(r"[-+]?(?:[$€£¥] ?\d[\d.,]*|\d[\d.,]* ?[%$€£¥])")
 MIN_COUNTED = 10  # fewer consecutive numbers may be measured
 MIN_DIFFERENT = 20  # rows, of which each may have another category by chance
 MIN_VECTOR = 8  # whole numbers per list; shorter lists are places and spans
@@ -106,6 +107,12 @@ def are_numbers(rows: Rows, column: str) -> bool:
     """Whether texts are numbers, such as those of a second column with the name of a label."""
     values = sample(rows, column, 100)
     return bool(values) and all(re.fullmatch(r"[-+]?\d*\.?\d+([eE][-+]?\d+)?", value.strip()) for value in values)
+
+
+def are_measured(rows: Rows, column: str) -> bool:
+    """Whether texts are numbers with a sign, such as 5% and $1,200."""
+    values = sample(rows, column, 100)
+    return bool(values) and all(_MEASURED.fullmatch(value.strip()) for value in values)
 
 
 def are_files(rows: Rows, column: str) -> bool:

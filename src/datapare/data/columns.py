@@ -6,6 +6,7 @@ from datapare.artifacts import Kind
 from datapare.data.column_contents import (
     are_files,
     are_images_elsewhere,
+    are_measured,
     are_numbers,
     is_empty,
     is_free_text,
@@ -217,6 +218,15 @@ def left_out(rows: Rows, label: str, inputs: Sequence[str], id_: str | None) -> 
         else:
             reasons[column] = "not read"
     return reasons
+
+
+def measured_notes(rows: Rows, inputs: Sequence[str]) -> list[str]:
+    """Return a sentence about inputs that are numbers with a sign of a unit, which are read as they are written."""
+    found = [name for name in inputs if type_of(rows, name, named=True) == "string" and are_measured(rows, name)]
+    if not found:
+        return []
+    example = sample(rows, found[0], 1)[0]
+    return [f"{_listed(found)}: numbers with a sign ({example}), read as words; write plain ones to have them measured"]
 
 
 def split_notes(rows: Rows, label: str, split: str) -> list[str]:

@@ -96,7 +96,20 @@ def _records(value: Json) -> list[Entry] | None:
         value = lists[0] if len(lists) == 1 else None
     if not isinstance(value, list) or not value or not all(map(_is_object, value)):
         return None
-    return list(value)
+    return list(map(_with_classification, value))
+
+
+def _with_classification(entry: Entry) -> Entry:
+    """The entry with the class of its only classification as `label`, as FiftyOne's samples have it.
+
+    >>> _with_classification({"filepath": "0.png", "ground_truth": {"_cls": "Classification", "label": "cat"}})
+    {'filepath': '0.png', 'label': 'cat'}
+    """
+    found = [name for name, one in entry.items() if _is_object(one) and one.get("_cls") == "Classification"]
+    if len(found) != 1 or "label" in entry:
+        return entry
+    rest = {name: one for name, one in entry.items() if name != found[0]}
+    return {**rest, "label": entry[found[0]].get("label")}
 
 
 def _name_to_label(value: Json) -> list[Entry] | None:

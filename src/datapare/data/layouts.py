@@ -19,6 +19,10 @@ _PART = re.compile(
 _NAMELESS = frozenset(
     {"images", "image", "imgs", "img", "data", "photos", "pictures", "jpegimages", "jpg", "png", "files"}
 )
+_LAYERS = frozenset(
+    {"mask", "masks", "annotation", "annotations", "segmentation", "segmentations", "gt", "groundtruth", "ground_truth"}
+    | {"labels", "trimaps", "edges", "depth", "contours", "overlays"}
+)
 _DATE = re.compile(r"(?:19|20)\d\d(?:[-_.]?\d\d){0,2}")
 
 
@@ -217,6 +221,11 @@ def _refuse_nameless(where: str, images: Sequence[str]) -> None:
 def refuse_parts(where: str, found: ClassFolders) -> None:
     """Raise InputError where the folders are called like parts of one dataset, such as fold1, or like dates."""
     names = found.classes
+    if len(names) > 1 and _are_layers(names):
+        raise InputError(
+            f"{where} holds the folders {', '.join(names)}, which are called like images and what is drawn over them: "
+            "open the folder of images alone, or pass --label label if they are the classes."
+        )
     if len(names) < 2 or not (are_parts(names) or all(_DATE.fullmatch(name) for name in names)):
         return
     inner = sorted(set(found.deepest))
@@ -229,6 +238,16 @@ def refuse_parts(where: str, found: ClassFolders) -> None:
         f"{where} holds the folders {', '.join(names[:3])}{', …' if len(names) > 3 else ''}, which are called like "
         f"parts of one dataset: pass --label label if they are the classes, {other}."
     )
+
+
+def _are_layers(names: Collection[str]) -> bool:
+    """Whether the folders are called like images and their masks.
+
+    >>> _are_layers(["images", "masks"]), _are_layers(["masks", "hats"]), _are_layers(["images", "photos"])
+    (True, False, False)
+    """
+    lower = {name.lower() for name in names}
+    return bool(lower & _NAMELESS and lower & _LAYERS) and lower <= _NAMELESS | _LAYERS
 
 
 def are_parts(names: Collection[str]) -> bool:

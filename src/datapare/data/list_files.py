@@ -148,7 +148,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _line_fields(line: str, label: int | None = None) -> Fields:
-    """What may be a name in a line: all of it, all but the last word, which may be the label, or one of its words.
+    r"""What may be a name in a line: all of it, all but the last word, which may be the label, or one of its words.
 
     Args:
         line: The line.
@@ -156,8 +156,13 @@ def _line_fields(line: str, label: int | None = None) -> Fields:
 
     >>> _line_fields("cat/0 a.png 3")["file_name"]
     'cat/0 a.png'
+    >>> _line_fields("7\t1.000000\tcat/0.png")["label"]
+    '1.000000'
     """
     whole = line.strip()
+    numbered = whole.split("\t")
+    if len(numbered) == 3 and is_image(numbered[2]) and all(map(_NUMBER.fullmatch, numbered[:2])):  # of MXNet
+        return {"file_name": numbered[2], "label": numbered[1], "line": whole}
     if label is not None and len(cells := _cells(line)) > label:
         return {"file_name": cells[0], "label": cells[label], "line": whole}
     name, _, last = whole.replace("\t", " ").rpartition(" ")

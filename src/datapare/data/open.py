@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Kind, Perturbation, Provenance, dataset_digest
 from datapare.data import keys
-from datapare.data.columns import find_inputs, find_label, split_notes
+from datapare.data.columns import find_inputs, find_label, measured_notes, split_notes
 from datapare.data.dataset import BadExample, Dataset, RowNames, names_at
 from datapare.data.example_checks import CheckOptions, check_examples, refuse
 from datapare.data.foreign_paths import with_local_images
@@ -148,14 +148,22 @@ def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Seq
         inputs = tuple(one for one in inputs if one != ids.column)
     key = _keys(found, ids, inputs, (number, classes))
     row = np.arange(len(rows))
-    others = other_labels(rows.column_names, label, inputs, copies) if ask.label is None else []
-    notes = (*split_notes(rows, label, ask.split), *similar_names(classes), *copies.notes(inputs, label), *others)
+    notes = (*_notes(found, ask, (label, *inputs), copies), *similar_names(classes))
     name = found.name or (RowNames(row) if ids is None else ids.name)
     place = (found.format, found.path, (), row, found.array, found.files, found.origin, ask.split)
     return Dataset(
         rows, kind, inputs, label, number, classes, key, name, "", *place,
         id_column=None if ids is None else ids.column, address=found.address, notes=(*found.notes, *notes),
     )  # fmt: skip
+
+
+def _notes(found: RawTable, ask: OpenRequest, columns: tuple[str, ...], copies: LabelCopies) -> list[str]:
+    """What is worth saying about the columns: the label, and those of the inputs."""
+    label, *inputs = columns
+    rows = found.rows
+    measured = measured_notes(rows, inputs) if found.array is None else []
+    others = other_labels(rows.column_names, label, inputs, copies) if ask.label is None else []
+    return [*split_notes(rows, label, ask.split), *measured, *copies.notes(inputs, label), *others]
 
 
 def _inputs(found: RawTable, label: str, ask: OpenRequest, copies: LabelCopies) -> tuple[Kind, tuple[str, ...]]:

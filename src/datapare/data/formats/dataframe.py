@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset
-from datapare.data.foreign_types import ArrowTable, DataFrame, Series
+from datapare.data.foreign_types import ArrowColumn, ArrowTable, DataFrame, Series
 from datapare.data.placing import PlaceFile, file_in
 from datapare.data.source import OpenRequest, RawTable, rows_of
 from datapare.data.tables import rows_at
@@ -39,9 +39,33 @@ def _table(frame: DataFrame) -> ArrowTable:
     try:
         return pa.Table.from_pandas(frame)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # objects of several types in one column
-        mixed = [name for name in frame.columns if frame[name].dtype == object and not _fits(frame[name])]
-        texts = {name: frame[name].map(str, na_action="ignore") for name in mixed}
-        return pa.Table.from_pandas(frame.assign(**texts))
+        mixed = {name: _held(frame[name]) for name in frame.columns if not _fits(frame[name])}
+        table = pa.Table.from_pandas(frame.drop(columns=list(mixed)))
+        for name, values in mixed.items():
+            table = table.add_column(min(list(frame.columns).index(name), table.num_columns), name, values)
+        return table
+
+
+def _held(column: Series) -> ArrowColumn:
+    """A column of objects as Arrow holds them: images encoded, arrays as lists, and values of several types as texts.
+
+    Other objects become bytes, which come along and are never what a model reads.
+    """
+    import datasets
+    import pyarrow as pa
+
+    values = [None if missing else value for value, missing in zip(column, column.isna(), strict=True)]
+    there = [value for value in values if value is not None]
+    if all(hasattr(value, "getexif") for value in there):  # images of Pillow
+        encode = datasets.Image().encode_example
+        cells = [None if value is None else encode(value) for value in values]
+        return pa.array(cells, pa.struct({"bytes": pa.binary(), "path": pa.string()}))
+    if all(hasattr(value, "tolist") for value in there):  # arrays and tensors
+        return pa.array([None if value is None else value.tolist() for value in values])
+    texts = [None if value is None else str(value) for value in values]
+    if all(isinstance(value, str | int | float | bytes) for value in there):
+        return pa.array(texts, pa.string())
+    return pa.array([None if text is None else text.encode() for text in texts], pa.binary())
 
 
 def _fits(column: Series) -> bool:
