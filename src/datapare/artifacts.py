@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from datapare.errors import InputError, MismatchError, MissingExtraError
+from datapare.numerics.checked_calls import check_fields, checked_call
 from datapare.numerics.given_arrays import channel_values, check_key, class_numbers
 from datapare.numerics.pictures import histogram_svg, scatter_svg
 
@@ -56,6 +57,9 @@ class Provenance:
     dataset: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     parents: tuple["Provenance", ...] = ()
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 def dataset_digest(key: NDArray[np.uint64], label: NDArray[np.int64]) -> str:
@@ -149,12 +153,11 @@ class Dynamics(_Recorded):
     provenance: Provenance = field(default_factory=Provenance)
 
     def __post_init__(self) -> None:
+        check_fields(self)
         set_ = object.__setattr__
         set_(self, "label", class_numbers(self.label, self.classes))
         set_(self, "channels", {name: channel_values(name, values) for name, values in self.channels.items()})
         set_(self, "arrays", {name: np.asanyarray(values) for name, values in self.arrays.items()})
-        if self.observed not in get_args(Observed):
-            raise InputError(f"observed is one of {get_args(Observed)}, not {self.observed!r}.")
         shapes = {name: values.shape for name, values in self.channels.items()}
         if len(set(shapes.values())) > 1:
             raise InputError(f"all channels have the same shape (T, N), but these differ: {shapes}.")
@@ -172,6 +175,7 @@ class Dynamics(_Recorded):
         """Number of recorded epochs, T."""
         return next((values.shape[0] for values in self.channels.values()), 0)
 
+    @checked_call
     def __getitem__(self, name: str) -> Array:
         """Return a channel (T, N) or an array (N, …) by its name."""
         try:
@@ -221,6 +225,7 @@ class Scores(_Recorded):
     seconds: float | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         score = np.asanyarray(self.score)
         if score.ndim != 1 or not np.issubdtype(score.dtype, np.floating):
             raise InputError(f"a score is one float per example, shape (N,), not {score.dtype} of shape {score.shape}.")
@@ -283,6 +288,7 @@ class Subset(_Recorded):
     seconds: float | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         index = np.asanyarray(self.index)
         if index.ndim != 1 or (len(index) and not np.issubdtype(index.dtype, np.integer)):
             raise InputError(f"a subset is a list of positions, not {index.dtype} of shape {index.shape}.")
@@ -402,6 +408,7 @@ class Comparison(_Recorded):
     provenance: Provenance = field(default_factory=Provenance)
 
     def __post_init__(self) -> None:
+        check_fields(self)
         set_ = object.__setattr__
         shape = (len(self.arms), len(self.seeds))
         set_(self, "count", np.asarray(self.count, dtype=np.int64))
@@ -427,6 +434,7 @@ class Comparison(_Recorded):
                 f"{(*shape, -(-self.held_out_count // 8))}, not {self.outcomes.shape}."
             )
 
+    @checked_call
     def correct(self, arm: int) -> NDArray[np.bool_] | None:
         """Return which held-out examples (S, M) the arm at this position predicted right; None where unknown."""
         if self.outcomes is None:
@@ -474,6 +482,7 @@ class Perturbation(_Recorded):
     provenance: Provenance = field(default_factory=Provenance)
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name in ("source", "touched", "label"):
             object.__setattr__(self, name, np.asanyarray(getattr(self, name), dtype=np.int64))
         if len(self.source) != len(self.label):
@@ -490,8 +499,12 @@ class Perturbation(_Recorded):
     def _summary(self) -> str:
         return f"{len(self.touched):,} of {len(self):,} examples touched{_by(self.provenance)}"
 
+    @checked_call
     def at(self, index: NDArray[np.int64]) -> "Perturbation":
         """Return what was done to the rows at the sorted positions `index`."""
+        index = np.asarray(index, dtype=np.int64)
+        if len(index) and not 0 <= index.min() <= index.max() < len(self):
+            raise InputError(f"expected positions between 0 and {len(self) - 1}, got {index.min()} to {index.max()}.")
         touched = np.flatnonzero(np.isin(index, self.touched))
         return replace(self, source=self.source[index], touched=touched, label=self.label[index])
 

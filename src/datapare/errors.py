@@ -12,6 +12,8 @@ DatapareError               exit code 1: the run failed
 
 import errno
 import unicodedata
+from collections.abc import Sequence
+from difflib import get_close_matches
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _OPEN_FILES = {errno.EMFILE, errno.ENFILE}
@@ -58,17 +60,6 @@ class InputError(DatapareError):
     exit_code = 2
 
 
-def expect(value: object, kind: type, made_by: str) -> None:
-    """Raise InputError unless an argument is of a class.
-
-    >>> expect([0.5], dict, "vars")
-    Traceback (most recent call last):
-    datapare.errors.InputError: expected a dict, as vars makes it, not a list.
-    """
-    if not isinstance(value, kind):
-        raise InputError(f"expected a {kind.__name__}, as {made_by} makes it, not a {type(value).__name__}.")
-
-
 class MismatchError(InputError):
     """An artifact is used with a dataset it was not made from."""
 
@@ -96,6 +87,26 @@ class MissingExtraError(InputError):
 
     def __init__(self, library: str, extra: str, purpose: str) -> None:
         super().__init__(f"{purpose} needs {library}, which is not installed: pip install 'datapare[{extra}]'")
+
+
+def suggest(name: str, known: Sequence[str]) -> str:
+    """Return the names nearest to a mistyped one as a clause, or all of them where none is near.
+
+    >>> suggest("lable", ["label", "input"])
+    'did you mean label?'
+    """
+    near = get_close_matches(name, known, n=3)
+    return f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(known) or 'none'}."
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Return the end of a sentence that has listed the known names: a full stop, or a guess what was meant.
+
+    >>> nearest("lable", ["label", "input"]), nearest("x", ["label"])
+    ('; did you mean label?', '.')
+    """
+    near = get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else "."
 
 
 def is_refused(error: Exception) -> bool:

@@ -6,13 +6,9 @@ defaults and refuses unknown names and values outside the declared type. Command
     an option of recordings, in one line:   epochs: Annotated[int | None, Option("Epochs to train.", least=1)]
 """
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from functools import wraps
 from pathlib import Path
-from types import NoneType, UnionType
 from typing import (
     TYPE_CHECKING,
     Annotated,
@@ -20,14 +16,12 @@ from typing import (
     ParamSpec,
     TypedDict,
     TypeVar,
-    Union,
     cast,
-    get_args,
-    get_origin,
 )
 
 from datapare.artifacts import Budget, Kind, Observed
-from datapare.errors import InputError
+from datapare.errors import InputError, suggest
+from datapare.numerics.checked_calls import Declared, checked_call
 from datapare.numerics.declared_types import TypeForm, checked
 
 if TYPE_CHECKING:
@@ -211,8 +205,6 @@ class RetrainOptions(TypedDict, total=False):
     ]
 
 
-LEAST: Mapping[str, float] = {"seed": 0, "margin": 0, "within": 0}  # of arguments that are in no table
-MOST: Mapping[str, float] = {"margin": 0.99}
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T", OpenOptions, RecordOptions, SelectOptions, RetrainOptions)
@@ -269,80 +261,18 @@ def checked_options(table: OptionTable, given: Mapping[str, object]) -> dict[str
 def validated(*tables: OptionTable) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Return a decorator that checks the arguments of a public function before it runs.
 
-    Arguments named in one of the tables are checked as those declare, others by their annotation where that is built
-    of numbers, text, choices and None; a seed is at least 0. Other types are left to the function.
+    Arguments named in one of the tables are checked as those declare, others by their annotation, see `checked_call`.
 
-    >>> import numpy as np
     >>> @validated(SelectOptions)
     ... def draw(*, balance: Balance | None = None, seed: int = 0) -> int:
     ...     return seed
-    >>> draw(seed=np.int64(3))
-    3
     >>> draw(seeds=3)
     Traceback (most recent call last):
     datapare.errors.InputError: draw has no argument 'seeds'; did you mean seed?
-    >>> draw(seed=-1)
-    Traceback (most recent call last):
-    datapare.errors.InputError: expected seed as a whole number of at least 0, got -1.
     """
-
-    def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        signature = inspect.signature(function)
-        parameters = signature.parameters
-        declared = {
-            name: (p.annotation, LEAST.get(name), MOST.get(name))
-            for name, p in parameters.items()
-            if _is_plain(p.annotation)
-        }
-        for table in tables:
-            declared |= {name: (type_, option.least, option.most) for name, (type_, option) in described(table).items()}
-        extra = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-
-        @wraps(function)
-        def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            for name in kwargs:
-                if name not in parameters and not extra:
-                    raise InputError(f"{function.__name__} has no argument {name!r}; {suggest(name, list(parameters))}")
-            for name, value in zip(parameters, args, strict=False):
-                if name in declared:
-                    _check(name, value, *declared[name])
-            given: dict[str, object] = kwargs
-            for name in given.keys() & declared.keys():
-                given[name] = _check(name, given[name], *declared[name])
-            return function(*args, **kwargs)
-
-        return run
-
-    return decorate
-
-
-def _check(name: str, value: object, type_: TypeForm, least: float | None, most: float | None) -> object:
-    found: object = checked(name, value, type_, least=least, most=most)
-    return found
-
-
-def _is_plain(type_: TypeForm) -> bool:
-    """Whether a type is built of numbers, text, choices, lists of them and None."""
-    if get_origin(type_) in {Union, UnionType, Sequence}:
-        return all(map(_is_plain, get_args(type_)))
-    return get_origin(type_) is Literal or type_ in (int, float, bool, str, NoneType)
-
-
-def suggest(name: str, known: Sequence[str]) -> str:
-    """Return the names nearest to a mistyped one as a clause, or all of them where none is near.
-
-    >>> suggest("lable", ["label", "input"])
-    'did you mean label?'
-    """
-    near = get_close_matches(name, known, n=3)
-    return f"did you mean {' or '.join(near)}?" if near else f"expected one of {', '.join(known) or 'none'}."
-
-
-def nearest(name: str, known: Sequence[str]) -> str:
-    """Return the end of a sentence that has listed the known names: a full stop, or a guess what was meant.
-
-    >>> nearest("lable", ["label", "input"]), nearest("x", ["label"])
-    ('; did you mean label?', '.')
-    """
-    near = get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]}?" if near else "."
+    declared = {
+        name: Declared(type_, option.least, option.most, empty=False)
+        for table in tables
+        for name, (type_, option) in described(table).items()
+    }
+    return lambda function: checked_call(function, declared)

@@ -122,7 +122,7 @@ def test_an_index_is_two_lists_of_names(name, tmp_path):
 def test_only_images_can_be_linked(tmp_path):
     data = open_dataset(FORMATS["csv_text"](tmp_path))
     assert "only folders of images can be linked" in refused(data, kept(data), tmp_path / "out", as_="symlink")
-    assert "as_ is one of" in refused(data, kept(data), tmp_path / "out", as_="move")
+    assert "as_ as one of" in refused(data, kept(data), tmp_path / "out", as_="move")
 
 
 def test_skipped_examples_are_in_no_export_but_in_the_table(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 
 import datapare as dp
 from datapare.artifacts import Comparison, subset_digest
-from datapare.evaluation.arms import arms, find_arm
+from datapare.evaluation.arms import arms, find_arm, points
 from datapare.evaluation.comparison import SEED_STEPS
 from datapare.evaluation.verdicts import verdicts
 
@@ -79,12 +79,27 @@ def test_an_open_question_says_what_would_settle_it():
 
 def test_when_it_pays_is_said_against_full_and_against_random():
     record = dp.Dynamics({"loss": np.ones((14, 1))}, [0], seconds=np.full(14, 60.0))
-    found = dp.verdict(compared(0.9, 0.6, 0.8, 0.9), FIRST, dynamics=record).payoff
+    made = compared(0.9, 0.6, 0.8, 0.9)
+    found = dp.verdict(made, FIRST, margin=0.05, dynamics=record).payoff
     assert found.outcome == "pays"
+    assert "In cost alone" not in found.text
     assert "after 2 trainings on the subset" in found.text, "14 epochs are saved by two trainings of 7 fewer"
     assert "Random examples cost nothing to choose; against them what scoring (14 epochs, 14 min) buys" in found.text
     assert "buys no accuracy" in dp.verdict(compared(0.8, 0.6, 0.8, 0.9), FIRST, dynamics=record).payoff.text
     assert dp.verdict(compared(0.9, 0.6, 0.8, 0.9), FIRST).payoff.outcome == "unknown"
+
+
+@pytest.mark.parametrize(("accuracy", "margin", "outcome"), [(0.6, 0.01, "pays at a loss"), (0.893, 0.01, "open")])
+def test_a_break_even_is_not_named_without_the_accuracy_it_costs(accuracy, margin, outcome):
+    record = dp.Dynamics({"loss": np.ones((14, 1))}, [0], seconds=np.full(14, 60.0))
+    made = compared(accuracy, 0.6, 0.5, 0.9)
+    found = dp.verdict(made, FIRST, margin=margin, dynamics=record)
+    assert found.payoff.outcome == outcome
+    lost = points(found.full.interval.mean)
+    said = f"In cost alone, at {lost} points of accuracy, scoring and selection have paid"
+    assert found.payoff.text.startswith(said)
+    page = dp.report(FIRST, comparison=made, dynamics=dp.Dynamics({}, [0] * 100, seconds=np.full(14, 60.0))).html
+    assert "have paid for themselves" not in page.replace(said, "")
 
 
 def test_a_split_is_named_once():
@@ -113,7 +128,7 @@ def test_a_comparison_of_format_1_knows_its_arms():
 
 @pytest.mark.parametrize("margin", [-0.1, 1.0, float("nan")])
 def test_a_margin_that_is_none_is_refused(margin):
-    with pytest.raises(dp.InputError, match="fraction of accuracy"):
+    with pytest.raises(dp.InputError, match=r"expected margin as a number between 0 and 0\.99"):
         dp.verdict(compared(0.9, 0.6, 0.8, 0.9), FIRST, margin=margin)
 
 

@@ -43,7 +43,7 @@ def test_seconds_are_updates_times_the_measured_step():
     assert f.seconds(f.subset, f.count) == 40 * 5 * 0.5
     scoring, saved = 10 * 16 * 0.5, 40 * (16 - 5) * 0.5
     assert scoring < saved
-    assert "pays       after 1 training on" in "\n".join(f.describe())
+    assert "cheaper    from 1 training on the subset on; what accuracy" in "\n".join(f.describe())
 
 
 def test_a_subset_that_trains_as_long_never_pays():

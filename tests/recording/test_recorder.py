@@ -387,17 +387,17 @@ def test_mixed_targets_are_recorded_against_the_true_label(tmp_path):
     ("params", "sentence"),
     [
         ({"epochs": 0}, "at least 1, not 0"),
-        ({"epochs": 2.5}, "not 2.5"),
+        ({"epochs": 2.5}, "a whole number, got 2.5"),
         ({"labels": []}, "there are none"),
         ({"labels": [0, -1]}, "-1 arrived"),
         ({"labels": [0, 5], "classes": ("a", "b")}, "go up to 5, but only 2 classes"),
         ({"channels": ("confidence",)}, "out of target_prob, .*, kl_step, cos_step, not"),
-        ({"channels": "margin"}, "not 'margin'"),
+        ({"channels": "margin"}, "got 'margin'"),
         ({"channels": ("loss", "loss")}, "different names"),
         ({"channels": ()}, "at least one channel"),
         ({"arrays": ("embedding",)}, "out of logit_mean"),
-        ({"observed": "test-pass"}, "observed is one of"),
-        ({"key": np.arange(2)}, "keys are one uint64"),
+        ({"observed": "test-pass"}, "observed as one of train-pass"),
+        ({"key": np.arange(2)}, "expected key as an array of uint64"),
     ],
 )
 def test_wrong_arguments_are_one_sentence_and_touch_nothing(tmp_path, params, sentence):

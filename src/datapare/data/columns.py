@@ -18,8 +18,7 @@ from datapare.data.column_contents import (
 )
 from datapare.data.column_names import BESIDE_TEXTS, EMBEDDINGS, IDS, IMAGES, LABELS, PAIRS, TEXTS
 from datapare.data.foreign_types import Rows
-from datapare.errors import InputError
-from datapare.options import nearest
+from datapare.errors import InputError, nearest
 
 
 def find_label(columns: Sequence[str], named: str | None) -> str:

@@ -16,7 +16,8 @@ from datapare.data.former_keys import in_keys_of
 from datapare.data.placing import carry, folder_of, placing, write_files
 from datapare.data.remote import check_free, is_url, upload
 from datapare.data.soft_label_files import SoftLabelRows, check_soft_labels, soft_label_files, write_soft_labels
-from datapare.errors import InputError, MismatchError, expect
+from datapare.errors import InputError, MismatchError
+from datapare.numerics.checked_calls import checked_call
 from datapare.storage import atomic_write, write_error
 
 LINES = 1 << 16  # of lists of examples, made at a time
@@ -46,6 +47,7 @@ def export(
     soft_labels: SoftLabelRows | None = None,
     overwrite: bool = False,
 ) -> Path | str: ...
+@checked_call
 def export(
     data: Dataset,
     subset: Subset,
@@ -87,8 +89,6 @@ def export(
     >>> sorted(file.name for file in out.iterdir())
     ['drop.txt', 'keep.txt']
     """
-    expect(data, Dataset, "open_dataset")
-    expect(subset, Subset, "select")
     if soft_labels is not None:
         check_soft_labels(soft_labels, len(data))
     if is_url(out):

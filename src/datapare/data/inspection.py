@@ -14,6 +14,7 @@ from datapare.data.formats.detect import find, suffix_of
 from datapare.data.leakage import leaks
 from datapare.data.paths import walk
 from datapare.errors import InputError
+from datapare.numerics.checked_calls import checked_call
 from datapare.options import OpenOptions
 
 SHOWN_CLASSES = 5
@@ -97,6 +98,7 @@ class Inspection:
         return lines + list(self.notes)
 
 
+@checked_call
 def inspect(source: object, *, test: object = None, **options: Unpack[OpenOptions]) -> Inspection:
     """Open a source and return what was read of it, and how.
 

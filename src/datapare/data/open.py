@@ -3,11 +3,14 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from os.path import isfile
+from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare import storage
 from datapare.artifacts import Kind, Perturbation, Provenance, dataset_digest
 from datapare.data import keys
 from datapare.data.columns import find_inputs, find_label, measured_notes, split_notes
@@ -84,6 +87,8 @@ def open_dataset(
     """
     if on_bad_example not in get_args(OnBad) or kind not in (None, *get_args(Kind)):
         raise InputError(f"on_bad_example is fail or skip, and kind one of {', '.join(get_args(Kind))}.")
+    if isinstance(source, str | Path):
+        check_no_run(source)
     named = (input,) if isinstance(input, str) else None if input is None else tuple(input)
     ask = OpenRequest(split, label, named, kind, id, follow_links, max_gib, stream)
     try:
@@ -108,6 +113,17 @@ def open_dataset(
     if found.perturbation is not None:
         return with_perturbation(data, found.perturbation.at(data.row))
     return replace(data, digest=dataset_digest(data.key, data.label))
+
+
+def check_no_run(path: str | Path) -> None:
+    """Raise InputError when a run folder was given where a dataset is expected."""
+    described = Path(path) / storage.RUN
+    run = storage.read_json(described) if isfile(described) else None  # noqa: PTH113 - False for what is no path at all
+    if isinstance(run, dict) and {"datapare", "digest"} <= run.keys():
+        raise InputError(
+            f"{path} is a run folder, not a dataset; work on with it by: datapare select {path} --keep 0.3, "
+            f"or give its dataset: {run.get('path')}."
+        )
 
 
 def with_perturbation(data: Dataset, perturbation: Perturbation) -> Dataset:

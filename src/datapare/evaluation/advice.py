@@ -12,7 +12,6 @@ from typing import Literal
 import numpy as np
 
 from datapare.artifacts import Comparison, Dynamics, Scores
-from datapare.errors import expect
 from datapare.evaluation.arms import Arm, arms, difference_to, full_arm, points
 from datapare.evaluation.costs import (
     Cost,
@@ -122,7 +121,6 @@ def advise(
     >>> advise(compared).outcome
     'no full arm'
     """
-    expect(comparison, Comparison, "sweep")
     seeds = int(np.isfinite(comparison.accuracy).all(axis=0).sum())
     advice = _advise(sizes(comparison, scoring_cost(dynamics, scores)), margin, seeds)
     notes = [advice.text]

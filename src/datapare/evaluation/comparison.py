@@ -16,7 +16,7 @@ import numpy as np
 
 from datapare.artifacts import Comparison, Dynamics, Provenance, Scores, Subset, library_versions, subset_digest
 from datapare.data import Dataset
-from datapare.errors import InputError, expect
+from datapare.errors import InputError
 from datapare.evaluation.costs import FREE, Cost, scoring_cost
 from datapare.evaluation.experiment import ExperimentSetup, groups_of, prepare_experiment
 from datapare.evaluation.jobs import CountProgress, Runner, run_jobs
@@ -42,6 +42,7 @@ from datapare.evaluation.verdicts import is_decided
 from datapare.methods.extrapolation import score_label
 from datapare.methods.registry import find
 from datapare.methods.selection import select
+from datapare.numerics.checked_calls import checked_call
 from datapare.options import RetrainOptions, resolve
 from datapare.training.progress_bar import shown
 from datapare.training.run_log import RunLog, open_log
@@ -69,6 +70,7 @@ class Conduct:
     log: RunLog | str | None = None
 
 
+@checked_call
 def compare(
     data: Dataset,
     subsets: Mapping[str, Subset] | Subset,
@@ -100,9 +102,6 @@ def compare(
     Raises:
         InputError: When the datasets do not fit together, or `train` does not accept or return what it should.
     """
-    expect(data, Dataset, "open_dataset")
-    if not isinstance(subsets, Mapping):
-        expect(subsets, Subset, "select")
     named = {arm_name(subsets): subsets} if isinstance(subsets, Subset) else dict(subsets)
     _check(data, named)
     chosen = resolve(RetrainOptions, options)
@@ -310,7 +309,6 @@ def _check(data: Dataset, named: Mapping[str, Subset]) -> None:
     if not named:
         raise InputError("a comparison needs at least one subset to compare with random examples.")
     for name, subset in named.items():
-        expect(subset, Subset, "select")
         if subset.total != len(data):
             raise InputError(
                 f"{name!r} is a subset of {subset.total:,} examples, but the dataset holds {len(data):,}; "

@@ -176,11 +176,19 @@ def savings(model: CostModel) -> list[Savings]:
     ]
 
 
-def describe_break_even(model: CostModel) -> str:
+def describe_break_even(model: CostModel, accuracy: str = "") -> str:
     """Format the break-even in time and in epochs.
 
-    >>> describe_break_even(CostModel(Cost(60, 30), Cost(0, 0), Cost(20, 12), Cost(60, 40)))
+    Args:
+        model: The costs.
+        accuracy: What the subset is worth beside everything, as a clause, where it is not shown to be as good; a
+            break-even is never named without it.
+
+    >>> model = CostModel(Cost(60, 30), Cost(0, 0), Cost(20, 12), Cost(60, 40))
+    >>> describe_break_even(model)
     'Scoring and selection have paid for themselves after 2 trainings on the subset (by epochs: after 2).'
+    >>> describe_break_even(model, "−12.00 points of accuracy").partition(" have ")[0]
+    'In cost alone, at −12.00 points of accuracy, scoring and selection'
     """
     times, epochs = break_even(model), break_even(model, "epochs")
     known = not math.isnan(model.scoring.seconds + model.subset.seconds)
@@ -190,9 +198,11 @@ def describe_break_even(model: CostModel) -> str:
     if times is None and math.isnan(model.scoring.epochs):
         return "What scoring cost is unknown, so is when pruning has paid for itself."
     if times is None:
-        return f"How long scoring took is unknown; by epochs pruning has paid for itself {by_epochs}."
+        paid = f"by epochs pruning has paid for itself {by_epochs}"
+        return f"How long scoring took is unknown; {paid}{f', at {accuracy}' if accuracy else ''}."
     trainings = "the first training" if times == 1 else f"{times} trainings"
-    return f"Scoring and selection have paid for themselves after {trainings} on the subset (by epochs: {by_epochs})."
+    paid = f"coring and selection have paid for themselves after {trainings} on the subset (by epochs: {by_epochs})."
+    return f"In cost alone, at {accuracy}, s{paid}" if accuracy else f"S{paid}"
 
 
 def _row(step: str, value: Cost) -> CostRow:

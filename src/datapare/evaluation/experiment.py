@@ -12,13 +12,13 @@ from datapare.artifacts import Budget, Params, dataset_digest
 from datapare.data import Dataset, Inputs, encode, perturb, take
 from datapare.data.dataset import column
 from datapare.data.groups import draw_groups
-from datapare.errors import InputError
+from datapare.errors import InputError, nearest
 from datapare.evaluation.jobs import Trainer, one_thread, train_builtin, train_user
 from datapare.evaluation.user_training import check_training, code_digest, located, training_name
 from datapare.methods.registry import find, names
 from datapare.numerics.sampling import allot, draw_within
 from datapare.numerics.sampling import budget as count_of
-from datapare.options import RetrainOptions, nearest
+from datapare.options import RetrainOptions
 from datapare.storage import array_digest
 from datapare.training.config import TrainingConfig
 

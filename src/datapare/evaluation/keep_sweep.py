@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Comparison, Dynamics, Params, Provenance, Scores, check_same_dataset, library_versions
 from datapare.data import Dataset
-from datapare.errors import InputError, expect
+from datapare.errors import InputError
 from datapare.evaluation.comparison import (
     conduct_of,
     resolve_strategies,
@@ -40,11 +40,13 @@ from datapare.evaluation.tabulation import Groups, Table, tabulate
 from datapare.methods.registry import check_params, find
 from datapare.methods.selection import select
 from datapare.methods.signals import source_of
+from datapare.numerics.checked_calls import checked_call
 from datapare.options import Balance, RetrainOptions, resolve
 
 ParamValues = tuple[str, tuple[float, ...]]  # name of a parameter of the rule and the values to try
 
 
+@checked_call
 def sweep(
     data: Dataset,
     scores: Scores,
@@ -78,9 +80,6 @@ def sweep(
     Raises:
         InputError: For impossible sizes, parameters and values.
     """
-    expect(data, Dataset, "open_dataset")
-    expect(scores, Scores, "score")
-    expect(dynamics, Dynamics, "record, a Recorder or load")
     check_same_dataset(scores, dynamics)
     if len(scores) != len(data):
         raise InputError(f"the scores are of {len(scores):,} examples, but the dataset holds {len(data):,}.")

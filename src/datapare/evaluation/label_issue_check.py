@@ -22,6 +22,7 @@ from datapare.errors import InputError
 from datapare.evaluation.runners import call_on, is_on_ray
 from datapare.methods.label_issues import Detector, aum_threshold, label_issues
 from datapare.methods.perturb.label_noise import label_noise
+from datapare.numerics.checked_calls import checked_call
 from datapare.options import RecordOptions
 from datapare.storage import is_finished, save
 
@@ -61,6 +62,7 @@ class DetectorQuality:
         return self.found / self.flipped
 
 
+@checked_call
 def check_label_issues(
     data: "Dataset",
     dynamics: Dynamics,

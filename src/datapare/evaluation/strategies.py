@@ -23,8 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from datapare.artifacts import Params
-from datapare.errors import InputError
-from datapare.options import suggest
+from datapare.errors import InputError, suggest
 
 if TYPE_CHECKING:
     from datapare.training.online import Sampler

@@ -9,25 +9,30 @@ seeds that would decide it if the difference and its spread stay as observed.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from datapare.artifacts import Comparison, Dynamics, HeldOut, Scores, Subset
-from datapare.errors import GateError, InputError, expect
+from datapare.errors import GateError
 from datapare.evaluation.arms import difference_to, find_arm, full_arm, points
 from datapare.evaluation.costs import Cost, break_even, cost_model, describe_break_even, duration, scoring_cost
 from datapare.evaluation.statistics import CONFIDENCE, MIN_SEEDS, Estimate, Interval
+from datapare.numerics.checked_calls import checked_call
 
 MARGIN = 0.01  # accuracy below training on everything that is still as good
 MIN_COVERAGE = 0.95  # of the examples, that every recorded epoch saw, for a gate to be met
 
 Outcome = Literal[
-    "better", "no evidence", "worse", "within", "beyond", "open", "pays", "never", "unknown",
+    "better", "no evidence", "worse", "within", "beyond", "open", "pays", "pays at a loss", "never", "unknown",
     "too few seeds", "no random arm", "no full arm", "not compared",
 ]  # fmt: skip
 
 UNKNOWN: Outcome = "unknown"
+# When it is cheaper, by the answer to the second question.
+PAYS: Mapping[Outcome, Outcome] = {
+    "within": "pays", "beyond": "pays at a loss", "open": "open", "too few seeds": "too few seeds",
+}  # fmt: skip
 
 SPLIT = (
     "Measured on a split of the training data, which the scoring run has seen: good to choose by, but no proof; "
@@ -57,7 +62,8 @@ class Verdict:
         arm: Name of its arm, "" where the comparison has none.
         random: Is it better than random at the same size? `better`, `worse` or `no evidence`.
         full: What does it cost against all data? `within` the margin, `beyond` it, or `open`.
-        payoff: When does it pay? `pays`, `never` or `unknown`.
+        payoff: When does it pay? `pays`, `pays at a loss` of accuracy beyond the margin, `open` where that loss is,
+            `never` or `unknown`.
         held_out: What accuracy was measured on.
     """
 
@@ -95,6 +101,7 @@ class Verdict:
         return not {self.random.outcome, self.full.outcome} & open_outcomes
 
 
+@checked_call
 def verdict(
     comparison: Comparison,
     subset: Subset | str | None = None,
@@ -126,19 +133,17 @@ def verdict(
     >>> found.random.outcome, found.full.outcome, found.payoff.outcome
     ('better', 'within', 'unknown')
     """
-    expect(comparison, Comparison, "compare or sweep")
     if margin is None:
         margin = float(comparison.provenance.params.get("margin", MARGIN))
-    if not 0 <= margin < 1:
-        raise InputError(f"the margin is a fraction of accuracy, 0..1, such as 0.01 for one point, not {margin:g}.")
     arm = find_arm(comparison, subset)
     if arm is None:
         return NO_ARM
     random, full = against_random(comparison, arm), against_full(comparison, arm, margin)
-    payoff = _payoff(comparison, arm, scoring_cost(dynamics, scores), random)
+    payoff = _payoff(comparison, arm, scoring_cost(dynamics, scores), random, full)
     return Verdict(comparison.arms[arm], random, full, payoff, comparison.held_out)
 
 
+@checked_call
 def verdicts(
     comparison: Comparison,
     *,
@@ -218,22 +223,33 @@ def check_gate(verdicts: Sequence[Verdict], coverage: float) -> None:
         raise GateError("the gate is not met. " + " ".join(unmet))
 
 
-def _payoff(comparison: Comparison, arm: int, scoring: Cost, random: Answer) -> Answer:
+def describe_loss(comparison: Comparison, arm: int, answer: Answer) -> str:
+    """Return the accuracy of an arm beside everything, as the clause that a break-even is named with.
+
+    "" where `answer`, that of `against_full`, shows that the arm is as good within the margin.
+    """
+    full = full_arm(comparison)
+    if full is None or answer.outcome == "within":
+        return ""
+    return f"{points(difference_to(comparison, arm, full).interval.mean)} points of accuracy"
+
+
+def _payoff(comparison: Comparison, arm: int, scoring: Cost, random: Answer, full: Answer) -> Answer:
     """Answer when pruning pays, against training on everything and against random examples."""
     model, outcome = cost_model(comparison, arm, scoring), UNKNOWN
     if model is None:
-        full = "When it pays is unknown: no arm trained on everything."
+        paid = "When it pays is unknown: no arm trained on everything."
     else:
-        full = describe_break_even(model)
+        paid = describe_break_even(model, describe_loss(comparison, arm, full))
         if math.isfinite(scoring.epochs):
-            outcome = "never" if break_even(model, "epochs") is None else "pays"
+            outcome = "never" if break_even(model, "epochs") is None else PAYS[full.outcome]
     price = _price(scoring)
     gain = (
         f"what {price} buys is accuracy, {points(random.interval.mean)} points"
         if random.outcome == "better" and random.interval is not None
         else f"{price} buys no accuracy that is shown"
     )
-    return Answer(outcome, f"{full} Random examples cost nothing to choose; against them {gain}.")
+    return Answer(outcome, f"{paid} Random examples cost nothing to choose; against them {gain}.")
 
 
 def _price(scoring: Cost) -> str:

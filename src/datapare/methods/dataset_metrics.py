@@ -1,14 +1,15 @@
 """One number about a whole dataset, by the method files in `metric/`."""
 
 from datapare.artifacts import Dynamics
-from datapare.errors import expect
 from datapare.methods.binding import bind
 from datapare.methods.registry import check_params, find
 from datapare.methods.spec import ParamValue
+from datapare.numerics.checked_calls import checked_call
 from datapare.numerics.threads import fixed_threads
 
 
 @fixed_threads()
+@checked_call
 def measure(dynamics: Dynamics, method: str = "spread", **params: ParamValue) -> float:
     """Measure one number about the dataset of a record; only `label` and `arrays` of it are read.
 
@@ -28,7 +29,6 @@ def measure(dynamics: Dynamics, method: str = "spread", **params: ParamValue) ->
     >>> measure(d, "spread", shots=1)
     -2.0
     """
-    expect(dynamics, Dynamics, "record, a Recorder or load")
     found = find("metric", method)
     values = check_params(found, params)
     return float(found.function(*(bind(name, found, dynamics).whole() for name in found.reads), **values))

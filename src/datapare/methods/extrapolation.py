@@ -11,12 +11,12 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
 from datapare.artifacts import Array, Dynamics, Params, Provenance, Scores, check_same_dataset, library_versions
-from datapare.errors import InputError, expect
+from datapare.errors import InputError
 from datapare.methods.binding import bind
 from datapare.methods.extrapolate.knn import average, nearest
 from datapare.methods.registry import Method, check_params, find
 from datapare.methods.spec import ParamValue
-from datapare.numerics.declared_types import checked
+from datapare.numerics.checked_calls import checked_call
 from datapare.numerics.embeddings import check_finite
 from datapare.numerics.missing import epoch_mean
 from datapare.numerics.neighbors import neighbours
@@ -44,6 +44,7 @@ class Reliability(TypedDict):
 
 
 @fixed_threads()
+@checked_call
 def extrapolate(
     scores: Scores, dynamics: Dynamics, method: str = "knn", *, seed: int = 0, **params: ParamValue
 ) -> Scores:
@@ -75,13 +76,10 @@ def extrapolate(
     >>> done.score[[5, 11]].tolist(), np.flatnonzero(done.predicted).tolist()
     ([1.0, 3.0], [5, 11])
     """
-    expect(scores, Scores, "score")
-    expect(dynamics, Dynamics, "record, a Recorder or load")
     start = time.perf_counter()
     check_same_dataset(scores, dynamics)
     found = find("extrapolate", method)
     values = check_params(found, params)
-    seed = checked("seed", seed, int, least=0)
     score = np.array(scores.score, dtype=np.float64)
     arrays = {name: bind(name, found, dynamics).whole() for name in found.reads if name != "score"}
     _check(score, dynamics, arrays["embedding"])

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
 
 from datapare.artifacts import Dynamics
-from datapare.errors import InputError, expect
+from datapare.errors import InputError
 from datapare.methods.score.soft_label import soft_label
 from datapare.methods.scoring import score
 from datapare.numerics.embeddings import softmax
@@ -69,7 +69,6 @@ def label_issues(dynamics: Dynamics, method: Detector = "aum", *, cut: float | N
     >>> found.index.tolist(), found.issue_score.tolist()
     ([0], [2.0, -1.0])
     """
-    expect(dynamics, Dynamics, "record, a Recorder or load")
     if method not in get_args(Detector):
         raise InputError(f"label issues are found by {', '.join(get_args(Detector))}, not {method!r}.")
     mean = dynamics.arrays.get("logit_mean")

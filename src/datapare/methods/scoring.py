@@ -21,12 +21,13 @@ from datapare.artifacts import (
     dataset_digest,
     library_versions,
 )
-from datapare.errors import InputError, expect
+from datapare.errors import InputError
 from datapare.methods.binding import Bound, bind, reads_passes_only
 from datapare.methods.epoch_range import without_all_epochs
 from datapare.methods.registry import call_params, check_params, find, names
 from datapare.methods.signals import source_of
 from datapare.methods.spec import ParamValue
+from datapare.numerics.checked_calls import checked_call
 from datapare.numerics.threads import fixed_threads
 
 Reordered = TypeVar("Reordered", Dynamics, Scores)
@@ -34,6 +35,7 @@ BLOCK = 57_344  # columns at a time: below, threads wait for each other; above, 
 
 
 @fixed_threads()
+@checked_call
 def score(dynamics: Dynamics, method: str = "dual", **params: ParamValue) -> Scores:
     """Turn a record into one score per example, larger = keep first.
 
@@ -54,7 +56,6 @@ def score(dynamics: Dynamics, method: str = "dual", **params: ParamValue) -> Sco
     >>> score(d, "dual", window=2).score.round(4).tolist()
     [0.3536, 0.0]
     """
-    expect(dynamics, Dynamics, "record, a Recorder or load")
     found = find("score", method)
     values = check_params(found, params)
     start = time.perf_counter()
@@ -132,6 +133,7 @@ def _mean_rank(values: NDArray[np.floating]) -> NDArray[np.float64]:
     return middle[number]
 
 
+@checked_call
 def average_scores(scores: Sequence[Scores]) -> Scores:
     """Average one method's scores over several runs, such as seeds; an example counts in the runs that scored it.
 
@@ -170,6 +172,7 @@ def average_scores(scores: Sequence[Scores]) -> Scores:
     return Scores(mean, key=first.key, provenance=provenance)
 
 
+@checked_call
 def reorder(artifact: Reordered, key: NDArray[np.uint64]) -> Reordered:
     """Put a record or scores in the order of another arrangement of the same examples, matched by key.
 

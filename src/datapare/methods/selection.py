@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.artifacts import Array, Dynamics, Params, Provenance, Scores, Subset, check_same_dataset, library_versions
-from datapare.errors import InputError, expect
+from datapare.errors import InputError
 from datapare.methods.binding import bind
 from datapare.methods.epoch_range import without_all_epochs
 from datapare.methods.registry import Method, call_params, check_params, find
 from datapare.methods.spec import ParamValue
+from datapare.numerics.checked_calls import checked_call
 from datapare.numerics.declared_types import checked
 from datapare.numerics.sampling import allot, allot_by_recall, budget, check_keep, group_order, pool_size
 from datapare.numerics.threads import fixed_threads
@@ -25,6 +26,7 @@ Chosen = tuple[NDArray[np.int64], NDArray[np.float64] | None]  # sorted position
 
 
 @fixed_threads()
+@checked_call
 def select(
     scores: Scores,
     method: str = "mixed",
@@ -68,13 +70,9 @@ def select(
     >>> select(Scores([0.1, 0.9, 0.5]), "top", keep=2).index.tolist()
     [1, 2]
     """
-    expect(scores, Scores, "score")
-    if dynamics is not None:
-        expect(dynamics, Dynamics, "record, a Recorder or load")
     check_same_dataset(scores, dynamics)
     found = find("select", method)
     values = check_params(found, params)
-    seed = checked("seed", seed, int, least=0)
     balance = _resolve_balance(balance, dynamics)
     total = len(scores)
     keep = check_keep(keep)

@@ -10,8 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from datapare.artifacts import Array, Kind
-from datapare.errors import InputError
-from datapare.options import suggest
+from datapare.errors import InputError, suggest
 
 
 @dataclass(frozen=True)

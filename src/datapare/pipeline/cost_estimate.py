@@ -205,9 +205,10 @@ def _peak() -> int:
 
 def _paid(scoring: float, saved: float) -> str:
     if saved <= 0:
-        return "pays       never by time: a training on the subset takes as long as on everything"
+        return "cheaper    never by time: a training on the subset takes as long as on everything"
     needed = int(np.floor(scoring / saved)) + 1
-    return f"pays       after {needed:,} training{'s' * (needed > 1)} on the subset instead of on everything"
+    trainings = f"{needed:,} training{'s' * (needed > 1)}"
+    return f"cheaper    from {trainings} on the subset on; what accuracy each of them costs, datapare compare measures"
 
 
 def _size(count: int) -> str:

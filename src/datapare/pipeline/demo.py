@@ -10,6 +10,7 @@ import numpy as np
 
 from datapare.artifacts import Array
 from datapare.errors import InputError
+from datapare.numerics.checked_calls import checked_call
 from datapare.pipeline.pruning import PruneResult, prune
 from datapare.pipeline.steps import Report
 from datapare.storage import atomic_write
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 HELD_OUT = 400  # of the 1,797 digits
 
 
+@checked_call
 def demo(
     out: str | Path = "datapare-demo",
     *,

@@ -6,9 +6,11 @@ from textwrap import fill
 from datapare import storage
 from datapare.artifacts import Dynamics
 from datapare.evaluation.costs import duration
+from datapare.numerics.checked_calls import checked_call
 from datapare.pipeline.run_folder import RUN, RunFolder
 
 
+@checked_call
 def show(path: str | Path) -> str:
     """Describe what a run folder or an artifact holds and how it was made.
 

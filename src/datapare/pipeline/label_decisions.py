@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from datapare.artifacts import Subset
 from datapare.errors import InputError
 from datapare.methods.label_issues import LabelIssues
+from datapare.numerics.checked_calls import checked_call
 from datapare.storage import atomic_write, meant
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def write_decisions(path: Path, data: "Dataset", found: LabelIssues, method: str
     return path
 
 
+@checked_call
 def read_decisions(path: Path, data: "Dataset") -> Decisions:
     """Read an edited file of label decisions back.
 

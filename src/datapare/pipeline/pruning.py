@@ -27,7 +27,7 @@ from datapare.options import Balance, ExportMode, OpenOptions, RecordOptions, Se
 from datapare.pipeline.exports import export_once
 from datapare.pipeline.reasons import reasons
 from datapare.pipeline.reuse import NewExamples, adapt, is_reused
-from datapare.pipeline.run_folder import RunFolder, check_dataset_path, check_free, open_or_begin
+from datapare.pipeline.run_folder import RunFolder, check_free, open_or_begin
 from datapare.pipeline.steps import (
     PruneOptions,
     Report,
@@ -113,6 +113,7 @@ def prune(
         BusyError: When another process works in the same folder.
     """
     from datapare.data import Dataset, check_mode, check_outside, inspect, open_dataset
+    from datapare.data.open import check_no_run
     from datapare.training.scoring_run import planned
 
     options = PruneOptions(
@@ -122,7 +123,7 @@ def prune(
     resolve(OpenOptions, open_options or {})
     resolve(RecordOptions, record_options or {})
     if isinstance(source, str | Path):
-        check_dataset_path(source)
+        check_no_run(source)
     recording = check_possible(options, record_options or {}, extrapolate, score_fraction)
     report = on_message or (lambda _: None)
     data = source if isinstance(source, Dataset) else open_dataset(source, **(open_options or {}))

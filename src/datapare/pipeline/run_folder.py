@@ -23,13 +23,14 @@ from datapare import storage
 from datapare.artifacts import Artifact, Comparison, Dynamics, Params, Scores, Subset
 from datapare.errors import InputError, MismatchError
 from datapare.methods.registry import find
+from datapare.numerics.checked_calls import checked_call
 from datapare.options import OpenOptions
 
 if TYPE_CHECKING:
     from datapare.data import Dataset
     from datapare.training import TrainingConfig
 
-RUN = "run.json"
+RUN = storage.RUN
 FORMAT = 2
 SOME = TypeVar("SOME", bound=Artifact)
 
@@ -66,6 +67,7 @@ class RunFolder:
     reader: "Callable[..., Dataset] | None" = None
 
     @classmethod
+    @checked_call
     def open(
         cls, path: str | Path, data: str | None = None, *, reader: "Callable[..., Dataset] | None" = None
     ) -> "RunFolder":
@@ -350,15 +352,6 @@ def open_or_begin(
             if new and {entry.name for entry in path.iterdir()} <= {RUN, storage.LOCK}:
                 storage.remove(path)
             raise
-
-
-def check_dataset_path(path: str | Path) -> None:
-    """Raise InputError when a run folder was given where a dataset is expected."""
-    if (Path(path) / RUN).is_file():
-        raise InputError(
-            f"{path} is a run folder, not a dataset; work on with it by: datapare select {path} --keep 0.3, "
-            f"or give its dataset: {RunFolder.open(path).source}."
-        )
 
 
 def check_free(path: Path) -> None:

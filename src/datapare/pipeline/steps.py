@@ -16,6 +16,7 @@ from datapare.evaluation.record_summary import class_counts, learning_curve, nam
 from datapare.methods import extrapolation, scoring
 from datapare.methods.registry import check_params, find
 from datapare.methods.selection import select
+from datapare.numerics.checked_calls import checked_call
 from datapare.options import Balance, RecordOptions
 from datapare.pipeline.renamed import save_contents
 from datapare.pipeline.reuse import check_options, is_reused
@@ -153,6 +154,7 @@ def extrapolate_into(run: RunFolder, scores: Scores, options: PruneOptions, on_m
     return completed
 
 
+@checked_call
 def set_embedding(
     run: RunFolder | str | Path, *, model: str | None = None, array: Path | str | None = None
 ) -> Dynamics:

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from datapare.artifacts import Dynamics, Observed, Provenance
-from datapare.errors import InputError
+from datapare.errors import InputError, nearest
 from datapare.methods.signals import SIGNALS
-from datapare.options import nearest
 from datapare.recording.logit_signals import CHANNELS, STEPS
 from datapare.storage import array_digest
 

@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from datapare import storage
 from datapare.artifacts import Dynamics, Observed, Provenance
 from datapare.errors import InputError
+from datapare.numerics.checked_calls import checked_call
 from datapare.recording import indexed_loader
 from datapare.recording.arguments import RecorderState, check_loss_alone, check_names, check_sizes, record_identity
 from datapare.recording.epoch_buffer import EpochBuffer
@@ -84,6 +85,7 @@ class Recorder:
     [[0.1 0.9]]
     """
 
+    @checked_call
     def __init__(
         self,
         path: str | Path,
@@ -103,10 +105,8 @@ class Recorder:
         plain = Dynamics({}, label, classes=tuple(classes), key=key, observed=observed, provenance=provenance)
         check_sizes(plain, epochs)
         self._plain = plain
-        self.epochs = epochs
-        self.channels = tuple(channels)
-        self._folder = Path(path)
-        self._arrays = tuple(arrays)
+        self.epochs, self.channels = epochs, tuple(channels)
+        self._folder, self._arrays = Path(path), tuple(arrays)
         self._group = ProcessGroup()
         self._group.check_same(record_identity(plain, epochs, channels, arrays))
         self._buffer = EpochBuffer(plain.label, [name for name in channels if name not in STEPS])

@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 
 from datapare.errors import InputError
+from datapare.numerics.checked_calls import checked_call
 from datapare.storage import write_text
 
 
@@ -32,6 +33,7 @@ class Report(str):
             ' title="datapare report"></iframe>'
         )
 
+    @checked_call
     def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the page to a file, whole or not at all.
 

@@ -10,12 +10,14 @@ from datapare.artifacts import Subset
 from datapare.data import Dataset
 from datapare.data.dataset import name_column
 from datapare.errors import InputError, MismatchError
+from datapare.numerics.checked_calls import checked_call
 from datapare.reporting.dataset_card import dataset_card
 
 INDEX, SOURCE = "index.parquet", "source.json"
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
 
+@checked_call
 def push_to_hub(
     data: Dataset,
     subset: Subset,

@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from datapare.artifacts import Comparison, Dynamics, Scores, Subset, check_same_dataset
-from datapare.errors import MismatchError, expect
+from datapare.errors import MismatchError
 from datapare.evaluation.arms import points
 from datapare.evaluation.costs import duration
 from datapare.options import validated
@@ -66,11 +66,6 @@ def report(
         >>> "Kept 2 of 5 examples (40 %)" in str(page)
         True
     """
-    expect(subset, Subset, "select")
-    optional = ((scores, Scores, "score"), (dynamics, Dynamics, "record"), (comparison, Comparison, "compare"))
-    for value, kind, made_by in optional:
-        if value is not None:
-            expect(value, kind, made_by)
     data = None if data is None else _in_keys_of(data, subset)
     context = ReportContext(subset, scores, dynamics, data, comparison, others or {}, sweep, within)
     _check(context)

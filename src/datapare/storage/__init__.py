@@ -17,6 +17,7 @@ from datapare.storage.artifact_folders import (
 )
 from datapare.storage.atomic import (
     META,
+    RUN,
     atomic_write,
     discard,
     draft_of,
@@ -37,6 +38,7 @@ __all__ = [
     "GROUPS",
     "LOCK",
     "META",
+    "RUN",
     "StoredProvenance",
     "acquire_lock",
     "array_digest",

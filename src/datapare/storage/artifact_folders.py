@@ -17,6 +17,7 @@ import numpy as np
 
 from datapare.artifacts import Array, Artifact, Comparison, Dynamics, Params, Perturbation, Provenance, Scores, Subset
 from datapare.errors import InputError, is_refused
+from datapare.numerics.checked_calls import checked_call
 from datapare.storage.atomic import META, atomic_write, flush, plain, recover, write_json
 from datapare.storage.format_1 import from_format_1
 from datapare.storage.reading import JsonObject, conforms, meant, read_array, read_described, read_json
@@ -70,6 +71,7 @@ class Meta(TypedDict):
     digest: NotRequired[str]  # of the others; since 0.2
 
 
+@checked_call
 def save(artifact: Artifact, path: str | Path) -> Path:
     """Write an artifact to a folder, complete or not at all.
 
@@ -125,6 +127,7 @@ def _write(artifact: Artifact, path: Path, *, replace: bool) -> None:
         write_meta(draft, artifact)
 
 
+@checked_call
 def load(path: str | Path) -> Artifact:
     """Read an artifact back; arrays are memory-mapped read-only.
 
@@ -198,7 +201,9 @@ def read_meta(path: str | Path) -> Meta:
     meta = read_json(path / META)
     if meta is None and not (path / META).is_file():
         raise InputError(
-            begun_record(path) or f"{path} has no {META}, so it is unfinished or not made by datapare; make it again."
+            begun_record(path)
+            or f"{path} has no {META}, so it is unfinished or not made by datapare; make it "
+            f"again, or see what a dataset holds by: datapare inspect {path}"
         )
     if isinstance(meta, dict) and meta.get("datapare") is not True and meta.get("datapare") == 1:
         meta = {**from_format_1(meta, path / META), "datapare": FORMAT}

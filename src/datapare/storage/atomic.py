@@ -21,6 +21,7 @@ from datapare.errors import InputError
 ASIDE = ".aside."  # in the name of what is being replaced
 MANY = 1000  # places that are flushed one by one
 META = "meta.json"  # its existence means that a folder is complete
+RUN = "run.json"  # says of a run folder which dataset it is about
 _drafts: set[Path] = set()  # what this process is writing
 
 

@@ -7,8 +7,7 @@ Source      `cifar10`, `cifar100`: arXiv:2502.06905, Cho, Shin, Kang, Yun, 2025 
 from dataclasses import replace
 
 from datapare.data import Inputs
-from datapare.errors import InputError
-from datapare.options import suggest
+from datapare.errors import InputError, suggest
 from datapare.training.config import TrainingConfig
 
 _DUAL_CIFAR = TrainingConfig(epochs=30, schedule_epochs=200, augment=("flip", "crop"))

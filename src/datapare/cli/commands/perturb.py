@@ -35,9 +35,7 @@ def perturb(
     from datapare import data as data_package
     from datapare.artifacts import Subset
     from datapare.data.formats.hf_datasets import perturbation_in
-    from datapare.pipeline.run_folder import check_dataset_path
 
-    check_dataset_path(path)
     human = None if human_label is None else data_package.aligned_labels(human_label)
     data = open_shown(path, **opening)
     made = data_package.perturb(data, method, seed=seed, human_label=human, **perturb_params)

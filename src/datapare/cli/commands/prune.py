@@ -54,7 +54,6 @@ def prune(
     """
     from datapare.methods.scoring import check_epochs
     from datapare.pipeline.pruning import check_possible, prune
-    from datapare.pipeline.run_folder import check_dataset_path
     from datapare.pipeline.steps import PruneOptions
 
     fraction = parse_keep(keep)
@@ -62,7 +61,6 @@ def prune(
         score, rule, score_params, rule_params, extrapolate=extrapolate or "knn", extrapolate_params=extrapolate_params,
     )  # fmt: skip
     needed = check_possible(options, recording, extrapolate, score_fraction)
-    check_dataset_path(path)
     data = open_shown(path, **opening)
     if dry_run:
         from datapare.pipeline.cost_estimate import estimate_cost

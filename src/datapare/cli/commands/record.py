@@ -59,12 +59,11 @@ def _record(
     from datapare.methods.extrapolation import check_possible
     from datapare.pipeline.pruning import default_folder
     from datapare.pipeline.reuse import adapt
-    from datapare.pipeline.run_folder import check_dataset_path, check_free, open_or_begin
+    from datapare.pipeline.run_folder import check_free, open_or_begin
     from datapare.pipeline.steps import record_into
     from datapare.storage import is_finished
     from datapare.training.launch import leave
 
-    check_dataset_path(path)
     data = open_shown(path, **opening)
     place, seed = out or default_folder(data), options["seed"]
     check_outside(data, place)

@@ -17,8 +17,7 @@ from datapare.data.image_io import display_range
 from datapare.data.paths import SPLITS, check_unsplit, split_of
 from datapare.data.placing import PlaceFile, carry, file_in
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, check_unpacked, rows_of
-from datapare.errors import InputError
-from datapare.options import nearest
+from datapare.errors import InputError, nearest
 
 INPUTS = ("x", "images", "image", "data", "features", "embeddings", "embedding", "texts", "text", "inputs")
 T = TypeVar("T")

@@ -3,6 +3,7 @@
 import math
 
 from datapare.evaluation.costs import cost_model, cost_rows, describe_break_even, savings
+from datapare.evaluation.verdicts import describe_loss
 from datapare.reporting.context import ReportContext
 from datapare.reporting.sections import Section
 
@@ -16,7 +17,8 @@ def build(context: ReportContext) -> Section | None:
         return None
     compared, arm = context.comparison, context.arm
     model = None if compared is None or arm is None else cost_model(compared, arm, context.scoring_cost)
-    if model is None or math.isnan(model.scoring.epochs):
+    if compared is None or arm is None or model is None or math.isnan(model.scoring.epochs):
         return Section("Cost", {"rows": rows, "savings": [], "pays": ""}, terms=("epoch",))
-    known = {"rows": rows, "savings": savings(model), "pays": describe_break_even(model)}
+    loss = describe_loss(compared, arm, context.verdict.full)
+    known = {"rows": rows, "savings": savings(model), "pays": describe_break_even(model, loss)}
     return Section("Cost", known, terms=("epoch", "break-even"))

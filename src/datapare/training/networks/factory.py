@@ -16,8 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from datapare.data import Encoding, Inputs
-from datapare.errors import InputError, MissingExtraError
-from datapare.options import nearest
+from datapare.errors import InputError, MissingExtraError, nearest
 from datapare.training.config import Layout, TrainingConfig
 from datapare.training.networks.classifier import Classifier
 

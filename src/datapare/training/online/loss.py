@@ -89,7 +89,8 @@ def numbers(what: str, values: ArrayLike) -> NDArray[np.float64]:
     Raises:
         InputError: For another shape, no numbers, or some that are not finite.
     """
-    array = np.asarray(values, dtype=np.float64)
+    given: NDArray[np.generic] = np.asarray(values)
+    array = given.astype(np.float64) if given.dtype.kind in "biuf" else np.full(given.shape, np.nan)
     if array.ndim != 1 or not len(array) or not np.isfinite(array).all():
         raise InputError(
             f"expected {what} of every example, finite numbers of shape (N,), but they have shape {array.shape} and "

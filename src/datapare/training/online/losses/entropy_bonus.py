@@ -8,16 +8,21 @@ Published   strength 0.2 to 0.3, temperature about 0.7, both unverified. No code
 Ours        The maximum is subtracted before the exponential: with distances in the hundreds it would be infinite.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from datapare.artifacts import Floats
 from datapare.errors import InputError
+from datapare.numerics.checked_calls import checked_call
 from datapare.training.online.loss import Loss, numbers
 
 
-def entropy_bonus(rmd: ArrayLike, *, strength: float = 0.2, temperature: float = 0.7) -> Loss:
+@checked_call
+def entropy_bonus(rmd: Sequence[float] | Floats, *, strength: float = 0.2, temperature: float = 0.7) -> Loss:
     """Return the loss that lowers cross-entropy by each prediction's entropy, most for the most difficult example.
 
     arXiv:2304.10127.

@@ -16,10 +16,12 @@ from torch.nn.functional import cross_entropy
 
 from datapare.artifacts import Params
 from datapare.errors import InputError
+from datapare.numerics.checked_calls import checked_call
 from datapare.training.online.loss import Loss
 from datapare.training.targets import SoftLabels
 
 
+@checked_call
 def soft_labels(soft: SoftLabels, *, weight: float = 0.5) -> Loss:
     """Return the loss that mixes the cross-entropy to the label with that to the soft label. arXiv:2403.07854.
 

@@ -10,15 +10,20 @@ Released    The batch's mean weight multiplies the batch's mean loss. Weighting 
 Ours        Constant scores (0/0 in the formula) weigh 1, as a score at the maximum does.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from datapare.artifacts import Floats
+from datapare.numerics.checked_calls import checked_call
 from datapare.training.online.loss import Loss, numbers
 
 
-def tdds_weighting(score: ArrayLike) -> Loss:
+@checked_call
+def tdds_weighting(score: Sequence[float] | Floats) -> Loss:
     """Return the loss that scales each batch's cross-entropy by the batch's mean normalised score.
 
     arXiv:2311.13613.

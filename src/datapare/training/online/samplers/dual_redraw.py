@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Dynamics, Scores
 from datapare.errors import InputError
+from datapare.numerics.checked_calls import checked_call
 from datapare.numerics.missing import epoch_mean
 from datapare.numerics.sampling import budget
 from datapare.options import Balance
 from datapare.training.online.sampler import BatchSource, History, Labels, Plan, Rule, Sampler
 
 
+@checked_call
 def dual_redraw(
     labels: Labels,
     epochs: int,

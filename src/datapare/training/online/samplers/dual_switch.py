@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Dynamics
 from datapare.errors import InputError
+from datapare.numerics.checked_calls import checked_call
 from datapare.numerics.sampling import budget
 from datapare.training.online.sampler import BatchSource, History, Labels, Plan, Rule, Sampler
 
 
+@checked_call
 def dual_switch(
     labels: Labels,
     epochs: int,

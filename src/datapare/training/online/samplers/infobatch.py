@@ -23,11 +23,13 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Floats
 from datapare.errors import InputError
+from datapare.numerics.checked_calls import checked_call
 from datapare.training.online.sampler import History, Labels, Plan, Rule, Sampler, last_known
 
 ROUNDING = 1e-6  # relative; losses are float32, whose digits end at 6e-8
 
 
+@checked_call
 def infobatch(
     labels: Labels,
     epochs: int,

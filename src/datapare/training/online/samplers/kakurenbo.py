@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Floats
 from datapare.errors import InputError
+from datapare.numerics.checked_calls import checked_call
 from datapare.numerics.sampling import budget
 from datapare.training.online.sampler import History, Labels, Plan, Rule, Sampler, last_known
 
 FALL = ((0.3, 1.0), (0.6, 0.8), (0.8, 0.6), (math.inf, 0.4))  # until this share of the run, this share of F
 
 
+@checked_call
 def kakurenbo(labels: Labels, epochs: int, *, fraction: float = 0.3, confidence: float = 0.7, seed: int = 0) -> Sampler:
     """Return the sampler that hides up to `fraction` of the examples, those learned safely.
 

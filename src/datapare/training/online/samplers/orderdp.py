@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Floats
 from datapare.errors import InputError
+from datapare.numerics.checked_calls import checked_call
 from datapare.numerics.sampling import budget
 from datapare.training.online.sampler import History, Labels, Plan, Rule, Sampler, last_known
 
 START = 3.0  # loss of an example never observed
 
 
+@checked_call
 def orderdp(
     labels: Labels,
     epochs: int,

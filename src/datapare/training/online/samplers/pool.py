@@ -8,16 +8,22 @@ Source      IEEE Access 14, 74912, 2026 (ESPS), which calls this "10 % kept": at
 Reads       nothing: no predictions have to be observed, and a plan follows from (seed, epoch) alone.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from datapare.errors import InputError
+from datapare.numerics.checked_calls import checked_call
 from datapare.numerics.sampling import budget
 from datapare.storage import array_digest
 from datapare.training.online.sampler import History, Labels, Plan, Rule, Sampler
 
 
-def pool(labels: Labels, epochs: int, *, keep: float, index: ArrayLike | None = None, seed: int = 0) -> Sampler:
+@checked_call
+def pool(
+    labels: Labels, epochs: int, *, keep: float, index: Sequence[int] | NDArray[np.int64] | None = None, seed: int = 0
+) -> Sampler:
     """Return the sampler that draws a fraction (or count) `keep` of the dataset from a pool, anew in each epoch.
 
     Args:

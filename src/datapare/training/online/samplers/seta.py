@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 
 from datapare.artifacts import Floats
 from datapare.errors import InputError
+from datapare.numerics.checked_calls import checked_call
 from datapare.numerics.sampling import budget
 from datapare.training.online.sampler import History, Labels, Plan, Rule, Sampler, last_known
 
 STEPS = 100  # of k-means at most; it converges in a few
 
 
+@checked_call
 def seta(
     labels: Labels,
     epochs: int,
