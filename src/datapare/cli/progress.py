@@ -12,6 +12,11 @@ import typer
 from datapare.cli import console
 
 MANY_IMAGES = 20_000
+LONG = 600  # seconds
+SHORTER = (
+    "for less time, give a smaller --image-size (images), fewer --epochs, or --score-fraction 0.2 of prune and "
+    "--fraction 0.2 of record, which train on a fifth; --dry-run of prune estimates each"
+)
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -43,6 +48,10 @@ class TrainingProgress(AbstractContextManager["Callable[[Progress], None]"]):
         speed = f"{p.per_second:,.0f} examples/s, loss {format_loss(p.loss)}"
         done = p.examples_done if p.making else p.epoch * p.examples_total + p.examples_done
         _start(self.bar)
+        if not p.making and p.epoch > self.reported:
+            self.reported = p.epoch
+            if hint := describe_wait(p):
+                self.bar.console.print(hint, highlight=False)
         if (task := self.tasks.get(p.making)) is None:
             total = p.examples_total if p.making else p.epochs * p.examples_total
             task = self.tasks[p.making] = self.bar.add_task("", total=total, stage=stage, speed=speed)
@@ -61,6 +70,8 @@ class TrainingProgress(AbstractContextManager["Callable[[Progress], None]"]):
             left = (p.epochs - p.epoch) * p.examples_total / speed if speed else math.nan
             ends = "done" if p.epoch == p.epochs else f"{duration(left)} left"
             _print(f"epoch {p.epoch}/{p.epochs}: loss {format_loss(p.loss)}, {speed:,.0f} examples/s, {ends}")
+            if hint := describe_wait(p._replace(per_second=speed)):
+                _print(hint)
         self.last = p
 
 
@@ -124,6 +135,21 @@ class JobProgress(AbstractContextManager[Callable[[int, int, str], None]]):
 
         left = (time.monotonic() - self.start) / done * (total - done) if done else math.nan
         _print(f"training {done}/{total}: {arm}, {duration(left)} left")
+
+
+def describe_wait(p: "Progress") -> str:
+    """Return after the first epoch how long the others take and what makes it shorter; "" where it is not long.
+
+    >>> from datapare.training.epoch import Progress
+    >>> describe_wait(Progress(1, 13, 50, 50, 0.5, 0.7)).partition(";")[0]
+    'about 20 min left'
+    >>> describe_wait(Progress(1, 13, 50, 50, 5000.0, 0.7)), describe_wait(Progress(2, 13, 50, 50, 0.5, 0.7))
+    ('', '')
+    """
+    from datapare.evaluation.costs import duration
+
+    left = (p.epochs - p.epoch) * p.examples_total / p.per_second if p.per_second else 0.0
+    return f"about {duration(left)} left; {SHORTER}" if p.epoch == 1 and left > LONG else ""
 
 
 def format_loss(loss: float) -> str:
