@@ -160,7 +160,8 @@ def row(places: list[Path], way: str) -> dict[str, Any]:
         for arm in (way, "default", "random")
     )
     usual = [json.loads((place / "record_seconds.json").read_text()) for place in places]
-    cost, encoding = ([float(one[key]) for one in made] for key in ("cost", "encoding"))
+    paid = [np.load(file_of(place, way.removesuffix(", level"), KEEP)) for place in places]  # the level is given
+    cost, encoding = ([float(one[key]) for one in paid] for key in ("cost", "encoding"))
     gain, of = right.mean() - random.mean(), network.mean() - random.mean()
     share, beside = sum(cost) / sum(usual), (sum(cost) - sum(encoding)) / (sum(usual) - sum(encoding))
     found = {

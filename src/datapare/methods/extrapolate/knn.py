@@ -15,7 +15,9 @@ Released    float32 weights exp(-d) of far neighbours underflow to 0/0 = NaN; he
 Ours        k None takes the k of CANDIDATES whose leave-one-out predictions of scored examples correlate most with
             their scores. same_class looks for neighbours in the example's own class: on Fashion-MNIST
             (benchmarks/results/extrapolation.json) the rank correlation with full scoring is 0.74 instead of 0.71 with
-            a fifth scored, 0.84 instead of 0.81 with half, and no other with a tenth. Where fewer than k are scored,
+            a fifth scored, 0.84 instead of 0.81 with half, and no other with a tenth. A fraction's probabilities are
+            lower than those of a record of everything; on Banking77 a shift to the true level made the choice no better
+            (benchmarks/results/cheap_scoring.json), so nothing is shifted. Where fewer than k are scored,
             all of them count. The search is exact for few, and above that finds 99 % of the true neighbours
             (numerics/neighbors.py).
 """
