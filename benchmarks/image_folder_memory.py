@@ -9,7 +9,8 @@ the first look at the folder to the finished record; once as usual, where images
 decodes with Pillow, a shuffling DataLoader with two workers, the same network and settings, for one epoch or its first
 500 batches. Each runs in a process of its own; `own_mb` is its memory that is its own (RssAnon, sampled each 10 ms),
 `resident_mb` (VmHWM) also counts pages of mapped files, which the system may drop; of the rival, the workers are left
-out of both. Merged by size into benchmarks/results/image_folder_memory.json.
+out of both. `images_per_cpu_second` counts the seconds of the processor from the first look to the end, those of the
+workers too, and the images of all epochs. Merged by size into benchmarks/results/image_folder_memory.json.
 """
 
 import argparse
@@ -91,12 +92,20 @@ def make_class(folder: Path, number: int, count: int) -> None:
 
 
 def measure(run: Callable[[Path, int], dict[str, object]], work: Path, side: int) -> dict[str, object]:
-    before = own_memory()
+    before, used = own_memory(), cpu_seconds()
     with watch_memory() as peak:
         made = run(work, side)
+    processor = cpu_seconds() - used
     lines = Path("/proc/self/status").read_text().splitlines()
     resident = next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
+    seen = made.pop("seen")
+    made |= {"cpu_seconds": round(processor, 1), "images_per_cpu_second": round(seen / processor)}
     return {**made, "own_mb": round(peak[0]), "imports_mb": round(before), "resident_mb": round(resident)}
+
+
+def cpu_seconds() -> float:
+    """Seconds of the processor that this process and its ended workers took."""
+    return sum(os.times()[:4])
 
 
 def recorded(work: Path, side: int, *, stream: bool = False) -> dict[str, object]:
@@ -109,6 +118,7 @@ def recorded(work: Path, side: int, *, stream: bool = False) -> dict[str, object
     done = time.perf_counter()
     epochs = float(np.sum(dynamics.seconds))
     return {
+        "seen": len(data) * TRAINING.epochs,
         "open_s": round(opened - start, 1),
         "decode_s": round(done - opened - epochs, 1),
         "epochs_s": round(epochs, 1),
@@ -135,14 +145,14 @@ def plain(work: Path, side: int) -> dict[str, object]:
     network = build(TRAINING, Inputs(some, Encoding("image", side, side, 3)), len(names))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True)
     seen = 0
-    for image, label in islice(loader, MOST_BATCHES):
+    for image, label in islice(loader, MOST_BATCHES):  # the workers end with it
         loss = torch.nn.functional.cross_entropy(network(image), label)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         seen += len(label)
     done = time.perf_counter()
-    return {"open_s": round(listed - start, 1), "images_per_s_in_epochs": round(seen / (done - listed))}
+    return {"seen": seen, "open_s": round(listed - start, 1), "images_per_s_in_epochs": round(seen / (done - listed))}
 
 
 class Images(torch.utils.data.Dataset):

@@ -6,9 +6,10 @@ For each size a record of 30 epochs is written to the disk, in blocks: the chann
 bytes an example each; with --half target_prob alone in float16, 60 bytes), labels and keys. The steps are a score, each
 selection rule, the lists of what is kept and dropped (`export --as index`), the table of all examples (Parquet), and
 the report. Each step runs in a process of its own; scores and rules of up to 30 million examples twice with a warm
-cache (the smaller time counts). `own_mb` is the memory of the process that is its own (RssAnon, sampled each 10 ms)
-beyond what it holds before the step, `held_mb`: the imports, and of selections the scores. Pages of the mapped files,
-which the system may drop, are in neither. Merged by case into benchmarks/results/large_record.json.
+cache (the smaller time counts). `cpu_seconds` are those of the processor, whatever else it did. `own_mb` is the memory
+of the process that is its own (RssAnon, sampled each 10 ms) beyond what it holds before the step, `held_mb`: the
+imports, and of selections the scores. Pages of the mapped files, which the system may drop, are in neither. Merged by
+case into benchmarks/results/large_record.json.
 """
 
 import argparse
@@ -100,15 +101,17 @@ def measure(folder: Path, step: str) -> dict[str, object]:
     dynamics = dp.Dynamics(channels, files["label"], key=files["key"], classes=classes)
     scores = dp.Scores(files["score"], key=files["key"])
     run, repeats = _step(step, dynamics, scores, folder)
-    seconds, before = [], own_memory()
+    seconds, processor, before = [], [], own_memory()
     with watch_memory() as peak:
         for _ in range(repeats):
-            start = time.perf_counter()
+            start, used = time.perf_counter(), time.process_time()
             made = run()
             seconds.append(round(time.perf_counter() - start, 2))
+            processor.append(round(time.process_time() - used, 2))
     return {
         "seconds": min(seconds),
         "all_seconds": seconds,
+        "cpu_seconds": min(processor),
         "own_mb": round(peak[0] - before),
         "held_mb": round(before),
         **made,

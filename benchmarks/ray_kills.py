@@ -18,11 +18,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from training_speed import conditions
 
@@ -30,6 +31,7 @@ RESULTS = Path(__file__).parent / "results" / "ray_kills.json"
 SCRIPT = """
 import sys
 import numpy as np
+import psutil
 import datapare as dp
 from datapare.training import TrainingConfig
 
@@ -155,16 +157,12 @@ def _files(folder: str) -> dict[str, bytes]:
 
 
 def _training_workers() -> list[int]:
-    """Processes of Ray that run a training right now."""
+    """Processes of this script's cluster that run a training right now; those of other clusters are left alone."""
     found = []
-    for place in Path("/proc").iterdir():
-        if place.name.isdigit():
-            try:
-                title = (place / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if title.startswith(b"ray::_train"):
-                found.append(int(place.name))
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has just ended
+            if process.cmdline()[:1] and process.cmdline()[0].startswith("ray::_train"):
+                found.append(process.pid)
     return found
 
 

@@ -51,7 +51,7 @@ def test_exact_trial_neighbours_come_from_all_blocks(monkeypatch, block):
 
 
 def test_a_search_that_finds_too_few_says_so(monkeypatch):
-    monkeypatch.setattr(neighbors, "PROBES", 1)
+    monkeypatch.setattr(neighbors, "PROBES", (1,))
     monkeypatch.setattr(neighbors, "RECALL", 0.0)
     h = rows(400, 3, even=True)
     distance, position = approximate(h, h, 300)
@@ -61,7 +61,7 @@ def test_a_search_that_finds_too_few_says_so(monkeypatch):
 
 
 def test_lists_are_added_until_most_neighbours_are_found(monkeypatch):
-    monkeypatch.setattr(neighbors, "PROBES", 1)
+    monkeypatch.setattr(neighbors, "PROBES", (1,))
     monkeypatch.setattr(neighbors, "EXACT_SHARE", 1)
     h = np.random.default_rng(0).normal(size=(6000, 8)).astype(np.float32)  # in one list of 150, few of 20 are found
     _, position = approximate(h, h[:400], 20)

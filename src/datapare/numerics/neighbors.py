@@ -30,7 +30,8 @@ RECALL = 0.99  # share of the true neighbours of TRIAL queries that a way of sea
 WAYS = ((64, 4), (64, 8), (64, 16), (64, 32), (128, 8), (128, 32))
 SPARE = 4  # candidates per neighbour where all directions are searched
 TRIAL = 200
-PROBES = 32  # lists that are looked into
+LISTS = 2  # times the square root of the number of rows: fewer rows are then compared than with 1, and more are found
+PROBES = (16, 64)  # lists that are looked into, the fewer first
 EXACT_SHARE = 8  # to look into an eighth of the lists takes as long as the exact search
 SAMPLE = 50_000  # rows from which the directions are learnt
 BLOCK = 1024  # queries searched at a time
@@ -68,8 +69,9 @@ def approximate(
     """Euclidean distances to, and positions of, about the k nearest reference rows of each query, nearest first.
 
     Inverted lists over the first principal directions, four bits each, propose candidates, whose distances are then
-    exact. The cheapest of WAYS is taken that finds RECALL of the true neighbours of TRIAL queries. Where none does, all
-    directions are searched as they are, in more and more lists, and where that would take longer, the search is exact.
+    exact. The cheapest of WAYS and PROBES is taken that finds RECALL of the true neighbours of TRIAL queries. Where
+    none does, all directions are searched as they are, in more and more lists, and where that would take longer, the
+    search is exact.
     Where a query finds fewer than k, the rest has distance infinity and position -1.
     """
     trial, centre = query[:: max(1, len(query) // TRIAL)][:TRIAL], _centre(reference)
@@ -81,9 +83,11 @@ def approximate(
             built, axes = wide, directions[:, :wide]
             index = _coded_lists(reference, centre, axes)
         search = _searcher(index, axes, centre, reference, k, spare)
-        if _recall(search, trial, truth) >= RECALL:
-            return in_blocks(search, query, k)
+        for index.nprobe in _probes(index):
+            if _recall(search, trial, truth) >= RECALL:
+                return in_blocks(search, query, k)
     index = _lists(reference, centre, directions)
+    index.nprobe = _probes(index)[-1]
     search = _searcher(index, directions, centre, reference, k, SPARE)
     while _recall(search, trial, truth) < RECALL:
         index.nprobe *= 2
@@ -184,7 +188,12 @@ def _coded_lists(reference: NDArray[np.floating], centre: NDArray[np.float64], a
 
 
 def _list_count(rows: int) -> int:
-    return max(1, min(int(np.sqrt(rows)), rows // 40))  # k-means wants 40 rows per list
+    return max(1, min(int(LISTS * np.sqrt(rows)), rows // 40))  # k-means wants 40 rows per list
+
+
+def _probes(index: Index) -> list[int]:
+    """How many lists are looked into, at most half of them: the fewer first."""
+    return sorted({min(count, max(1, index.nlist // 2)) for count in PROBES})
 
 
 def _filled(
@@ -201,7 +210,6 @@ def _filled(
             index.add(rows @ axes)
     finally:
         faiss.omp_set_num_threads(callers)
-    index.nprobe = min(PROBES, index.nlist)
     return index
 
 
