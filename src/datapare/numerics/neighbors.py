@@ -83,7 +83,8 @@ def approximate(
             built, axes = wide, directions[:, :wide]
             index = _coded_lists(reference, centre, axes)
         search = _searcher(index, axes, centre, reference, k, spare)
-        for index.nprobe in _probes(index):
+        for probes in _probes(index):
+            index.nprobe = probes
             if _recall(search, trial, truth) >= RECALL:
                 return in_blocks(search, query, k)
     index = _lists(reference, centre, directions)

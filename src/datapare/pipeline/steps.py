@@ -187,8 +187,11 @@ def set_embedding(
         name = backbone(model)
         if name is None:
             raise InputError(f"--model names a pretrained backbone, such as transformers:NAME, not {model!r}.")
-        features = embed_with(name, run.dataset, image_size=run.image_size)
-        return put_embedding(run.dynamics_path, features, {"model": f"transformers:{name}"})
+        parts = run.path / "embedding.parts"
+        features = embed_with(name, run.dataset, image_size=run.image_size, parts=parts)
+        made = put_embedding(run.dynamics_path, features, {"model": f"transformers:{name}"})
+        storage.discard(parts)
+        return made
 
 
 def read_array(file: Path) -> Array:

@@ -3,7 +3,7 @@
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import TypedDict, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,8 @@ from torch import Tensor
 
 from datapare import storage
 from datapare.artifacts import Array, Dynamics, Params
-from datapare.data import Dataset, encode
+from datapare.data import Dataset, Inputs, encode
+from datapare.data.encodings.base import allocate
 from datapare.errors import InputError, MissingExtraError
 from datapare.numerics.embeddings import squared_norms
 from datapare.training.config import TrainingConfig
@@ -20,6 +21,8 @@ from datapare.training.inference import predict
 from datapare.training.networks.factory import Network, Pretrained, normalisation
 
 EMBEDDING = "embedding"
+PART = 8192  # examples whose features are made and written together
+MARK = "mark.json"
 OWN = "own-embedding.npy"  # the recorded network's features, kept when others take their place
 
 
@@ -38,8 +41,22 @@ class Backbone(Pretrained):
         return (state * there[..., None]).sum(1) / there.sum(1, keepdim=True).clamp(min=1)
 
 
-def embed_with(name: str, data: Dataset, *, image_size: int | None = None) -> NDArray[np.float32]:
+class Mark(TypedDict):
+    """What the parts of an embedding in a folder are of."""
+
+    model: str
+    transformers: str
+    dataset: str
+    input_shape: list[int]
+
+
+def embed_with(
+    name: str, data: Dataset, *, image_size: int | None = None, parts: Path | None = None
+) -> NDArray[np.float32]:
     """Return the features (N, d) of a pretrained transformers backbone, in eval mode; nothing is augmented.
+
+    They are made PART examples at a time, in one process, and kept in the folder `parts`, where one is given: the same
+    call then goes on after a crash, with the examples of the same dataset.
 
     Raises InputError for tables and embeddings, or a name that transformers cannot load; MissingExtraError without it.
     """
@@ -60,8 +77,31 @@ def embed_with(name: str, data: Dataset, *, image_size: int | None = None) -> ND
         ) from error
     inputs = encode(data, image_size=image_size, tokenizer=name if data.kind == "text" else None)
     mean, std = normalisation(TrainingConfig(epochs=1), inputs)
+    network = Network(Backbone(model, inputs.encoding), data.kind, mean, std)
+    mark: Mark = {
+        "model": name, "transformers": transformers.__version__, "dataset": data.digest,
+        "input_shape": list(inputs.array.shape),
+    }  # fmt: skip
     with compute_threads(BACKBONE_THREADS):
-        return predict(Network(Backbone(model, inputs.encoding), data.kind, mean, std), inputs)
+        return predict(network, inputs) if parts is None else _in_parts(network, inputs, parts, mark)
+
+
+def _in_parts(network: Network, inputs: Inputs, folder: Path, mark: Mark) -> NDArray[np.float32]:
+    """The features of all inputs, each part of them from its file in the folder, or made and written there."""
+    if folder.exists() and storage.read_described(folder / MARK, Mark, f"remove {folder}") != mark:
+        storage.discard(folder)  # those of another model or dataset
+    folder.mkdir(exist_ok=True)
+    storage.write_json(folder / MARK, mark)
+    out = np.zeros((0, 0), np.float32)
+    for start in range(0, len(inputs), PART):
+        file = folder / f"{start:012d}.npy"
+        if not file.exists():
+            some = Inputs(inputs.array[start : start + PART], inputs.encoding)
+            storage.write_array(file, predict(network, some))
+        found = storage.read_array(file, "remove it")
+        out = out if out.size else allocate((len(inputs), found.shape[1]), np.float32)
+        out[start : start + PART] = found
+    return out
 
 
 def put_embedding(folder: Path, array: Array, source: Params) -> Dynamics:

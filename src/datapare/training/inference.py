@@ -10,6 +10,7 @@ from torch import Tensor
 
 from datapare.artifacts import Floats
 from datapare.data import Inputs
+from datapare.data.encodings.base import allocate
 from datapare.training.batches import BatchSource
 from datapare.training.device import autocast
 from datapare.training.networks.factory import Network
@@ -63,14 +64,16 @@ def _through(
     model: Network, call: Callable[[Tensor], Tensor], inputs: Inputs, batch: int, precision: str
 ) -> NDArray[np.float32]:
     rows, before = BatchSource(inputs.array, inputs.encoding.kind), model.training
-    batches, parts = torch.split(torch.arange(len(inputs.array)), batch), []
+    batches, out = torch.split(torch.arange(len(inputs.array)), batch), np.zeros((0, 0), dtype=np.float32)
     model.eval()
     try:
         for some, following in zip_longest(batches, batches[1:]):
             if following is not None:
                 rows.prefetch(following.numpy())
             with autocast(rows.device, precision):
-                parts.append(call(rows.take(some)).float().cpu().numpy())
+                found = call(rows.take(some)).float().cpu().numpy()
+            out = out if out.size else allocate((len(inputs.array), *found.shape[1:]), np.float32)
+            out[some[0] : some[-1] + 1] = found
     finally:
         model.train(before)
-    return np.concatenate(parts) if parts else np.zeros((0, 0), dtype=np.float32)
+    return out
