@@ -11,22 +11,22 @@ the same path of every machine.
 import sys
 from pathlib import Path
 
+import numpy as np
 import ray
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
+from sklearn.datasets import load_digits
+
+import datapare as dp
 
 WORKERS = 2
 
 
 def work(given):
-    import datapare as dp
-
     dp.record(given["data"], epochs=2, out=given["out"], progress=False)  # <-- in every worker
 
 
 def main(folder):
-    import datapare as dp
-
     trainer = TorchTrainer(
         work,
         train_loop_config={"data": str(folder / "digits.npz"), "out": str(folder / "dynamics")},
@@ -39,13 +39,12 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    import numpy as np
-    from sklearn.datasets import load_digits
-
     place = Path(sys.argv[1] if len(sys.argv) > 1 else "ray-train-run").absolute()
     place.mkdir(exist_ok=True)
     images, labels = load_digits(return_X_y=True)
     np.savez(place / "digits.npz", x=(images.reshape(-1, 8, 8) * 15.9).astype(np.uint8), y=labels)
-    ray.init(address="local", num_cpus=WORKERS, include_dashboard=False)  # leave it out on a cluster
+    ray.init(
+        address="local", num_cpus=WORKERS, include_dashboard=False, log_to_driver=False
+    )  # on a cluster: ray.init()
     main(place)
     ray.shutdown()
