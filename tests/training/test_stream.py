@@ -1,12 +1,13 @@
 """Images that neither memory nor the disk holds decoded: every example once per epoch, the same wherever shards lie."""
 
+import gzip
 from functools import partial
 
 import fsspec
 import numpy as np
 import pytest
 import sources
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import datapare as dp
@@ -25,6 +26,7 @@ FORMS = {
 }
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=60), st.integers(0, 2**32), st.integers(1, 20))
 def test_an_order_of_shards_has_each_example_once_and_opens_few_shards(shard, seed, buffer):
     shard, rng = np.sort(np.array(shard)), np.random.default_rng(seed)
@@ -85,6 +87,9 @@ def test_shards_at_urls_give_the_record_of_local_ones_and_few_are_copied(tmp_pat
     assert len(shard_copies._copies) == 1
     kept = dp.Subset(np.arange(4), len(there), key=there.key)
     assert (dp.export(there, kept, tmp_path / "lists", as_="index") / "keep.txt").read_text().count("\n") == 4
+    with (local / "0.tar").open("rb") as plain, fsspec.open("memory://packed/0.tar.gz", "wb") as packed:
+        packed.write(gzip.compress(plain.read()))  # what is packed is copied as a whole
+    assert len(open_dataset("memory://packed/0.tar.gz", stream=True)) == 10
     with pytest.raises(InputError, match="open it without stream"):
         dp.export(there, kept, tmp_path / "copy")
 

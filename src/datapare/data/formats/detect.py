@@ -9,7 +9,7 @@ A format file has these names, all but `read` optional:
     read(files, request)         -> RawTable of a folder, a file or the files of a pattern (`SourceFiles`)
     accepts(source)              whether it reads this object in memory, or this name that is no path
     read_object(source, request) -> RawTable of such an object
-    read_urls(urls, request)     -> RawTable of files at URLs, of which it copies a few at a time
+    read_urls(urls, request)     -> RawTable of files at URLs, of which it copies a few at a time; None if it cannot
     write(source, keep, out)     write the rows of one file at `keep`; -> the number of rows it has
     write_all(data, keep, out, place)   the same for a whole dataset; `place` copies or links one file
     write_shards(data, keep, out, size)   the rows of a whole dataset at `keep`, `size` of them in each file
@@ -54,7 +54,7 @@ class Format:
     read: Callable[[SourceFiles, OpenRequest], RawTable] | None = None
     accepts: Callable[[object], bool] | None = None
     read_object: Callable[[object, OpenRequest], RawTable] | None = None
-    read_urls: Callable[[Sequence[str], OpenRequest], RawTable] | None = None
+    read_urls: Callable[[Sequence[str], OpenRequest], RawTable | None] | None = None
     write: WriteFile | None = None
     write_all: WriteAll | None = None
     write_shards: Callable[[Dataset, NDArray[np.int64], Path, int], int] | None = None
@@ -117,7 +117,8 @@ def _streamed(url: str, request: OpenRequest) -> RawTable | None:
     if one is None or one.read_urls is None:
         return None
     fitting = [name for name in found if format_of(name) is one]
-    return replace(one.read_urls(of_split(Path(url), fitting, request.split), request), format=one.name)
+    table = one.read_urls(of_split(Path(url), fitting, request.split), request)
+    return None if table is None else replace(table, format=one.name)
 
 
 def _located(source: str | Path, follow_links: bool) -> SourceFiles | None:

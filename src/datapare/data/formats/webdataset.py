@@ -55,8 +55,10 @@ def read(source: SourceFiles, request: OpenRequest) -> RawTable:
     return replace(_indexed([str(file) for file in plain], shards, str(source.path)), path=source.path, files=files)
 
 
-def read_urls(urls: Sequence[str], request: OpenRequest) -> RawTable:
-    """Read one row per sample of tar files at URLs, as `read` does; their images stay there."""
+def read_urls(urls: Sequence[str], request: OpenRequest) -> RawTable | None:
+    """Read one row per sample of tar files at URLs, as `read` does; their images stay there. None for packed ones."""
+    if not all(url.lower().endswith(".tar") for url in urls):
+        return None
     shards = []
     for url in urls:
         copy = shard_copy(url)  # held while it is read
