@@ -322,12 +322,17 @@ def test_masked_classes_have_probability_zero_and_every_channel_is_a_number(tmp_
 
 
 def test_a_masked_label_keeps_what_is_a_number(tmp_path):
-    logits = torch.zeros(2, 3)
-    logits[0, 0] = -torch.inf
-    with pytest.warns(UserWarning, match="1 examples"):
-        found = record_once(tmp_path / "run", logits, np.array([0, 0]))
-    assert found["target_prob"][0].tolist() == [0, pytest.approx(1 / 3)]
-    assert np.isnan(found["loss"][0]).tolist() == [True, False]
+    logits = torch.zeros(3, 3)
+    logits[:2, 0] = -torch.inf
+    with dp.Recorder(tmp_path / "run", np.array([0, 0, 0]), 1) as recorder:
+        recorder.observe([0, 1, 2], logits)
+        with pytest.warns(UserWarning, match="2 examples"):
+            recorder.end_epoch()
+    found = recorder.dynamics().channels
+    assert found["target_prob"][0].tolist() == [0, 0, pytest.approx(1 / 3)]
+    assert np.isnan(found["loss"][0]).tolist() == [True, True, False]
+    np.testing.assert_allclose(found["entropy"][0], np.log([2, 2, 3]), rtol=1e-6)
+    assert recorder.coverage.tolist() == [1.0]
 
 
 @pytest.mark.parametrize("dtype", [ml_dtypes.bfloat16, np.float16, np.float64])

@@ -23,6 +23,11 @@ def test_targets_that_differ_from_the_labels_are_refused(tmp_path):
         record(tmp_path / "other", [0, 1, 0], torch.tensor([1, 0, 1]))
 
 
+@pytest.mark.parametrize("target", [torch.tensor([1.0, 2.5, 7.0]), torch.tensor([[0, 1, 1], [1, 0, 0], [0, 0, 1]])])
+def test_targets_that_are_no_class_numbers_are_not_compared_with_the_labels(tmp_path, target):
+    assert np.array_equal(record(tmp_path / "r", [0, 1, 0], target), [LOSS.tolist()])
+
+
 def test_labels_that_are_all_0_name_no_classes(tmp_path):
     assert np.array_equal(record(tmp_path / "r", [0, 0, 0], torch.tensor([4, 1, 7])), [LOSS.tolist()])
 

@@ -105,6 +105,7 @@ def test_what_waits_for_the_tables_may_be_changed_by_the_loop(tmp_path, monkeypa
         logits, index = logits_of(0), torch.arange(N)
         for start in range(0, N, 5):
             recorder.observe(index[start : start + 5], logits[start : start + 5])
+        assert len(recorder._tables._waiting._index) == 2  # so that an epoch's logits are never kept
         logits /= 2
         index += 1
         recorder.end_epoch()
@@ -207,7 +208,11 @@ def observe(index, logits=None, target=None):
         (observe([-1, 2]), "but -1 arrived"),
         (observe([0, 1], torch.zeros(3, K)), "one position for each of 3 rows"),
         (observe([0, 1], torch.zeros(2, K, 1)), r"shape \(B, K\), not torch.float32 of shape \(2, 4, 1\)"),
-        (observe([0, 1], torch.zeros(2, K, dtype=torch.int64)), "logits are floats"),
+        (observe([0, 1], torch.zeros(2, K, dtype=torch.int64)), r"logits are floats .* of shape \(2, 4\)\.$"),
+        (
+            observe([0, 1], torch.zeros(2, 1)),
+            r"at least 4 classes, as the labels ask for, but they have 1 column; give",
+        ),
         (observe([0, 1], torch.zeros(2, K - 1)), "at least 4 classes, as the labels ask for, but they have 3 columns"),
         (observe([0, 1], torch.zeros(2, K), [0]), "one target per position"),
         (lambda recorder: recorder.observe([0]), "either logits"),
@@ -336,8 +341,11 @@ def test_classes_are_the_logits_columns(tmp_path):
 
 
 def test_positions_too_large_for_their_type_are_refused(tmp_path):
-    with Recorder(tmp_path / "run", np.zeros(300, int), 1) as recorder, pytest.raises(InputError, match="do not fit"):
-        recorder.observe(torch.arange(4, dtype=torch.uint8), torch.zeros(4, 2))
+    index = torch.tensor([0, 255], dtype=torch.uint8)
+    with Recorder(tmp_path / "fits", np.zeros(256, int), 1) as recorder:
+        observe(index, torch.zeros(2, 2))(recorder)
+    with Recorder(tmp_path / "run", np.zeros(257, int), 1) as recorder, pytest.raises(InputError, match="do not fit"):
+        recorder.observe(index, torch.zeros(2, 2))
 
 
 def test_positions_outside_on_a_device_are_found_at_the_end_of_the_epoch(tmp_path):
@@ -390,7 +398,7 @@ def test_mixed_targets_are_recorded_against_the_true_label(tmp_path):
         ({"epochs": 2.5}, "a whole number, got 2.5"),
         ({"labels": []}, "there are none"),
         ({"labels": [0, -1]}, "-1 arrived"),
-        ({"labels": [0, 5], "classes": ("a", "b")}, "go up to 5, but only 2 classes"),
+        ({"labels": [0, 2], "classes": ("a", "b")}, "go up to 2, but only 2 classes"),
         ({"channels": ("confidence",)}, "out of target_prob, .*, kl_step, cos_step, not"),
         ({"channels": "margin"}, "got 'margin'"),
         ({"channels": ("loss", "loss")}, "different names"),

@@ -42,11 +42,11 @@ def test_batches_of_any_size_give_the_same_bits(index, data):
 
 
 def test_many_batches_are_measured_before_the_epoch_ends(monkeypatch):
-    monkeypatch.setattr("datapare.recording.epoch_buffer.WAITING_BYTES", 3 * 4 * K)  # every third row
+    monkeypatch.setattr("datapare.recording.epoch_buffer.WAITING_BYTES", 7 * 4 * K)  # every seventh row
     buffer, logits = EpochBuffer(LABEL, ["margin"]), torch.randn(N, K)
     for i in range(N):
         buffer.observe([i], logits[i : i + 1])
-        assert len(buffer._waiting._index) == (i + 1) % 3  # so that an epoch's logits are never kept
+        assert len(buffer._waiting._index) == (i + 1) % 7  # so that an epoch's logits are never kept
     whole = EpochBuffer(LABEL, ["margin"])
     whole.observe(range(N), logits)
     np.testing.assert_array_equal(read(buffer).rows["margin"], read(whole).rows["margin"])

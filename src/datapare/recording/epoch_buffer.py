@@ -56,6 +56,7 @@ class EpochBuffer:
         self.count = len(label)
         self.channels = list(channels)
         self._loss_alone = self.channels == LOSS_ALONE
+        self._columns = 1 if self._loss_alone else STATISTICS  # W
         self._classes_needed = int(label.max()) + 1
         self._host_label = label
         self._label: Tensor | None = None
@@ -143,8 +144,8 @@ class EpochBuffer:
         self._check_counts(epoch, total, *wrong)
         value, seen, ours = group.merge_latest(*self._read())
         statistics = torch.from_numpy(np.ascontiguousarray(value.T))  # (N, W)
-        rows = statistics if self._loss_alone else channel_values(statistics, self.channels)
-        judged = rows if self.channels else channel_values(statistics, ["target_prob"])
+        # Where only channels of two epochs are recorded, the probability tells which examples are no numbers.
+        judged = statistics if self._loss_alone else channel_values(statistics, self.channels or ["target_prob"])
         finite = judged.isfinite().numpy()  # (N, C)
         not_finite = int((seen & ~finite.all(axis=1)).sum())
         lost = int((seen & ~finite.any(axis=1)).sum())
@@ -217,8 +218,7 @@ class EpochBuffer:
         """Return in which call each example was last observed, (N,), -1 for never, and its values (W, N)."""
         if self._label is None:
             if self._restored is None:
-                width = 1 if self._loss_alone else STATISTICS
-                return np.full(self.count, -1), np.full((width, self.count), np.nan, dtype=np.float32)
+                return np.full(self.count, -1), np.full((self._columns, self.count), np.nan, dtype=np.float32)
             self._place(torch.device("cpu"))
         self._measure_waiting()
         turn = self._turn[: self.count].cpu().numpy()
@@ -239,7 +239,7 @@ class EpochBuffer:
 
     def _write(self, index: Tensor, values: Tensor) -> None:
         """Scatter (n, W) values; of a repeated example only the last observation, in every column."""
-        start, stop = self._written, self._written + index.shape[0]
+        start, stop = self._written, self._written + len(index)
         self._written = stop
         if self._host_value is not None:  # numpy writes in order
             position = index.numpy()
@@ -255,7 +255,7 @@ class EpochBuffer:
     def _compare(self, target: Tensor, label: Tensor, shape: Sequence[int]) -> None:
         """Count the targets that are class numbers and differ from the labels, and those of several classes each."""
         if target.ndim == 2 and target.shape[1] == 1:
-            target = target[:, 0]
+            target = target.squeeze(1)
         if target.ndim == 1:
             if target.shape != label.shape:
                 raise InputError(f"expected one target per position, {len(label)}, but {len(target)} arrived.")
@@ -272,7 +272,7 @@ class EpochBuffer:
             self._count(HOT_DIFFERING, (largest == 1) & (where != label))
 
     def _count(self, what: int, wrong: Tensor) -> None:
-        if wrong.device.type == "cpu":
+        if self._host_value is not None:
             self._host_wrong[what] += int(np.count_nonzero(wrong.numpy()))
         else:
             self._wrong[what] += wrong.sum()
@@ -281,8 +281,7 @@ class EpochBuffer:
     def _place(self, device: torch.device) -> None:
         label = torch.from_numpy(np.append(self._host_label, 0))
         self._label = label.to(device)
-        width = 1 if self._loss_alone else STATISTICS
-        self._value = torch.full((self.count + 1, width), torch.nan, dtype=torch.float32, device=device)
+        self._value = torch.full((self.count + 1, self._columns), torch.nan, dtype=torch.float32, device=device)
         self._turn = torch.full((self.count + 1,), -1, dtype=torch.int32, device=device)
         self._wrong = torch.zeros(len(COUNTERS), dtype=torch.int64, device=device)
         if device.type == "cpu":
@@ -312,7 +311,7 @@ class EpochBuffer:
 
     def _check_positions(self, index: Tensor) -> bool:
         """Raise InputError for what cannot be positions; return whether all are known to be inside the dataset."""
-        if index.shape[0] == 0:  # an empty list has no type of its own
+        if index.numel() == 0:  # an empty list has no type of its own
             return True
         if index.is_floating_point() or index.is_complex() or index.dtype == torch.bool:
             raise InputError(
@@ -356,7 +355,7 @@ class EpochBuffer:
 
 
 def _check_index(index: Tensor, count: int, what: str) -> None:
-    if index.ndim != 1 or index.shape[0] != count:
+    if index.shape != (count,):
         raise InputError(
             f"expected one position for each of {count} {what}, but the index has shape {tuple(index.shape)}; where "
             "batches are changed after they are collated, pass the positions that are left."

@@ -224,9 +224,10 @@ def _positions(dataset: MapDataset, count: int) -> NDArray[np.int64] | None:
             f"the loader's dataset has {len(dataset):,} examples, but {count:,} labels were given; give the labels of "
             f"this dataset, or {OWN_INDICES}."
         )
-    if any(not np.array_equal(fitting[0], other) for other in fitting):
+    *others, index = fitting
+    if not all(np.array_equal(index, other) for other in others):
         raise InputError(
             f"the loader's Subset and its base both have {count:,} examples in different orders, so the labels may "
             f"belong to either; {OWN_INDICES}."
         )
-    return None if np.array_equal(fitting[0], np.arange(count)) else fitting[0]
+    return None if np.array_equal(index, np.arange(count)) else index

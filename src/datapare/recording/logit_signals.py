@@ -113,8 +113,6 @@ CHANNELS: Mapping[str, Callable[[_Predictions], Tensor]] = {
 def channel_values(statistics: Tensor, channels: Sequence[str]) -> Tensor:
     """Return the named channels, float32 (n, C), from logit statistics (n, 5)."""
     predictions = _Predictions(statistics)
-    if not channels:
-        return statistics.new_zeros(len(statistics), 0)
     return torch.stack([CHANNELS[name](predictions) for name in channels], dim=1)
 
 
@@ -143,7 +141,7 @@ def kl_step(prob: Tensor, before: Tensor) -> Tensor:
     [0.232856]
     """
     step = (prob * ((prob + TDDS_GUARD).log() - (before + TDDS_GUARD).log())).abs().sum(dim=1)
-    return step.masked_fill(before.sum(dim=1) == 0, torch.nan)
+    return step.masked_fill(~before.any(dim=1), torch.nan)
 
 
 def cos_step(prob: Tensor, before: Tensor) -> Tensor:
@@ -161,7 +159,7 @@ def cos_step(prob: Tensor, before: Tensor) -> Tensor:
         torch.linalg.vector_norm(before, dim=1) + ESPS_GUARD
     )
     step: Tensor = 1 - (prob * before).sum(dim=1) / length
-    return step.masked_fill(before.sum(dim=1) == 0, torch.nan)
+    return step.masked_fill(~before.any(dim=1), torch.nan)
 
 
 # Channels of two epochs: from the softmax of this epoch and of the one before.

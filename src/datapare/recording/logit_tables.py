@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal, cast
 
 import numpy as np
 import torch
@@ -58,7 +58,6 @@ class EpochTable:
 
         With `seen` (N,) the table is continued where it exists: the rows of those examples stay as they are.
         """
-        self.close()
         keep = {self.file(epoch - 1)} if epoch else set()
         if seen is not None:
             keep.add(self.file(epoch))
@@ -98,7 +97,6 @@ class EpochTable:
 
     def drop(self) -> None:
         """Delete all files."""
-        self.close()
         for file in [*self.folder.glob(f"carry.{self.name}.*.npy"), *self._all_kept()]:
             file.unlink()
 
@@ -226,7 +224,7 @@ class LogitTables:
 
     def skip(self, epoch: int) -> None:
         """Leave an epoch out: what was summed before stays, and the steps of the next epoch are unknown."""
-        if self.total is not None and epoch > 0 and self.total.file(epoch - 1).exists():
+        if self.total is not None and self.total.file(epoch - 1).exists():
             shutil.copyfile(self.total.file(epoch - 1), self.total.file(epoch))
 
     def reset(self) -> None:
@@ -240,7 +238,6 @@ class LogitTables:
 
     def drop(self) -> None:
         """Delete the tables."""
-        self.reset()
         for table in self.tables:
             table.drop()
 
@@ -249,7 +246,7 @@ class LogitTables:
         assert self.total is not None  # noqa: S101
         total = storage.read_array(self.total.file(epoch), "record again in a new folder")
         reserve(file, (total.shape[0], total.shape[1] - 1))
-        mean = np.load(file, mmap_mode="r+", allow_pickle=False)
+        mean = cast("np.memmap[Any, Any]", storage.read_array(file, writable=True))
         with np.errstate(invalid="ignore"):
             for start in range(0, len(total), BLOCK):
                 block = total[start : start + BLOCK]

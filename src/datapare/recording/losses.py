@@ -46,9 +46,9 @@ def _multi_label(logits: Tensor, target: Tensor) -> Tensor:
 
 def _regression(logits: Tensor, target: Tensor) -> Tensor:
     if logits.ndim == 2 and logits.shape[1] == 1 and target.ndim == 1:
-        logits = logits[:, 0]
+        logits = logits.squeeze(1)
     if target.ndim == 2 and target.shape[1] == 1 and logits.ndim == 1:
-        target = target[:, 0]
+        target = target.squeeze(1)
     _check_same_shape("regression", logits, target)
     return (logits.float() - target.float()).square().reshape(len(logits), -1).mean(dim=1)
 

@@ -377,7 +377,7 @@ class Recorder:
 
     def _keep_tables(self, index: NDArray[np.int64]) -> NDArray[np.float32]:
         if not isinstance(self._tables, LogitTables):
-            return np.zeros((0, 0), dtype=np.float32)
+            return np.empty((0, len(index)), dtype=np.float32)
         self._tables.keep(self.epoch)
         return self._tables.step[:, index]
 

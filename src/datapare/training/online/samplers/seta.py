@@ -114,14 +114,14 @@ def loss_groups(loss: NDArray[np.float64], groups: int) -> NDArray[np.int64]:
     [0, 2, 0, 2, 1]
     """
     if not len(loss):
-        return np.zeros(0, dtype=np.int64)
+        return loss.astype(np.int64)
     ordered = np.sort(loss)
     total = np.concatenate([[0.0], np.cumsum(ordered)])
     centre = np.quantile(ordered, (np.arange(groups) + 0.5) / groups)
     edge = np.zeros(0, dtype=np.int64)
     for _ in range(STEPS):
         before, edge = edge, np.searchsorted(ordered, (centre[:-1] + centre[1:]) / 2, side="right")
-        if np.array_equal(before, edge) and groups > 1:
+        if np.array_equal(before, edge):
             break
         bound = np.concatenate([[0], edge, [len(ordered)]])
         size = np.diff(bound)
