@@ -30,7 +30,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +58,7 @@ TESTS = {
 }  # fmt: skip
 EQUIVALENT = ROOT / "benchmarks" / "equivalent_mutants.json"
 ENOUGH = 60.0  # seconds of tests that a mutant meets, the quickest first
-SPARE, TIMES = 60.0, 5.0  # seconds of processor time a mutant may run: so many more and so many times as much
+SPARE, TIMES = 20.0, 3.0  # seconds of processor time a test may take: so many more and so many times as much, traced
 HUNG = 400.0  # seconds in which a mutant that needs no processor time is taken to wait for ever
 GREEN, RED, UNFINISHED, BROKEN, ELSEWHERE = 0, 1, 3, 98, 99  # exit codes; ELSEWHERE: the module is to be imported anew
 OPTIONS = [
@@ -93,14 +93,14 @@ def processor_time() -> float:
     return sum(os.times()[:4])
 
 
-def forked(act: Callable[[], int], limit: float = 0.0) -> int:
+def forked(act: Callable[[], int], limit: float = 0.0, *, ends: bool = True) -> int:
     """Do something in a forked process; returns its exit code, negative for a signal. What it started ends with it."""
     child = os.fork()
     if child:
         return ended(child, limit)
     try:
         os.setsid()
-        if limit:
+        if limit and ends:
             resource.setrlimit(resource.RLIMIT_CPU, (int(limit), int(limit) + 1))
         os._exit(act())
     except BaseException:  # noqa: BLE001 - a forked process must end here
@@ -225,7 +225,8 @@ class Host:
     def meet(self, session: "pytest.Session", mutant: Mutant, nodes: list[str], seconds: dict[str, float]) -> None:
         """Try a mutant in a process of its own."""
         limit = SPARE + TIMES * sum(seconds[node] for node in nodes)
-        code = forked(functools.partial(self.try_here, session, mutant, nodes), limit) if nodes else GREEN
+        act = functools.partial(self.try_here, session, mutant, nodes, seconds)
+        code = forked(act, limit, ends=False) if nodes else GREEN
         shutil.copy(ROOT / mutant.file, self.tree / mutant.file)
         self.kept.write({"nodes": nodes, "limit": limit, "code": code, "of": len(seconds)}, *key(mutant))
 
@@ -246,7 +247,9 @@ class Host:
             log.write(f"\n{file} is not green before anything is planted: {session.testsfailed} failed\n")
         return RED
 
-    def try_here(self, session: "pytest.Session", mutant: Mutant, nodes: list[str]) -> int:
+    def try_here(
+        self, session: "pytest.Session", mutant: Mutant, nodes: list[str], seconds: Mapping[str, float]
+    ) -> int:
         """Plant a mutant in this process and run tests until one fails."""
         try:
             planted = plant(mutant, self.tree / mutant.file)
@@ -256,7 +259,7 @@ class Host:
             return ELSEWHERE
         items = {item.nodeid: item for item in session.items}
         try:
-            code = run(session, [items[node] for node in nodes], stop=True)
+            code = run(session, [items[node] for node in nodes], seconds)
         except BaseException:  # noqa: BLE001 - what even pytest lets through, as an interrupt
             code = RED
         return code if code != GREEN or is_inside_a_function(mutant) else ELSEWHERE
@@ -266,11 +269,14 @@ def parted(line: str) -> tuple[str, str, str]:
     return line.rpartition(":")
 
 
-def run(session: "pytest.Session", items: "list[pytest.Item]", *, stop: bool = False) -> int:
-    """Run tests that were collected."""
+def run(session: "pytest.Session", items: "list[pytest.Item]", seconds: Mapping[str, float] | None = None) -> int:
+    """Run tests that were collected; with the seconds that each usually takes, until one fails or takes far longer."""
     for item, following in zip(items, [*items[1:], None], strict=True):
+        if seconds is not None:
+            until = int(time.process_time() + SPARE + TIMES * seconds[item.nodeid])
+            resource.setrlimit(resource.RLIMIT_CPU, (until, resource.RLIM_INFINITY))
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-        if stop and session.testsfailed:
+        if seconds is not None and session.testsfailed:
             return RED
     return RED if session.testsfailed else GREEN
 
