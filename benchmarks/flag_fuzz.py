@@ -164,18 +164,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "whole").mkdir()
         whole = prepared(Path(folder) / "whole")
-        results = {}
         for name in given.commands:
-            results[name] = measure(name, whole, Path(folder) / "at", given)
-            print(name, {**results[name], "wrong": len(results[name]["wrong"])}, flush=True)
-            for argv, found in results[name]["wrong"].items():
-                print("   ", argv, found["what"], found["told"][-300:], sep="\n      ", flush=True)
-        os.chdir(ROOT)
-    count = sum(int(str(one["calls"])) for one in results.values())
-    wrong = sum(len(one["wrong"]) for one in results.values())
-    report = {"calls": count, "wrong": wrong, "conditions": conditions(given.commands, __file__), "commands": results}
+            found = measure(name, whole, Path(folder) / "at", given)
+            print(name, {**found, "wrong": len(found["wrong"])}, flush=True)
+            for argv, one in found["wrong"].items():
+                print("   ", argv, one["what"], one["told"][-300:], sep="\n      ", flush=True)
+            os.chdir(ROOT)
+            write(name, found, out)
+
+
+def write(name: str, found: dict[str, object], out: Path) -> None:
+    """Put one command into the file, beside what is there of others."""
+    before = json.loads(out.read_text())["commands"] if out.exists() else {}
+    results = {**before, name: found}
+    count, wrong = (sum(one["calls"] for one in results.values()), sum(len(one["wrong"]) for one in results.values()))
+    report = {"calls": count, "wrong": wrong, "conditions": conditions([], __file__), "commands": results}
     out.write_text(json.dumps(report, indent=1) + "\n")
-    print(f"{count} calls, {wrong} of them with another end than the documented")
 
 
 if __name__ == "__main__":
