@@ -4,7 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+# no test fails because the machine is busy
+settings.register_profile("timeless", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("timeless")
 os.environ.setdefault("KERAS_BACKEND", "torch")  # the adapter of Keras is imported when doctests are collected
 
 

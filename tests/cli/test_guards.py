@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from shell import run
+from sources import encoded, put
 
+import datapare as dp
+import datapare.data
 from datapare.errors import explain
 
 FIXTURE = Path(__file__).parents[1] / "fixtures/format1"
@@ -48,13 +51,28 @@ def test_a_foreign_file_is_overwritten_only_by_force_and_the_source_never(folder
     (folder / "thesis.txt").write_text("years of work")
     before = files(folder)
     assert "was not written by datapare" in refused(capsys, *command, "--out", "thesis.txt")
-    assert "was not written by datapare" in refused(capsys, *command, "--out", "run/run.json")
+    assert "own results" in refused(capsys, *command, "--out", "run/run.json")
     for force in ((), ("--force",)):
         assert "only read" in refused(capsys, *command, "--out", "table.csv", *force)
     assert files(folder) == before
     assert run(capsys, *command, "--out", "own.out")[0] == 0
     assert run(capsys, *command, "--out", "own.out")[0] == 0, "what we wrote is replaced"
     assert run(capsys, *command, "--out", "thesis.txt", "--force")[0] == 0
+
+
+def test_a_changed_copy_never_lies_in_the_source_nor_a_report_among_results(folder, capsys):
+    for i in range(8):
+        put(folder / "photos" / "ab"[i % 2] / f"{i}.png", encoded(i))
+    before = files(folder)
+    (folder / "there").symlink_to("photos")
+    for out in ("photos/changed", "there/changed", "photos/../photos/a/changed"):
+        assert "only read" in refused(capsys, "perturb", "photos", "--out", out)
+    changed = dp.data.perturb(dp.open_dataset("photos"), "label_noise", share=0.25)
+    with pytest.raises(dp.InputError, match="only read"):
+        dp.data.export(changed, dp.Subset(range(len(changed)), len(changed)), folder / "photos/changed")
+    for out in ("run/run.json", "run/dynamics/label.npy", "run/scores-dual/meta.json", "run/dynamics/new.npy"):
+        assert "own results" in refused(capsys, "report", "run", "--keep", 0.5, "--out", out, "--force")
+    assert files(folder) == before
 
 
 def test_two_subsets_of_one_size_have_names_and_another_one_is_refused_or_forced(folder, capsys):
@@ -224,6 +242,8 @@ def test_without_a_terminal_each_epoch_is_a_line(capsys):
         (["record", "tabel.csv"], "table.csv"),
         (["inspect", "rum/../table.cvs"], "table.csv"),
         (["score", "rnu"], "run"),
+        (["inspect", "table.cvs"], "table.csv"),
+        (["score", "run", "--preset", "cifar1000"], "cifar100"),
         (["select", "rnu", "--keep", 0.3], "run"),
         (["show", "run/scores-dul"], "run/scores-dual"),
         (["embed", "run", "--array", "run/scores-dual/scoer.npy"], "run/scores-dual/score.npy"),

@@ -80,6 +80,13 @@ def test_no_list_changes_nothing_and_both_lists_at_once_are_refused():
         dp.select(scores, "top", keep=2, include=[0, 1], exclude=[1])
 
 
+@pytest.mark.parametrize("given", [5, 1.5, [[0]], ["a"], [True], [float("nan")], [-1], [3], np.array(2), None])
+@pytest.mark.parametrize("which", ["include", "exclude"])
+def test_what_is_no_list_of_positions_is_refused(which, given):
+    with pytest.raises(dp.InputError, match=which):
+        dp.select(dp.Scores([0.1, 0.9, 0.5]), "top", keep=2, **{which: given})
+
+
 def test_included_examples_have_weight_one():
     rng = np.random.default_rng(0)
     arrays = {"embedding": rng.normal(size=(20, 3)), "prob": rng.dirichlet([1, 1], 20)}

@@ -196,9 +196,11 @@ def test_an_embedding_of_ones_own_takes_the_place_and_gives_it_back(points, caps
         code, _, complaint = run(capsys, "embed", folder, "--array", "bad.npy")
         assert (code, says in complaint) == (2, True)
     (points.parent / "empty.npy").touch()
+    (points.parent / "brackets.npy").write_bytes(b"\x93NUMPY\x01\x00\x10\x00" + b"(" * 16)
     for name, says in (
         ("absent.npy", "there is no file absent.npy"),
         ("points.npz", "no .npy file of plain numbers (it is an .npz archive)"),
+        ("brackets.npy", "no .npy file of plain numbers"),
         ("empty.npy", "no .npy file of plain numbers (No data left in file)"),
     ):
         code, _, complaint = run(capsys, "embed", folder, "--array", name)

@@ -21,6 +21,9 @@ UNREADABLE = {
     "digits",
     "future",
     "zip",
+    "brackets",
+    "nested",
+    "code",
 }  # surely noticed
 _watchers: list[Callable[[str], None]] = []
 
@@ -121,6 +124,9 @@ def _array_damages(array):
         return buffer.getvalue()
 
     yield "zip", b"PK\x03\x04" + bytes(100)
+    yield "brackets", b"\x93NUMPY\x01\x00\x10\x00" + b"(" * 16
+    yield "nested", b"\x93NUMPY\x01\x00\x00\x20" + b"[" * 0x2000
+    yield "code", b"\x93NUMPY\x01\x00\x10\x00{open('x')}    \n"
     yield "pickled", stored(array.astype(object))
     yield "big-endian", stored(array.astype(array.dtype.newbyteorder(">")))
     yield "complex", stored(array.astype(complex))

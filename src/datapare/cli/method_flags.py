@@ -18,7 +18,7 @@ from datapare.errors import DatapareError, InputError
 from datapare.methods.published_params import datasets_published, published
 from datapare.methods.registry import MethodGroup, find
 from datapare.numerics.sampling import parse_keep
-from datapare.options import OptionTable, checked_options
+from datapare.options import OptionTable, checked_options, nearest
 from datapare.storage import meant
 
 Parameter = inspect.Parameter
@@ -157,8 +157,9 @@ def _preset_notes(group: MethodGroup, name: str, argv: Sequence[str], *, strict:
         params = ", ".join(f"{param}={value}" for param, value in usual.items())
         return [] if verified else [f"note: what is published of {name} for {dataset} is unverified: {params}"]
     if strict and dataset not in datasets_published(group):
-        known = ", ".join(datasets_published(group))
-        raise InputError(f"there is no preset {dataset!r} of {group} methods; there are {known}.")
+        known = datasets_published(group)
+        guess = nearest(dataset, known)
+        raise InputError(f"there is no preset {dataset!r} of {group} methods; there are {', '.join(known)}{guess}")
     return [f"note: nothing is published of {name} for {dataset}; its default parameters are used"] if strict else []
 
 

@@ -127,6 +127,7 @@ class Dataset:
         notes: What the format says about how it read the source.
         group: Number of the group that each example belongs to, int64 (N,); None when no column was named for that.
         stream: Whether images are decoded whenever they are needed instead of once.
+        made_from: The dataset that was changed to make this one; None for a dataset as it was opened.
     """
 
     rows: Rows
@@ -153,6 +154,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     group: NDArray[np.int64] | None = None
     stream: bool = False
+    made_from: "Dataset | None" = None
 
     def __repr__(self) -> str:
         name = "in memory" if self.path is None else self.path.name

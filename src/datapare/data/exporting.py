@@ -201,6 +201,8 @@ def check_shard_size(data: Dataset, how: str, size: int | None) -> None:
 
 def check_outside(data: Dataset, out: Path) -> None:
     """Raise InputError when `out` lies in the folder that the dataset was read from, or holds it."""
+    if data.made_from is not None:
+        check_outside(data.made_from, out)
     if data.path is not None:
         here, there = _root(data).resolve(), out.resolve()
         # a file beside the source's file is beside it, not in it

@@ -1,6 +1,7 @@
 """Trials: the same dataset made worse on purpose, to see what a method makes of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import overload
 
@@ -81,7 +82,8 @@ def _changed(data: Dataset, change: PerturbedRows, provenance: Provenance) -> Da
     made = open_dataset(
         rows_of(_table(data, change)), label=data.label_column, input=data.inputs, kind=data.kind, split=data.split
     )
-    return with_perturbation(made, Perturbation(change.row, change.touched, data.label[change.row], provenance))
+    known = Perturbation(change.row, change.touched, data.label[change.row], provenance)
+    return replace(with_perturbation(made, known), made_from=data)
 
 
 def aligned_labels(text: str) -> Array:

@@ -188,7 +188,7 @@ def _take(arrays: Arrays, columns: set[str], index: NDArray[np.int64]) -> Arrays
 def _positions(name: str, given: Sequence[int] | NDArray[np.int64], total: int) -> NDArray[np.int64]:
     """Check a list of positions, and return them sorted, each once."""
     positions = np.asarray(given)
-    whole = len(positions) == 0 or np.issubdtype(positions.dtype, np.integer)
+    whole = positions.size == 0 or np.issubdtype(positions.dtype, np.integer)
     if positions.ndim != 1 or not whole or (len(positions) and (positions.min() < 0 or positions.max() >= total)):
         raise InputError(f"{name} lists positions, whole numbers from 0 to {total - 1}, not {given!r}.")
     return np.unique(positions.astype(np.int64))

@@ -9,6 +9,8 @@ from datapare.errors import InputError
 if TYPE_CHECKING:
     from datapare.data import Dataset
 
+PARTS = {".npy", ".json"}
+DESCRIBED = ("meta.json", "run.json")  # in a folder of results
 HEAD = 4096  # bytes in which a file says what it is
 
 
@@ -30,6 +32,8 @@ def check_output(path: Path, mark: str, data: "Dataset | None", *, force: bool =
         check_outside(data, path)
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a file with --out.")
+    if path.suffix in PARTS and any((path.parent / name).is_file() for name in DESCRIBED):
+        raise InputError(f"{path} lies among datapare's own results, which {path.suffix} files are part of.")
     if path.exists() and not path.is_file():  # not with --force either: /dev/null would be gone
         raise InputError(f"{path} is no file that can be replaced; name another with --out.")
     if os.path.lexists(path) and not force and mark not in _head(path):

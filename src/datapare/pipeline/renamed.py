@@ -11,6 +11,7 @@ from datapare import storage
 from datapare.artifacts import Dynamics
 from datapare.data import Dataset
 from datapare.data.file_contents import are_files, file_keys
+from datapare.errors import is_refused
 
 if TYPE_CHECKING:
     from datapare.pipeline.reuse import Match
@@ -73,7 +74,9 @@ def _load(folder: Path) -> NDArray[np.uint64]:
         return empty
     try:
         loaded = np.load(place, allow_pickle=False)
-    except (OSError, ValueError):  # damaged: nothing is known by content then
+    except Exception as error:  # damaged, which raises many things: nothing is known by content then
+        if is_refused(error):
+            raise
         return empty
     fits = isinstance(loaded, np.ndarray) and loaded.dtype == np.uint64 and loaded.shape[1:] == (2,)
     return loaded if fits else empty

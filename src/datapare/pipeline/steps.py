@@ -4,14 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare import storage
 from datapare.artifacts import Array, Dynamics, Params, Provenance, Scores, Subset
-from datapare.errors import InputError
+from datapare.errors import InputError, is_refused
 from datapare.evaluation.record_summary import class_counts, learning_curve, names_of
 from datapare.methods import extrapolation, scoring
 from datapare.methods.registry import check_params, find
@@ -200,7 +199,9 @@ def read_array(file: Path) -> Array:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
         raise InputError(f"there is no file {file}{storage.meant(file)}") from error
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+    except Exception as error:  # a damaged header raises many things, tokenize's among them
+        if is_refused(error):
+            raise
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{file} is no .npy file of plain numbers ({reason}); save one with numpy.save.") from error
     if not isinstance(array, np.ndarray):

@@ -38,6 +38,7 @@ def perturb(
 
     human = None if human_label is None else data_package.aligned_labels(human_label)
     data = open_shown(path, **opening)
+    data_package.check_outside(data, out)
     made = data_package.perturb(data, method, seed=seed, human_label=human, **perturb_params)
     assert made.perturbation is not None  # noqa: S101 - perturb sets it
     if perturbation_in(out) != made.perturbation.provenance:  # else the same call wrote it before

@@ -165,7 +165,8 @@ def _from_hub(name: str, split: str) -> RawTable:
     except Exception as error:
         raise InputError(
             f"{name!r} is no file or folder here, and the Hugging Face hub did not give it ({type(error).__name__}); "
-            "check the path, the name or the connection (with HF_HUB_OFFLINE=1 what was downloaded before is used)."
+            "check the path, the name or the connection (with HF_HUB_OFFLINE=1 what was downloaded before is used)"
+            f"{storage.meant(Path(name))}"
         ) from error
     return RawTable(undecoded(loaded), origin=loaded)
 
