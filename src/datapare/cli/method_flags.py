@@ -14,11 +14,11 @@ from datapare.artifacts import Params
 from datapare.cli import console
 from datapare.cli.app import HELP
 from datapare.cli.flags import Preset, given_options, option_flags
-from datapare.errors import DatapareError, InputError
+from datapare.errors import DatapareError, InputError, nearest
 from datapare.methods.published_params import datasets_published, published
 from datapare.methods.registry import MethodGroup, find
 from datapare.numerics.sampling import parse_keep
-from datapare.options import OptionTable, checked_options, nearest
+from datapare.options import OptionTable, checked_options
 from datapare.storage import meant
 
 Parameter = inspect.Parameter
