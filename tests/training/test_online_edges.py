@@ -51,8 +51,9 @@ RANGES = [
 def test_settings_are_taken_up_to_the_ends_of_their_range_and_not_beyond(name, option, values):
     for good in values[0]:
         MAKE[name](**{option: good})
+    said = {"keep": "keep|draws", "index": "pool"}.get(option, option)
     for bad in values[1]:
-        with pytest.raises(dp.InputError):
+        with pytest.raises(dp.InputError, match=said):
             MAKE[name](**{option: bad})
 
 
