@@ -101,6 +101,10 @@ def by_datapare(path: Path) -> int:
     return len(open_dataset(path, trust_images=True))
 
 
+CASES = {
+    "table.csv": ("pyarrow", "datapare"), "texts.jsonl": ("pyarrow", "datapare"),
+    "shards": ("datasets", "datapare"), "fewer images": ("datasets", "datapare"), "images": ("datapare",),
+}  # fmt: skip
 READERS = {"datapare": by_datapare, "pyarrow": by_pyarrow, "datasets": by_datasets}
 
 
@@ -158,6 +162,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0, help="fraction of the full sizes")
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), help="others keep their result")
     parser.add_argument("--only", choices=READERS)
     parser.add_argument("--path", type=Path)
     parser.add_argument("--done", type=Path, default=Path("open_speed.lines"), help="what has been measured")
@@ -171,27 +176,25 @@ def main() -> None:
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
-        make_tables(root, size["rows"], size["lines"])
-        make_shards(root, size["shards"], 100)
-        make_images(root, "fewer images", size["fewer images"])
-        cases = {
-            "table.csv": ("pyarrow", "datapare"), "texts.jsonl": ("pyarrow", "datapare"),
-            "shards": ("datasets", "datapare"), "fewer images": ("datasets", "datapare"),
-        }  # fmt: skip
-        taken: dict[str, dict[str, list[dict[str, float]]]] = {name: {} for name in cases}
+        if {"table.csv", "texts.jsonl"} & {*arguments.cases}:
+            make_tables(root, size["rows"], size["lines"])
+        if "shards" in arguments.cases:
+            make_shards(root, size["shards"], 100)
+        for name in {"fewer images", "images"} & {*arguments.cases}:
+            make_images(root, name, size[name])
+        taken: dict[str, dict[str, list[dict[str, float]]]] = {name: {} for name in arguments.cases}
         for number in range(arguments.rounds):
-            for name, readers in cases.items():
-                for reader in readers:
+            for name in arguments.cases:
+                for reader in CASES[name] if number == 0 or name != "images" else ():  # a million once
                     taken[name].setdefault(reader, []).append(measure(reader, root / name, number, arguments.done))
-        make_images(root, "images", size["images"])
-        taken["images"] = {"datapare": [measure("datapare", root / "images", 0, arguments.done)]}
     about = {
         "seed": SEED, "rounds": arguments.rounds, "sizes": size, "cores": len(os.sched_getaffinity(0)),
         "load": round(os.getloadavg()[0], 1), "machine": platform.machine(), "python": platform.python_version(),
         "versions": {name: version(name) for name in ("datapare", "datasets", "numpy", "pyarrow")},
     }  # fmt: skip
-    measured = {name: summary(rounds) for name, rounds in taken.items()}
-    RESULT.write_text(json.dumps({"about": about, "measured": measured}, indent=2) + "\n", encoding="utf-8")
+    before = json.loads(RESULT.read_text(encoding="utf-8"))["measured"] if RESULT.exists() else {}
+    measured = {**before, **{name: {"about": about, **summary(rounds)} for name, rounds in taken.items()}}
+    RESULT.write_text(json.dumps({"measured": measured}, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -76,6 +76,14 @@ def test_packed_rows_are_read_and_written_packed(ending, packing, tmp_path):
     assert unpack(out.read_bytes()) == ROWS[ending][0] + b"".join(ROWS[ending][1 + i] for i in KEPT)
 
 
+def test_a_file_and_the_same_file_packed_are_not_read_as_two(tmp_path):
+    put(tmp_path / "d.csv", b"".join(ROWS[".csv"]))
+    put(tmp_path / "d.csv.gz", gzip.compress(b"".join(ROWS[".csv"])))
+    with pytest.raises(InputError, match=r"d.csv and d.csv.gz, which are called like one file"):
+        open_dataset(tmp_path)
+    assert len(open_dataset(tmp_path / "d.csv.gz")) == N
+
+
 @pytest.mark.parametrize("packing", PACK)
 def test_what_cannot_be_unpacked_and_what_unpacks_to_too_much_is_refused(packing, tmp_path):
     broken = put(tmp_path / f"d.csv{packing}", PACK[packing](b"".join(ROWS[".csv"]))[:-6])

@@ -11,6 +11,7 @@ from sources import encoded, put
 
 from datapare.artifacts import Subset
 from datapare.data import export, images, open_dataset
+from datapare.data.formats import webdataset
 from datapare.errors import InputError
 
 UIDS = [f"{(i * 2654435761) % 2**64:016x}{i:016X}" for i in range(12)]
@@ -98,3 +99,18 @@ def test_one_of_several_images_of_a_sample_can_be_named(tmp_path):
         np.testing.assert_array_equal(
             np.asarray(images(data, [3])[0]), np.asarray(Image.open(io.BytesIO(encoded(first + 3))))
         )
+
+
+def test_shards_are_indexed_alike_by_one_process_and_by_several(tmp_path, monkeypatch):
+    for shard in range(3):
+        with tarfile.open(tmp_path / f"{shard}.tar", "w") as tar:
+            for i in range(4):
+                for ending, content in (("png", encoded(i)), ("cls", str(i % 2).encode())):
+                    member = tarfile.TarInfo(f"{shard}{i}.{ending}")
+                    member.size = len(content)
+                    tar.addfile(member, io.BytesIO(content))
+    files = sorted(tmp_path.glob("*.tar"))
+    alone = webdataset.index_shards(files, None)
+    monkeypatch.setattr(webdataset, "MANY_SAMPLES", 1)
+    assert webdataset.index_shards(files, None) == alone
+    assert [len(shard) for shard in alone] == [4, 4, 4]

@@ -1,5 +1,6 @@
 """What passes between a format and `open_dataset`: the named files, the request, and the table of all rows."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,7 @@ from datapare.data.paths import Tree, check_unsplit, list_tree, of_split
 from datapare.errors import InputError
 
 MAX_GIB = 64.0
+_PACKED = re.compile(r"\.(gz|bz2|xz|zst)$")
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,18 @@ class SourceFiles:
         if carded is not None:
             return tuple(file for file in carded if file.name.lower().endswith(known))
         fitting = [name for name in self.names if name.lower().endswith(known)]
-        return tuple(self.path / name for name in of_split(self.path, fitting, split))
+        chosen = of_split(self.path, fitting, split)
+        _refuse_packed_twice(self.path, chosen)
+        return tuple(self.path / name for name in chosen)
+
+
+def _refuse_packed_twice(folder: Path, names: Iterable[str]) -> None:
+    """Raise InputError where a file lies there packed too: the same examples would be read twice."""
+    known: dict[str, str] = {}
+    for name in names:
+        other = known.setdefault(_PACKED.sub("", name.lower()), name)
+        if other != name:
+            raise InputError(f"{folder} holds {other} and {name}, which are called like one file; name one of them.")
 
 
 @dataclass(frozen=True, eq=False)

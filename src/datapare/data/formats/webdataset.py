@@ -29,7 +29,7 @@ from datapare.errors import InputError
 SUFFIXES = (".tar", *PACKED)
 SUBSET = "subset.npy"
 PRIORITY = 2
-MANY_SAMPLES = 500_000  # from here on processes index the shards side by side
+MANY_SAMPLES = 200_000  # from here on it is quicker to start a process per core (benchmarks/shard_index_speed.py)
 _UID = re.compile("[0-9a-fA-F]{32}")
 Named = TypeVar("Named", Member, tarfile.TarInfo)
 
