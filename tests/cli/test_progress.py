@@ -33,3 +33,14 @@ def test_a_bar_of_retrainings_goes_on_after_a_message(capsys):
         assert console.live.live.is_started
     assert console.live is None
     assert capsys.readouterr().out == "one done\n"
+
+
+def test_a_long_training_says_so_once_with_what_makes_it_shorter(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "_in_terminal", lambda: False)
+    with TrainingProgress() as report:
+        for done in (1, 20, 40):
+            report(Progress(0, 100, done, 80, 1.0, float("nan")))
+        report(Progress(1, 100, 0, 80, 1.0, 0.5))
+    said = capsys.readouterr().err.splitlines()
+    assert [line.partition(";")[0] for line in said if "left; " in line] == ["about 2.2 h left"]
+    assert "--image-size" in said[0]

@@ -162,7 +162,7 @@ def test_a_model_without_a_linear_layer_has_no_features():
         build(TrainingConfig(epochs=1, model="own_model:headless"), data, 3).features(torch.from_numpy(data.array))
 
 
-def test_a_pretrained_text_backbone_is_loaded(tmp_path):
+def test_a_pretrained_text_backbone_is_loaded(tmp_path, capfd):
     transformers = pytest.importorskip("transformers")
     shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
     tiny = transformers.BertModel(transformers.BertConfig(vocab_size=50, **shape))
@@ -170,7 +170,10 @@ def test_a_pretrained_text_backbone_is_loaded(tmp_path):
     data = inputs("text", (4, 9))
     data.array[data.array == 0] = 7
     data.array[:, 5:] = 0
+    capfd.readouterr()
     net = build(TrainingConfig(epochs=1, model=f"transformers:{tmp_path}/bert"), data, 3).eval()
+    assert capfd.readouterr() == ("", ""), "bars of transformers are not what was asked for"
+    assert transformers.utils.logging.is_progress_bar_enabled()
     rows = torch.from_numpy(data.array)
     assert net.features(rows).shape == (4, 16)
     assert torch.allclose(net(rows), net(rows[:, :5]), atol=1e-5)  # padding is masked

@@ -12,7 +12,7 @@ import typer
 from datapare.cli import console
 
 MANY_IMAGES = 20_000
-LONG = 600  # seconds
+LONG, ENOUGH_SEEN = 600, 15  # seconds: a training that is long, and what its speed is judged by
 SHORTER = (
     "for less time, give a smaller --image-size (images), fewer --epochs, or --score-fraction 0.2 of prune and "
     "--fraction 0.2 of record, which train on a fifth; --dry-run of prune estimates each"
@@ -31,7 +31,7 @@ class TrainingProgress(AbstractContextManager["Callable[[Progress], None]"]):
     def __init__(self) -> None:
         self.tasks: dict[str, TaskID | None] = {}
         self.bar: Bar | None = _bar() if _in_terminal() else None
-        self.reported = 0
+        self.reported, self.warned = 0, False
         self.last: Progress | None = None
 
     def __enter__(self) -> "Callable[[Progress], None]":
@@ -48,10 +48,8 @@ class TrainingProgress(AbstractContextManager["Callable[[Progress], None]"]):
         speed = f"{p.per_second:,.0f} examples/s, loss {format_loss(p.loss)}"
         done = p.examples_done if p.making else p.epoch * p.examples_total + p.examples_done
         _start(self.bar)
-        if not p.making and p.epoch > self.reported:
-            self.reported = p.epoch
-            if hint := describe_wait(p):
-                self.bar.console.print(hint, highlight=False)
+        if hint := self.wait(p):
+            self.bar.console.print(hint, highlight=False)
         if (task := self.tasks.get(p.making)) is None:
             total = p.examples_total if p.making else p.epochs * p.examples_total
             task = self.tasks[p.making] = self.bar.add_task("", total=total, stage=stage, speed=speed)
@@ -70,9 +68,15 @@ class TrainingProgress(AbstractContextManager["Callable[[Progress], None]"]):
             left = (p.epochs - p.epoch) * p.examples_total / speed if speed else math.nan
             ends = "done" if p.epoch == p.epochs else f"{duration(left)} left"
             _print(f"epoch {p.epoch}/{p.epochs}: loss {format_loss(p.loss)}, {speed:,.0f} examples/s, {ends}")
-            if hint := describe_wait(p._replace(per_second=speed)):
-                _print(hint)
+        if hint := self.wait(p):
+            _print(hint)
         self.last = p
+
+    def wait(self, p: "Progress") -> str:
+        """Return once how long the training takes, where that is long."""
+        hint = "" if self.warned or p.making else describe_wait(p)
+        self.warned |= bool(hint)
+        return hint
 
 
 class CheckProgress(AbstractContextManager[Callable[[int, int], None]]):
@@ -138,18 +142,19 @@ class JobProgress(AbstractContextManager[Callable[[int, int, str], None]]):
 
 
 def describe_wait(p: "Progress") -> str:
-    """Return after the first epoch how long the others take and what makes it shorter; "" where it is not long.
+    """Return how long a training takes yet and what makes it shorter; "" where it is not long, or not yet known.
 
     >>> from datapare.training.epoch import Progress
-    >>> describe_wait(Progress(1, 13, 50, 50, 0.5, 0.7)).partition(";")[0]
-    'about 20 min left'
-    >>> describe_wait(Progress(1, 13, 50, 50, 5000.0, 0.7)), describe_wait(Progress(2, 13, 50, 50, 0.5, 0.7))
+    >>> describe_wait(Progress(0, 13, 10, 50, 0.5, 0.7)).partition(";")[0]
+    'about 21 min left'
+    >>> describe_wait(Progress(0, 13, 10, 50, 5000.0, 0.7)), describe_wait(Progress(0, 13, 1, 50, 0.5, 0.7))
     ('', '')
     """
     from datapare.evaluation.costs import duration
 
-    left = (p.epochs - p.epoch) * p.examples_total / p.per_second if p.per_second else 0.0
-    return f"about {duration(left)} left; {SHORTER}" if p.epoch == 1 and left > LONG else ""
+    done, speed = p.epoch * p.examples_total + p.examples_done, p.per_second or math.inf
+    left = (p.epochs * p.examples_total - done) / speed
+    return f"about {duration(left)} left; {SHORTER}" if done / speed > ENOUGH_SEEN and left > LONG else ""
 
 
 def format_loss(loss: float) -> str:

@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TypedDict, cast
 
@@ -13,12 +14,12 @@ from datapare import storage
 from datapare.artifacts import Array, Dynamics, Params
 from datapare.data import Dataset, Inputs, encode
 from datapare.data.encodings.base import allocate
-from datapare.errors import InputError, MissingExtraError
+from datapare.errors import InputError
 from datapare.numerics.embeddings import squared_norms
 from datapare.training.config import TrainingConfig
 from datapare.training.device import BACKBONE_THREADS, compute_threads
 from datapare.training.inference import predict
-from datapare.training.networks.factory import Network, Pretrained, normalisation
+from datapare.training.networks.factory import Network, Pretrained, load_pretrained, normalisation
 
 EMBEDDING = "embedding"
 PART = 8192  # examples whose features are made and written together
@@ -60,26 +61,16 @@ def embed_with(
 
     Raises InputError for tables and embeddings, or a name that transformers cannot load; MissingExtraError without it.
     """
-    try:
-        import transformers
-    except ImportError as error:
-        raise MissingExtraError("transformers", "transformers", f"the model {name!r}") from error
     if data.kind not in {"image", "text"}:
         raise InputError(
             f"pretrained backbones read text and images, not {data.kind} data; give features with --array."
         )
-    try:
-        model = transformers.AutoModel.from_pretrained(name)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"the backbone {name!r} is a folder or hub name that transformers loads, but: {reason}"
-        ) from error
+    model = load_pretrained("AutoModel", name)
     inputs = encode(data, image_size=image_size, tokenizer=name if data.kind == "text" else None)
     mean, std = normalisation(TrainingConfig(epochs=1), inputs)
     network = Network(Backbone(model, inputs.encoding), data.kind, mean, std)
     mark: Mark = {
-        "model": name, "transformers": transformers.__version__, "dataset": data.digest,
+        "model": name, "transformers": version("transformers"), "dataset": data.digest,
         "input_shape": list(inputs.array.shape),
     }  # fmt: skip
     with compute_threads(BACKBONE_THREADS):

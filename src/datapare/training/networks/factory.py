@@ -194,24 +194,42 @@ def _imported(name: str, n_classes: int, encoding: Encoding) -> nn.Module:
     return model
 
 
-def _pretrained(name: str, encoding: Encoding, n_classes: int) -> nn.Module:
+def load_pretrained(door: str, name: str, **options: object) -> nn.Module:
+    """Load a network through a class of transformers, without its warnings and bars.
+
+    Args:
+        door: Name of the class, such as AutoModel.
+        name: Folder or hub name of the network.
+        **options: Further arguments of its `from_pretrained`.
+
+    Raises:
+        MissingExtraError: If transformers is not installed.
+        InputError: If it cannot load the network.
+    """
     try:
         import transformers
     except ImportError as error:
         raise MissingExtraError("transformers", "transformers", f"the model {name!r}") from error
-    doors = {"text": "AutoModelForSequenceClassification", "image": "AutoModelForImageClassification"}
-    if (kind := encoding.kind) not in doors:
-        raise InputError(f"pretrained backbones read text and images, not {kind} data; choose the model mlp.")
-    loud = transformers.logging.get_verbosity()
-    transformers.logging.set_verbosity_error()  # a new head is always "newly initialised"
+    log = transformers.utils.logging
+    loud, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity_error()  # a new head is always "newly initialised"
+    log.disable_progress_bar()
     try:
-        door = getattr(transformers, doors[kind])
-        model = door.from_pretrained(name, num_labels=n_classes, ignore_mismatched_sizes=True)
+        model: nn.Module = getattr(transformers, door).from_pretrained(name, **options)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(
             f"the backbone {name!r} is a folder or hub name that transformers loads, but: {reason}"
         ) from error
     finally:
-        transformers.logging.set_verbosity(loud)
-    return Pretrained(model, encoding)
+        log.set_verbosity(loud)
+        if bars:
+            log.enable_progress_bar()
+    return model
+
+
+def _pretrained(name: str, encoding: Encoding, n_classes: int) -> nn.Module:
+    doors = {"text": "AutoModelForSequenceClassification", "image": "AutoModelForImageClassification"}
+    if (kind := encoding.kind) not in doors:
+        raise InputError(f"pretrained backbones read text and images, not {kind} data; choose the model mlp.")
+    return Pretrained(load_pretrained(doors[kind], name, num_labels=n_classes, ignore_mismatched_sizes=True), encoding)
