@@ -35,7 +35,7 @@ def test_labels_that_are_all_0_name_no_classes(tmp_path):
 def test_a_mistyped_channel_gets_a_guess(tmp_path):
     with pytest.raises(dp.InputError, match="did you mean loss"):
         Recorder(tmp_path / "r", [0, 1], 1, channels=("lsos",))
-    with pytest.raises(dp.InputError, match=r"not 'loss'\.$"):
+    with pytest.raises(dp.InputError, match=r"got 'loss'\.$"):
         Recorder(tmp_path / "r", [0, 1], 1, channels="loss")
 
 
