@@ -92,7 +92,19 @@ def commands(given: argparse.Namespace) -> dict[str, list[object]]:
         "label-issues": [run, "--check"],
         "report": [run, "--keep", 0.3],
         "measure": [place, "--method", "training_time", "--loss", 0.5],
-        "prune": [place, "--keep", 0.3, "--out", f"{run}-pruned", "--epochs", 4, "--score-fraction", 0.5],
+        "prune": [
+            place,
+            "--keep",
+            0.3,
+            "--out",
+            f"{run}-pruned",
+            "--epochs",
+            4,
+            "--window",
+            2,
+            "--score-fraction",
+            0.5,
+        ],
     }
 
 
