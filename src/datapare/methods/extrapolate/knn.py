@@ -16,7 +16,7 @@ Ours        k None takes the k of CANDIDATES whose leave-one-out predictions of 
             their scores. same_class looks for neighbours in the example's own class: on Fashion-MNIST
             (benchmarks/results/extrapolation.json) the rank correlation with full scoring is 0.74 instead of 0.71 with
             a fifth scored, 0.84 instead of 0.81 with half, and no other with a tenth. A fraction's probabilities are
-            lower than those of a record of everything; on Banking77 a shift to the true level made the choice no better
+            lower than those of a record of everything; on Banking77 and SST-2 a shift to the true level was no better
             (benchmarks/results/cheap_scoring.json), so nothing is shifted. Where fewer than k are scored,
             all of them count. The search is exact for few, and above that finds 99 % of the true neighbours
             (numerics/neighbors.py).
