@@ -6,19 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datapare.data.text_hashes import text_hashes
-from datapare.numerics.mixing import mixed
 
 TEXT = st.one_of(st.none(), st.text(max_size=20), st.text("aä\0", max_size=40), st.sampled_from(["x" * 9, "x" * 200]))
+
+
+def plain_mixed(one, other):
+    z = (one * 0xD1342543DE82EF95 + other + 0x9E3779B97F4A7C15) % 2**64
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+    z = (z ^ z >> 27) * 0x94D049BB133111EB % 2**64
+    return z ^ z >> 31
 
 
 def plain(text):
     content = text.encode()
     words = [content[i : i + 8].ljust(8, b"\0") for i in range(0, max(len(content), 1), 8)]
-    total = 0
-    for i, word in enumerate(words):
-        number = np.array([int.from_bytes(word, "little")], np.uint64)
-        total = (total + int(mixed(np.uint64(i), number)[0])) % 2**64
-    return int(mixed(np.uint64(total), np.array([len(content)], np.uint64))[0])
+    total = sum(plain_mixed(i, int.from_bytes(word, "little")) for i, word in enumerate(words))
+    return plain_mixed(total % 2**64, len(content))
 
 
 @given(st.lists(TEXT, max_size=30), st.integers(0, 5), st.sampled_from([pa.string(), pa.large_string()]))
