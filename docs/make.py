@@ -57,7 +57,8 @@ def _row(parameter: inspect.Parameter) -> str:
     flag_name = declared if isinstance(declared, str) and declared.startswith("--") else f"--{name}"
     flag = metavar or name.upper() if isinstance(info, ArgumentInfo) else " ".join(filter(None, (flag_name, metavar)))
     required = parameter.default is parameter.empty
-    usual = " (required)" if required else "" if parameter.default is None else f" (default `{parameter.default}`)"
+    unset = parameter.default is None or parameter.default is False
+    usual = " (required)" if required else "" if unset else f" (default `{parameter.default}`)"
     return f"- `{flag}`{usual} {getattr(info, 'help', None) or ''}".rstrip()
 
 

@@ -1,4 +1,4 @@
-"""Your own training in a comparison: one function, given to `datapare compare` or `datapare curve`.
+"""Your own training in a comparison: one function, given to `datapare compare` or `datapare sweep`.
 
     datapare compare digits.datapare --keep 0.3 --test digits-test.npz --train examples/own_training.py:train
 

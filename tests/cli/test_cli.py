@@ -1,6 +1,7 @@
 """The command line as a person meets it: help, knobs, errors read aloud, exit codes."""
 
 import inspect
+import re
 import subprocess
 import sys
 
@@ -29,12 +30,17 @@ def test_every_verb_explains_itself(capsys):
         code, told, _ = run(capsys, verb, "--help")
         assert code == 0
         assert getattr(module, verb.replace("-", "_")).__doc__.split()[0] in told
+        flags = told.partition("Options:")[2]
+        assert not re.search(r"<\w", flags), "a value of a flag is named by its Python type"
 
 
 @pytest.mark.parametrize("group_name", METHOD_GROUPS)
 def test_every_knob_of_every_method_is_explained(group_name):
     for found in (find(group_name, name) for name in names(group_name)):
-        assert all(len(found.describe_param(param)) > 5 for param in found.params), found.name
+        for param in found.params:
+            meaning = found.describe_param(param)
+            assert len(meaning) > 5, f"{found.name} --{param}"
+            assert meaning.split()[0] not in {"Of", "In", "Into", "Its", "That"}, f"{param}: {meaning}"
 
 
 def test_help_says_what_a_knob_means_and_what_a_flag_left_out_stands_for(capsys):

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from copy import copy
 from inspect import Parameter
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, ForwardRef, Literal, Union, get_args, get_origin
 
 import typer
+from typer.models import OptionInfo
 
 from datapare.errors import InputError
 from datapare.methods.signals import DEFAULT, SIGNALS
@@ -111,6 +113,25 @@ def _flag_type(type_: TypeForm, default: object) -> TypeForm:
     return first
 
 
+def with_metavar(flag: Parameter) -> Parameter:
+    """Return a flag whose help names its value in plain words; typer would write `<int range>` and `<list[str]>`.
+
+    >>> flag = Parameter("seed", Parameter.KEYWORD_ONLY, annotation=Annotated[int | None, Flag(min=0)])
+    >>> with_metavar(flag).annotation.__metadata__[0].metavar
+    'INT'
+    """
+    type_, info = get_args(flag.annotation)[:2]
+    parts = [one for one in get_args(type_) if one is not NoneType] if get_origin(type_) in _UNIONS else [type_]
+    kind = get_args(parts[0])[0] if get_origin(parts[0]) is list else parts[0]
+    name = "|".join(map(str, get_args(kind))) if get_origin(kind) is Literal else _METAVARS.get(kind)
+    if name is None or info.metavar is not None or not isinstance(info, OptionInfo):
+        return flag
+    named = copy(info)
+    named.metavar = name
+    return flag.replace(annotation=Annotated[type_, named])
+
+
+_METAVARS = {str: "TEXT", int: "INT", float: "NUMBER", Path: "PATH"}
 _UNIONS = (Union, UnionType)
 _ON_REQUEST = [signal.name for signal in SIGNALS.values() if signal.recordable and not signal.by_default]
 _SIGNALS_ON_REQUEST = f"{', '.join(_ON_REQUEST[:-1])} or {_ON_REQUEST[-1]}"

@@ -13,7 +13,7 @@ import typer
 from datapare.artifacts import Params
 from datapare.cli import console
 from datapare.cli.app import HELP
-from datapare.cli.flags import Preset, given_options, option_flags
+from datapare.cli.flags import Preset, given_options, option_flags, with_metavar
 from datapare.errors import DatapareError, InputError, nearest
 from datapare.methods.published_params import datasets_published, published
 from datapare.methods.registry import MethodGroup, find
@@ -78,7 +78,7 @@ def command(
         with environment_errors():
             function(**values)
 
-    flat = [*own, *(p for part in parts.values() for p in part.values()), QUIET, JSON]
+    flat = [with_metavar(p) for p in (*own, *(p for part in parts.values() for p in part.values()), QUIET, JSON)]
     run.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
     run.__annotations__ = {p.name: p.annotation for p in flat}
     run.__doc__ = function.__doc__

@@ -73,6 +73,10 @@ class Verdict:
     payoff: Answer
     held_out: HeldOut = "test"
 
+    def __str__(self) -> str:
+        """The sentences, one a line."""
+        return "\n".join(self.sentences)
+
     @property
     def outcome(self) -> Outcome:
         """Outcome of the first question."""

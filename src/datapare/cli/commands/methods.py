@@ -15,7 +15,9 @@ KINDS: dict[str, Kind] = {"text": "text", "images": "image", "tables": "table", 
 
 
 def methods(
-    name: Annotated[str | None, typer.Argument(help="Show one method whole: formula, source, parameters.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Show one method whole: formula, source, parameters.", metavar="NAME")
+    ] = None,
     *,
     for_: Annotated[
         str | None, Flag("--for", help="Only what suits this kind of data.", metavar="|".join(KINDS))

@@ -6,7 +6,7 @@
 
 Source      arXiv:2506.09010 (score extrapolation); graph convolution of Kipf and Welling, arXiv:1609.02907.
 Reads       score (N,), NaN where unscored; embedding (N, d); label (N,).
-Parameters  k: nearest neighbours of each example in the graph; epochs: of the network's training.
+Parameters  k: nearest neighbours of each example in the graph; epochs: epochs of the network's training.
 Cost        A training on the scored fraction, a forward pass over all examples, and a small graph network.
 Published   k in 10, 20 on CIFAR-10, up to 50 elsewhere; mean squared error on scored nodes, a tenth of them held out;
             the epoch with the best validation correlation counts; Adam 1e-3, batches of 128 scored nodes; 35 epochs on

@@ -4,8 +4,8 @@
 
 Source      arXiv:2211.09113, 2022; colinzhaoust/intrinsic_fewshot_hardness.
 Reads       embedding (N, d): features of a pre-trained network; label (N,).
-Parameters  shots: examples of each class that cover the others; aggregate: the mean distance, or that of the farthest;
-            metric: how distance is measured; seed: of the draw of the few.
+Parameters  shots: examples of each class that cover the others; aggregate: take the mean of the distances, or their
+            tail; metric: how distance is measured; seed: seed of the draw of these examples.
 Cost        A forward pass of a pre-trained network.
 Published   Rank correlation with measured few-shot accuracy 0.467 (0.52 in the notebook). How the distance is computed
             is not released.

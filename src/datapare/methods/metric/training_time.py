@@ -6,9 +6,9 @@
 Source      arXiv:2008.12478, 2020. No code was released.
 Reads       ntk_feature (n, K, D): gradient of each logit in the weights w_0, or a random projection of it, whose inner
             products are the neural tangent kernel; logit (n, K) at w_0; label (n,). From a probe.
-Parameters  loss: the training loss to reach; lr: learning rate; momentum: of the gradient descent; batch: examples in
-            an update, 0 = all; objective: the loss that is meant; at_most: updates after which it gives up; seed: of
-            the noise of small batches.
+Parameters  loss: the training loss to reach; lr: learning rate; momentum: momentum of the gradient descent; batch:
+            examples in an update, 0 = all; objective: the loss function of the training; at_most: updates after which
+            it gives up; seed: seed of the noise of small batches.
 Cost        A gradient of every example before the training.
 Published   Full batches: an ordinary differential equation, by LSODA. Small ones (`batch`): a stochastic one, by
             Euler-Maruyama. The time is the first at which the loss is within eps of its last value: here `loss` is that

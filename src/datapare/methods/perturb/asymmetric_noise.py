@@ -4,7 +4,7 @@
 
 Source      Ours, after the usual practice for CIFAR-100 (unverified); no source names the classes to confuse.
 Reads       label (N,); K counts the classes that have examples.
-Parameters  share: of the labels that change.
+Parameters  share: fraction of the labels that change.
 """
 
 import numpy as np

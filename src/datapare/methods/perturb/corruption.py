@@ -5,7 +5,7 @@
 Source      arXiv:2502.06905, Cho, Shin, Kang, Yun, 2025 (unverified): the five kinds in equal shares, 20 to 40 % of the
             images in all. How strong each kind is was not published: each has the default of its own perturbation.
 Reads       image (N, H, W, C): bytes; images may have sizes of their own.
-Parameters  share: of the images that change.
+Parameters  share: fraction of the images that change.
 """
 
 from collections.abc import Callable

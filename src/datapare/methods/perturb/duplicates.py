@@ -4,7 +4,7 @@
 
 Source      Ours.
 Reads       label (N,).
-Parameters  share: of the examples that are appended once more.
+Parameters  share: fraction of the examples that are appended once more.
 """
 
 import numpy as np

@@ -5,7 +5,7 @@
 
 Source      Named in arXiv:2502.06905 (Cho, Shin, Kang, Yun, 2025), unverified; cloud and density are ours.
 Reads       image (N, H, W, C): bytes; images may have sizes of their own.
-Parameters  share: of the images that change; density: of the thickest fog, 1 = white.
+Parameters  share: fraction of the images that change; density: how dense the fog is where it is thickest, 1 = white.
 """
 
 import numpy as np

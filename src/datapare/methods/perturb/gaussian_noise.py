@@ -4,7 +4,7 @@
 
 Source      Named in arXiv:2502.06905 (Cho, Shin, Kang, Yun, 2025), unverified; the strength is ours.
 Reads       image (N, H, W, C): bytes; images may have sizes of their own.
-Parameters  share: of the images that change; sigma: deviation of the noise, as a fraction of white.
+Parameters  share: fraction of the images that change; sigma: deviation of the noise, as a fraction of white.
 """
 
 import numpy as np

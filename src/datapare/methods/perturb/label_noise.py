@@ -4,7 +4,7 @@
 
 Source      arXiv:2502.06905, Cho, Shin, Kang, Yun, 2025: symmetric flips of 20, 30 and 40 % (unverified).
 Reads       label (N,); K counts the classes that have examples.
-Parameters  share: of the labels that change.
+Parameters  share: fraction of the labels that change.
 Ours        Exactly so many labels change, and never to what they were; other codes draw among all K classes, where a
             share of 20 % of 10 classes changes 18 %.
 """

@@ -4,7 +4,7 @@
 
 Source      Named in arXiv:2502.06905 (Cho, Shin, Kang, Yun, 2025), unverified; the length is ours.
 Reads       image (N, H, W, C): bytes; images may have sizes of their own.
-Parameters  share: of the images that change; length: of the smear, as a fraction of the shorter side.
+Parameters  share: fraction of the images that change; length: length of the smear, as a fraction of the shorter side.
 """
 
 import numpy as np

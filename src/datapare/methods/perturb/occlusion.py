@@ -4,7 +4,7 @@
 
 Source      Named in arXiv:2502.06905 (Cho, Shin, Kang, Yun, 2025), unverified; shape and size are ours.
 Reads       image (N, H, W, C): bytes; images may have sizes of their own.
-Parameters  share: of the images that change; area: of an image that is blacked out, as a fraction.
+Parameters  share: fraction of the images that change; area: fraction of each image that is blacked out.
 """
 
 import numpy as np

@@ -4,7 +4,8 @@
 
 Source      Named in arXiv:2502.06905 (Cho, Shin, Kang, Yun, 2025), unverified; filters and scale are ours.
 Reads       image (N, H, W, C): bytes; images may have sizes of their own.
-Parameters  share: of the images that change; scale: of height and width that remains in detail.
+Parameters  share: fraction of the images that change; scale: fraction of height and width that remains in
+            detail.
 """
 
 import numpy as np

@@ -4,8 +4,8 @@
 
 Source      arXiv:2306.05175, He, Yang, Huang, Zhao, 2023.
 Reads       target_prob (T, N): probability of the true label, per epoch of the whole training.
-Parameters  window: epochs in each sliding window, at least 2; windows: all of them, or as in released code; ddof: 1
-            divides a deviation by epochs - 1, 0 by epochs.
+Parameters  window: epochs in each sliding window, at least 2; windows: which of them are averaged, official
+            leaves out the last, skip-two the first two; ddof: 1 divides a deviation by epochs - 1, 0 by epochs.
 Cost        200 epochs on CIFAR, 90 to 300 on ImageNet.
 Not for     a record of fewer epochs than the window; and data that the network has learnt before the record began.
 Published   window 10; 90-300 epochs, recorded on un-augmented views before each update (two-view).

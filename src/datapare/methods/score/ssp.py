@@ -4,7 +4,8 @@
 
 Source      arXiv:2206.14486, Sorscher, Geirhos, Shekhar, Ganguli, Morcos, 2022 (self-supervised prototypes).
 Reads       embedding (N, d): features of a self-supervised network, SwAV in the paper. No label is used.
-Parameters  clusters: of k-means; prefer: keep what is far from its centroid, or near; seed: of the clustering.
+Parameters  clusters: number of clusters of k-means; prefer: keep what is far from its centroid, or near; seed: seed
+            of the clustering.
 Cost        A forward pass of a self-supervised network, and k-means.
 Not for     an embedding that does not separate what the labels separate; it does not read the label.
 Published   Far examples are kept where data are plentiful, near ones (prefer="near") where they are scarce. How many

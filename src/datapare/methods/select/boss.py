@@ -6,8 +6,8 @@
 
 Source      BOSS, ICML 2024. Applied per class: balance="proportional".
 Reads       score (N,) (EL2N of the first 5 epochs), prob_margin (T, N), embedding (N, d).
-Parameters  c: first parameter of the Beta density; a: its second; cut: share of the hardest examples that is dropped
-            first.
+Parameters  c: first parameter of the Beta density; a: second parameter of the Beta density; cut: share of the hardest
+            examples that is dropped first.
 Cost        5 to 200 epochs, then a greedy choice inside each class.
 Not for     large classes: each step looks at the similarities of all that are left.
 Published   Tiny-ImageNet at keep 0.1: ResNet-34, 100 epochs, c = 2, a = 2, cut 0.1 (README; 0.7 in the code and in the

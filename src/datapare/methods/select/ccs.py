@@ -6,8 +6,8 @@
 
 Source      Zheng, Liu, Lai, Prakash, 2023; haizhongzheng/Coverage-centric-coreset-selection.
 Reads       score (N,), prob_margin (T, N): target probability minus the best other, summed over epochs for the cut.
-Parameters  cut: share of the hardest examples that is dropped first; strata: into so many equal ranges of the score the
-            rest is divided.
+Parameters  cut: share of the hardest examples that is dropped first; strata: number of equal ranges of the score that
+            the rest is divided into.
 Cost        200 epochs (60 on ImageNet) for the margins of the cut.
 Not for     keeping most of a dataset: the cut drops a part of the hardest first.
 Published   50 strata; cut by dataset and keep in PRESETS, after scoring over the full training (200 epochs CIFAR).

@@ -6,9 +6,9 @@
 Source      Maharana, Yadav, Bansal, 2023; adymaharana/d2pruning.
 Reads       score (N,) >= 0, larger = harder; embedding (N, d) of the last epoch; prob_margin (T, N) for the cut.
 Parameters  k: nearest neighbours of each example; gamma: how fast a picked example's pull on neighbours fades with
-            distance; gamma_forward: the same where neighbours' scores are added; cut: share of the hardest examples
-            that is dropped first; kernel: exponential in the distance, or in its square; message: what neighbours lose,
-            weighted by distance or absolute; symmetric: edges run both ways.
+            distance; gamma_forward: how fast the added part of a neighbour's score fades with distance; cut: share of
+            the hardest examples that is dropped first; kernel: weights fall exponentially with the distance, or with
+            its square; message: what neighbours lose, weighted by distance or absolute; symmetric: edges run both ways.
 Cost        200 epochs, and a search for nearest neighbours.
 Not for     an embedding in which distance says nothing; and scores far below zero.
 Published   CIFAR at keep 0.1: forgetting scores, k = 5, gamma = 0.1, cut 0.4, balance="uniform". DataComp: k = 1,

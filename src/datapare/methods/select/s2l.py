@@ -6,7 +6,7 @@
 
 Source      arXiv:2403.07384, Yang, Mishra, Chiang, Mirzasoleiman, 2024 (SmallToLarge), and BigML-CS-UCLA/S2L.
 Reads       loss (T, N) of a small network's training. No score is used, and no label: language-model data have none.
-Parameters  clusters: of k-means; iterations: of k-means, at most.
+Parameters  clusters: number of clusters of k-means; iterations: most iterations of k-means.
 Cost        The training of a small network, whose record serves for a large one.
 Not for     few epochs: trajectories then hardly differ.
 Published   100 clusters, 20 iterations. Where the data come from several sources, each gets a budget of its own.

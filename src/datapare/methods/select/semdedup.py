@@ -4,8 +4,8 @@
 
 Source      Abbas, Tirumala, Simig, Ganguli, Morcos, 2023; facebookresearch/SemDeDup.
 Reads       embedding (N, d), of one late epoch or from another model.
-Parameters  clusters: of k-means, by default one per 5,000 examples; order: in which a cluster is visited, by distance
-            to its centroid.
+Parameters  clusters: number of clusters of k-means, by default one per 5,000 examples; order: which examples of a
+            cluster are visited first, by distance to its centroid.
 Cost        A forward pass, k-means (on a million rows at most), and all cosines inside each cluster.
 Not for     data without near-duplicates: it then thins out whichever clusters are dense.
 Published   Removes every i with m_i > 1 - eps, so its size follows from eps. 50,000 clusters on LAION. Order: farthest
