@@ -15,7 +15,6 @@ from datapare.methods.registry import METHOD_GROUPS
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
-    from rich.table import Table as RichTable
 
     from datapare.artifacts import Comparison, Kind
     from datapare.evaluation.advice import Size
@@ -87,35 +86,31 @@ def param_line(params: Mapping[str, Parameter]) -> str:
 
 def show_comparison(comparison: "Comparison") -> None:
     """Print the arms as a table: accuracy, what each saw and what it costs; then the accuracy of named groups."""
-    from rich.table import Column, Table
-
     from datapare.evaluation.arms import arms, describe_redrawn
     from datapare.evaluation.costs import duration, total_cost
     from datapare.evaluation.frontier import TRAININGS
     from datapare.reporting.tables import groups
 
     grouped = ["worst group %"] if comparison.groups else []
-    longest = max(len(word) for name in comparison.arms for word in name.split())
-    table = Table(
-        Column("arm", min_width=min(longest, 30), overflow="fold"), "distinct examples", "updates", "accuracy %",
-        "minus random, points (95 % interval)", "worst class %",
+    headers = [
+        "arm", "distinct examples", "updates", "accuracy %", "minus random, points (95 % interval)", "worst class %",
         *grouped, "epochs", "time", f"epochs for {', '.join(map(str, TRAININGS))} trainings",
-    )  # fmt: skip
+    ]  # fmt: skip
+    rows = []
     for i, arm in enumerate(arms(comparison)):
         totals = [total_cost(comparison, i, n).epochs for n in TRAININGS]
-        table.add_row(
-            escaped(arm.name), f"{arm.distinct:,.0f}", _number(arm.updates), f"{100 * arm.accuracy.mean:.2f}",
+        rows.append([
+            arm.name, f"{arm.distinct:,.0f}", _number(arm.updates), f"{100 * arm.accuracy.mean:.2f}",
             format_interval(arm.difference), _least(arm.worst_class), *([_least(arm.worst_group)] if grouped else []),
             f"{arm.epochs:.1f}", duration(60 * arm.minutes), ", ".join(_number(total, 1) for total in totals),
-        )  # fmt: skip
-    _show(table)
+        ])  # fmt: skip
+    _show(headers, rows)
     if redrawn := describe_redrawn(comparison):
         say(redrawn)
     if comparison.groups:
-        table = Table("group", "held out", *(f"{escaped(name)} %" for name in comparison.arms))
-        for row in groups(comparison):
-            table.add_row(escaped(row.name), f"{row.count:,}", *(f"{100 * value:.2f}" for value in row.accuracy))
-        _show(table)
+        headers = ["group", "held out", *(f"{name} %" for name in comparison.arms)]
+        found = groups(comparison)
+        _show(headers, [[row.name, f"{row.count:,}", *(f"{100 * one:.2f}" for one in row.accuracy)] for row in found])
 
 
 def _number(value: float, digits: int = 0) -> str:
@@ -123,30 +118,31 @@ def _number(value: float, digits: int = 0) -> str:
 
 
 def _least(least: tuple[str, float] | None) -> str:
-    return "" if least is None else f"{100 * least[1]:.1f} ({escaped(least[0])})"
+    return "" if least is None else f"{100 * least[1]:.1f} ({least[0]})"
 
 
 def show_sizes(tried: "Sequence[Size]") -> None:
     """Print the sizes of a curve with their intervals and savings as a table."""
-    from rich.table import Table
-
-    table = Table(
+    headers = [
         "arm", "accuracy %", "minus full, points (95 % interval)", "minus random", "epochs saved in 1 training", "in 10"
-    )
+    ]  # fmt: skip
+    rows = []
     for size in tried:
         saved = [f"{one.saved.epochs:+.1f}".replace("-", "−") for one in size.savings]
         lost, apart = format_interval(size.lost), format_interval(size.arm.difference)
-        table.add_row(escaped(size.arm.name), f"{100 * size.arm.accuracy.mean:.2f}", lost, apart, *saved)
-    _show(table)
+        rows.append([size.arm.name, f"{100 * size.arm.accuracy.mean:.2f}", lost, apart, *saved])
+    _show(headers, rows)
 
 
-def _show(table: "RichTable") -> None:
+def _show(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.console import Console
+
+    from datapare.cli.tables import print_table
 
     if not quiet:
         console = Console(stderr=as_json)
         console.width = console.width if console.is_terminal else WIDTH_WITHOUT_TERMINAL
-        console.print(table)
+        print_table(console, headers, rows)
 
 
 def format_interval(difference: "Interval | None") -> str:
@@ -157,13 +153,6 @@ def format_interval(difference: "Interval | None") -> str:
         return ""
     ends = "no interval" if math.isnan(difference.low) else f"{points(difference.low)} to {points(difference.high)}"
     return f"{points(difference.mean)} ({ends})"
-
-
-def escaped(name: str) -> str:
-    """A name as rich prints it verbatim."""
-    from rich.markup import escape
-
-    return escape(name)
 
 
 def show_checked(checked: "Mapping[str, DetectorQuality]") -> None:
