@@ -63,7 +63,7 @@ def column_widths(least: Sequence[int], natural: Sequence[int], width: int) -> l
     ([5, 25], [10, 15])
     """
     spare = max(0, width - 1 - sum(low + FRAME for low in least))
-    wished = [full - low for low, full in zip(least, natural, strict=True)]
-    if sum(wished) <= spare:
+    missing = [full - low for low, full in zip(least, natural, strict=True)]
+    if sum(missing) <= spare:
         return list(natural)
-    return [low + wish * spare // sum(wished) for low, wish in zip(least, wished, strict=True)]
+    return [low + lack * spare // sum(missing) for low, lack in zip(least, missing, strict=True)]
