@@ -43,7 +43,7 @@ def read_labels(rows: Rows, name: str, held_out: Sequence[str] | None) -> tuple[
         _refuse_numbers_without_names(number, name, names)
         if held_out is None or tuple(names) == tuple(held_out):
             return number, tuple(names)
-        return _looked_up(list(names), number, held_out)
+        return _looked_up(list(names), number.astype(np.int32), held_out)
     text, index = _distinct(values, name)
     if not all(one.strip() for one in text):
         _refuse_missing(values, name)
@@ -120,7 +120,7 @@ def _is_text(kind: ArrowType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-def _distinct(values: ArrowColumn, name: str) -> tuple[list[str], NDArray[np.int64]]:
+def _distinct(values: ArrowColumn, name: str) -> tuple[list[str], NDArray[np.int32]]:
     """The different labels as texts, in order of first appearance, and which of them each example (N,) has."""
     import pyarrow as pa
 
@@ -130,11 +130,11 @@ def _distinct(values: ArrowColumn, name: str) -> tuple[list[str], NDArray[np.int
         raise InputError(
             f"a label is one class per example, but the column {name!r} holds {values.type}; name another."
         )
-    encoded = values.combine_chunks().dictionary_encode()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    text = [str(one) for one in encoded.dictionary.to_pylist()]
-    return text, encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    encoded = values.dictionary_encode().unify_dictionaries()
+    if not encoded.num_chunks:
+        return [], np.empty(0, np.int32)
+    text = [str(one) for one in encoded.chunk(0).dictionary.to_pylist()]
+    return text, np.concatenate([one.indices.to_numpy(zero_copy_only=False) for one in encoded.chunks])
 
 
 def _whole(values: ArrowColumn, name: str) -> NDArray[np.int64]:
@@ -153,7 +153,7 @@ def _refuse_measured(count: int, name: str, first: str, row: int) -> None:
     )
 
 
-def _classes(text: list[str], index: NDArray[np.int64], name: str) -> tuple[str, ...]:
+def _classes(text: list[str], index: NDArray[np.int32], name: str) -> tuple[str, ...]:
     """The class names in the order of their numbers."""
     if text and all(WHOLE.fullmatch(one) for one in text):
         return _numbered(text, index, name)
@@ -165,7 +165,7 @@ def _classes(text: list[str], index: NDArray[np.int64], name: str) -> tuple[str,
     return tuple(sorted(text))
 
 
-def _numbered(text: list[str], index: NDArray[np.int64], name: str) -> tuple[str, ...]:
+def _numbered(text: list[str], index: NDArray[np.int32], name: str) -> tuple[str, ...]:
     """Whole numbers with a class for every number from 0 on; only those there are, where they lie far apart."""
     number = sorted(int(one) for one in text)
     if number[0] < 0 and number != [-1, 1]:  # -1 and 1 are the two classes of many binary datasets
@@ -196,7 +196,7 @@ def _refuse_numbers_without_names(number: NDArray[np.int64], name: str, names: S
 
 
 def _looked_up(
-    text: list[str], index: NDArray[np.int64], held_out: Sequence[str]
+    text: list[str], index: NDArray[np.int32], held_out: Sequence[str]
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Class numbers among the classes of the training data, by name."""
     place = {one: i for i, one in enumerate(held_out)}
