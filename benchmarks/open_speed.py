@@ -195,6 +195,7 @@ def main() -> None:
     before = json.loads(RESULT.read_text(encoding="utf-8"))["measured"] if RESULT.exists() else {}
     measured = {**before, **{name: {"about": about, **summary(rounds)} for name, rounds in taken.items()}}
     RESULT.write_text(json.dumps({"measured": measured}, indent=2) + "\n", encoding="utf-8")
+    arguments.done.unlink()
 
 
 if __name__ == "__main__":
