@@ -1,6 +1,8 @@
 """Groups stay together: in a selection where asked, in held-out splits always."""
 
+import datasets
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -8,7 +10,7 @@ from sources import put
 
 from datapare.artifacts import Subset
 from datapare.data import open_dataset, take, whole_groups
-from datapare.data.groups import draw_groups, keep_whole
+from datapare.data.groups import draw_groups, keep_whole, read_groups
 from datapare.errors import InputError
 from datapare.evaluation.experiment import holdout
 
@@ -70,6 +72,30 @@ def test_a_column_names_the_groups_and_is_not_read_by_the_model(tmp_path):
         whole_groups(Subset(np.arange(3), 60), open_dataset(videos(tmp_path)))
     with pytest.raises(InputError, match="group names the column 'nope'"):
         open_dataset(videos(tmp_path), group="nope")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([3, None, 3, 1, None], [0, 1, 0, 2, 3]),
+        (["a", None, "b", "a", ""], [0, 1, 2, 0, 3]),
+        ([1.5, float("nan"), float("nan"), 1.5, None], [0, 1, 2, 0, 3]),
+        ([2**63 + 1, 2**63, 2**63 + 1, 0, None], [0, 1, 0, 2, 3]),
+        ([None] * 3, [0, 1, 2]),
+    ],
+)
+def test_groups_are_numbered_by_their_first_rows_and_rows_without_one_are_alone(values, expected):
+    integers = pa.uint64() if 2**63 in values else None
+    half = pa.chunked_array([pa.array(values[:2], integers), pa.array(values[2:], integers)])
+    assert read_groups(datasets.Dataset(pa.table({"g": half})), "g").tolist() == expected
+    if integers is None and any(values):
+        assert read_groups(datasets.Dataset(pa.table({"g": half.dictionary_encode()})), "g").tolist() == expected
+
+
+def test_a_group_is_one_value():
+    rows = datasets.Dataset(pa.table({"g": [[1], [2]]}))
+    with pytest.raises(InputError, match="a group is a number, a text or a date"):
+        read_groups(rows, "g")
 
 
 def test_frames_in_folders_are_groups(tmp_path):

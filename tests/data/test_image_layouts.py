@@ -352,7 +352,29 @@ def test_folders_that_are_called_like_parts_are_no_classes_unless_said(names, tm
     assert set(read(tmp_path / "d", label="label").values()) == set(names)
 
 
-@pytest.mark.parametrize("names", [("class_1", "class_2"), ("0", "1"), ("n01443537", "n01629819"), ("part1", "whole")])
+@pytest.mark.parametrize(
+    "name", ["unsup", "unlabeled", "Unlabelled", "unlabeled_data", "un-annotated", "unlabeled images"]
+)
+def test_a_folder_without_labels_is_no_class_unless_said(name, tmp_path):
+    fill(tmp_path / "d", [f"train/{c}/{i}" for c in ("neg", "pos", name) for i in "01"])
+    said = read(tmp_path / "d")
+    assert f"holds the folder {name} beside those of the classes" in said
+    assert set(read(tmp_path / "d", label="label").values()) == {"neg", "pos", name}
+    (tmp_path / "d" / "train" / name).rename(tmp_path / "d" / name)  # beside the split
+    assert set(read(tmp_path / "d").values()) == {"neg", "pos"}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("class_1", "class_2"),
+        ("unknown", "supported"),
+        ("union", "unsettled"),
+        ("0", "1"),
+        ("n01443537", "n01629819"),
+        ("part1", "whole"),
+    ],
+)
 def test_numbered_classes_are_classes(names, tmp_path):
     fill(tmp_path / "d", [f"{c}/{i}" for c in names for i in "01"])
     assert set(read(tmp_path / "d").values()) == set(names)

@@ -1,6 +1,7 @@
 """DataFrames, torch datasets, streams and URLs are opened and exported as files are."""
 
 import socket
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import polars as pl
 import pytest
 import torch
 from PIL import Image
-from sources import encoded, pixels
+from sources import FORMATS, KEPT, encoded, pixels
 
 from datapare.artifacts import Subset
 from datapare.data import export, images, open_dataset
@@ -155,6 +156,17 @@ def check_urls(system, root: str, url: str) -> None:
         open_dataset(f"{url}/nothing.csv")
 
 
+def check_format(system, root: str, url: str, source: Path) -> None:
+    """Open a source at a URL and here alike, export it there, and open that."""
+    files = sorted(one for one in source.rglob("*") if one.is_file()) if source.is_dir() else [source]
+    for one in files:
+        system.pipe_file(f"{root}/{one.relative_to(source.parent).as_posix()}", one.read_bytes())
+    here, there = open_dataset(source), open_dataset(f"{url}/{source.name}")
+    np.testing.assert_array_equal(there.key, here.key)
+    out = export(there, kept(there, KEPT), f"{url}/smaller/{source.name}")
+    np.testing.assert_array_equal(np.sort(open_dataset(out).key), np.sort(there.key[KEPT]))
+
+
 def test_sources_and_exports_may_be_urls():
     import fsspec
 
@@ -165,8 +177,15 @@ def test_sources_and_exports_may_be_urls():
         open_dataset("nowhere://a/b")
 
 
+@pytest.mark.parametrize("name", sorted({*FORMATS} - {"webdataset_shards", "hub_object", "pair"}))  # no file or folder
+def test_every_format_may_be_at_a_url(name, tmp_path):
+    import fsspec
+
+    check_format(fsspec.filesystem("memory"), f"/{name}", f"memory://{name}", FORMATS[name](tmp_path))
+
+
 @pytest.mark.filterwarnings("ignore")  # of the server and its client
-def test_a_bucket_is_a_folder(monkeypatch):
+def test_a_bucket_is_a_folder(monkeypatch, tmp_path):
     server = pytest.importorskip("moto.server")
     fsspec = pytest.importorskip("s3fs")
     with socket.socket() as free:
@@ -182,5 +201,7 @@ def test_a_bucket_is_a_folder(monkeypatch):
         system.mkdir("bucket")
         filled(system, "bucket")
         check_urls(system, "bucket", "s3://bucket")
+        for name in ("parquet_shards", "webdataset", "split_folder"):
+            check_format(system, f"bucket/{name}", f"s3://bucket/{name}", FORMATS[name](tmp_path))
     finally:
         running.stop()

@@ -329,6 +329,9 @@ def test_json_that_is_no_list_of_examples_is_refused(tmp_path):
     assert "expected one list" in refused(lines(tmp_path, json.dumps(columns, indent=1), name="t.json"))
     two = {"train": [{"text": "a"}], "test": [{"text": "b"}]}
     assert "with 2 lists of objects" in refused(lines(tmp_path, json.dumps(two), name="t.json"))
+    for form in ("split", "index"):
+        other = pd.DataFrame({"text": ["a", "b"], "label": [0, 1]}).to_json(orient=form)
+        assert f"with orient='{form}'" in refused(lines(tmp_path, other, name="t.json"))
     assert "what follows member 1 is none" in refused(lines(tmp_path, '[{"text": "a"}, {"text": ', name="t.json"))
 
 

@@ -15,18 +15,42 @@ from datapare.errors import InputError
 def read_groups(rows: Rows, name: str) -> NDArray[np.int64]:
     """Return the number of the group (N,) that each row belongs to; a row without a value is a group of its own.
 
+    Groups are numbered in the order of their first rows. They are found on the column's own memory.
+
     Raises:
-        InputError: Where there is no such column.
+        InputError: Where there is no such column, or its values are neither numbers nor texts.
     """
-    values = column(rows, require(rows.column_names, name, "group")).to_pylist()
-    known: dict[str, int] = {}
-    return np.array(
-        [
-            known.setdefault(f"row {i}" if value is None else f"value {value}", len(known))
-            for i, value in enumerate(values)
-        ],
-        np.int64,
-    )
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = column(rows, require(rows.column_names, name, "group"))
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    if pa.types.is_nested(values.type):
+        raise InputError(
+            f"group names the column {name!r}, which holds {values.type}; a group is a number, a text or a date."
+        )
+    valued = pc.invert(pc.is_null(values, nan_is_null=True))
+    has = valued.to_numpy()
+    number = np.empty(len(has), np.int64)
+    if has.any():
+        codes = values.filter(valued).dictionary_encode().unify_dictionaries()
+        number[has] = np.concatenate([chunk.indices.to_numpy() for chunk in codes.chunks])
+    number[~has] = int(number[has].max(initial=-1)) + 1 + np.arange(int((~has).sum()))
+    return by_first_row(number)
+
+
+def by_first_row(number: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the groups (N,), renumbered from 0 in the order of their first rows.
+
+    >>> by_first_row(np.array([7, 2, 7, 5])).tolist()
+    [0, 1, 0, 2]
+    """
+    _, first, inverse = np.unique(number, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), np.int64)
+    rank[np.argsort(first)] = np.arange(len(first))
+    found: NDArray[np.int64] = rank[inverse]
+    return found
 
 
 def draw_groups(
@@ -50,17 +74,24 @@ def draw_groups(
     >>> draw_groups(group, label, np.array([2, 2]), np.random.default_rng(0)).tolist()
     [0, 1, 4, 5]
     """
-    number, inverse = np.unique(group, return_inverse=True)
-    table = np.zeros((len(number), len(counts)), np.int64)  # examples of each class in each group
-    np.add.at(table, (inverse, label), 1)
-    left, lacking = table.sum(axis=0), counts.astype(np.int64).copy()
-    drawn = np.zeros(len(number), bool)
-    for one in rng.permutation(len(number)).tolist():
-        has = table[one]
-        closer = np.abs(lacking - has).sum() < np.abs(lacking).sum()
-        if closer and (left - has)[has > 0].min(initial=1) > 0:
+    inverse = np.unique(group, return_inverse=True)[1]
+    classes = len(counts)
+    pair, size = np.unique(inverse * classes + label, return_counts=True)  # a group and one of its classes
+    start = np.searchsorted(pair, np.arange(int(inverse.max(initial=-1)) + 2) * classes).tolist()
+    members, sizes = (pair % classes).tolist(), size.tolist()
+    left, lacking = np.bincount(label, minlength=classes).tolist(), counts.tolist()
+    drawn, missing = np.zeros(len(start) - 1, bool), sum(max(one, 0) for one in lacking)
+    for one in rng.permutation(len(drawn)).tolist():
+        if missing <= 0:  # whatever is drawn would be too much
+            break
+        has = range(start[one], start[one + 1])
+        closer = sum(abs(lacking[members[i]] - sizes[i]) - abs(lacking[members[i]]) for i in has) < 0
+        if closer and all(left[members[i]] > sizes[i] for i in has):
             drawn[one] = True
-            left, lacking = left - has, lacking - has
+            for i in has:
+                missing -= min(max(lacking[members[i]], 0), sizes[i])
+                left[members[i]] -= sizes[i]
+                lacking[members[i]] -= sizes[i]
     found: NDArray[np.int64] = np.flatnonzero(drawn[inverse])
     return found
 
@@ -84,11 +115,15 @@ def keep_whole(mask: NDArray[np.bool_], group: NDArray[np.int64]) -> NDArray[np.
     _, inverse = np.unique(group, return_inverse=True)
     size = np.bincount(inverse)
     share = np.bincount(inverse, weights=mask) / size
+    order = np.argsort(-share, kind="stable")
+    order = order[share[order] > 0]
     left, kept = int(mask.sum()), np.zeros(len(size), bool)
-    for one in np.argsort(-share, kind="stable").tolist():
-        if share[one] > 0 and size[one] <= left:
+    for one, examples in zip(order.tolist(), size[order].tolist(), strict=True):
+        if examples <= left:
             kept[one] = True
-            left -= int(size[one])
+            left -= examples
+        if not left:
+            break
     found: NDArray[np.int64] = np.flatnonzero(kept[inverse])
     return found
 

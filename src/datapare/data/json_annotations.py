@@ -29,6 +29,8 @@ def entries(value: Json) -> list[Entry] | None:
 
     >>> entries({"classes": ["cat", "dog"], "labels": {"0": 1}})
     [{'file_name': '0', 'label': 'dog'}]
+    >>> entries({"classes": ["cat", "dog"], "labels": {"0": {"label": 1, "confidence": 0.9}}})
+    [{'file_name': '0', 'label': 'dog'}]
     >>> entries({"0.png": "cat", "1.png": "dog"})
     [{'file_name': '0.png', 'label': 'cat'}, {'file_name': '1.png', 'label': 'dog'}]
     >>> entries({"cat": ["0.png"], "dog": ["1.png"]})
@@ -42,12 +44,14 @@ def entries(value: Json) -> list[Entry] | None:
 
 
 def _fiftyone(value: Json) -> list[Entry] | None:
-    """{"classes": [names], "labels": {name without ending: class number, or None}}."""
+    """{"classes": [names], "labels": {name without ending: class number or name, None, or {"label", "confidence"}}}."""
     if not isinstance(value, dict) or not isinstance(value.get("labels"), dict):
         return None
     classes = value.get("classes")
     names = classes if isinstance(classes, list) else []
-    return [{"file_name": str(name), "label": _class_name(label, names)} for name, label in value["labels"].items()]
+    found = value["labels"].items()
+    labels = {name: one["label"] if isinstance(one, dict) and "label" in one else one for name, one in found}
+    return [{"file_name": str(name), "label": _class_name(label, names)} for name, label in labels.items()]
 
 
 def _class_name(label: Json, classes: list[Json]) -> Json:
@@ -66,7 +70,7 @@ def _datumaro(value: Json) -> list[Entry] | None:
     for item in filter(_is_object, value["items"]):
         image = item.get("image") or (item.get("media") or {})
         labels = [one["label_id"] for one in item.get("annotations", []) if "label_id" in one]
-        if labels:
+        if len(set(map(str, labels))) == 1:  # as with COCO: an image of several classes has no label
             name = image.get("path") or item.get("id")
             found.append({"file_name": str(name), "label": _class_name(labels[0], classes)})
     return found

@@ -23,6 +23,8 @@ _LAYERS = frozenset(
     {"mask", "masks", "annotation", "annotations", "segmentation", "segmentations", "gt", "groundtruth", "ground_truth"}
     | {"labels", "trimaps", "edges", "depth", "contours", "overlays"}
 )
+# folders of examples that nobody has labelled, as in aclImdb (unsup) and STL-10 (unlabeled)
+_UNLABELLED = re.compile(r"un[-_ ]?(?:label+ed|sup|supervised|annotated)(?:[-_ ](?:data|images?|set))?")
 _DATE = re.compile(r"(?:19|20)\d\d(?:[-_.]?\d\d){0,2}")
 
 
@@ -225,6 +227,12 @@ def refuse_parts(where: str, found: ClassFolders) -> None:
         raise InputError(
             f"{where} holds the folders {', '.join(names)}, which are called like images and what is drawn over them: "
             "open the folder of images alone, or pass --label label if they are the classes."
+        )
+    unlabelled = [name for name in names if _UNLABELLED.fullmatch(name.lower())]
+    if unlabelled and len(names) > 1:
+        raise InputError(
+            f"{where} holds the folder {unlabelled[0]} beside those of the classes, which is called like examples "
+            f"without a label: move it out of {where} if they are, or pass --label label if it is a class."
         )
     if len(names) < 2 or not (are_parts(names) or all(_DATE.fullmatch(name) for name in names)):
         return

@@ -204,10 +204,31 @@ def list_start(content: bytes, path: Path) -> int | None:
         return next(iter(lists.values()))
     if _is_json(line) and not lists and not all(isinstance(v, dict | list) for v in json.loads(line).values()):
         return None
-    names = ", ".join(lists or list(json.loads(content))[:5])
+    value = json.loads(content)
+    names = ", ".join(lists or list(value)[:5])
     raise InputError(
         f"{path} is one JSON object ({names}) with {len(lists)} lists of objects; expected one list, or one JSON "
-        "object per line."
+        f"object per line{_of_pandas(value)}."
+    )
+
+
+def _of_pandas(value: dict[str, Json]) -> str:
+    """How to rewrite an object that pandas wrote in another form; "" where it is none.
+
+    >>> "orient='split'" in _of_pandas({"columns": ["a"], "index": [0], "data": [[1]]})
+    True
+    """
+    inner = list(value.values())
+    rows = len(inner) > 1 and all(isinstance(one, dict) and one for one in inner)
+    if set(value) in ({"columns", "index", "data"}, {"columns", "data"}):
+        form = "split"
+    elif rows and len({tuple(one) for one in inner if isinstance(one, dict)}) == 1:
+        form = "index"
+    else:
+        return ""
+    return (
+        f"; it looks like what pandas writes with orient='{form}', which pandas.read_json(path, orient='{form}') reads "
+        "as a DataFrame that can be opened, or written with to_json(path, orient='records')"
     )
 
 
