@@ -104,9 +104,65 @@ def test_a_torch_dataset_of_mappings_has_named_columns():
     assert (data.kind, data.inputs, data.label.tolist()) == ("text", ("text",), [i % 2 for i in range(N)])
 
 
+def test_labels_may_lie_beside_the_items_and_be_arrays_of_one_number():
+    pair = open_dataset(Items(lambda i: (np.arange(4.0) + i, i % 3)))
+    beside = open_dataset(Items(lambda i: np.arange(4.0) + i, targets=[i % 3 for i in range(N)]))
+    np.testing.assert_array_equal(beside.key, pair.key)
+    assert "holds beside them" in beside.notes[-1]
+    single = open_dataset(Items(lambda i: (np.arange(4.0) + i, torch.tensor([i % 3]))))
+    np.testing.assert_array_equal(single.key, pair.key)
+
+
+def test_parts_and_chains_of_a_torch_dataset_have_its_class_names_and_keys():
+    whole = Items(lambda i: (Image.fromarray(pixels(i)), i % 2), classes=["cat", "dog"])
+    key = open_dataset(whole).key
+    part = open_dataset(torch.utils.data.Subset(whole, [5, 2, 3]))
+    assert part.classes == ("cat", "dog")
+    np.testing.assert_array_equal(part.key, key[[5, 2, 3]])
+    halves = [torch.utils.data.Subset(whole, range(6)), torch.utils.data.Subset(whole, range(6, N))]
+    np.testing.assert_array_equal(open_dataset(torch.utils.data.ConcatDataset(halves)).key, key)
+
+
+def test_items_are_seen_as_a_person_sees_them():
+    def clear(i):
+        return Image.fromarray(np.full((4, 4, 4), (255, 0, 0, 0), np.uint8)), i % 2
+
+    def deep(i):
+        return Image.fromarray(np.full((4, 4), 257 * i, np.uint16)), i % 2
+
+    def dark(i):  # of 0 to 255: one image of ones is nearly black
+        return torch.full((3, 4, 4 + i % 2), 255.0 if i else 1.0), i % 2
+
+    assert np.asarray(images(open_dataset(Items(clear)), [0])[0]).min() == 255
+    grey = [np.asarray(one)[0, 0, 0] for one in images(open_dataset(Items(deep)), range(N))]
+    assert grey == sorted(grey)
+    assert len(set(grey)) == N
+    assert np.asarray(images(open_dataset(Items(dark)), [0])[0]).max() == 1
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I", "F"])
+def test_items_may_be_images_of_every_mode(mode):
+    data = open_dataset(
+        Items(lambda i: (Image.fromarray(pixels(i)).convert("L" if mode in "IF" else "RGB").convert(mode), i % 2))
+    )
+    assert (data.kind, len(data)) == ("image", N)
+
+
+def test_columns_of_types_that_arrow_has_not_come_along():
+    bins = pd.cut(np.arange(N), 3)
+    odd = frame().assign(
+        sparse=pd.arrays.SparseArray([0, 1] * 6), bins=bins, waves=np.arange(N) * 1j,
+        month=pd.Categorical(pd.period_range("2020", periods=2, freq="M").repeat(6)),
+    )  # fmt: skip
+    assert open_dataset(odd).inputs == ("a", "b", "kind", "sparse", "bins", "month")
+    wide = pl.from_pandas(frame()).with_columns(wide=pl.Series(range(N), dtype=pl.Int128))
+    assert open_dataset(wide).inputs[:3] == ("a", "b", "kind")
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda i: (torch.zeros(10, 4, 4 + i % 2), i % 2), "expected 1, 3 or 4 channels"),
         (lambda i: torch.zeros(3), "expected a pair"),
         (lambda i: 1 / 0, "item 0 of Items cannot be read: ZeroDivisionError"),
         (lambda i: (torch.randn(3, 4, 4), i % 2), "expected 0 to 255, or 0.0 to 1.0"),

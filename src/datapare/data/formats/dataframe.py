@@ -29,21 +29,66 @@ def _table(frame: DataFrame) -> ArrowTable:
     import pyarrow as pa
 
     if type(frame).__module__.startswith("polars"):
-        return (frame.collect() if type(frame).__name__ == "LazyFrame" else frame).to_arrow()
+        return _of_polars(frame.collect() if type(frame).__name__ == "LazyFrame" else frame)
     if type(frame).__name__ == "Table":
         return frame
     if not all(isinstance(name, str) for name in frame.columns):
         frame = frame.rename(columns=str)
     if len(set(frame.columns)) < len(frame.columns):
         raise InputError(f"two columns have the same name ({', '.join(frame.columns)}); rename one.")
+    frame = _usual(frame)
     try:
         return pa.Table.from_pandas(frame)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # objects of several types in one column
+    except (
+        pa.ArrowException,
+        OverflowError,
+    ):  # objects of several types in one column, or of a type that Arrow has not
         mixed = {name: _held(frame[name]) for name in frame.columns if not _fits(frame[name])}
         table = pa.Table.from_pandas(frame.drop(columns=list(mixed)))
         for name, values in mixed.items():
             table = table.add_column(min(list(frame.columns).index(name), table.num_columns), name, values)
         return table
+
+
+def _of_polars(frame: DataFrame) -> ArrowTable:
+    """The table of a frame of polars; columns of types that Arrow has not, such as Int128, as texts."""
+    import pyarrow as pa
+
+    try:
+        return frame.to_arrow()
+    except pa.ArrowException:
+        odd = [one.cast(str) for one in frame.iter_columns() if not _is_arrow(one)]
+        return frame.with_columns(odd).to_arrow()
+
+
+def _is_arrow(column: Series) -> bool:
+    import pyarrow as pa
+
+    try:
+        column.to_arrow()
+    except pa.ArrowException:
+        return False
+    return True
+
+
+def _usual(frame: DataFrame) -> DataFrame:
+    """A frame of pandas without what Arrow cannot hold: sparse columns as dense ones, bins and periods as texts."""
+    import pandas as pd
+
+    made = {}
+    for name, kind in frame.dtypes.items():
+        if isinstance(kind, pd.SparseDtype):
+            made[name] = frame[name].sparse.to_dense()
+        elif isinstance(kind, pd.CategoricalDtype) and isinstance(
+            kind.categories.dtype, pd.IntervalDtype | pd.PeriodDtype
+        ):
+            made[name] = frame[name].cat.rename_categories(str)
+    if not made:
+        return frame
+    out = frame.copy(deep=False)
+    for name, values in made.items():
+        out[name] = values
+    return out
 
 
 def _held(column: Series) -> ArrowColumn:
@@ -60,7 +105,7 @@ def _held(column: Series) -> ArrowColumn:
         encode = datasets.Image().encode_example
         cells = [None if value is None else encode(value) for value in values]
         return pa.array(cells, pa.struct({"bytes": pa.binary(), "path": pa.string()}))
-    if all(hasattr(value, "tolist") for value in there):  # arrays and tensors
+    if all(hasattr(value, "tolist") and getattr(value, "ndim", 0) for value in there):  # arrays and tensors
         return pa.array([None if value is None else value.tolist() for value in values])
     texts = [None if value is None else str(value) for value in values]
     if all(isinstance(value, str | int | float | bytes) for value in there):
@@ -73,7 +118,7 @@ def _fits(column: Series) -> bool:
 
     try:
         pa.Array.from_pandas(column)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+    except (pa.ArrowException, OverflowError):
         return False
     return True
 

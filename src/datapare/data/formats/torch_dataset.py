@@ -4,17 +4,21 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare.data.column_names import LABELS
 from datapare.data.dataset import Dataset
 from datapare.data.foreign_types import Array, Value
 from datapare.data.formats import arrays, hf_datasets
 from datapare.data.placing import PlaceFile
 from datapare.data.source import OpenRequest, RawTable, rows_of
 from datapare.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 class MapStyleDataset(Protocol):
@@ -42,52 +46,99 @@ def read_object(source: MapStyleDataset, request: OpenRequest) -> RawTable:
     """
     if not len(source):
         raise InputError(f"{type(source).__name__} has no examples.")
-    items = [_named(source, i, request) for i in range(len(source))]
+    labels = _labels(source, request)
+    items = [_named(source, i, request, labels) for i in range(len(source))]
     columns = {name: [_plain(item[name]) for item in items] for name in items[0]}
-    classes = getattr(source, "classes", None)
-    names = [str(one) for one in classes] if isinstance(classes, Sequence) and not isinstance(classes, str) else None
+    columns = {
+        name: list(map(_single, values)) if _is_label(name, request) else values for name, values in columns.items()
+    }
+    names = _class_names(source)
     found = _stacked(columns, request) if names is None else _rows(columns, names, request)
-    return replace(found, notes=(*found.notes, *_further(source)))
+    return replace(found, notes=(*found.notes, *_further(source, labels)))
 
 
-def _further(source: MapStyleDataset) -> list[str]:
-    """A sentence about items of more than two parts."""
+def _class_names(source: object) -> list[str] | None:
+    """The names in `.classes`, also those of the datasets that this one is a part or a chain of; None for none."""
+    classes = getattr(source, "classes", None)
+    if isinstance(classes, Sequence) and not isinstance(classes, str):
+        return [str(one) for one in classes]
+    inner = getattr(source, "datasets", None)
+    parts = inner if isinstance(inner, list | tuple) else [getattr(source, "dataset", None)]
+    found = [None if part is None else _class_names(part) for part in parts]
+    return found[0] if found and all(one == found[0] for one in found) else None
+
+
+def _labels(source: MapStyleDataset, request: OpenRequest) -> Sequence[Value] | None:
+    """The labels that the dataset holds beside its items, as those of torchvision do; None for items with labels."""
+    if isinstance(_item(source, 0), Mapping | tuple | list):
+        return None
+    for name in (request.label, "targets", "labels"):
+        found = getattr(source, name, None) if name else None
+        if found is not None and hasattr(found, "__getitem__") and len(found) == len(source):
+            return found  # type: ignore[no-any-return]
+    return None
+
+
+def _is_label(name: str, request: OpenRequest) -> bool:
+    return name in {request.label, "y"} or name.strip().lower() in LABELS
+
+
+def _single(value: Value) -> Value:
+    """The number in an array of one number, as datasets such as MedMNIST give labels."""
+    return value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
+
+
+def _further(source: MapStyleDataset, labels: Sequence[Value] | None) -> list[str]:
+    """A sentence about labels beside the items, or about items of more than two parts."""
+    if labels is not None:
+        return [f"items have no label: those that {type(source).__name__} holds beside them are read"]
     item = source[0]
     if isinstance(item, Mapping) or len(item) == 2:
         return []
     return [f"items are tuples of {len(item)}: the first part is read as the input and the second one as the label"]
 
 
-def _named(source: MapStyleDataset, i: int, request: OpenRequest) -> dict[str, Value]:
+def _item(source: MapStyleDataset, i: int) -> Value:
     try:
-        item = source[i]
+        return source[i]
     except Exception as error:  # the user's own code
         raise InputError(f"item {i} of {type(source).__name__} cannot be read: {error!r}.") from error
+
+
+def _named(source: MapStyleDataset, i: int, request: OpenRequest, labels: Sequence[Value] | None) -> dict[str, Value]:
+    item = _item(source, i)
     if isinstance(item, Mapping):
         return {str(name): value for name, value in item.items()}
     if isinstance(item, tuple | list) and len(item) >= 2:
         return {"x": item[0], request.label or "y": item[1]}
+    if labels is not None:
+        return {"x": item, request.label or "y": labels[i]}
     raise InputError(
-        f"item {i} of {type(source).__name__} is a {type(item).__name__}; expected a pair (input, label) or a mapping "
-        "with a label."
+        f"item {i} of {type(source).__name__} is a {type(item).__name__}; expected a pair (input, label), a mapping "
+        f"with a label, or an attribute targets or labels of {len(source):,} labels."
     )
 
 
 def _plain(value: Value) -> Value:
-    """Tensors and images as arrays; anything else as it is."""
+    """Tensors and images of 8-bit grey or colours as arrays; anything else as it is."""
     if hasattr(value, "detach"):
         value = value.detach().cpu().numpy()
         if value.ndim == 3 and value.shape[0] in {1, 3, 4}:
             value = value.transpose(1, 2, 0)  # (C, H, W), as torch has images -> (H, W, C)
-    elif hasattr(value, "convert") and hasattr(value, "getexif"):  # an image of Pillow
-        value = np.asarray(value if value.mode in {"L", "RGB"} else value.convert("RGB"))
+    elif _is_picture(value) and value.mode in {"L", "RGB"}:
+        value = np.asarray(value)
     return value.item() if isinstance(value, np.ndarray | np.generic) and value.ndim == 0 else value
+
+
+def _is_picture(value: Value) -> bool:
+    """Whether this is an image of Pillow."""
+    return hasattr(value, "convert") and hasattr(value, "getexif")
 
 
 def _stacked(columns: Mapping[str, list[Value]], request: OpenRequest) -> RawTable:
     """Named arrays where every column has one shape, else rows."""
-    same = all(len({np.shape(value) for value in values}) == 1 for values in columns.values())
-    if not same:
+    pictures = any(_is_picture(value) for values in columns.values() for value in values)
+    if pictures or any(len({np.shape(value) for value in values}) > 1 for values in columns.values()):
         return _rows(columns, None, request)
     made = {name: np.asarray(values) for name, values in columns.items()}
     return arrays.from_arrays(made, request)
@@ -100,9 +151,13 @@ def _rows(columns: Mapping[str, list[Value]], names: list[str] | None, request: 
 
     made, features = {}, {}
     for name, values in columns.items():
-        pixels = isinstance(values[0], np.ndarray) and values[0].ndim in {2, 3}
-        if pixels:
-            cells = [{"bytes": _png(value), "path": None} for value in values]
+        first = values[0]
+        if _is_picture(first) or (isinstance(first, np.ndarray) and first.ndim in {2, 3}):
+            scale = _scale(values)
+            cells = [
+                {"bytes": _picture(value) if _is_picture(value) else _png(value, scale), "path": None}
+                for value in values
+            ]
             made[name] = pa.array(cells, pa.struct({"bytes": pa.binary(), "path": pa.string()}))
             features[name] = datasets.Image(decode=False)
         else:
@@ -116,11 +171,24 @@ def _rows(columns: Mapping[str, list[Value]], names: list[str] | None, request: 
     return RawTable(rows, label=label, origin=rows)
 
 
-def _png(pixels: Array) -> bytes:
+def _picture(image: "Image.Image") -> bytes:
+    """A file of an image of Pillow that keeps its transparency and its 16 bits; pixels as they are, not turned."""
+    if image.mode in {"P", "PA", "La", "RGBa"}:
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    file = io.BytesIO()
+    clean = image.copy()
+    clean.info = {name: value for name, value in image.info.items() if name == "transparency"}
+    clean.save(file, "png" if image.mode in {"1", "L", "LA", "RGB", "RGBA", "I;16"} else "tiff")
+    return file.getvalue()
+
+
+def _png(pixels: Array, scale: int) -> bytes:
     from PIL import Image
 
     if pixels.ndim == 3 and pixels.shape[2] not in {1, 3, 4} and pixels.shape[0] in {1, 3, 4}:
         pixels = pixels.transpose(1, 2, 0)  # (C, H, W) -> (H, W, C)
+    if pixels.ndim == 3 and pixels.shape[2] not in {1, 3, 4}:
+        raise InputError(f"an image has the shape {pixels.shape}; expected 1, 3 or 4 channels.")
     if pixels.dtype != np.uint8:
         low, high = float(pixels.min()), float(pixels.max())
         if low < 0 or high > 255:
@@ -128,10 +196,17 @@ def _png(pixels: Array) -> bytes:
                 f"an image holds values between {low:g} and {high:g}; expected 0 to 255, or 0.0 to 1.0: open the "
                 "dataset without its normalising transform."
             )
-        pixels = np.rint(pixels * (255 if pixels.dtype.kind == "f" and high <= 1 else 1)).astype(np.uint8)
+        pixels = np.rint(pixels * scale).astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels).save(file, "png")
     return file.getvalue()
+
+
+def _scale(values: Sequence[Value]) -> int:
+    """What makes values of all images 0 to 255: fractions are where none of any image is above 1."""
+    pixels = [value for value in values if isinstance(value, np.ndarray) and value.size]
+    fractions = all(value.dtype.kind == "f" and float(value.max()) <= 1 for value in pixels)
+    return 255 if fractions else 1
 
 
 def write_all(data: Dataset, keep: NDArray[np.int64], out: Path, place: PlaceFile) -> int:
