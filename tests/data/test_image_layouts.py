@@ -2,6 +2,7 @@
 
 import json
 
+import datasets
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -350,6 +351,32 @@ def test_folders_that_are_called_like_parts_are_no_classes_unless_said(names, tm
     assert "--label folder if the folders inside" in said
     assert set(read(tmp_path / "d", label="folder").values()) == {"cat", "dog"}
     assert set(read(tmp_path / "d", label="label").values()) == set(names)
+
+
+@pytest.mark.parametrize("pattern", ["{c}/{s}-{i}", "{c}/{i}_{s}", "{c}/{c}.{s}.{i}"])
+def test_images_whose_names_say_their_split_are_read_as_datasets_does(pattern, tmp_path):
+    names = [pattern.format(c=c, s=s, i=i) for c in ("cat", "dog") for s in ("train", "test") for i in "01"]
+    fill(tmp_path / "d", names)
+    for split in ("train", "test"):
+        rows = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "d"), split=split)
+        paths = rows.cast_column("image", datasets.Image(decode=False))["image"]
+        assert set(read(tmp_path / "d", split=split)) == {"/".join(one["path"].split("/")[-2:]) for one in paths}
+    assert "but none of 'val'" in read(tmp_path / "d", split="val")
+    one_of_none = tmp_path / "d" / "cat" / "7.png"
+    one_of_none.write_bytes(PNG[7])
+    assert len(read(tmp_path / "d")) == 9
+
+
+def test_a_card_says_which_images_are_of_which_split(tmp_path):
+    fill(tmp_path / "d", [f"{top}/{c}/{i}" for top in ("photos", "more") for c in ("cat", "dog") for i in "01"])
+    files = "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: photos/**"
+    put(tmp_path / "d" / "README.md", f"---\n{files}\n  - split: test\n    path: more/**\n---\n".encode())
+    for split, top in (("train", "photos"), ("test", "more")):
+        rows = datasets.load_dataset(str(tmp_path / "d"), split=split)
+        found = read(tmp_path / "d", split=split)
+        assert len(found) == len(rows) == 4
+        assert all(name.startswith(f"{top}/") for name in found)
+        assert set(found.values()) == set(rows.features["label"].names) == {"cat", "dog"}
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,8 @@ def read_class_folders(where: str, folders: Sequence[str], files: Sequence[str],
     images = [name for name in files if is_image(name)]
     base = find_base(where, images, split)
     inner = below(images, base)
+    if not any(map(folder_split, base.split("/"))):
+        inner = _named_by_split(where, inner, split)
     _refuse_loose(f"{where}/{base}" if base else where, inner)
     _refuse_several(where, inner)
     _refuse_nameless(f"{where}/{base}" if base else where, inner)
@@ -166,6 +168,29 @@ def read_class_folders(where: str, folders: Sequence[str], files: Sequence[str],
     deeper = any(name.count("/") > level + 1 for name in inner)
     deepest = [name.rsplit("/", 2)[-2] for name in inner] if deeper else []
     return ClassFolders(base, inner, label, [path.rsplit("/", 1)[-1] for path in paths], deepest)
+
+
+def _named_by_split(where: str, images: list[str], split: str) -> list[str]:
+    """The images of the split where every image's own name says one, and not all the same; else all of them.
+
+    >>> _named_by_split("pets", ["cat/train_1.png", "cat/test_1.png"], "train")
+    ['cat/train_1.png']
+    """
+    meant = []
+    for name in images:
+        one = split_of(name.rsplit("/", 1)[-1])
+        if one is None:
+            return images
+        meant.append(one)
+    if len(set(meant)) < 2:
+        return images
+    chosen = [name for name, one in zip(images, meant, strict=True) if one == (split_of(split) or split)]
+    if not chosen:
+        raise InputError(
+            f"{where} holds images whose names say the splits {', '.join(sorted(set(meant)))}, but none of {split!r}; "
+            "name one with split= (--split)."
+        )
+    return chosen
 
 
 def _class_of(name: str, level: int) -> str:

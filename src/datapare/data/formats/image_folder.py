@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare.data.cards import split_files
 from datapare.data.dataset import Dataset, all_names
 from datapare.data.formats.webdataset import SUFFIXES as TARS
 from datapare.data.formats.webdataset import is_shard
@@ -48,7 +49,12 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     import pyarrow as pa
 
     root, tree = files.path, files.tree
-    found = read_class_folders(str(root), tree.folders, tree.files, request.split)
+    carded = split_files(root, request.split, files.configuration)
+    folders, names = tree.folders, tree.files
+    if carded is not None:
+        chosen = {file.relative_to(root).as_posix() for file in carded}
+        folders, names = [], [name for name in tree.files if name in chosen]
+    found = read_class_folders(str(root), folders, names, request.split)
     if request.label is None:
         refuse_parts(str(root / found.base), found)
     columns = {"image": image_column(root, found.base, found.images), "label": pa.array(found.label, pa.int64())}
@@ -61,9 +67,9 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
         raise InputError(f"{root} has a folder per class and no other columns; leave out label= and input=.")
     table = pa.table(columns).replace_schema_metadata(datasets.Features(features).arrow_schema.metadata)
     prefix = f"{found.base}/" if found.base else ""
-    names = [prefix + name for name in found.images]
-    notes = (*left_out(root, tree, found.base), *_deeper(found, label))
-    return RawTable(rows_of(table), root, (), "image", ("image",), label, found.images, names, notes=notes)
+    images = [prefix + name for name in found.images]
+    notes = (*left_out(root, tree, found.base), *_other_splits(tree, found), *_deeper(found, label))
+    return RawTable(rows_of(table), root, (), "image", ("image",), label, found.images, images, notes=notes)
 
 
 def image_column(root: Path, base: str, names: Sequence[str]) -> "pa.StructArray":  # type: ignore[name-defined] # noqa: F821
@@ -100,6 +106,14 @@ def left_out(root: Path, tree: Tree, base: str, read: Collection[str] = ()) -> l
         shown = ", ".join(hidden[:5]) + (", …" if len(hidden) > 5 else "")
         notes.append(f"hidden folders that hold images were left out: {shown}; rename them to have them read")
     return notes
+
+
+def _other_splits(tree: Tree, found: ClassFolders) -> list[str]:
+    there = sum(map(is_image, below(tree.files, found.base)))
+    number = there - len(found.images)
+    return (
+        [f"{number:,} images are not read: by their names, or by the card, they are of other splits"] if number else []
+    )
 
 
 def _holds_images(folder: Path) -> bool:
