@@ -1,9 +1,12 @@
 """Image folders and lists: read as the ecosystem reads them, and exported without traces of what is dropped."""
 
+import io
 import json
 
 import datasets
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -351,6 +354,30 @@ def test_folders_that_are_called_like_parts_are_no_classes_unless_said(names, tm
     assert "--label folder if the folders inside" in said
     assert set(read(tmp_path / "d", label="folder").values()) == {"cat", "dog"}
     assert set(read(tmp_path / "d", label="label").values()) == set(names)
+
+
+def test_parquet_beside_class_folders_is_the_dataset_only_where_it_has_the_labels(tmp_path):
+    def folder(name, content):
+        fill(tmp_path / name, [f"{c}/{i}" for c in ("cat", "dog") for i in "012"])
+        put(tmp_path / name / "more.parquet", content)
+        return tmp_path / name
+
+    def parquet(columns):
+        table = io.BytesIO()
+        pq.write_table(pa.table(columns), table)
+        return table.getvalue()
+
+    expected = {f"{c}/{i}.png": c for c in ("cat", "dog") for i in "012"}
+    for name, content in (("features", parquet({"id": [1, 2], "vector": [[0.5], [1.5]]})), ("broken", b"PAR1 no")):
+        assert read(folder(name, content)) == expected
+        halved(tmp_path / name, tmp_path / "out" / name)
+        assert (tmp_path / "out" / name / "more.parquet").read_bytes() == content
+    rows = {"text": [f"t {i}" for i in range(6)], "label": ["x", "y"] * 3}
+    assert "6 labelled rows and as many images" in read(folder("as many", parquet(rows)))
+    assert set(read(folder("rows", parquet({name: values * 2 for name, values in rows.items()}))).values()) == {
+        "x",
+        "y",
+    }
 
 
 @pytest.mark.parametrize("pattern", ["{c}/{s}-{i}", "{c}/{i}_{s}", "{c}/{c}.{s}.{i}"])

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,6 +54,16 @@ def is_image(name: str) -> bool:
     """
     dot = name.rfind(".")
     return dot >= 0 and name[dot:].lower() in SUFFIXES
+
+
+def has_class_folders(names: Iterable[str]) -> bool:
+    """Whether images lie in several folders that are no splits.
+
+    >>> has_class_folders(["train/cat/1.png", "train/dog/1.png"]), has_class_folders(["train/1.png", "test/1.png"])
+    (True, False)
+    """
+    folders = {name.rpartition("/")[0] for name in names if is_image(name)}
+    return len({one.rpartition("/")[2] for one in folders if one and split_of(one.rpartition("/")[2]) is None}) > 1
 
 
 def below(names: Sequence[str], base: str) -> list[str]:

@@ -11,7 +11,9 @@ from datapare.errors import InputError
 Peek = Callable[[Path], tuple[list[str], int]]
 
 
-def rows_are_the_dataset(files: SourceFiles, request: OpenRequest, suffixes: Sequence[str], peek: Peek) -> bool:
+def rows_are_the_dataset(
+    files: SourceFiles, request: OpenRequest, suffixes: Sequence[str], peek: Peek, *, may_list: bool = True
+) -> bool:
     """Return whether files of rows are the dataset, and images beside them only figures.
 
     They are where the rows have a label and do not list the images, and there are more rows than images, or no two
@@ -22,6 +24,7 @@ def rows_are_the_dataset(files: SourceFiles, request: OpenRequest, suffixes: Seq
         request: The options of opening; `kind` decides where it is given.
         suffixes: The endings of the files of rows.
         peek: Returns the columns and the number of rows of a file.
+        may_list: Whether they may be lists of the images.
 
     Raises:
         InputError: Where there are as many rows as images, so that either may be the dataset.
@@ -29,7 +32,7 @@ def rows_are_the_dataset(files: SourceFiles, request: OpenRequest, suffixes: Seq
     images = [name for name in files.names if is_image(name)] if files.is_folder else []
     if not images or request.kind == "image" or not any(name.lower().endswith(tuple(suffixes)) for name in files.names):
         return False
-    counted = _labelled_rows(files, request, suffixes, peek)
+    counted = _labelled_rows(files, request, suffixes, peek, may_list)
     if counted is None:
         return False
     classes = {name.rpartition("/")[0] for name in images if "/" in name}
@@ -43,7 +46,9 @@ def rows_are_the_dataset(files: SourceFiles, request: OpenRequest, suffixes: Seq
     return counted > len(images)
 
 
-def _labelled_rows(files: SourceFiles, request: OpenRequest, suffixes: Sequence[str], peek: Peek) -> int | None:
+def _labelled_rows(
+    files: SourceFiles, request: OpenRequest, suffixes: Sequence[str], peek: Peek, may_list: bool
+) -> int | None:
     """How many rows there are; None where they have no label, or list the images."""
     from datapare.data.formats import image_list
 
@@ -55,6 +60,6 @@ def _labelled_rows(files: SourceFiles, request: OpenRequest, suffixes: Sequence[
                 return None
     except InputError:  # another kind of file, such as notes
         return None
-    if not found or image_list.find_list(files, request) is not None:
+    if not found or (may_list and image_list.find_list(files, request) is not None):
         return None
     return sum(rows for _, rows in found)

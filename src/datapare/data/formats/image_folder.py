@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from datapare.data.cards import split_files
 from datapare.data.dataset import Dataset, all_names
+from datapare.data.formats.parquet import peek
 from datapare.data.formats.webdataset import SUFFIXES as TARS
 from datapare.data.formats.webdataset import is_shard
-from datapare.data.layouts import ClassFolders, below, is_image, read_class_folders, refuse_parts
+from datapare.data.layouts import ClassFolders, below, has_class_folders, is_image, read_class_folders, refuse_parts
 from datapare.data.list_files import is_list, names_images
+from datapare.data.mixed_folders import rows_are_the_dataset
 from datapare.data.paths import Tree, list_tree
 from datapare.data.placing import PlaceFile, folder_of
 from datapare.data.side_lists import beside_dropped, without_dropped
@@ -26,15 +28,24 @@ _USUAL = frozenset(
 )
 
 
-def matches(files: SourceFiles, request: OpenRequest) -> bool:  # noqa: ARG001 (every format is asked alike)
+def matches(files: SourceFiles, request: OpenRequest) -> bool:
     """Whether the folder holds images, and no files of rows or shards that hold whole examples."""
-    return files.is_folder and any(map(is_image, files.names)) and not holds_rows(files)
+    return files.is_folder and any(map(is_image, files.names)) and not holds_rows(files, request)
 
 
-def holds_rows(files: SourceFiles) -> bool:
-    """Whether there are Parquet files, or tar files of labelled samples, which hold whole examples."""
+def holds_rows(files: SourceFiles, request: OpenRequest) -> bool:
+    """Whether there are Parquet files, or tar files of labelled samples, which hold whole examples.
+
+    Beside class folders, Parquet files are the dataset where they have more labelled rows than there are images, and
+    are carried along where they have no label or cannot be read.
+
+    Raises:
+        InputError: Where there are as many labelled rows as images in class folders.
+    """
     stored = [name for name in files.names if name.lower().endswith(".parquet")]
-    if any(not is_list(name) or not names_images(files.root / name) for name in stored):
+    stored = [name for name in stored if not is_list(name) or not names_images(files.root / name)]
+    alone = not has_class_folders(files.names)
+    if stored and (alone or rows_are_the_dataset(files, request, (".parquet",), peek, may_list=False)):
         return True
     return any(name.lower().endswith(TARS) and is_shard(files.root / name) for name in files.names)
 

@@ -14,7 +14,7 @@ from datapare.data.dataset import Dataset, all_names
 from datapare.data.formats import delimited, image_folder, json_lines, parquet
 from datapare.data.formats.image_folder import image_column, left_out, write_images
 from datapare.data.image_names import ImageNames
-from datapare.data.layouts import is_image
+from datapare.data.layouts import has_class_folders, is_image
 from datapare.data.list_files import Fields, entries_table, is_list, json_entries, parquet_fields, read_records
 from datapare.data.paths import check_unsplit, leading_out, leads_out, normalise, split_of
 from datapare.data.placing import PlaceFile, file_in, folder_of
@@ -108,11 +108,11 @@ def find_list(files: SourceFiles, request: OpenRequest) -> ImageList | None:
     if not files.is_folder:
         usable = len(files.chosen) == 1 and is_list(files.path.name) and request.kind in {None, "image"}
         return _as_list(files, files.path, request, alone=True) if usable else None
-    if image_folder.holds_rows(files):
+    if image_folder.holds_rows(files, request):
         return None
     lists = (_as_list(files, files.path / name, request) for name in _candidates(files.names, request.split))
     found = [one for one in lists if one is not None]
-    labelled = [one for one in found if one.labelled] or ([] if _has_class_folders(files.names) else found)
+    labelled = [one for one in found if one.labelled] or ([] if has_class_folders(files.names) else found)
     if not labelled:
         return None
     rank = _rank(labelled[0].path.relative_to(files.path).as_posix(), request.split)
@@ -136,12 +136,6 @@ def _candidates(names: Iterable[str], split: str) -> list[str]:
 def _rank(name: str, split: str) -> tuple[bool, int, bool, str]:
     stem = name.rpartition("/")[2].partition(".")[0].lower()
     return split_of(name) != (split_of(split) or split), name.count("/"), stem not in _FIRST, name
-
-
-def _has_class_folders(names: Iterable[str]) -> bool:
-    """Whether images lie in several folders that are no splits."""
-    folders = {name.rpartition("/")[0] for name in names if is_image(name)}
-    return len({one.rpartition("/")[2] for one in folders if one and split_of(one.rpartition("/")[2]) is None}) > 1
 
 
 def _as_list(files: SourceFiles, path: Path, request: OpenRequest, *, alone: bool = False) -> ImageList | None:

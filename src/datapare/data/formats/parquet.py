@@ -29,6 +29,22 @@ def read(source: SourceFiles, request: OpenRequest) -> RawTable:
     return RawTable(rows_of(concatenated(tables, files)), source.path, files)
 
 
+def peek(path: Path) -> tuple[list[str], int]:
+    """The columns and the number of rows of a file, of which only the end is read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        found = pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise _broken(path, error) from None
+    return list(found.schema_arrow.names), int(found.metadata.num_rows)
+
+
+def _broken(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path} is no Parquet file that can be read: {str(error).splitlines()[0]}")
+
+
 def _unpacked(file: Path) -> int:
     """Bytes that a file takes in memory by its own account, at least one per value; 0 where it cannot be read."""
     import pyarrow as pa
@@ -50,7 +66,7 @@ def _table(file: Path) -> ArrowTable:
     try:
         table = pq.ParquetFile(file).read()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
-        raise InputError(f"{file} is no Parquet file that can be read: {str(error).splitlines()[0]}") from None
+        raise _broken(file, error) from None
     for at, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type):
             table = table.set_column(at, field.name, table.column(at).cast(field.type.value_type))
