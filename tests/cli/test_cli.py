@@ -284,3 +284,11 @@ def test_the_list_of_commands_tells_each_whole(capsys):
     rows = listed.partition("Commands:\n")[2].splitlines()
     assert len(rows) == len(app.names())
     assert all(row.endswith(".") and not row.endswith("...") and len(row) <= 80 for row in rows), rows
+
+
+def test_a_backbone_that_is_not_there_is_refused_before_the_data_are_read(capsys, points):
+    pytest.importorskip("transformers")
+    for verb, *rest in (("record",), ("prune", "--keep", 0.3)):
+        code, told, complaint = run(capsys, verb, points, *rest, "--model", f"transformers:{points.parent}/absent")
+        assert (code, told) == (2, "")
+        assert "absent" in complaint

@@ -57,13 +57,18 @@ def parts(least: Sequence[int], width: int) -> Iterator[list[int]]:
 
 
 def column_widths(least: Sequence[int], natural: Sequence[int], width: int) -> list[int]:
-    """Return widths between the least and the natural one, which share what is to spare.
+    """Return widths between the least and the natural one; what is to spare goes to those first that lack little.
 
     >>> column_widths([5, 5], [5, 25], 100), column_widths([5, 5], [15, 25], 32)
-    ([5, 25], [10, 15])
+    ([5, 25], [12, 13])
     """
     spare = max(0, width - 1 - sum(low + FRAME for low in least))
     missing = [full - low for low, full in zip(least, natural, strict=True)]
     if sum(missing) <= spare:
         return list(natural)
-    return [low + lack * spare // sum(missing) for low, lack in zip(least, missing, strict=True)]
+    widths = list(least)
+    for rank, i in enumerate(sorted(range(len(least)), key=lambda i: missing[i])):
+        given = min(missing[i], spare // (len(least) - rank))
+        widths[i] += given
+        spare -= given
+    return widths

@@ -45,4 +45,5 @@ def perturb(
         data_package.export(made, Subset(np.arange(len(made)), len(made)), out)
     counted = f"{len(made):,} examples from {len(data):,}, {len(made.perturbation.touched):,} of them changed or added"
     say(f"{counted} by {method}: {out}")
+    say(f"next: datapare record {out}")
     show_result(dataset=out, examples=len(made), source_examples=len(data), changed=len(made.perturbation.touched))

@@ -112,12 +112,16 @@ def backbone(name: str | None) -> str | None:
 
 
 def check_model(name: str | None) -> None:
-    """Raise InputError for a model's name that means nothing; what is imported or downloaded shows when it is built.
+    """Raise InputError for a model's name that means nothing; what is imported shows when it is built.
+
+    Of a pretrained backbone its configuration is loaded.
 
     >>> check_model("resnet18"), check_model("my.module:make"), check_model(None)
     (None, None, None)
     """
-    if name is None or ":" in name or backbone(name) or name in (known := architectures()):
+    if pretrained := backbone(name):
+        _load("AutoConfig", pretrained)
+    if name is None or ":" in name or pretrained or name in (known := architectures()):
         return
     raise InputError(
         f"there is no model {name!r}: choose {', '.join(known)}, or name yours as package.module:function, "
@@ -206,6 +210,13 @@ def load_pretrained(door: str, name: str, **options: object) -> nn.Module:
         MissingExtraError: If transformers is not installed.
         InputError: If it cannot load the network.
     """
+    model = _load(door, name, **options)
+    assert isinstance(model, nn.Module)  # noqa: S101 - a class of networks makes one
+    return model
+
+
+def _load(door: str, name: str, **options: object) -> object:
+    """What a class of transformers makes of a folder or hub name."""
     try:
         import transformers
     except ImportError as error:
@@ -215,7 +226,7 @@ def load_pretrained(door: str, name: str, **options: object) -> nn.Module:
     log.set_verbosity_error()  # a new head is always "newly initialised"
     log.disable_progress_bar()
     try:
-        model: nn.Module = getattr(transformers, door).from_pretrained(name, **options)
+        made: object = getattr(transformers, door).from_pretrained(name, **options)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise InputError(
@@ -225,7 +236,7 @@ def load_pretrained(door: str, name: str, **options: object) -> nn.Module:
         log.set_verbosity(loud)
         if bars:
             log.enable_progress_bar()
-    return model
+    return made
 
 
 def _pretrained(name: str, encoding: Encoding, n_classes: int) -> nn.Module:
