@@ -11,7 +11,7 @@ from sources import encoded, put
 import datapare as dp
 from datapare import storage
 from datapare.artifacts import Dynamics
-from datapare.data import open_dataset
+from datapare.data import export, open_dataset
 from datapare.data.former_keys import with_former_keys
 from datapare.errors import InputError, MismatchError
 from datapare.pipeline import pruning, reuse
@@ -79,6 +79,31 @@ def test_what_is_known_is_not_trained_again(place, change, monkeypatch):
     assert [line.split(",")[0] for line in kept[1:]] == [data.name[i] for i in result.subset.index]
     assert storage.is_finished(next((place / "run" / reuse.PREVIOUS).iterdir()) / "dynamics")
     assert not prune(place)[0].fresh, "the same call finds everything there"
+
+
+def test_a_subset_is_exported_after_the_dataset_was_shuffled(place):
+    order = RNG.permutation(N)
+    before = dp.RunFolder.open(place / "run").dataset
+    put(place / "d.csv", rows(order))
+    folder = dp.RunFolder.open(place / "run")
+    np.testing.assert_array_equal(folder.dataset.key, before.key)
+    np.testing.assert_array_equal(folder.dataset.label, before.label)
+    soft = np.arange(2.0 * N).reshape(N, 2)  # of the record's examples
+    subset = folder.subset(0.5)
+    out = export(folder.dataset, subset, place / "out.csv", soft_labels=soft)
+    names = [line.split(",")[0] for line in out.read_text().splitlines()[1:]]
+    assert names == [f"w{i}" for i in order if i in subset.index], "in the order of the file"
+    assert np.load(f"{out}.soft_labels.npy")[:, 0].tolist() == [2.0 * int(name[1:]) for name in names]
+    now = open_dataset(place / "d.csv", id="id")  # from Python, with soft labels of its own examples
+    same = export(now, subset, place / "same.csv", soft_labels=soft[order])
+    assert same.read_bytes() == out.read_bytes()
+    np.testing.assert_array_equal(np.load(f"{same}.soft_labels.npy"), np.load(f"{out}.soft_labels.npy"))
+
+
+def test_a_command_says_how_the_record_of_a_changed_dataset_is_used(place):
+    put(place / "d.csv", rows(range(7, N)))
+    with pytest.raises(MismatchError, match=r"60 examples .* \(53 examples now\); .* datapare prune .*d.csv"):
+        _ = dp.RunFolder.open(place / "run").dataset
 
 
 def test_new_examples_are_asked_about_then_predicted_or_recorded(place):

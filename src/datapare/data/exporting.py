@@ -16,6 +16,7 @@ from datapare.data.former_keys import in_keys_of
 from datapare.data.placing import carry, folder_of, placing, write_files
 from datapare.data.remote import check_free, is_url, upload
 from datapare.data.soft_label_files import SoftLabelRows, check_soft_labels, soft_label_files, write_soft_labels
+from datapare.data.subsetting import in_order_of
 from datapare.errors import InputError, MismatchError
 from datapare.numerics.checked_calls import checked_call
 from datapare.storage import atomic_write, write_error
@@ -64,7 +65,7 @@ def export(
     `out`, or `out` itself where that ends alike.
 
     Args:
-        data: The dataset that the subset was selected from.
+        data: The dataset that the subset was selected from; where subset and dataset know their keys, in any order.
         subset: The examples to keep.
         out: Where to write; a path that does not exist or an empty folder, or a URL that fsspec knows.
         as_: How files get there: copied; folders of images also hardlinked or symlinked; `index` writes only keep.txt
@@ -95,14 +96,15 @@ def export(
         if overwrite:
             raise InputError(f"overwrite replaces files and folders, and {out} is a URL; remove what is there first.")
         return _export_to_url(data, subset, str(out), as_, shard_size, soft_labels)
-    data = in_keys_of(data, subset.provenance.dataset)
+    data, soft_labels = _as_selected(in_keys_of(data, subset.provenance.dataset), subset, soft_labels)
     target = Path(out).expanduser()
     try:
         _refuse(data, subset, target, as_, overwrite=overwrite)
         check_shard_size(data, as_, shard_size)
     except OSError as error:
         raise write_error(error, target) from error
-    keep = data.row[subset.index]
+    order = np.argsort(data.row[subset.index])  # of the source
+    keep = data.row[subset.index][order]
     with atomic_write(target, replace=overwrite) as stage:
         if as_ == "index":
             write_lists(data, subset, stage)
@@ -118,8 +120,21 @@ def export(
         if overwrite:
             _check_earlier(data, stage, target)
         if soft_labels is not None:
-            write_soft_labels(soft_labels, subset.index, target)
+            write_soft_labels(soft_labels, subset.index[order], target)
     return target
+
+
+def _as_selected(
+    data: Dataset, subset: Subset, soft_labels: SoftLabelRows | None
+) -> tuple[Dataset, SoftLabelRows | None]:
+    """The dataset in the order that the subset was selected in, and with it soft labels of its examples."""
+    before, data = data.row, in_order_of(data, subset.key)
+    if soft_labels is None or np.array_equal(before, data.row):
+        return data, soft_labels
+    at = np.searchsorted(before, data.row)
+    if isinstance(soft_labels, tuple):
+        return data, (soft_labels[0][at], soft_labels[1][at])
+    return data, soft_labels[at]
 
 
 def _export_to_url(
@@ -247,7 +262,7 @@ def write_lists(data: Dataset, subset: Subset, out: Path) -> None:
         drop.writelines(_line(one.name) for one in data.bad)
     write_index = find(data.format).write_index
     if write_index is not None:
-        write_index(data, data.row[subset.index], out)
+        write_index(data, np.sort(data.row[subset.index]), out)
 
 
 def _list_file(path: Path) -> IO[str]:

@@ -152,8 +152,9 @@ class RunFolder:
 
     @cached_property
     def dataset(self) -> "Dataset":
-        """The dataset, opened as it was; MismatchError when it has changed since."""
+        """The dataset, opened as it was, in the order it was recorded in; MismatchError when it has changed since."""
         from datapare.data import open_dataset
+        from datapare.data.subsetting import in_order_of
 
         if self.source is None:
             if _own_record(self.path):
@@ -165,7 +166,16 @@ class RunFolder:
                 f"the run in {self.path} was made from arrays in memory; open them in Python and export there."
             )
         data = (self.reader or open_dataset)(self.source, **self.open_options)
-        return self.recorded(data)
+        if data.digest != self.digest and storage.is_finished(self.dynamics_path):
+            data = in_order_of(data, self.dynamics.key)
+        try:
+            return self.recorded(data)
+        except MismatchError:
+            raise MismatchError(
+                f"{self.path} is a run on {self.examples:,} examples of {self.source}, which has changed since "
+                f"({len(data):,} examples now); what its record knows is used again by: datapare prune {self.source} "
+                f"--keep 0.3 --out {self.path}"
+            ) from None
 
     @property
     def labels(self) -> "Dataset":
