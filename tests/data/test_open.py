@@ -437,3 +437,12 @@ def test_large_files_are_mapped_instead_of_read(tmp_path, monkeypatch):
     assert mapped.rows.cache_files
     assert mapped.digest == data.digest
     np.testing.assert_array_equal(encode(mapped).array, encode(data).array)
+
+
+def test_a_label_spread_over_columns_is_recognised(tmp_path):
+    put(tmp_path / "d.csv", b"text,cat,dog\n" + b"".join(b"word %d,%d,%d\n" % (i, i % 2, 1 - i % 2) for i in range(10)))
+    with pytest.raises(InputError, match=r"The columns cat, dog look like one label"):
+        open_dataset(tmp_path / "d.csv")
+    put(tmp_path / "d.csv", b"text,cat,dog\n" + b"".join(b"word %d,%d,%d\n" % (i, i % 2, 1) for i in range(10)))
+    with pytest.raises(InputError, match=r"text, cat, dog\.$"):
+        open_dataset(tmp_path / "d.csv")

@@ -5,6 +5,8 @@ import json
 import tarfile
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from sources import encoded, put
@@ -48,6 +50,32 @@ def test_the_index_of_shards_with_uids_has_datacomps_list(tmp_path):
     assert found.dtype == np.dtype("u8,u8")
     assert [tuple(map(int, one)) for one in found] == expected
     assert len((out / "keep.txt").read_text().splitlines()) == len(KEPT)
+
+
+@pytest.mark.parametrize("size", [None, 3])
+def test_the_tables_of_img2dataset_beside_shards_lose_the_rows_of_dropped_samples(size, tmp_path):
+    source = shards(tmp_path / "d")
+    for s in range(3):
+        rows = {
+            "uid": [*UIDS[4 * s : 4 * s + 4], "none"],
+            "key": [f"{i:06d}" for i in range(4 * s, 4 * s + 4)] + ["failed"],
+        }
+        pq.write_table(pa.table(rows), source / f"{s:03d}.parquet")
+        put(source / f"{s:03d}_stats.json", b'{"count": 4}')
+    data = open_dataset(source)
+    assert (data.format, len(data)) == ("webdataset", 12)
+    out = export(data, Subset(index=KEPT, total=12), tmp_path / "kept", shard_size=size)
+    found = [key for s in range(3) for key in pq.read_table(out / f"{s:03d}.parquet")["key"].to_pylist()]
+    assert [key for key in found if key != "failed"] == [f"{i:06d}" for i in KEPT]
+    assert found.count("failed") == 3, "a row of no sample stays"
+    np.testing.assert_array_equal(open_dataset(out).key, data.key[KEPT])
+
+
+def test_other_parquet_beside_shards_is_refused(tmp_path):
+    source = shards(tmp_path / "d")
+    pq.write_table(pa.table({"text": ["a", "b"], "label": [0, 1]}), source / "t.parquet")
+    with pytest.raises(InputError, match="different formats"):
+        open_dataset(source)
 
 
 @pytest.mark.parametrize("uids", [None, ["7"] * 12])

@@ -20,6 +20,8 @@ from datapare.data.column_names import BESIDE_TEXTS, EMBEDDINGS, IDS, IMAGES, LA
 from datapare.data.foreign_types import Rows
 from datapare.errors import InputError, nearest
 
+_HEAD = 1000  # rows that are looked at
+
 
 def find_label(columns: Sequence[str], named: str | None) -> str:
     """Return the label column: the named one, `label`, or the only one with a usual name.
@@ -56,6 +58,21 @@ def require(columns: Sequence[str], name: str, option: str) -> str:
             f"{option} names the column {name!r}, but the columns are {_listed(columns)}{nearest(name, columns)}"
         )
     return name
+
+
+def one_hot_columns(rows: Rows) -> list[str]:
+    """The columns of 0 and 1 of which every row has exactly one 1, as labels are spread; empty where there are none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    head = rows.data.slice(0, _HEAD)
+    found = [name for name, kind in zip(head.column_names, head.schema.types, strict=True) if pa.types.is_integer(kind)]
+    marks = {name: head[name] for name in found if not head[name].null_count}
+    marks = {name: one for name, one in marks.items() if {*pc.unique(one).to_pylist()} <= {0, 1}}
+    if len(marks) < 2:
+        return []
+    total = sum(one.to_numpy().astype(int) for one in marks.values())
+    return list(marks) if bool((total == 1).all()) else []
 
 
 def _refuse_file_names(rows: Rows, columns: Sequence[str]) -> None:

@@ -237,17 +237,24 @@ def _write(data: Dataset, keep: NDArray[np.int64], out: Path, how: str, shard_si
     format_ = find(data.format)
     if shard_size is not None and format_.write_shards is not None:
         count = format_.write_shards(data, keep, out, shard_size)
-        if folder_of(data).is_dir():
-            carry(data, out)
+        _carry(data, keep, out)
         return count
     if format_.write_all is not None:
         return format_.write_all(data, keep, out, placing(how))
     if format_.write is None:
         raise InputError(f"datasets of the format {data.format} cannot be written; use as_='index' (--as index).")
     count = write_files(data, keep, out, format_.write)
+    _carry(data, keep, out)
+    return count
+
+
+def _carry(data: Dataset, keep: NDArray[np.int64], out: Path) -> None:
+    """Copy what else lies in the folder of the source, tables of its examples without the dropped ones."""
     if folder_of(data).is_dir():
         carry(data, out)
-    return count
+        beside = find(data.format).write_beside
+        if beside is not None:
+            beside(data, keep, out)
 
 
 def write_lists(data: Dataset, subset: Subset, out: Path) -> None:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from datapare import storage
 from datapare.artifacts import Kind, Perturbation, Provenance, dataset_digest
 from datapare.data import keys
-from datapare.data.columns import find_inputs, find_label, measured_notes, split_notes
+from datapare.data.columns import find_inputs, find_label, measured_notes, one_hot_columns, split_notes
 from datapare.data.dataset import BadExample, Dataset, RowNames, names_at
 from datapare.data.example_checks import CheckOptions, check_examples, refuse
 from datapare.data.foreign_paths import with_local_images
+from datapare.data.foreign_types import Rows
 from datapare.data.formats.arrays import as_inputs
 from datapare.data.formats.detect import read
 from datapare.data.groups import read_groups
@@ -147,7 +148,7 @@ def _format_1(provenance: Provenance) -> dict[str, object]:
 def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Sequence[str] | None) -> Dataset:
     """All rows with their labels, kind, keys and names; nothing of them has been decoded."""
     rows = found.rows
-    label = found.label or find_label(rows.column_names, ask.label)
+    label = found.label or _label_of(rows, ask.label)
     number, classes = read_labels(rows, label, held_out)
     copies = LabelCopies() if found.inputs or ask.inputs else find_label_copies(rows, label, number)
     kind, inputs = _inputs(found, label, ask, copies)
@@ -171,6 +172,20 @@ def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Seq
         rows, kind, inputs, label, number, classes, key, name, "", *place,
         id_column=None if ids is None else ids.column, address=found.address, notes=(*found.notes, *notes),
     )  # fmt: skip
+
+
+def _label_of(rows: Rows, named: str | None) -> str:
+    try:
+        return find_label(rows.column_names, named)
+    except InputError as error:
+        spread = one_hot_columns(rows) if named is None else []
+        if not spread:
+            raise
+        shown = ", ".join(spread[:5]) + (", …" if len(spread) > 5 else "")
+        raise InputError(
+            f"{str(error).removesuffix('.')}. The columns {shown} look like one label that is spread over a column for "
+            "each class; write it as one column first, such as with idxmax(axis=1) of pandas."
+        ) from None
 
 
 def _notes(found: RawTable, ask: OpenRequest, columns: tuple[str, ...], copies: LabelCopies) -> list[str]:

@@ -13,6 +13,7 @@ A format file has these names, all but `read` optional:
     write(source, keep, out)     write the rows of one file at `keep`; -> the number of rows it has
     write_all(data, keep, out, place)   the same for a whole dataset; `place` copies or links one file
     write_shards(data, keep, out, size)   the rows of a whole dataset at `keep`, `size` of them in each file
+    write_beside(data, keep, out)   take dropped examples out of what a folder holds beside them, which was copied
     write_index(data, keep, out)   further lists of what is kept, in the form that the format's own tools read
 """
 
@@ -33,6 +34,7 @@ from datapare.data.dataset import Dataset
 from datapare.data.paths import of_split
 from datapare.data.placing import PlaceFile, WriteFile
 from datapare.data.remote import fetch, is_url, listed
+from datapare.data.shard_tables import describe_shards
 from datapare.data.source import OpenRequest, RawTable, SourceFiles
 from datapare.data.tables import listed_datasets
 from datapare.errors import InputError
@@ -58,6 +60,7 @@ class Format:
     write: WriteFile | None = None
     write_all: WriteAll | None = None
     write_shards: Callable[[Dataset, NDArray[np.int64], Path, int], int] | None = None
+    write_beside: Callable[[Dataset, NDArray[np.int64], Path], None] | None = None
     write_index: Callable[[Dataset, NDArray[np.int64], Path], None] | None = None
 
 
@@ -185,6 +188,8 @@ def _by_suffix(files: SourceFiles) -> Format:
         raise InputError(f"{files.path} {first if files.is_folder else f'ends in {ending}'}; expected {EXPECTED}.")
     if files.is_folder and len({one.name for one in known.values()}) > 1:
         known.pop(".json", None)  # settings of another format
+        if describe_shards(files.path, files.names):
+            known.pop(".parquet", None)
     highest = max(one.PRIORITY for one in known.values()) if files.is_folder else 0
     read = {suffix: one for suffix, one in known.items() if highest <= one.PRIORITY}
     if len({one.name for one in read.values()}) > 1:

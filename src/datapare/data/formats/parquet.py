@@ -41,6 +41,13 @@ def peek(path: Path) -> tuple[list[str], int]:
     return list(found.schema_arrow.names), int(found.metadata.num_rows)
 
 
+def column_texts(path: Path, name: str) -> list[str]:
+    """One column of a file as texts, the rest unread."""
+    import pyarrow.parquet as pq
+
+    return [str(value) for value in pq.read_table(path, columns=[name]).column(0).to_pylist()]
+
+
 def _broken(path: Path, error: Exception) -> InputError:
     return InputError(f"{path} is no Parquet file that can be read: {str(error).splitlines()[0]}")
 

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.column_names import LABELS
-from datapare.data.dataset import Dataset
+from datapare.data.dataset import Dataset, all_names
 from datapare.data.layouts import is_image
 from datapare.data.packed_shards import PACKED, plain_tar
-from datapare.data.paths import check_inside
+from datapare.data.paths import check_inside, walk
 from datapare.data.placing import folder_of
 from datapare.data.shard_copies import shard_copy
+from datapare.data.shard_tables import describe_shards, without_dropped
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.data.tar_members import Member, file_members
 from datapare.data.text_files import open_packed
@@ -265,6 +266,15 @@ def write_index(data: Dataset, keep: NDArray[np.int64], out: Path) -> None:
         return
     halves = [(int(uid[:16], 16), int(uid[16:], 16)) for uid in chosen if uid is not None]
     np.save(out / SUBSET, np.sort(np.array(halves, np.dtype("u8,u8"))))
+
+
+def write_beside(data: Dataset, keep: NDArray[np.int64], out: Path) -> None:
+    """Take the rows of dropped samples out of the tables beside the shards, which an export has copied."""
+    names, root = all_names(data), folder_of(data)
+    kept = {names[i] for i in keep.tolist()}
+    files = walk(root)[1]
+    if describe_shards(root, files):
+        without_dropped(root, out, files, set(names) - kept)
 
 
 def _uids(file: Path) -> Iterator[str | None]:
