@@ -310,3 +310,15 @@ def test_a_record_of_a_version_without_mean_logits_is_read_as_it_is(digits, tmp_
         soft_labels(again)
     with pytest.raises(dp.InputError, match="made otherwise"):
         record(digits, preset=QUICK, out=tmp_path / "record", channels=("default", "logit_mean"))
+
+
+def test_record_takes_what_opens():
+    import pandas as pd
+    from torch.utils.data import TensorDataset
+
+    x, y = np.random.default_rng(0).normal(size=(24, 3)).astype(np.float32), np.arange(24) % 2
+    frame = pd.DataFrame(x, columns=["a", "b", "c"]).assign(label=y)
+    for source in (frame, (x, y), TensorDataset(torch.tensor(x), torch.tensor(y))):
+        assert record(source, epochs=1, progress=False).label.shape == (24,)
+    with pytest.raises(InputError):
+        record(5, epochs=1)

@@ -38,7 +38,7 @@ PROCESSES_PER_CORE = 4
 
 @validated(RecordOptions)
 def record(
-    data: Dataset | str | Path,
+    data: object,  # whatever open_dataset reads
     *,
     preset: str | TrainingConfig | None = None,
     model: str | None = None,
