@@ -117,7 +117,7 @@ def test_a_repr_is_short(name, shown):
 def test_a_notebook_shows_a_picture_and_no_markup_of_names(name):
     html = artifacts()[name]._repr_html_()
     assert html.startswith(f"<div><b>{name.capitalize()}</b>")
-    assert ("<svg" in html) == (name in {"dynamics", "scores", "subset"})
+    assert ("<svg" in html) == (name in {"dynamics", "scores", "subset", "comparison"})
     assert "<b>dual" not in html
     assert len(html) < 20_000
 

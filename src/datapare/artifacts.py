@@ -19,7 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 from datapare.errors import InputError, MismatchError, MissingExtraError
 from datapare.numerics.checked_calls import check_fields, checked_call
 from datapare.numerics.given_arrays import channel_values, check_key, class_numbers
-from datapare.numerics.pictures import histogram_svg, scatter_svg
+from datapare.numerics.pictures import histogram_svg, rows_svg, scatter_svg
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -454,6 +454,9 @@ class Comparison(_Recorded):
     def _summary(self) -> str:
         mean = (f"{name} {100 * values.mean():.2f} %" for name, values in zip(self.arms, self.accuracy, strict=True))
         return f"{len(self.arms)} arms, {len(self.seeds)} seeds: {', '.join(mean)}"
+
+    def _picture(self) -> str:
+        return rows_svg(self.accuracy)
 
 
 def _baselines(roles: tuple[Role, ...], count: NDArray[np.int64]) -> tuple[int | None, ...]:

@@ -1,9 +1,10 @@
-"""Small pictures of arrays as SVG text, for notebooks: a histogram, a scatter plot."""
+"""Small pictures of arrays as SVG text, for notebooks: a histogram, a scatter plot, rows of dots."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 WIDTH, HEIGHT, SIDE = 320, 90, 240  # CSS pixels
+ROW = 16
 BINS = 40
 POINTS = 2_000  # of a scatter plot; more are thinned out evenly
 STYLE = 'style="color:#2b7bba;background:#fff;border:1px solid #ddd"'
@@ -40,6 +41,23 @@ def scatter_svg(x: NDArray[np.generic], y: NDArray[np.generic]) -> str:
         f'<path d="{dots}" fill="none" stroke="currentColor" stroke-width="3" stroke-linecap="round" opacity="0.5"/>'
     )
     return _svg(SIDE, SIDE, marks)
+
+
+def rows_svg(values: NDArray[np.generic]) -> str:
+    """Return a row of dots for each row of a matrix (A, S), all on one scale, the first row on top.
+
+    >>> rows_svg(np.array([[0.5, 0.6], [0.7, np.nan]])).count("h0")
+    3
+    """
+    row, place = np.nonzero(np.isfinite(values))
+    x = 8 + (WIDTH - 16) * _unit(np.asarray(values, dtype=np.float64)[row, place])
+    lines = "".join(f"M0 {ROW * (i + 0.5):.0f}H{WIDTH}" for i in range(len(values)))
+    dots = "".join(f"M{a:.0f} {ROW * (i + 0.5):.0f}h0" for a, i in zip(x, row, strict=True))
+    marks = (
+        f'<path d="{lines}" stroke="#ddd"/>'
+        f'<path d="{dots}" stroke="currentColor" stroke-width="8" stroke-linecap="round" opacity="0.6"/>'
+    )
+    return _svg(WIDTH, ROW * len(values), marks)
 
 
 def _unit(values: NDArray[np.float64]) -> NDArray[np.float64]:
