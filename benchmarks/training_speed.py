@@ -9,7 +9,7 @@ units for it. Data are random bytes: only time is measured. Each system
 trains `rounds` times in turns, in a process of its own, two epochs each, and its fastest epoch counts, since a shared
 machine only ever adds time; all epochs are in the file. `limit` is what the machine could do: three times the work
 of a forward pass at the speed of its fastest product of matrices. `steps` times one training step with one choice
-changed at a time. The preset `fast` is beside them, with the plain loop on ResNet-18 of width 16.
+changed at a time.
 
 The call ends after --minutes with exit code 3, and the same call goes on with the cases that are missing; cases of
 another machine or of another version of this script are measured again.
@@ -52,9 +52,7 @@ CASES = {  # name: (network, width, pixels, channels, batch, guess of images/s)
     "resnet18 width 64, 32 px": ("resnet18", 64, 32, 3, 128, 60),
     "resnet18 width 16, 32 px": ("resnet18", 16, 32, 3, 64, 600),
     "resnet8 width 16, 8 px": ("resnet8", 16, 8, 1, 64, 8000),
-    "fast (fastconv width 16, 32 px)": ("fastconv", 16, 32, 3, 64, 2000),
 }
-PLAIN_INSTEAD = {"fastconv": "resnet18"}  # what the plain loop trains where the network is ours alone
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
@@ -84,7 +82,6 @@ class Images(TorchDataset):
 def plain(case, array, label, epochs):
     """Train like released code; return images/s of each epoch."""
     name, width, pixels, channels, batch, _ = case
-    name = PLAIN_INSTEAD.get(name, name)
     torch.set_num_threads(os.cpu_count() or 1)
     loader = DataLoader(
         Images(array, label, max(1, pixels // 8)), batch, shuffle=True, num_workers=2, persistent_workers=True
@@ -124,7 +121,6 @@ def ours(case, array, label, epochs, precision="auto"):
 def compare(case, seconds, rounds):
     """All systems in turns, each in a process of its own."""
     name, _, pixels, channels, batch, guess = case
-    guess = min(guess, 600) if name in PLAIN_INSTEAD else guess
     count = max(2 * batch, round(seconds * guess / 2 / batch) * batch)
     rng = np.random.default_rng(0)
     array = rng.integers(0, 256, (count, pixels, pixels, channels), dtype=np.uint8)
@@ -271,8 +267,7 @@ def main():
             print("the time is over; the same call goes on", flush=True)
             return 3
         measured = compare(case, given.seconds, given.rounds)
-        if case[0] not in PLAIN_INSTEAD:
-            measured["steps"] = steps(case, given.rounds)
+        measured["steps"] = steps(case, given.rounds)
         result["cases"][name] = measured
         print(name, json.dumps(measured, indent=1), flush=True)
         given.out.parent.mkdir(exist_ok=True)

@@ -107,7 +107,7 @@ def test_a_model_of_another_kind_is_refused_with_a_fitting_one():
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones():
-    with pytest.raises(InputError, match="no model 'resnet19': choose fastconv, features, mlp, resnet8, resnet18"):
+    with pytest.raises(InputError, match="no model 'resnet19': choose features, mlp, resnet8, resnet18"):
         build(TrainingConfig(epochs=1, model="resnet19"), inputs(), 2)
 
 

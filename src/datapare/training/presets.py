@@ -39,16 +39,6 @@ PRESETS: dict[str, TrainingConfig] = {
     "small": TrainingConfig(
         epochs=12, schedule_epochs=40, batch_size=64, augment=("flip", "crop"), model="resnet18", width=16
     ),
-    "fast": TrainingConfig(
-        epochs=8,
-        schedule_epochs=16,
-        batch_size=64,
-        lr=0.05,
-        momentum=0.85,
-        augment=("flip", "crop"),
-        model="fastconv",
-        width=16,
-    ),
     "large": TrainingConfig(
         epochs=15,
         schedule_epochs=60,
@@ -91,7 +81,7 @@ def preset(name: str) -> TrainingConfig:
 def choose(inputs: Inputs, n_classes: int) -> TrainingConfig:
     """Return a sensible preset for these Inputs: by kind, and for images by size and number.
 
-    The presets of the papers, and `fast`, are never chosen silently: they are requested by name.
+    The presets of the papers are never chosen silently: they are requested by name.
     """
     del n_classes  # no rule needs it yet: width and epochs follow the size of the data
     if inputs.encoding.kind != "image":
