@@ -19,6 +19,7 @@ from numpy.typing import DTypeLike, NDArray
 from datapare.errors import InputError, MismatchError, MissingExtraError
 from datapare.numerics.checked_calls import check_fields, checked_call
 from datapare.numerics.given_arrays import channel_values, check_key, class_numbers
+from datapare.numerics.missing import over_epochs
 from datapare.numerics.pictures import histogram_svg, rows_svg, scatter_svg
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ class Dynamics(_Recorded):
     __iter__ = None  # of what? its examples, its epochs or its channels: say which
 
     def _columns(self) -> dict[str, Array]:
-        means = {f"{name}_mean": _over_epochs(values)[0] for name, values in self.channels.items()}
+        means = {f"{name}_mean": over_epochs(values)[0] for name, values in self.channels.items()}
         return {**_key_column(self.key), "label": self.label, **means}
 
     def _summary(self) -> str:
@@ -197,7 +198,7 @@ class Dynamics(_Recorded):
     def _picture(self) -> str:
         if "target_prob" not in self.channels:
             return ""
-        mean, deviation = _over_epochs(self.channels["target_prob"])
+        mean, deviation = over_epochs(self.channels["target_prob"])
         return scatter_svg(deviation, mean)
 
 
@@ -551,12 +552,6 @@ def _by(provenance: Provenance) -> str:
 
 def _key_column(key: NDArray[np.uint64] | None) -> dict[str, Array]:
     return {} if key is None else {"key": key}
-
-
-def _over_epochs(channel: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and standard deviation over the observed epochs of a channel (T, N)."""
-    values = np.ma.masked_invalid(np.asarray(channel, dtype=np.float64))
-    return values.mean(axis=0).filled(np.nan), values.std(axis=0, ddof=1).filled(np.nan)
 
 
 def _name(artifact: Dynamics | Scores | Subset) -> str:

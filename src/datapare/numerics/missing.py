@@ -2,6 +2,7 @@
 
 import numpy as np
 from jaxtyping import Float
+from numpy.typing import NDArray
 
 BLOCK = 65_536  # columns at a time: a copy of the whole record may not fit
 
@@ -39,3 +40,20 @@ def epoch_mean(values: Float[np.ndarray, "T N"], *, first: int = 0) -> Float[np.
         part = slice(start, start + BLOCK)
         mean[part] = last_observed(np.asarray(values[:, part]))[first:].mean(axis=0, dtype=np.float64)
     return mean
+
+
+def over_epochs(channel: NDArray[np.generic]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and standard deviation (ddof 1) over the observed epochs of a channel, NaN where there are none.
+
+    Args:
+        channel: Floats (T, N), NaN where an example was not observed.
+
+    Returns:
+        Two float64 arrays (N,).
+
+    >>> mean, deviation = over_epochs(np.array([[1.0, np.nan], [3.0, 2.0]]))
+    >>> mean.tolist(), deviation.round(2).tolist()
+    ([2.0, 2.0], [1.41, nan])
+    """
+    values = np.ma.masked_invalid(np.asarray(channel, dtype=np.float64))
+    return values.mean(axis=0).filled(np.nan), values.std(axis=0, ddof=1).filled(np.nan)
