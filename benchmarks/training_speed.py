@@ -120,7 +120,7 @@ def ours(case, array, label, epochs, precision="auto"):
 
 def compare(case, seconds, rounds):
     """All systems in turns, each in a process of its own."""
-    name, _, pixels, channels, batch, guess = case
+    _, _, pixels, channels, batch, guess = case
     count = max(2 * batch, round(seconds * guess / 2 / batch) * batch)
     rng = np.random.default_rng(0)
     array = rng.integers(0, 256, (count, pixels, pixels, channels), dtype=np.uint8)
