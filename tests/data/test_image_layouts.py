@@ -380,6 +380,16 @@ def test_parquet_beside_class_folders_is_the_dataset_only_where_it_has_the_label
     }
 
 
+def test_a_parquet_file_beside_images_loses_the_rows_of_dropped_ones(tmp_path):
+    names = [f"{c}/{c}{i}.png" for c in ("cat", "dog") for i in range(4)]
+    fill(tmp_path / "d", names)
+    vectors = pa.table({"path": names, "vector": [[0.5, float(i)] for i in range(8)]})
+    pq.write_table(vectors, tmp_path / "d" / "vectors.parquet")
+    kept, _ = halved(tmp_path / "d", tmp_path / "out")
+    left = pq.read_table(tmp_path / "out" / "vectors.parquet")
+    assert left.equals(vectors.take([i for i, name in enumerate(names) if name in kept]))
+
+
 @pytest.mark.parametrize("pattern", ["{c}/{s}-{i}", "{c}/{i}_{s}", "{c}/{c}.{s}.{i}"])
 def test_images_whose_names_say_their_split_are_read_as_datasets_does(pattern, tmp_path):
     names = [pattern.format(c=c, s=s, i=i) for c in ("cat", "dog") for s in ("train", "test") for i in "01"]

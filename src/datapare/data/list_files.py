@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datapare.data import json_annotations
+from datapare.data.foreign_types import ArrowType
 from datapare.data.layouts import is_image
 from datapare.errors import InputError
 
@@ -43,6 +44,15 @@ def is_list(name: str) -> bool:
     return lower.endswith(SUFFIXES) or lower.rpartition("/")[2] == PARQUET
 
 
+def _is_plain(kind: ArrowType) -> bool:
+    """Whether a column holds texts or whole numbers, of all types that Arrow has for them."""
+    import pyarrow as pa
+
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return pa.types.is_integer(value) or pa.types.is_boolean(value) or any(one(value) for one in texts)
+
+
 def parquet_fields(path: Path, limit: int | None = None) -> list[Fields]:
     """The texts and whole numbers of each row of a Parquet file, as texts; of the first `limit` rows.
 
@@ -54,7 +64,11 @@ def parquet_fields(path: Path, limit: int | None = None) -> list[Fields]:
 
     try:
         with pq.ParquetFile(path) as file:
-            blocks = file.iter_batches() if limit is None else islice(file.iter_batches(limit), 1)
+            named = [one.name for one in file.schema_arrow if _is_plain(one.type)]
+            if not named:
+                return []
+            read = file.iter_batches(65_536 if limit is None else limit, columns=named)
+            blocks = islice(read, None if limit is None else 1)
             rows = [row for block in blocks for row in block.to_pylist()]
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is no Parquet file that can be read: {str(error).splitlines()[0]}") from None
