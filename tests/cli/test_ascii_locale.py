@@ -24,12 +24,14 @@ for number, call in enumerate(json.loads(sys.argv[1])):
     if child == 0:
         for stream in (1, 2):
             os.dup2(os.open(f"told-{number}-{stream}", os.O_WRONLY | os.O_CREAT), stream)
+        code = 0
         try:
             datapare.cli.app.main(call)
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(0)
+        except SystemExit as end:
+            code = end.code or 0
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)  # a usual end would take down all that was imported, for seconds
     with open(f"code-{number}", "w") as file:
         file.write(str(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])))
 """
