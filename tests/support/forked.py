@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 SERVER = """
-import json, os, runpy, sys, traceback, types
+import atexit, json, os, runpy, sys, threading, traceback, types
 import datasets, pandas, pyarrow.parquet, scipy.special, sklearn.datasets, torch, PIL.Image
 import datapare.cli.app, datapare.data, datapare.evaluation, datapare.pipeline.pruning, datapare.reporting
 import datapare.training
@@ -35,14 +35,22 @@ for line in sys.stdin:
     os.chdir(job["cwd"])
     for number, path in enumerate([os.devnull, job["out"], job["err"]]):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), number)
+    code = 0
     try:
         run(job)
-    except SystemExit:
-        raise
+    except SystemExit as end:
+        code = end.code or 0
+        if not isinstance(code, int):
+            print(code, file=sys.stderr)
+            code = 1
     except BaseException:
         traceback.print_exc()
-        sys.exit(1)
-    sys.exit(0)
+        code = 1
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # a usual end would also take down all that was imported, for seconds
 """
 
 

@@ -5,7 +5,10 @@ import sys
 
 import numpy as np
 import pytest
+from trainings import PICTURES, pictures, same_model
 
+from datapare.training import memory
+from datapare.training.loop import train
 from datapare.training.memory import freed_memory_kept
 
 BLOCK = 16 << 20  # bytes, as the activations of a step
@@ -25,3 +28,9 @@ def test_freed_blocks_are_taken_again_without_asking_the_system():
     with freed_memory_kept():
         faults(2)
         assert faults(4) < pages // 10
+
+
+def test_a_c_library_without_these_functions_gives_the_same_bits(monkeypatch):
+    kept = train(*pictures(), 3, PICTURES, seed=0)
+    monkeypatch.setattr(memory, "_function", lambda _: None)
+    assert same_model(kept, train(*pictures(), 3, PICTURES, seed=0))
