@@ -12,6 +12,12 @@ settings.load_profile("timeless")
 os.environ.setdefault("KERAS_BACKEND", "torch")  # the adapter of Keras is imported when doctests are collected
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the files with slow tests first, so that the last tests of several processes end together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Return the folder of real datasets; tests that need it are skipped where it is absent."""

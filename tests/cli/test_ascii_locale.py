@@ -79,6 +79,7 @@ def folder(tmp_path_factory):
     return at
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(CALLS)), ids=lambda number: CALLS[number][0])
 def test_a_command_works(folder, number):
     told = [(folder / f"told-{number}-{stream}").read_bytes() for stream in (1, 2)]

@@ -89,6 +89,7 @@ def whole(tmp_path, monkeypatch, capsys):
     return whole_folder(tmp_path / "whole", capsys)
 
 
+@pytest.mark.slow
 def test_every_file_damaged_in_every_way_is_one_sentence_or_made_again(whole, capsys, tmp_path):
     readers: dict[Path, list[str]] = {}
     for name, files in reads(capsys, whole, tmp_path / "copy").items():

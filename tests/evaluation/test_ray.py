@@ -60,6 +60,7 @@ def files_of(folder):
     return {file.name: file.read_bytes() for file in folder.glob("*.npy")}
 
 
+@pytest.mark.slow
 def test_a_cluster_that_loses_a_node_gives_what_one_process_gives(options, cluster, tmp_path):
     here = dp.compare(**options, folder=tmp_path / "here")
     node = cluster.add_node(num_cpus=1)
@@ -166,7 +167,8 @@ def test_gpus_are_asked_for_by_fraction(options):
 
 
 @pytest.mark.usefixtures("connected")
-def test_a_check_of_label_issues_finds_there_what_it_finds_here(options, tmp_path):
+def test_a_check_of_label_issues_finds_there_what_it_finds_here(options, tmp_path, monkeypatch):
+    monkeypatch.setattr(ray, "cancel", lambda *_, **__: pytest.fail("what has returned is cancelled"))
     data = options["data"]
     dynamics = dp.record(data, preset=SMALL)
     here = dp.check_label_issues(data, dynamics, training=SMALL, folder=tmp_path / "here")

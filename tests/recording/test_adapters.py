@@ -1,7 +1,7 @@
 """Trainers of other libraries record the right example, in one process and in two, and every example file runs.
 
-The models here never learn, and their logits tell which example they are about. The file is also the program that
-torchrun starts: `test_adapters.py FOLDER`.
+The models here never learn, and their logits tell which example they are about. The file is also the program
+of two processes: `test_adapters.py FOLDER`.
 """
 
 import importlib.util
@@ -11,8 +11,10 @@ import sys
 import warnings
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
+import together
 import torch
 import torch.distributed as dist
 from torch.nn.functional import cross_entropy
@@ -314,28 +316,24 @@ def test_the_examples_of_other_tasks_run(tmp_path, capsys):
         assert loss[-1].mean() < loss[0].mean()
 
 
-def torchrun(*arguments):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)], env=environment, check=False, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.mark.slow
 def test_all_of_them_in_two_processes(tmp_path):
-    torchrun("torch.distributed.run", "--standalone", "--nproc-per-node", "2", __file__, tmp_path)
+    done = forked.run(tmp_path, __file__, tmp_path)
+    assert done.returncode == 0, done.stderr
     for name in ("transformers", "lightning", "fabric"):
         check(tmp_path / name)
 
 
 @pytest.mark.slow
 def test_the_accelerate_example_in_two_processes(tmp_path):
-    launch = ("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1")
-    settings = ("--main_process_port", "0", "--mixed_precision", "no")
-    said = torchrun(*launch, *settings, EXAMPLES / "with_accelerate.py", tmp_path)
-    assert said.count("recorded 2 epochs of 1,797 digits, processes: 2") == 1
+    launch = (sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2")
+    settings = ("--num_machines", "1", "--main_process_port", "0", "--mixed_precision", "no")
+    done = subprocess.run(
+        [*launch, *settings, EXAMPLES / "with_accelerate.py", tmp_path],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("recorded 2 epochs of 1,797 digits, processes: 2") == 1
     assert np.isfinite(dp.load(tmp_path / "dynamics").channels["loss"]).all()
 
 
@@ -356,10 +354,17 @@ def test_the_examples_run_and_find_their_record_again(name, tmp_path, capsys):
     assert np.nanmean(loss[-1]) < np.nanmean(loss[0])
 
 
-if __name__ == "__main__":
+def main(folder):
     torch.set_num_threads(1)
     dist.init_process_group("gloo")
-    in_transformers(Path(sys.argv[1]))
-    in_lightning(Path(sys.argv[1]), 2)
-    in_fabric(Path(sys.argv[1]), 2)
+    in_transformers(folder)
+    in_lightning(folder, 2)
+    in_fabric(folder, 2)
     dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    import lightning  # noqa: F401 - once for both processes
+    import transformers  # noqa: F401
+
+    together.launched(2, main, Path(sys.argv[1]))

@@ -64,12 +64,18 @@ class Done(NamedTuple):
 
 @cache
 def _server() -> "subprocess.Popen[str]":
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    paths = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
     process = subprocess.Popen(
         [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )
-    atexit.register(process.kill)
+    atexit.register(_end, process)
     return process
+
+
+def _end(server: "subprocess.Popen[str]") -> None:
+    with server:  # closes its streams, and waits for it
+        server.kill()
 
 
 def run(cwd: Path, *argv: object, code: str | None = None) -> Done:

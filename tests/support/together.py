@@ -102,7 +102,7 @@ def launched(count: int, act, *arguments: object) -> None:
         child = os.fork()
         if child == 0:
             os.environ |= {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": str(count)}
-            os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+            os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "none"}
             try:
                 act(*arguments)
             except BaseException:  # noqa: BLE001 - the fork ends here
@@ -117,7 +117,6 @@ def launched(count: int, act, *arguments: object) -> None:
 if __name__ == "__main__":
     import torch._dynamo  # noqa: F401 - DistributedDataParallel imports it, which takes seconds
 
-    sys.path.insert(0, str(Path(__file__).parent))  # for networks.py
     place = Path(sys.argv[1])
     launched(1, record_all, None, place / "1")
     launched(3, record_all_and_resume, place / "3", place / "2" / "killed")

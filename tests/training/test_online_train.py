@@ -188,6 +188,7 @@ def test_samplers_and_losses_that_do_not_fit_are_refused():
             train(data, label, 3, TRAINING, seed=0, **given)
 
 
+@pytest.mark.slow
 def test_the_example_runs_and_every_sampler_learns_from_less(tmp_path):
     done = run(tmp_path, EXAMPLE)
     assert done.returncode == 0, done.stderr

@@ -1,20 +1,20 @@
 """Samplers prune in other libraries' trainers what they prune in a loop of one's own, wherever that is resumed.
 
 The network never learns, so every trainer must train on the same examples, in the same order, as the plain loop does.
-The file is also the program that torchrun starts: `test_online_trainers.py FOLDER`.
+The file is also the program of two processes: `test_online_trainers.py FOLDER`.
 """
 
 import importlib.util
 import json
-import os
 import re
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
+import together
 import torch
 import torch.distributed as dist
 from torch.nn.functional import cross_entropy
@@ -333,9 +333,7 @@ def test_the_examples_prune_inside_a_training(name, tmp_path, capsys):
 
 @pytest.mark.slow
 def test_two_processes_share_what_was_planned_in_every_trainer(tmp_path):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    launch = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-    done = subprocess.run([*launch, __file__, tmp_path], env=environment, check=False, capture_output=True, text=True)
+    done = forked.run(tmp_path, __file__, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     orders = dict.fromkeys(("transformers", "lightning", "accelerate", "resumed"), plain(RULES["kakurenbo"]))
     orders |= dict.fromkeys(("pool", "pool resumed"), plain(POOL))
@@ -364,4 +362,8 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    import accelerate  # noqa: F401 - once for both processes
+    import lightning  # noqa: F401
+    import transformers  # noqa: F401
+
+    together.launched(2, main, Path(sys.argv[1]))

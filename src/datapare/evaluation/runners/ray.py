@@ -88,10 +88,17 @@ def _finished(ray: Ray, submit: Callable[[], "list[ObjectRef]"]) -> Iterator[Any
         pending = submit()
         while pending:
             done, _ = ray.wait(pending, num_returns=1)
-            yield _result(ray, done[0])
             pending.remove(done[0])
+            yield _result(ray, done[0])
     finally:  # also after Ctrl-C, and when whoever reads the results stops early
-        for reference in pending:
+        _cancel(ray, pending)
+
+
+def _cancel(ray: Ray, pending: "list[ObjectRef]") -> None:
+    """End what still runs; Ray aborts this process when a task is cancelled whose result has just come back."""
+    if pending:
+        _, running = ray.wait(pending, num_returns=len(pending), timeout=0)
+        for reference in running:
             ray.cancel(reference, force=True)
 
 
