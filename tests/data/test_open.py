@@ -108,7 +108,7 @@ def test_a_split_of_any_name_is_read_where_names_of_arrays_say_it(tmp_path):
 def test_a_class_called_train_is_a_class(tmp_path):
     for i in range(4):
         put(tmp_path / "vehicles" / ["car", "train"][i % 2] / f"{i}.png", encoded(i))
-        put(tmp_path / "lab" / ["test", "test tube"][i % 2] / "more" / f"{i}.png", encoded(i))
+        put(tmp_path / "lab" / ["test", "test tube"][i % 2] / f"more {i % 2}" / f"{i}.png", encoded(i))
         put(tmp_path / "kaggle" / ["train", "test"][i % 2] / f"{i}.png", encoded(i))
     assert open_dataset(tmp_path / "vehicles").classes == ("car", "train")
     assert open_dataset(tmp_path / "lab").classes == ("test", "test tube")
@@ -205,7 +205,7 @@ def test_places_that_cannot_be_used(tmp_path, monkeypatch):
     assert "there is no file or folder" in refused(tmp_path / "nowhere")
     assert "there is no file or folder" in refused("nowhere.csv")
     assert "is empty" in refused(tmp_path / "empty")
-    assert "no images and no data files (a.xyz" in refused(tmp_path / "odd")
+    assert "no images and no data files that are read (1 .xyz: a.xyz" in refused(tmp_path / "odd")
     assert "ends in .xyz" in refused(tmp_path / "odd" / "a.xyz")
     assert "one folder per class, or write a labels.csv" in refused(tmp_path / "flat")
     assert "no file matches" in refused(str(tmp_path / "*.tar"))

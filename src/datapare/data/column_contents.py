@@ -3,9 +3,10 @@
 import re
 
 import numpy as np
+from numpy.typing import NDArray
 
 from datapare.data.column_names import EMBEDDINGS, FILES_OF_IMAGES, ID_WORDS, IMAGES, ROW_NUMBERS, TOKENS
-from datapare.data.foreign_types import ArrowType, Rows, Value
+from datapare.data.foreign_types import ArrowColumn, ArrowType, Rows, Value
 from datapare.data.layouts import is_image
 from datapare.data.nested_arrays import number_depth
 
@@ -26,6 +27,7 @@ _HEADS = (
 )
 _MEASURED = re.compile(r"[-+]?(?:[$€£¥] ?\d[\d.,]*|\d[\d.,]* ?[%$€£¥])")
 MIN_COUNTED = 10  # fewer consecutive numbers may be measured
+_INDEXES = frozenset({"", "unnamed", "level_0"})  # what pandas calls an index that was saved
 MIN_DIFFERENT = 20  # rows, of which each may have another category by chance
 MIN_VECTOR = 8  # whole numbers per list; shorter lists are places and spans
 MIN_WORDS = 3  # per value, on average, of a column of free text
@@ -160,26 +162,70 @@ def mostly_differ(rows: Rows, column: str) -> bool:
 
 
 def is_row_number(rows: Rows, column: str) -> bool:
-    """Whether whole numbers count the rows: in their order, or in any order where the name says so."""
-    import pyarrow as pa
+    """Whether numbers, or texts that are numbers, count the rows.
 
-    from datapare.data.dataset import column as whole_column
-
-    kind = rows.data.schema.field(column).type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)) or len(rows) < 3:
-        return False
+    They do where each is another one of N consecutive whole numbers, in whatever order; where they rise or fall by the
+    same step from row to row; and under a name of row numbers where they all differ or count from the start again.
+    """
     name = column.strip().lower()
     if name.startswith("__index_level_"):  # the index of a DataFrame
         return True
-    values = whole_column(rows, column)
-    if values.null_count:
+    if len(rows) < 3:
         return False
-    usual = name in ROW_NUMBERS or name.startswith("unnamed")
-    first = values.slice(0, MIN_COUNTED).to_numpy()
-    counted = pa.types.is_integer(kind) and len(first) == MIN_COUNTED and bool((np.diff(first) == 1).all())
-    if not usual and not counted:
+    called = name in {*_INDEXES, *ROW_NUMBERS} or name.startswith("unnamed:")
+    number = _whole_numbers(rows, column, called=called)
+    if number is None:
         return False
-    number = values.to_numpy()
-    if counted and (np.diff(number) == 1).all():
+    if name in _INDEXES or name.startswith("unnamed:"):  # an index that was saved, however often it was joined since
         return True
-    return usual and bool((number == np.floor(number)).all()) and len(np.unique(number)) == len(number)
+    step = np.diff(number)
+    if len(number) >= MIN_COUNTED and (_are_consecutive(number) or (step[0] != 0 and bool((step == step[0]).all()))):
+        return True
+    starts = np.r_[number[0], number[1:][step != 1]]
+    again = len(starts) < len(number) and bool((starts == number[0]).all())
+    return called and (again or len(np.unique(number)) == len(number))
+
+
+def _are_consecutive(number: NDArray[np.float64]) -> bool:
+    """Whether these are N consecutive numbers in any order."""
+    low = number.min()
+    if number.max() - low != len(number) - 1:
+        return False
+    seen = np.zeros(len(number), bool)
+    seen[(number - low).astype(np.int64)] = True
+    return bool(seen.all())
+
+
+def _whole_numbers(rows: Rows, column: str, *, called: bool) -> NDArray[np.float64] | None:
+    """The values where all are whole numbers, those that texts are too; None where one is anything else, or missing.
+
+    None also for those not `called` row numbers that a first look shows not to be any.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from datapare.data.dataset import column as whole_column
+
+    values = whole_column(rows, column)
+    text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
+    plain = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+    if values.null_count or not (plain or (text and are_numbers(rows, column))):
+        return None
+    try:
+        first = _as_floats(values.slice(0, MIN_COUNTED))
+        if not np.isfinite(first).all() or (first != np.floor(first)).any():
+            return None
+        if plain and not called and len(np.unique(np.diff(first))) > 1:
+            ends = pc.min_max(values).as_py()
+            if ends["max"] - ends["min"] != len(values) - 1:
+                return None
+        number = _as_floats(values)
+    except pa.ArrowInvalid:  # texts of which a later one is no number
+        return None
+    return number if np.isfinite(number).all() and (number == np.floor(number)).all() else None
+
+
+def _as_floats(values: ArrowColumn) -> NDArray[np.float64]:
+    import pyarrow as pa
+
+    return np.asarray(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)

@@ -16,7 +16,7 @@ from datapare.data.column_contents import (
     sample,
     type_of,
 )
-from datapare.data.column_names import BESIDE_TEXTS, EMBEDDINGS, IDS, IMAGES, LABELS, PAIRS, TEXTS
+from datapare.data.column_names import BESIDE_TEXTS, EMBEDDINGS, IDS, IMAGES, LABELS, PAIRS, TEXTS, TOKENS
 from datapare.data.foreign_types import Rows
 from datapare.errors import InputError, nearest
 
@@ -94,6 +94,16 @@ def _refuse_images_elsewhere(rows: Rows, columns: Sequence[str]) -> None:
         )
 
 
+def refuse_tokens(columns: Collection[str], others: Collection[str]) -> None:
+    """Raise InputError where there are numbers of tokens and nothing else that a model reads."""
+    found = [column for column in columns if column.lower() in TOKENS]
+    if found and not others:
+        raise InputError(
+            f"{_listed(found)} are numbers of tokens, which mean nothing without their tokenizer: open the texts that "
+            "they were made from, or record a training loop of your own with datapare.Recorder."
+        )
+
+
 def find_inputs(
     rows: Rows, label: str, named: Sequence[str] | None, kind: Kind | None, without: Collection[str] = ()
 ) -> tuple[Kind, tuple[str, ...]]:
@@ -133,6 +143,7 @@ def find_inputs(
         if found is not None:
             return found
     _refuse_file_names(rows, [column for column in rest if types[column] == "string"])
+    refuse_tokens(rest, [])
     missing = "anything a model reads" if kind is None else f"{kind}s"
     there = f"name one with input= (--input): {_listed(rest)}" if rest else "there is none beside the label"
     raise InputError(f"no column holds {missing}; {there}.")

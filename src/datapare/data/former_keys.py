@@ -34,8 +34,8 @@ def with_former_keys(data: Dataset) -> Dataset | None:
     if data.id_column is not None:
         key = keys.text_keys(data.name)
     elif data.array is None and isinstance(data.name, RowNames):
-        class_key = keys.text_keys(data.classes)[data.label]
-        key = keys.unique_keys(keys.former_content_keys(data.rows, data.inputs, class_key))
+        class_keys = keys.text_keys(data.classes)
+        key = keys.unique_keys(keys.former_content_keys(data.rows, data.inputs, class_keys, data.label))
     else:
         return None
     if data.perturbation is not None:

@@ -10,6 +10,7 @@ from datapare.data.column_names import IDS
 from datapare.data.columns import require
 from datapare.data.dataset import ColumnNames, column
 from datapare.data.foreign_types import ArrowColumn, Rows
+from datapare.data.keys import repeated_keys
 from datapare.data.text_hashes import text_hashes
 from datapare.errors import InputError
 
@@ -90,12 +91,8 @@ def _text(values: ArrowColumn) -> ArrowColumn:
 
 def _first_repeated(ids: Ids) -> int | None:
     """The first row whose id is that of an earlier row."""
-    ordered = np.sort(ids.key)
-    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
-    if not len(repeated):
-        return None
     seen: set[str] = set()
-    for row in np.flatnonzero(np.isin(ids.key, repeated)).tolist():  # two texts may share a hash
+    for row in repeated_keys(ids.key)[1].tolist():  # two texts may share a hash
         name = ids.name[row]
         if name in seen:
             return int(row)

@@ -1,7 +1,7 @@
 """Labels of images in one JSON file: the forms of FiftyOne, Datumaro, COCO and plain ones, read and written back."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +138,15 @@ def _label_to_names(value: Json) -> list[Entry] | None:
 
 def _is_object(value: Json) -> bool:
     return isinstance(value, dict)
+
+
+def texts(value: Json, depth: int = 0) -> Iterator[str]:
+    """Yield every text in a value, names of members too."""
+    if isinstance(value, str):
+        yield value
+    elif depth < MAX_DEPTH and isinstance(value, dict | list):
+        for one in [*value, *value.values()] if isinstance(value, dict) else value:
+            yield from texts(one, depth + 1)
 
 
 def without(value: Json, is_dropped: Callable[[str], bool]) -> Json:

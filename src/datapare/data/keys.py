@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datapare.data.image_io import Cell
 
 Keys: TypeAlias = NDArray[np.uint64]
-Values: TypeAlias = ArrowColumn | Keys
+_FEW = 1 << 16  # keys of different numbers, which stay in the processor's cache
 
 
 def text_keys(values: Iterable[str | bytes | memoryview | None]) -> NDArray[np.uint64]:
@@ -52,44 +52,96 @@ def array_keys(array: Array) -> NDArray[np.uint64]:
     return np.concatenate(out)
 
 
-def content_keys(rows: Rows, columns: Iterable[str], class_key: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """One key per row (N,) from the values of `columns`, in whatever order they stand, and the key of its class."""
-    return _keys_of(rows, columns, class_key, text_hashes)
+def content_keys(
+    rows: Rows, columns: Iterable[str], class_keys: NDArray[np.uint64], label: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """One key per row (N,) of the values of `columns`, in whatever order they stand, and of its class.
+
+    Args:
+        rows: The rows of a dataset.
+        columns: Those that are read.
+        class_keys: A key of each class (K,).
+        label: The class of each row (N,).
+    """
+    return _keys_of(rows, columns, (class_keys, label), text_hashes)
 
 
-def former_content_keys(rows: Rows, columns: Iterable[str], class_key: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def former_content_keys(
+    rows: Rows, columns: Iterable[str], class_keys: NDArray[np.uint64], label: NDArray[np.int64]
+) -> NDArray[np.uint64]:
     """The keys that records before 0.2 hold, in which each text is hashed by BLAKE2b."""
-    return _keys_of(rows, columns, class_key, lambda values: text_keys(values.to_pylist()))
+    return _keys_of(rows, columns, (class_keys, label), lambda values: text_keys(values.to_pylist()))
 
 
 def _keys_of(
-    rows: Rows, columns: Iterable[str], class_key: NDArray[np.uint64], texts: Callable[[ArrowColumn], Keys]
+    rows: Rows,
+    columns: Iterable[str],
+    classes: tuple[NDArray[np.uint64], NDArray[np.int64]],
+    texts: Callable[[ArrowColumn], Keys],
 ) -> NDArray[np.uint64]:
-    keyed = [(text_keys([name])[0], *_keying(rows, name, texts)) for name in columns]
-    start, out = text_keys(["class"])[0], np.empty(len(class_key), np.uint64)
+    keyed = [_keying(rows, name, texts) for name in columns]
+    of_class, label = mixed(text_keys(["class"])[0], classes[0]), classes[1]
+    out = np.empty(len(label), np.uint64)
 
     def fill(block: slice) -> None:
-        total = mixed(start, class_key[block])
-        for name, values, key in keyed:
-            total += mixed(name, key(values[block]))
+        total = of_class[label[block]]
+        for key in keyed:
+            total += key(block)
         out[block] = mixed(np.uint64(0), total)
 
     in_blocks(fill, len(out))
     return out
 
 
-def _keying(rows: Rows, name: str, texts: Callable[[ArrowColumn], Keys]) -> tuple[Values, Callable[[Values], Keys]]:
-    """The values of a column, and what makes keys of any slice of them."""
+def _keying(rows: Rows, name: str, texts: Callable[[ArrowColumn], Keys]) -> Callable[[slice], Keys]:
+    """What makes the keys of any slice of a column, each mixed with the column's name."""
     import pyarrow as pa
 
-    kind = rows.data.schema.field(name).type
+    kind, name_key = rows.data.schema.field(name).type, text_keys([name])[0]
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
-        return column(rows, name), _number_keys
+        values = column(rows, name)
+        low, table = _key_of_each(values, name_key)
+        if table is not None:
+            return lambda block: table[values[block].to_numpy() - low]
+        return lambda block: mixed(name_key, _number_keys(values[block]))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return column(rows, name), texts
+        values = column(rows, name)
+        return lambda block: mixed(name_key, texts(values[block]))
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_struct(kind):
-        return text_keys(_bytes(cell) for cell in cells(rows, name)), np.asarray
-    return text_keys(None if cell is None else repr(cell) for cell in cells(rows, name)), np.asarray
+        made = text_keys(_bytes(cell) for cell in cells(rows, name))
+    else:
+        made = text_keys(None if cell is None else repr(cell) for cell in cells(rows, name))
+    return lambda block: mixed(name_key, made[block])
+
+
+def _key_of_each(values: ArrowColumn, name_key: np.uint64) -> tuple[int, Keys | None]:
+    """The lowest of whole numbers and the keys of all from there to the highest; None where those are many."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_signed_integer(values.type) or values.null_count or not len(values):
+        return 0, None
+    ends = pc.min_max(values).as_py()
+    if ends["max"] - ends["min"] >= min(_FEW, len(values)):
+        return 0, None
+    each = pa.array(range(ends["min"], ends["max"] + 1), pa.int64())
+    return ends["min"], mixed(name_key, _number_keys(each))
+
+
+def repeated_keys(key: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """The keys that stand at several positions, and those positions in order.
+
+    >>> repeated_keys(np.array([5, 3, 5], np.uint64))
+    (array([5], dtype=uint64), array([0, 2]))
+    """
+    ordered = np.sort(key)
+    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(repeated):  # as usual, and a sort costs a tenth of a stable order
+        return repeated, np.empty(0, np.int64)
+    low = np.zeros(1 << 16, bool)
+    low[repeated & np.uint64(0xFFFF)] = True
+    at = np.flatnonzero(low[key & np.uint64(0xFFFF)])  # few, where few keys repeat
+    return repeated, at[np.isin(key[at], repeated)]
 
 
 def unique_keys(key: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -98,14 +150,9 @@ def unique_keys(key: NDArray[np.uint64]) -> NDArray[np.uint64]:
     >>> [len(set(unique_keys(np.array(k, np.uint64)).tolist())) for k in ([1, 1, 1], [2, 1, 2])]
     [3, 3]
     """
-    ordered = np.sort(key)
-    repeated = ordered[1:][ordered[1:] == ordered[:-1]]
-    if not len(repeated):  # as usual, and a sort costs a tenth of a stable order
+    at = repeated_keys(key)[1]
+    if not len(at):
         return key
-    low = np.zeros(1 << 16, bool)
-    low[repeated & np.uint64(0xFFFF)] = True
-    at = np.flatnonzero(low[key & np.uint64(0xFFFF)])  # few, where few keys repeat
-    at = at[np.isin(key[at], repeated)]
     at = at[np.argsort(key[at], kind="stable")]
     starts = np.flatnonzero(np.r_[True, key[at[1:]] != key[at[:-1]]])
     occurrence = (np.arange(len(at)) - np.repeat(starts, np.diff(np.r_[starts, len(at)]))).astype(np.uint64)

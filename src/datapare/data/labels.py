@@ -1,16 +1,19 @@
 """Labels as class numbers. A label is the text of the source: 01 is not 1, and a date is a name."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import column
-from datapare.data.foreign_types import ArrowColumn, ArrowType, Rows
+from datapare.data.foreign_types import ArrowColumn, ArrowType, Rows, Value
 from datapare.errors import InputError
+from datapare.numerics.threads import in_blocks, take
 
 WHOLE = re.compile(r"-?(0|[1-9][0-9]*)")
+_ROWS = 1 << 17  # encoded at a time
 FRACTION = re.compile(r"[-+]?[0-9]*\.[0-9]+")
 
 
@@ -51,7 +54,7 @@ def read_labels(rows: Rows, name: str, held_out: Sequence[str] | None) -> tuple[
         return _looked_up(text, index, held_out)
     classes = _classes(text, index, name)
     place = {one: i for i, one in enumerate(classes)}
-    return np.array([place[one] for one in text], np.int64)[index], classes
+    return take(np.array([place[one] for one in text], np.int64), index), classes
 
 
 def similar_names(classes: Sequence[str]) -> list[str]:
@@ -62,13 +65,26 @@ def similar_names(classes: Sequence[str]) -> list[str]:
     """
     alike: dict[str, list[str]] = {}
     for name in classes:
-        alike.setdefault(" ".join(name.casefold().split()), []).append(name)
+        alike.setdefault(unicodedata.normalize("NFC", " ".join(name.casefold().split())), []).append(name)
     found = [" and ".join(map(repr, sorted(names))) for names in alike.values() if len(names) > 1]
     if not found:
         return []
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""
     start = "class names differ in spaces or capitals alone, and are read as classes of their own: "
     return [start + ", ".join(found[:3]) + more]
+
+
+def outer_spaces(columns: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """Return a sentence about names that begin or end with a space, such as behind the commas of a CSV.
+
+    >>> outer_spaces(["text", " label"], [" a", " b"])
+    ["read with the spaces around them, as they stand in the file: ' label', ' a', ' b'"]
+    """
+    found = [repr(name) for name in [*columns, *classes] if name != name.strip(" \t")]
+    if not found:
+        return []
+    more = ", …" if len(found) > 4 else ""
+    return [f"read with the spaces around them, as they stand in the file: {', '.join(found[:4])}{more}"]
 
 
 def check_classes(label: NDArray[np.int64], classes: Sequence[str]) -> None:
@@ -130,11 +146,25 @@ def _distinct(values: ArrowColumn, name: str) -> tuple[list[str], NDArray[np.int
         raise InputError(
             f"a label is one class per example, but the column {name!r} holds {values.type}; name another."
         )
-    encoded = values.dictionary_encode().unify_dictionaries()
-    if not encoded.num_chunks:
-        return [], np.empty(0, np.int32)
-    text = [str(one) for one in encoded.chunk(0).dictionary.to_pylist()]
-    return text, np.concatenate([one.indices.to_numpy(zero_copy_only=False) for one in encoded.chunks])
+    found: dict[int, ArrowColumn] = {}
+
+    def encode(block: slice) -> None:
+        whole = pa.concat_arrays(values[block].chunks)
+        found[block.start] = whole.dictionary_encode()
+
+    in_blocks(encode, len(values), _ROWS)
+    number: dict[Value, int] = {}
+    places = {
+        start: np.array([number.setdefault(one, len(number)) for one in found[start].dictionary.to_pylist()], np.int32)
+        for start in sorted(found)
+    }
+    index = np.empty(len(values), np.int32)
+
+    def fill(block: slice) -> None:
+        index[block] = places[block.start][found[block.start].indices.to_numpy(zero_copy_only=False)]
+
+    in_blocks(fill, len(values), _ROWS)
+    return [str(one) for one in number], index
 
 
 def _whole(values: ArrowColumn, name: str) -> NDArray[np.int64]:
@@ -210,4 +240,4 @@ def _looked_up(
             f"the training data does not have; its classes are {', '.join(held_out[:10])}"
             f"{', …' if len(held_out) > 10 else ''}, and labels are matched by name."
         )
-    return np.array([place.get(one, -1) for one in text], np.int64)[index], tuple(held_out)
+    return take(np.array([place.get(one, -1) for one in text], np.int64), index), tuple(held_out)

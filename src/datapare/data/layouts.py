@@ -109,7 +109,7 @@ def _split_folder(where: str, images: Sequence[str], split: str) -> str | None:
     parts = [name.split("/", 2) for name in images]
     flat = {part[0] for part in parts if len(part) == 2}
     deep = {part[0] for part in parts if len(part) > 2}
-    meant = split_folders(flat | deep)
+    meant = split_folders(flat | deep, deep - flat)
     chosen = sorted(name for name in deep - flat if meant.get(name) == (split_of(split) or split) or name == split)
     if len(chosen) > 1:
         exact = [name for name in chosen if name.lower() == split.lower()]
@@ -131,18 +131,25 @@ def _split_folder(where: str, images: Sequence[str], split: str) -> str | None:
     raise InputError(f"{where} holds the splits {listed}, but no {split!r}; name one with split= (--split).")
 
 
-def split_folders(names: Collection[str]) -> dict[str, str]:
+def split_folders(names: Collection[str], deep: Collection[str] = ()) -> dict[str, str]:
     """The folders that are splits, {name: split}: by their whole names, or by all that their names do not share.
+
+    Args:
+        names: The folders beside each other.
+        deep: Those that only hold further folders; of them some may be splits beside others that are none.
 
     >>> split_folders(["training_set", "test_set"])
     {'test_set': 'test', 'training_set': 'train'}
     >>> split_folders(["pets_train", "pets_val"]), split_folders(["test tube", "beaker"])
     ({'pets_train': 'train', 'pets_val': 'validation'}, {})
+    >>> split_folders(["seg_train", "seg_test", "seg_pred"], ["seg_train", "seg_test"])
+    {'seg_test': 'test', 'seg_train': 'train'}
     """
     whole = {name: split for name in sorted(names) if (split := folder_split(name)) is not None}
     partly = {name: split for name in sorted(names) if (split := split_of(name)) is not None}
     rests = {_without_split(name) for name in partly}
-    alike = len(partly) > 1 and len(partly) == len(names) and len(rests) == 1 and len(set(partly.values())) > 1
+    enough = len(partly) == len(names) or set(partly) <= set(deep)
+    alike = len(partly) > 1 and enough and len(rests) == 1 and len(set(partly.values())) > 1
     return partly if alike and len(partly) > len(whole) else whole
 
 
@@ -165,6 +172,7 @@ def read_class_folders(where: str, folders: Sequence[str], files: Sequence[str],
     inner = below(images, base)
     if not any(map(folder_split, base.split("/"))):
         inner = _named_by_split(where, inner, split)
+    _refuse_split_among_classes(f"{where}/{base}" if base else where, inner)
     _refuse_loose(f"{where}/{base}" if base else where, inner)
     _refuse_several(where, inner)
     _refuse_nameless(f"{where}/{base}" if base else where, inner)
@@ -201,6 +209,21 @@ def _named_by_split(where: str, images: list[str], split: str) -> list[str]:
             "name one with split= (--split)."
         )
     return chosen
+
+
+def _refuse_split_among_classes(where: str, images: Sequence[str]) -> None:
+    """Raise InputError where a folder called like a split is divided as its neighbours are, or into them."""
+    inner: dict[str, set[str]] = {}
+    for name in images:
+        top, _, rest = name.partition("/")
+        inner.setdefault(top, set()).update([rest.split("/", 1)[0]] if "/" in rest else [])
+    for top, folders in inner.items():
+        others = [one for one in inner if one != top]
+        if folder_split(top) and folders & {*others, *(name for one in others for name in inner[one])}:
+            raise InputError(
+                f"{where} holds {top}, which is called like a split, beside {', '.join(sorted(others)[:3])}"
+                f"{', …' if len(others) > 3 else ''}: name the folder to read with --split, or move {top} away."
+            )
 
 
 def _class_of(name: str, level: int) -> str:
@@ -263,13 +286,15 @@ def refuse_parts(where: str, found: ClassFolders) -> None:
             f"{where} holds the folders {', '.join(names)}, which are called like images and what is drawn over them: "
             "open the folder of images alone, or pass --label label if they are the classes."
         )
-    unlabelled = [name for name in names if _UNLABELLED.fullmatch(name.lower())]
+    unlabelled = [name for name in names if is_unlabelled(name)]
     if unlabelled and len(names) > 1:
         raise InputError(
             f"{where} holds the folder {unlabelled[0]} beside those of the classes, which is called like examples "
             f"without a label: move it out of {where} if they are, or pass --label label if it is a class."
         )
-    if len(names) < 2 or not (are_parts(names) or all(_DATE.fullmatch(name) for name in names)):
+    dates = all(_DATE.fullmatch(name) for name in names)
+    splits = all(folder_split(name) or name.lower() in _NAMELESS for name in names)  # images/ beside test/
+    if len(names) < 2 or not (are_parts(names) or dates or splits):
         return
     inner = sorted(set(found.deepest))
     other = (
@@ -281,6 +306,15 @@ def refuse_parts(where: str, found: ClassFolders) -> None:
         f"{where} holds the folders {', '.join(names[:3])}{', …' if len(names) > 3 else ''}, which are called like "
         f"parts of one dataset: pass --label label if they are the classes, {other}."
     )
+
+
+def is_unlabelled(name: str) -> bool:
+    """Whether a folder is called like examples without a label.
+
+    >>> is_unlabelled("unsup"), is_unlabelled("Unlabeled images"), is_unlabelled("unsure")
+    (True, True, False)
+    """
+    return _UNLABELLED.fullmatch(name.lower()) is not None
 
 
 def _are_layers(names: Collection[str]) -> bool:

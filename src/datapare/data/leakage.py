@@ -91,7 +91,7 @@ def _fingerprints(data: Dataset) -> NDArray[np.uint64]:
         return keys.text_keys(re.sub(r"[\W_]+", "", one).casefold() or one for one in texts(data))
     if data.array is not None:
         return keys.array_keys(data.array)
-    return keys.content_keys(data.rows, data.inputs, np.zeros(len(data), np.uint64))
+    return keys.content_keys(data.rows, data.inputs, np.zeros(1, np.uint64), np.zeros(len(data), np.int64))
 
 
 def _alike_images(train: Dataset, held_out: Dataset) -> NDArray[np.int64]:

@@ -24,7 +24,7 @@ from datapare.data.groups import read_groups
 from datapare.data.ids import Ids, find_ids
 from datapare.data.image_io import MAX_PIXELS
 from datapare.data.label_copies import LabelCopies, find_label_copies, other_labels, refuse_second_label
-from datapare.data.labels import check_classes, read_labels, similar_names
+from datapare.data.labels import check_classes, outer_spaces, read_labels, similar_names
 from datapare.data.nested_arrays import number_depth, stacked
 from datapare.data.source import MAX_GIB, OpenRequest, RawTable
 from datapare.errors import InputError
@@ -165,7 +165,7 @@ def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Seq
         inputs = tuple(one for one in inputs if one != ids.column)
     key = _keys(found, ids, inputs, (number, classes))
     row = np.arange(len(rows))
-    notes = (*_notes(found, ask, (label, *inputs), copies), *similar_names(classes))
+    notes = (*_notes(found, ask, (label, *inputs), copies), *similar_names(classes), *outer_spaces([label], classes))
     name = found.name or (RowNames(row) if ids is None else ids.name)
     place = (found.format, found.path, (), row, found.array, found.files, found.origin, ask.split)
     return Dataset(
@@ -219,10 +219,10 @@ def _keys(
         return ids.key
     if found.identity is not None:
         return keys.unique_keys(keys.text_keys(found.identity))
-    class_key = keys.text_keys(labels[1])[labels[0]]
+    label, class_keys = labels[0], keys.text_keys(labels[1])
     if found.array is not None:
-        return keys.unique_keys(keys.mix(np.uint64(0), keys.array_keys(found.array) ^ class_key))
-    return keys.unique_keys(keys.content_keys(found.rows, inputs, class_key))
+        return keys.unique_keys(keys.mix(np.uint64(0), keys.array_keys(found.array) ^ class_keys[label]))
+    return keys.unique_keys(keys.content_keys(found.rows, inputs, class_keys, label))
 
 
 def _bad(whole: Dataset, row: int, reason: str) -> BadExample:

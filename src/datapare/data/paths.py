@@ -19,10 +19,14 @@ SPLITS = {
 _WORD = {word: split for split, words in SPLITS.items() for word in words}
 # what may stand beside that word in the name of a split's folder: training_set, train_images, TestData, val2017
 _FILLER = "sets?|split|data|dataset|images?|imgs?|photos?|pictures?|samples?|examples?|files|jpe?gs?|pngs?|folder"
+_TRAIN_AND_MORE = re.compile(r"train(ing)?[^a-z]*val(id|idation)?")  # all that is not for testing
 _SPLIT_FOLDER = re.compile(rf"(?:(?:{_FILLER})[^a-z]*)*({'|'.join(_WORD)})[^a-z]*(?:(?:{_FILLER})[^a-z]*)*")
 _SPLIT_WORD = re.compile(rf"({'|'.join(_WORD)})(?:set|data|images?|imgs?)?")
 # what file managers, archivers and file servers leave behind
-_LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir", "ehthumbs.db"})
+_LITTER = frozenset(
+    {"thumbs.db", "desktop.ini", "__macosx", "@eadir", "ehthumbs.db", "$recycle.bin", "system volume information"}
+    | {"lost+found"}
+)
 _MOST_PLACES = 16
 
 
@@ -157,7 +161,11 @@ def folder_split(name: str) -> str | None:
 
     >>> folder_split("training_set"), folder_split("Testing"), folder_split("images_val2017"), folder_split("test tube")
     ('train', 'test', 'validation', None)
+    >>> folder_split("trainval")
+    'train'
     """
+    if _TRAIN_AND_MORE.fullmatch(name.lower()):
+        return "train"
     found = _SPLIT_FOLDER.fullmatch(name.lower())
     return _WORD[found[1]] if found else None
 

@@ -12,6 +12,9 @@ from datapare.errors import InputError
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::[A-Za-z0-9+.-]+)?://.+")
 
+# as the messages of fsspec name what is missing: Please install gcsfs to …, requires "paramiko" to be installed
+_LIBRARY = re.compile(r"""[Ii]nstall ["']?([\w.-]*\w)|requires ["']([\w.-]*\w)""")
+
 
 def is_url(source: object) -> bool:
     """Whether a text is a URL.
@@ -112,7 +115,8 @@ def _system(url: str) -> tuple[FileSystem, str]:
     try:
         system, path = fsspec.core.url_to_fs(url)
     except ImportError as error:
-        library = error.name or re.sub(r".*[Ii]nstall (\S+).*", r"\1", str(error))
+        quoted = _LIBRARY.search(str(error))
+        library = error.name or (quoted[1] or quoted[2] if quoted else str(error))
         raise InputError(f"{scheme}:// needs {library}, which is not installed: pip install {library}.") from None
     except Exception as error:
         raise InputError(f"{url} cannot be reached: {_first_line(error)}.") from error

@@ -76,13 +76,17 @@ def beside_dropped(files: Iterable[str], dropped: Collection[str], kept: Iterabl
 def _named(path: Path, names: ImageNames) -> set[str]:
     """The images that a list names."""
     if path.suffix.lower() == ".json":
-        return {one for entry in json_entries(path) if (one := names.find(str(entry.get("file_name", "")))) is not None}
+        listed = [str(entry.get("file_name", "")) for entry in json_entries(path)]
+        return {one for one in map(names.below_other_root(listed).find, listed) if one is not None}
     try:
         fields = parquet_fields(path) if path.suffix.lower() == ".parquet" else read_records(path).fields
     except InputError:
         return set()
     column = name_column(fields, names)
-    return set() if column is None else {one for one in map(names.find, _column(fields, column)) if one is not None}
+    if column is None:
+        return set()
+    values = _column(fields, column)
+    return {one for one in map(names.below_other_root(values).find, values) if one is not None}
 
 
 def _filtered(path: Path, names: ImageNames, dropped: Collection[str]) -> bytes | None:
@@ -98,6 +102,7 @@ def _filtered(path: Path, names: ImageNames, dropped: Collection[str]) -> bytes 
     column = name_column(found.fields, names)
     if column is None:
         return None
+    names = names.below_other_root(_column(found.fields, column))
     both = zip(found.records, found.fields, strict=True)
     kept = [record for record, fields in both if names.find(fields.get(column, "")) not in dropped]
     return None if len(kept) == len(found.records) else found.header + b"".join(kept)
@@ -109,6 +114,7 @@ def _filtered_parquet(path: Path, names: ImageNames, dropped: Collection[str]) -
     except InputError:  # what cannot be read comes along as it is
         return None
     column = name_column(fields, names)
+    names = names if column is None else names.below_other_root(_column(fields, column))
     keep = [i for i, one in enumerate(fields) if column is None or names.find(one.get(column, "")) not in dropped]
     if len(keep) == len(fields):
         return None
@@ -124,6 +130,7 @@ def filtered_json(path: Path, names: ImageNames, dropped: Collection[str]) -> by
     except InputError:  # what cannot be read comes along as it is
         return None
     listed = [str(entry.get("file_name", "")) for entry in json_annotations.entries(value) or []]
+    names = names.below_other_root(listed or [text for text in json_annotations.texts(value) if is_image(text)])
     stems = bool(listed) and _share(listed, names) >= 0.9
 
     def is_dropped(text: str) -> bool:
@@ -146,9 +153,10 @@ def name_column(records: Sequence[Fields], names: ImageNames) -> str | None:
     best, most = None, 0
     for column in dict.fromkeys(name for fields in sample for name in fields):
         values = _column(sample, column)
-        different = len({names.find(value) for value in values} - {None})
+        below = names.below_other_root(values)
+        different = len({below.find(value) for value in values} - {None})
         enough = 0.5 if sum(map(is_image, values)) * 2 > len(values) else 0.9
-        if different > most and (different > 1 or len(values) == 1) and _share(values, names) >= enough:
+        if different > most and (different > 1 or len(values) == 1) and _share(values, below) >= enough:
             best, most = column, different
     return best
 

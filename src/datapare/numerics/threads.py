@@ -3,10 +3,15 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 FIXED_THREADS = 2  # as the steps of large networks, training/compute.py
 WORTH_DIVIDING = 2**20  # numbers in an array: with fewer, threads wait for each other longer than they compute
 _BLOCK = 1 << 15  # numbers of a block, which stay in the processor's cache
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 def threads_for(numbers: int) -> int:
@@ -50,3 +55,18 @@ def in_blocks(work: Callable[[slice], object], count: int, size: int = _BLOCK) -
         return
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, blocks))
+
+
+def take(values: NDArray[Scalar], index: NDArray[np.integer]) -> NDArray[Scalar]:
+    """Return `values[index]` (N,) for values (K,) and positions (N,).
+
+    >>> take(np.array([7, 5]), np.array([1, 1, 0]))
+    array([5, 5, 7])
+    """
+    out = np.empty(len(index), values.dtype)
+
+    def fill(block: slice) -> None:
+        out[block] = values[index[block]]
+
+    in_blocks(fill, len(out))
+    return out

@@ -66,7 +66,7 @@ def _numbers(values: Array) -> NDArray[np.float64]:
 def _fit_column(name: str, values: Array) -> Column:
     number = _numbers(values)
     absent = values == None if values.dtype == object else np.isnan(values)  # noqa: E711 (elementwise)
-    known = number[~np.isnan(number)]
+    known = np.clip(number[~np.isnan(number)], -1e150, 1e150)  # whose squares are finite
     if values.dtype != object or (len(known) and len(known) == int((~absent).sum())):
         std = float(known.std()) if len(known) else 1.0
         mean = float(known.mean()) if len(known) else 0.0

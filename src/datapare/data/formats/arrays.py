@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from datapare.artifacts import Kind
 from datapare.data.column_names import LABELS
+from datapare.data.columns import refuse_tokens
 from datapare.data.dataset import Dataset
 from datapare.data.foreign_types import Array, ArrowColumn
 from datapare.data.image_io import display_range
@@ -19,7 +20,19 @@ from datapare.data.placing import PlaceFile, carry, file_in
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, check_unpacked, rows_of
 from datapare.errors import InputError, nearest
 
-INPUTS = ("x", "images", "image", "data", "features", "embeddings", "embedding", "texts", "text", "inputs")
+INPUTS = (
+    "x",
+    "images",
+    "image",
+    "data",
+    "features",
+    "embeddings",
+    "embedding",
+    "texts",
+    "text",
+    "inputs",
+    "pixel_values",
+)
 T = TypeVar("T")
 
 
@@ -104,12 +117,16 @@ def from_arrays(
     import pyarrow as pa
 
     y_name = _find(arrays, LABELS, ask.label, "label", ask.split)
+    if ask.input is None:
+        refuse_tokens(arrays, [name for name in arrays if name.lower() in INPUTS])
     x_name = _find(arrays, INPUTS, ask.input, "input", ask.split)
     if not y_name.lower().endswith(f"_{ask.split.lower()}"):
         check_unsplit(path or "the dataset", ask.split)
     x, y = arrays[x_name], np.asarray(arrays[y_name])
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
+    if (number := one_hot_classes(y)) is not None:
+        y = number
     if y.ndim != 1 or not x.ndim or len(x) != len(y):
         raise InputError(
             f"expected one label per example, but {x_name!r} has the shape {x.shape} and {y_name!r} {y.shape}; "
@@ -127,6 +144,18 @@ def from_arrays(
         )
     found, array = as_inputs(x, x_name)
     return RawTable(rows_of(pa.table(columns)), path, files, found, (x_name,), y_name, array=array, origin=arrays)
+
+
+def one_hot_classes(rows: Array) -> NDArray[np.int64] | None:
+    """The places of the ones (N,) in rows of zeros with a single 1; None where any row is another one.
+
+    >>> one_hot_classes(np.array([[0, 1], [1, 0]])), one_hot_classes(np.array([[1, 1], [1, 0]]))
+    (array([1, 0]), None)
+    """
+    if rows.ndim != 2 or rows.shape[1] < 2 or rows.dtype.kind not in "biuf":
+        return None
+    plain = ((rows == 0) | (rows == 1)).all() and ((rows == 1).sum(axis=1) == 1).all()
+    return np.asarray(rows.argmax(axis=1), np.int64) if plain else None
 
 
 def _find(arrays: Mapping[str, Array], usual: Sequence[str], named: str | None, what: str, split: str) -> str:

@@ -19,6 +19,7 @@ A format file has these names, all but `read` optional:
 
 import pkgutil
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
@@ -41,7 +42,8 @@ from datapare.errors import InputError
 from datapare.storage import meant
 
 WriteAll = Callable[[Dataset, NDArray[np.int64], Path, PlaceFile], int]
-EXPECTED = "a folder of images, a .parquet, .csv, .jsonl, .tar (WebDataset) or .npz file, a save_to_disk folder"
+_ARCHIVES = (".zip", ".7z", ".rar")
+EXPECTED = "a folder of images or texts, a .parquet, .csv, .jsonl, .tar (WebDataset) or .npz file, a saved dataset"
 
 
 @dataclass(frozen=True)
@@ -184,8 +186,11 @@ def _by_suffix(files: SourceFiles) -> Format:
     known = {suffix: one for suffix, one in found.items() if one is not None}
     if not known:
         ending = next(iter(found)) or "nothing"
-        first = f"holds no images and no data files ({', '.join(files.names[:3])}, …)"
-        raise InputError(f"{files.path} {first if files.is_folder else f'ends in {ending}'}; expected {EXPECTED}.")
+        count = Counter(map(suffix_of, files.names)).most_common(3)
+        listed = ", ".join(f"{number:,} {one or 'without an ending'}" for one, number in count)
+        first = f"holds no images and no data files that are read ({listed}: {', '.join(files.names[:3])}, …)"
+        remedy = "unpack it first." if ending in _ARCHIVES else f"expected {EXPECTED}."
+        raise InputError(f"{files.path} {first if files.is_folder else f'ends in {ending}'}; {remedy}")
     if files.is_folder and len({one.name for one in known.values()}) > 1:
         known.pop(".json", None)  # settings of another format
         if describe_shards(files.path, files.names):

@@ -1,5 +1,6 @@
 """Folders of images: one sub-folder per class."""
 
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
@@ -7,6 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
+from datapare.data.box_labels import box_file, boxes_error, yolo_file
 from datapare.data.cards import split_files
 from datapare.data.dataset import Dataset, all_names
 from datapare.data.formats.parquet import peek
@@ -15,6 +17,8 @@ from datapare.data.formats.webdataset import is_shard
 from datapare.data.layouts import ClassFolders, below, has_class_folders, is_image, read_class_folders, refuse_parts
 from datapare.data.list_files import is_list, names_images
 from datapare.data.mixed_folders import rows_are_the_dataset
+from datapare.data.name_prefixes import LABEL as PREFIX
+from datapare.data.name_prefixes import classes_in_names, of_split, read_name_prefixes
 from datapare.data.paths import Tree, list_tree
 from datapare.data.placing import PlaceFile, folder_of
 from datapare.data.side_lists import beside_dropped, without_dropped
@@ -22,6 +26,7 @@ from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.errors import InputError
 
 LINKABLE = True
+_SYNSET = re.compile(r"n\d{8}")
 # files that lie beside images as a matter of course
 _USUAL = frozenset(
     {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".md", ".txt", ".yaml", ".yml", ".xml", ".html", ".pdf", ".parquet"}
@@ -65,12 +70,10 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     if carded is not None:
         chosen = {file.relative_to(root).as_posix() for file in carded}
         folders, names = [], [name for name in tree.files if name in chosen]
-    found = read_class_folders(str(root), folders, names, request.split)
-    if request.label is None:
-        refuse_parts(str(root / found.base), found)
+    found = _classes(root, folders, names, request)
     columns = {"image": image_column(root, found.base, found.images), "label": pa.array(found.label, pa.int64())}
     features = {"image": datasets.Image(decode=False), "label": datasets.ClassLabel(names=found.classes)}
-    label = request.label or "label"
+    label = "label" if request.label in {None, PREFIX} else request.label
     if found.deepest:
         columns["folder"] = pa.array(found.deepest, pa.string())
         features["folder"] = datasets.Value("string")
@@ -79,8 +82,54 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     table = pa.table(columns).replace_schema_metadata(datasets.Features(features).arrow_schema.metadata)
     prefix = f"{found.base}/" if found.base else ""
     images = [prefix + name for name in found.images]
-    notes = (*left_out(root, tree, found.base), *_other_splits(tree, found), *_deeper(found, label))
+    notes = (
+        *left_out(root, tree, found.base),
+        *_other_splits(tree, found),
+        *_deeper(found, label),
+        *_names_of_synsets(root, tree.files, found.classes),
+    )
     return RawTable(rows_of(table), root, (), "image", ("image",), label, found.images, images, notes=notes)
+
+
+def _classes(root: Path, folders: Sequence[str], names: Sequence[str], request: OpenRequest) -> ClassFolders:
+    """The images and the classes of their folders, or of their names where that is asked for."""
+    images = [name for name in names if is_image(name)]
+    if request.label == PREFIX:
+        return read_name_prefixes(str(root), images, request.split)
+    boxes = yolo_file(root, names) if request.label is None else None
+    if boxes is not None:
+        raise boxes_error(root, boxes)
+    try:
+        found = read_class_folders(str(root), folders, names, request.split)
+        if request.label is None:
+            refuse_parts(str(root / found.base), found)
+    except InputError as error:
+        boxes = box_file(root, names)
+        if boxes is not None:
+            raise boxes_error(root, boxes) from None
+        classes = classes_in_names(of_split(images, request.split))
+        if not classes:
+            raise
+        some = ", ".join(classes[:3]) + (", …" if len(classes) > 3 else "")
+        raise InputError(
+            f"{str(error).removesuffix('.')}; or pass --label {PREFIX} if the {len(classes):,} words that their names "
+            f"begin with are the classes ({some})."
+        ) from None
+    return found
+
+
+def _names_of_synsets(root: Path, files: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """A sentence about a file that says the words of classes called like synsets of WordNet, as in ImageNet."""
+    if not classes or not all(map(_SYNSET.fullmatch, classes)):
+        return []
+    for name in files:
+        if "/" in name or not name.lower().endswith(".txt"):
+            continue
+        lines = (root / name).read_text("utf-8", errors="replace").splitlines()
+        words = {line[:9]: line[9:].strip() for line in lines if _SYNSET.fullmatch(line[:9])}
+        if all(words.get(one) for one in classes):
+            return [f"{name} says the words of the classes, such as {words[classes[0]]} for {classes[0]}"]
+    return []
 
 
 def image_column(root: Path, base: str, names: Sequence[str]) -> "pa.StructArray":  # type: ignore[name-defined] # noqa: F821

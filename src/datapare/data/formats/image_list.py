@@ -38,12 +38,16 @@ _ROWS = 1000
 
 @dataclass(frozen=True)
 class ImageList:
-    """A file that names images: its column of names, and that of labels where it is clear."""
+    """A file that names images: its column of names, and that of labels where it is clear.
+
+    `spread` are the columns of a label that is spread over one of 0 and 1 for each class.
+    """
 
     path: Path
     column: str
     label: str | None
     labelled: bool
+    spread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +72,8 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     found = find_list(files, request)
     assert found is not None  # noqa: S101 (`matches` found it)
     root = files.root
-    table, names = _table(found, request), _texts(found)
-    lookup = _lookup(files, found.path, names, request)
+    table, names = _with_one_label(_table(found, request), found), _texts(found, root)
+    lookup = _lookup(files, found.path, names, request).below_other_root(names)
     resolved = _resolve(found, names, lookup, root)
     row = np.flatnonzero(_of_split(table, resolved, request.split))
     resolved = [resolved[i] for i in row.tolist()]
@@ -81,7 +85,7 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     column = "image" if at is None else found.column
     prefix = found.path.parent.relative_to(root).as_posix()
     identity = [name.removeprefix(f"{prefix}/") for name in resolved] if prefix != "." else resolved
-    notes = [f"labels are read from {found.path.relative_to(root).as_posix()}"]
+    notes = [f"labels are read from {found.path.relative_to(root).as_posix()}", *_other_root(lookup, names)]
     if files.is_folder:
         notes += [*left_out(root, files.tree, "", resolved), *_unlisted(files.names, resolved, request.split)]
     return RawTable(
@@ -152,7 +156,36 @@ def _as_list(files: SourceFiles, path: Path, request: OpenRequest, *, alone: boo
         path.suffix.lower() in {".txt", ".lst"} and not all(fields.get("label") for fields in sample)
     ):
         return None
-    return _with_label(path, column, [name for name in columns if name != column], request)
+    others = [name for name in columns if name != column]
+    if request.label is None and len(others) > 1 and all(_is_mark(row.get(name)) for row in sample for name in others):
+        return ImageList(path, column, "label", labelled=True, spread=tuple(others))
+    return _with_label(path, column, others, request)
+
+
+def _is_mark(value: str | None) -> bool:
+    return (value or "").strip() in {"0", "1", "0.0", "1.0"}
+
+
+def _with_one_label(table: "pa.Table", found: ImageList) -> "pa.Table":
+    """The table with a column `label` of the names of the columns that hold the single 1 of each row.
+
+    Raises:
+        InputError: For rows of several classes, or of none.
+    """
+    import pyarrow as pa
+
+    if not found.spread:
+        return table
+    marks = np.stack([table[name].cast(pa.float64()).to_numpy() for name in found.spread], axis=1)
+    several = np.flatnonzero((marks != 0).sum(axis=1) != 1)
+    if len(several):
+        count = int((marks[several[0]] != 0).sum())
+        raise InputError(
+            f"{found.path} has {len(several):,} rows that do not say one class, the first in row {several[0]} says "
+            f"{count}: one class is read for each image; leave one 1 in each row, or take those rows out."
+        )
+    names = np.array([name.strip() for name in found.spread])
+    return table.append_column("label", pa.array(names[marks.argmax(axis=1)].tolist(), pa.string()))
 
 
 def _image_column(
@@ -230,11 +263,19 @@ def _refuse_links(root: Path, names: Iterable[str]) -> None:
             raise leading_out(root, name, real)
 
 
-def _texts(found: ImageList) -> list[str]:
-    """The names in the list, as they stand."""
+def _texts(found: ImageList, root: Path) -> list[str]:
+    """The names in the list, as they stand, but relative to `root` where they are absolute paths in it."""
     if found.path.suffix.lower() == ".json":
         return [str(entry.get(found.column, "")) for entry in json_entries(found.path)]
-    return [fields.get(found.column, "") for fields in _fields(found.path)]
+    inside = _inside(root)
+    return [fields.get(found.column, "").removeprefix(inside) for fields in _fields(found.path)]
+
+
+def _other_root(lookup: ImageNames, names: Sequence[str]) -> list[str]:
+    """A sentence about absolute names of which only the end is read."""
+    if not lookup.other_root:
+        return []
+    return [f"the list names files elsewhere, such as {names[0]}: read as {lookup.inner(names[0])} of this folder"]
 
 
 def _fields(path: Path, *, head: bool = False) -> Sequence[Fields]:
@@ -261,16 +302,15 @@ def _table(found: ImageList, request: OpenRequest) -> "pa.Table":
 def _resolve(found: ImageList, names: Sequence[str], lookup: ImageNames, root: Path) -> list[str]:
     """The relative path of each named image; a file that is not there keeps the path that the list gives it."""
     base = found.path.parent.relative_to(root).as_posix()
-    inside = "" if found.path.suffix.lower() == ".json" else _inside(root)
     resolved = []
     for row, full in enumerate(names):
-        name = full.removeprefix(inside)
+        name = lookup.inner(full)
         if leads_out(name) or not name.strip():
             raise InputError(
                 f"row {row} of {found.path.name} names the file {name!r}, which is not inside {root}; write it "
                 "relative to that folder."
             )
-        path = lookup.find(name)
+        path = lookup.find(full)
         resolved.append(path if path is not None else normalise(name if base == "." else f"{base}/{name}"))
     return resolved
 

@@ -154,8 +154,9 @@ def values_column(values: list[Json]) -> ArrowColumn:
             return pa.array(values)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
         pass
+    there = [None if one is None or one != one else one for one in values]  # noqa: PLR0124 (NaN, as pandas writes it)
     return pa.array(
-        [None if one is None else _whole(one if isinstance(one, str) else json.dumps(one)) for one in values]
+        [None if one is None else _whole(one if isinstance(one, str) else json.dumps(one)) for one in there]
     )
 
 

@@ -4,7 +4,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,8 @@ def accepts(source: object) -> bool:
 def read_object(source: MapStyleDataset, request: OpenRequest) -> RawTable:
     """Read every item: a pair (input, label), or a mapping of named values; class names are those of `.classes`.
 
+    A label is a number, a text, or a row of zeros with a single 1.
+
     Inputs are numbers, texts, or images of Pillow or (C, H, W) tensors with values from 0 to 1 or 0 to 255. Row i is
     item i, so that `torch.utils.data.Subset(dataset, subset.index)` is the smaller dataset.
 
@@ -49,43 +51,87 @@ def read_object(source: MapStyleDataset, request: OpenRequest) -> RawTable:
     labels = _labels(source, request)
     items = [_named(source, i, request, labels) for i in range(len(source))]
     columns = {name: [_plain(item[name]) for item in items] for name in items[0]}
-    columns = {
-        name: list(map(_single, values)) if _is_label(name, request) else values for name, values in columns.items()
-    }
+    columns = {name: _labels_of(values) if _is_label(name, request) else values for name, values in columns.items()}
     names = _class_names(source)
     found = _stacked(columns, request) if names is None else _rows(columns, names, request)
     return replace(found, notes=(*found.notes, *_further(source, labels)))
 
 
 def _class_names(source: object) -> list[str] | None:
-    """The names in `.classes`, also those of the datasets that this one is a part or a chain of; None for none."""
-    classes = getattr(source, "classes", None)
+    """The names in `.classes` or `.class_to_idx`, also those of the datasets that this one is a part or a chain of.
+
+    Raises:
+        InputError: Where datasets of a chain have other names, so that one number means several classes.
+    """
+    classes, number = getattr(source, "classes", None), getattr(source, "class_to_idx", None)
     if isinstance(classes, Sequence) and not isinstance(classes, str):
         return [str(one) for one in classes]
-    inner = getattr(source, "datasets", None)
-    parts = inner if isinstance(inner, list | tuple) else [getattr(source, "dataset", None)]
-    found = [None if part is None else _class_names(part) for part in parts]
-    return found[0] if found and all(one == found[0] for one in found) else None
+    if isinstance(number, Mapping) and sorted(number.values()) == [*range(len(number))]:
+        return [str(name) for name in sorted(number, key=lambda name: int(number[name]))]
+    found = [names for part in _parts(source) if (names := _class_names(part)) is not None]
+    other = next((one for one in found if one != found[0]), None)
+    if other is not None:
+        raise InputError(
+            f"the datasets in this {type(source).__name__} number their classes differently ({_some(found[0])} and "
+            f"{_some(other)}); open one of them, or give all the same classes."
+        )
+    return found[0] if found and len(found) == len(_parts(source)) else None
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+
+
+def _parts(source: object) -> list[object]:
+    """The datasets that a ConcatDataset is a chain of, or the one that a Subset is a part of."""
+    chained = getattr(source, "datasets", None)
+    if isinstance(chained, list | tuple):
+        return list(chained)
+    part = getattr(source, "dataset", None)
+    return [] if part is None else [part]
 
 
 def _labels(source: MapStyleDataset, request: OpenRequest) -> Sequence[Value] | None:
     """The labels that the dataset holds beside its items, as those of torchvision do; None for items with labels."""
     if isinstance(_item(source, 0), Mapping | tuple | list):
         return None
+    return _labels_beside(source, request)
+
+
+def _labels_beside(source: object, request: OpenRequest) -> Sequence[Value] | None:
+    """The labels of a dataset, or of the datasets that it is a part or a chain of."""
     for name in (request.label, "targets", "labels"):
         found = getattr(source, name, None) if name else None
-        if found is not None and hasattr(found, "__getitem__") and len(found) == len(source):
+        if found is not None and hasattr(found, "__getitem__") and len(found) == len(cast("MapStyleDataset", source)):
             return found  # type: ignore[no-any-return]
-    return None
+    inner = [_labels_beside(part, request) for part in _parts(source)]
+    known = [one for one in inner if one is not None]
+    if not known or len(known) < len(inner):
+        return None
+    index = getattr(source, "indices", None)
+    return [label for part in known for label in part] if index is None else [known[0][int(i)] for i in index]
 
 
 def _is_label(name: str, request: OpenRequest) -> bool:
     return name in {request.label, "y"} or name.strip().lower() in LABELS
 
 
-def _single(value: Value) -> Value:
-    """The number in an array of one number, as datasets such as MedMNIST give labels."""
-    return value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
+def _labels_of(values: list[Value]) -> list[Value]:
+    """Labels as single values: of arrays of one number, as in MedMNIST, and of rows of zeros with a single 1."""
+    single = [value.item() if isinstance(value, np.ndarray) and value.size == 1 else value for value in values]
+    width = {len(value) if isinstance(value, list | tuple | np.ndarray) else 0 for value in single}
+    if len(width) != 1 or width == {0}:
+        return single
+    rows = np.asarray(single)
+    if rows.dtype.kind not in "biuf":
+        return single
+    number = arrays.one_hot_classes(rows)
+    if number is None:
+        raise InputError(
+            f"the label of item 0 is {single[0]}, and others are like it; one class is read for each example: a "
+            "number, a text, or zeros with a single 1."
+        )
+    return list(number.tolist())
 
 
 def _further(source: MapStyleDataset, labels: Sequence[Value] | None) -> list[str]:
@@ -110,7 +156,10 @@ def _named(source: MapStyleDataset, i: int, request: OpenRequest, labels: Sequen
     if isinstance(item, Mapping):
         return {str(name): value for name, value in item.items()}
     if isinstance(item, tuple | list) and len(item) >= 2:
-        return {"x": item[0], request.label or "y": item[1]}
+        first = (
+            {str(name): value for name, value in item[0].items()} if isinstance(item[0], Mapping) else {"x": item[0]}
+        )
+        return {**first, request.label or "y": item[1]}
     if labels is not None:
         return {"x": item, request.label or "y": labels[i]}
     raise InputError(

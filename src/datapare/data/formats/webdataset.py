@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.column_names import LABELS
-from datapare.data.dataset import Dataset, all_names
+from datapare.data.dataset import Dataset, all_names, cells
 from datapare.data.layouts import is_image
 from datapare.data.packed_shards import PACKED, plain_tar
 from datapare.data.paths import check_inside, walk
 from datapare.data.placing import folder_of
 from datapare.data.shard_copies import shard_copy
+from datapare.data.shard_indexes import Shards, statistics_files, with_counts
 from datapare.data.shard_tables import describe_shards, without_dropped
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.data.tar_members import Member, file_members
@@ -53,7 +54,10 @@ def read(source: SourceFiles, request: OpenRequest) -> RawTable:
     files = source.with_suffix(SUFFIXES, request.split)
     plain = [plain_tar(file, request.max_gib) for file in files]
     shards = index_shards(plain, request.label, request.input)
-    return replace(_indexed([str(file) for file in plain], shards, str(source.path)), path=source.path, files=files)
+    found = _indexed([str(file) for file in plain], shards, str(source.path))
+    statistics = statistics_files(source.names) if source.is_folder else []
+    left_out = f"{len(statistics):,} files such as {', '.join(statistics[:1])} count a download: an export has none"
+    return replace(found, path=source.path, files=files, notes=(left_out,) if statistics else ())
 
 
 def read_urls(urls: Sequence[str], request: OpenRequest) -> RawTable | None:
@@ -269,12 +273,25 @@ def write_index(data: Dataset, keep: NDArray[np.int64], out: Path) -> None:
 
 
 def write_beside(data: Dataset, keep: NDArray[np.int64], out: Path) -> None:
-    """Take the rows of dropped samples out of the tables beside the shards, which an export has copied."""
+    """Take dropped samples out of the tables beside the shards and out of counts, which an export has copied."""
     names, root = all_names(data), folder_of(data)
     kept = {names[i] for i in keep.tolist()}
     files = walk(root)[1]
     if describe_shards(root, files):
         without_dropped(root, out, files, set(names) - kept)
+    with_counts(out, files, _shards_of(data, keep, out))
+
+
+def _shards_of(data: Dataset, keep: NDArray[np.int64], out: Path) -> Shards:
+    """The samples at `keep` (rows of the source) in each shard of an export; none where it has shards of its own."""
+    root = folder_of(data)
+    files = {file.name: out / file.relative_to(root) for file in data.files}
+    if len(files) < len(data.files) or not all(file.is_file() for file in files.values()):
+        return Shards({}, {}, frozenset(files), len(data) + len(data.bad), len(keep))
+    count = dict.fromkeys(files, 0)
+    for cell in cells(data.rows, data.inputs[0], np.flatnonzero(np.isin(data.row, keep)).tolist()):
+        count[Path(cell["path"]).name] += 1
+    return Shards(count, files, frozenset(), len(data) + len(data.bad), len(keep))
 
 
 def _uids(file: Path) -> Iterator[str | None]:
