@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml constraints.txt
 demo: env
 	$(BIN)/python examples/digits.py demo
 	$(BIN)/datapare prune demo/digits.npz --keep 0.1 --out demo/digits.datapare
-	$(BIN)/datapare compare demo/digits.datapare --keep 0.1 --test demo/digits-test.npz --seeds 5 --jobs 2
+	$(BIN)/datapare compare demo/digits.datapare --keep 0.1 --test demo/digits-test.npz --seeds 5
 	$(BIN)/datapare report demo/digits.datapare --keep 0.1
 	@echo "the smaller dataset: demo/digits.datapare/keep-0.1/dataset"
 	@echo "the report:          file://$(CURDIR)/demo/digits.datapare/keep-0.1/report.html"

@@ -170,10 +170,11 @@ def known() -> dict[str, dict[str, object]]:
 def write(key: str, value: dict[str, object]) -> None:
     """Merge one case into the result."""
     print(f"{key}: {json.dumps(value)}", flush=True)
-    cases = {**known(), key: value}
+    there = conditions({"seconds": SECONDS, "gigabytes": GIGABYTES}, __file__)
+    cases = {**known(), key: {**value, "machine": there["machine"]}}
     result = {
         "claim": "datapare beside other packages for the same work; every case in a process of its own",
-        "conditions": conditions({"seconds": SECONDS, "gigabytes": GIGABYTES}, __file__),
+        "conditions": there,  # of the last case
         "cases": dict(sorted(cases.items())),
     }
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

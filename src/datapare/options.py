@@ -178,7 +178,14 @@ class RetrainOptions(TypedDict, total=False):
         ),
     ]
     group: Annotated[str | None, Option("Column whose values name groups, shown beside the mean.", metavar="COLUMN")]
-    jobs: Annotated[int, Option("Trainings at a time, one thread each; results do not depend on it.", 1, least=1)]
+    jobs: Annotated[
+        int | None,
+        Option(
+            "Trainings at a time, one thread each; results do not depend on it.  [default: as many as there are cores "
+            "where that saves time; 1 with --train]",
+            least=1,
+        ),
+    ]
     corrupt: Annotated[
         Sequence[str] | None,
         Option("Corruption of the held-out images to evaluate on too, such as fog; repeat for several."),

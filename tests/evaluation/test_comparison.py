@@ -18,7 +18,8 @@ from datapare.errors import DatapareError, GateError
 from datapare.evaluation import experiment
 from datapare.evaluation.arms import arms
 from datapare.evaluation.experiment import groups_of, holdout
-from datapare.evaluation.jobs import Job, Result, fingerprint
+from datapare.evaluation.jobs import Job, Result, Task, execute, fingerprint
+from datapare.evaluation.runners import automatic
 from datapare.evaluation.verdicts import Answer, Verdict, check_gate, verdict
 from datapare.training import TrainingConfig
 
@@ -270,6 +271,27 @@ def test_two_processes_give_what_one_gives_and_a_killed_command_goes_on(prepared
         assert np.array_equal(one, other)
     assert {file: file.stat().st_mtime_ns for file in finished} == stamps, "finished trainings are not repeated"
     assert "full" in done.stdout
+
+
+def test_unless_told_trainings_run_in_processes_where_that_saves_time(monkeypatch):
+    def trainer(job, folder):
+        assert folder is None
+        return Result(1.0, len(job.index), 1.0, None)
+
+    def in_processes(tasks, at_once):
+        moved.extend(task.number for task in tasks)
+        assert at_once == 3
+        return map(execute, tasks)
+
+    tasks = [Task(n, trainer, Job("a", n, np.arange(3), ONE), None) for n in range(4)]
+    monkeypatch.setattr(automatic, "run_processes", in_processes)
+    for cores, starting, wanted in ((3, -1.0, [1, 2, 3]), (3, 1e9, []), (1, -1.0, [])):
+        moved = []
+        monkeypatch.setattr(automatic, "_cores", lambda cores=cores: cores)
+        monkeypatch.setattr(automatic, "STARTING_SECONDS", starting)
+        done = list(automatic.run_automatically(tasks))
+        assert [number for number, _ in done] == [0, 1, 2, 3]
+        assert moved == wanted
 
 
 def _trains(pid):

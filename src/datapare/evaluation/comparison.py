@@ -167,7 +167,8 @@ def resolve_strategies(
 def conduct_of(options: RetrainOptions) -> Conduct:
     """Return how to carry out the trainings, from resolved RetrainOptions."""
     folder = None if options["folder"] is None else Path(options["folder"])
-    runner = runner_for(options["jobs"], options["on"], options["gpus"])
+    own = 1 if options["train"] is not None else None  # the user's code may not be made to run beside itself
+    runner = runner_for(options["jobs"] or own, options["on"], options["gpus"])
     given = options["progress"]
     progress = given if callable(given) else None
     bar = progress is None and given is not False

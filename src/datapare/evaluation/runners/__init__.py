@@ -1,4 +1,4 @@
-"""Where trainings run: here (inline), in several processes of this machine, or on a Ray cluster.
+"""Where trainings run: here (inline), in several processes of this machine (or whichever is faster), or on Ray.
 
 A runner takes tasks and yields the number and the result of each as it finishes. Whoever called it writes the files.
 """
@@ -13,23 +13,26 @@ from datapare.evaluation.jobs import Runner
 T = TypeVar("T")
 
 
-def runner_for(jobs: int = 1, on: str = "here", gpus: float | None = None) -> Runner:
+def runner_for(jobs: int | None = 1, on: str = "here", gpus: float | None = None) -> Runner:
     """Return the runner for these options.
 
     Args:
-        jobs: Trainings that run at a time on this machine.
+        jobs: Trainings that run at a time on this machine; None for as many as it has cores where that saves time.
         on: "here", "ray" for Ray on this machine, "ray://HOST:PORT" or "auto" for a Ray cluster.
         gpus: GPUs of one training on Ray, also a fraction.
 
     Raises:
         InputError: For another place, and for GPUs that Ray does not give.
     """
+    from datapare.evaluation.runners.automatic import run_automatically
     from datapare.evaluation.runners.inline import run_inline
     from datapare.evaluation.runners.processes import run_processes
     from datapare.evaluation.runners.ray import run_ray
 
     if is_on_ray(on, gpus):
-        return partial(run_ray, address=on, at_once=jobs, gpus=gpus)
+        return partial(run_ray, address=on, at_once=jobs or 1, gpus=gpus)
+    if jobs is None:
+        return run_automatically
     return run_inline if jobs == 1 else partial(run_processes, at_once=jobs)
 
 
