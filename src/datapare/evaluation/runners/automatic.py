@@ -1,5 +1,6 @@
 """Run trainings in as many processes as there are cores, where they are long enough to be worth the start of those."""
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 
@@ -7,6 +8,7 @@ from datapare.evaluation.jobs import Result, Task, execute
 from datapare.evaluation.runners.processes import run_processes
 
 STARTING_SECONDS = 10.0  # of processes, which import the libraries again
+MEMORY = 1 << 30  # bytes of one process: the libraries, a network and its activations
 
 
 def run_automatically(tasks: Sequence[Task]) -> Iterator[tuple[int, Result]]:
@@ -32,8 +34,9 @@ def _examples(task: Task) -> int:
 
 
 def _cores() -> int:
-    """Cores that this process may use; on a GPU, trainings would not be faster side by side."""
+    """Cores that this process may use, each with memory; on a GPU, trainings would not be faster side by side."""
     import torch
     from joblib import cpu_count
 
-    return 1 if torch.cuda.is_available() else int(cpu_count())
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return 1 if torch.cuda.is_available() else max(1, min(cpu_count(), memory // MEMORY))

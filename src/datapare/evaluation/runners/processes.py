@@ -1,6 +1,7 @@
 """Run trainings in several processes of this machine, one thread each."""
 
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,8 @@ def run_processes(tasks: Sequence[Task], at_once: int) -> Iterator[tuple[int, Re
     if len(tasks) < 2:
         yield from map(execute, tasks)
         return
-    with parallel_config(backend="loky", inner_max_num_threads=1):
+    # examples in memory are mapped from a file on disk, since in /dev/shm, as by default, they take memory again
+    with parallel_config(backend="loky", inner_max_num_threads=1, temp_folder=tempfile.gettempdir()):
         pool = Parallel(n_jobs=min(at_once, len(tasks)), return_as="generator_unordered", batch_size=1)
         try:
             yield from pool(delayed(_execute_child)(os.getpid(), task) for task in tasks)
