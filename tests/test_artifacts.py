@@ -2,9 +2,13 @@
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 
 import datapare as dp
+from datapare.data.dataset import ColumnNames, RowNames
+from datapare.data.perturbation import Pictures
+from datapare.reporting.context import NumberedNames
 
 KEPT = [0, 3, 4, 7]
 
@@ -52,10 +56,36 @@ def test_a_subset_is_a_sequence(subset):
     assert subset[1:3].tolist() == [3, 4]
     assert 4 in subset
     assert 5 not in subset
-    with pytest.raises(IndexError):
-        subset[4]
     assert np.asarray(subset, dtype=np.float32).dtype == np.float32
     assert np.array(subset, copy=True) is not subset.index
+
+
+SEQUENCES = {
+    "subset": lambda: artifacts()["subset"],
+    "scores": lambda: artifacts()["scores"],
+    "names of rows": lambda: RowNames(np.arange(4)),
+    "names in a column": lambda: ColumnNames(pa.chunked_array([["a", "b"], ["c"]])),
+    "names in a report": lambda: NumberedNames(4),
+    "images": lambda: Pictures(dp.open_dataset((np.zeros((4, 6, 6, 3), np.uint8), [0, 1, 0, 1]))),
+}
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_a_sequence_is_indexed_as_python_does(name):
+    """Iteration by position ends at an IndexError; the same holds for what numpy and torch index with."""
+    made = SEQUENCES[name]()
+    count = len(made)
+    for wrong in (count, count + 95, -count - 1, np.int64(count)):
+        with pytest.raises(IndexError) as told:
+            made[wrong]
+        assert len(str(told.value).split()) > 3
+    every = [made[i] for i in range(count)]
+    for again in ([made[i - count] for i in range(count)], list(made), [made[i] for i in np.arange(count)]):
+        for one, other in zip(every, again, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert [len(made[part]) for part in (slice(None), slice(1, 3), slice(None, None, 2), slice(9, 99))] == [
+        count, 2, (count + 1) // 2, max(0, count - 9),
+    ]  # fmt: skip
 
 
 def test_scores_are_an_array():

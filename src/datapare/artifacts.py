@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from datapare.errors import InputError, MismatchError, MissingExtraError
 from datapare.numerics.checked_calls import check_fields, checked_call
-from datapare.numerics.given_arrays import channel_values, check_key, class_numbers
+from datapare.numerics.given_arrays import channel_values, check_key, check_position, class_numbers
 from datapare.numerics.missing import over_epochs
 from datapare.numerics.pictures import histogram_svg, rows_svg, scatter_svg
 
@@ -241,6 +241,7 @@ class Scores(_Recorded):
     @overload
     def __getitem__(self, i: "slice | Array") -> Floats: ...
     def __getitem__(self, i: "int | slice | Array") -> np.floating | Floats:
+        check_position(i, len(self), "scores")
         return self.score[i]
 
     def __iter__(self) -> Iterator[float]:
@@ -324,6 +325,7 @@ class Subset(_Recorded):
     @overload
     def __getitem__(self, i: "slice | Array") -> NDArray[np.int64]: ...
     def __getitem__(self, i: "int | slice | Array") -> "int | NDArray[np.int64]":
+        check_position(i, len(self), "kept examples")
         found = self.index[i]
         return int(found) if np.ndim(found) == 0 else found
 

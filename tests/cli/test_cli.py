@@ -216,7 +216,7 @@ def test_all_scores_make_one_table_and_tell_how_far_they_agree(points, capsys):
     code, _, complaint = run(capsys, "extrapolate", "r")
     assert (code, "nothing to predict" in complaint) == (2, True)
     told = run(capsys, "show", "r")[1]
-    assert told.startswith("run on 120 examples of")
+    assert told.startswith("read r: run on 120 examples of")
     assert "r/scores-dual" in told
     table = pq.read_table("r/scores.parquet")
     assert table.num_rows == 120

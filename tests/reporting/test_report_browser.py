@@ -339,8 +339,11 @@ def test_it_fits_the_window(opened, width):
     opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     opened.execute_async_script("setTimeout(arguments[0], 500)")
     needed = opened.execute_script("return document.documentElement.scrollWidth")
+    wordy = '[...document.querySelectorAll("td.name")].filter(cell => cell.innerText.length > 60)'
+    widths = opened.execute_script(f"return {wordy}.map(cell => cell.clientWidth)")
     opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert needed <= width
+    assert min(widths) > 150  # of cells with many words, whole ones
 
 
 def test_it_uses_the_width(opened):
@@ -389,12 +392,13 @@ def printed(browser, page):
 
 
 def check_full(document):
-    """No page but the last one is left half empty."""
+    """No page but the last one is left half empty, and that one holds more than the end of something."""
     pages = [page.render(scale=0.5).to_numpy().min(axis=2) for page in document]
     assert len(pages) >= 2
     for page in pages[:-1]:
         rows = np.flatnonzero((page < 250).any(axis=1))
         assert rows[-1] > 0.6 * len(page)
+    assert np.flatnonzero((pages[-1] < 250).any(axis=1))[-1] > 0.15 * len(pages[-1])
 
 
 def test_a_printed_report_leaves_no_page_half_empty(browser, tmp_path):

@@ -192,7 +192,7 @@ def test_a_pretrained_image_backbone_is_loaded(tmp_path):
 
 def test_a_missing_backbone_is_refused_in_a_sentence(tmp_path):
     pytest.importorskip("transformers")
-    with pytest.raises(InputError, match="folder or hub name"):
+    with pytest.raises(InputError, match="there is no folder"):
         build(TrainingConfig(epochs=1, model=f"transformers:{tmp_path}/nothing"), inputs("text", (3, 4)), 2)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from datapare.methods.registry import Method
 
 quiet = False  # whether only errors are printed
+call: Sequence[str] = ()  # the words of the call
 live: "Bar | None" = None  # the bar that is being drawn
 as_json = False  # whether the result is printed as JSON, and all else on standard error
 

@@ -5,7 +5,14 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-OPTIONAL = {"transformers": "pretrained backbones", "accelerate": "several processes", "faiss-cpu": "neighbours"}
+OPTIONAL = {
+    "transformers": "pretrained backbones",
+    "lightning": "recording in Lightning",
+    "keras": "recording in Keras",
+    "polars": "polars data frames",
+    "ray": "Ray clusters",
+}
+MISSING = "not installed"
 MATRIX_UNITS = ("amx_bf16", "avx512_bf16")
 
 
@@ -20,13 +27,17 @@ def doctor() -> dict[str, str]:
     """
     import torch
 
-    found = {name: _version(name) for name in ("datapare", "numpy", "torch", "datasets", "pyarrow", "pillow")}
+    found = {
+        name: _version(name) for name in ("datapare", "numpy", "torch", "datasets", "pyarrow", "faiss-cpu", "pillow")
+    }
     found["python"] = platform.python_version()
     found["cores"] = str(os.cpu_count())
     found["bf16 units"] = ", ".join(_units()) or "none: training runs in fp32"
     found["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     for name, purpose in OPTIONAL.items():
-        found[name] = f"{_version(name)} ({purpose})"
+        have = _version(name)
+        missing = f"not installed; for {purpose}: pip install 'datapare[{name}]'"
+        found[name] = missing if have == MISSING else f"{have} ({purpose})"
     return found
 
 
@@ -34,7 +45,7 @@ def _version(name: str) -> str:
     try:
         return version(name)
     except PackageNotFoundError:
-        return "not installed"
+        return MISSING
 
 
 def _units() -> list[str]:

@@ -67,6 +67,7 @@ def command(
 
     def run(**values: object) -> None:
         console.quiet, console.as_json = bool(values.pop("quiet")), bool(values.pop("json"))
+        console.call = argv
         for note in notes:
             typer.echo(note, err=True)
         for name in {**options, **method_params}:

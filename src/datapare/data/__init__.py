@@ -7,7 +7,7 @@ from datapare.data.example_table import example_table, write_examples
 from datapare.data.exporting import check_mode, check_outside, export
 from datapare.data.groups import whole_groups
 from datapare.data.inspection import Inspection, inspect
-from datapare.data.open import open_dataset
+from datapare.data.open import as_dataset, open_dataset
 from datapare.data.perturbation import aligned_labels, perturb, relabelled
 from datapare.data.subsetting import take
 
@@ -18,6 +18,7 @@ __all__ = [
     "Inputs",
     "Inspection",
     "aligned_labels",
+    "as_dataset",
     "check_mode",
     "check_outside",
     "encode",

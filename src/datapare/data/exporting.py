@@ -13,6 +13,7 @@ from datapare.data.cards import with_split_size
 from datapare.data.dataset import Dataset
 from datapare.data.formats.detect import find
 from datapare.data.former_keys import in_keys_of
+from datapare.data.open import as_dataset
 from datapare.data.placing import carry, folder_of, placing, write_files
 from datapare.data.remote import check_free, is_url, upload
 from datapare.data.soft_label_files import SoftLabelRows, check_soft_labels, soft_label_files, write_soft_labels
@@ -28,7 +29,7 @@ LISTS = ("keep.txt", "drop.txt", "subset.npy")  # files of as_="index"
 
 @overload
 def export(
-    data: Dataset,
+    data: object,  # a Dataset, or whatever open_dataset reads
     subset: Subset,
     out: Path,
     *,
@@ -39,7 +40,7 @@ def export(
 ) -> Path: ...
 @overload
 def export(
-    data: Dataset,
+    data: object,  # a Dataset, or whatever open_dataset reads
     subset: Subset,
     out: Path | str,
     *,
@@ -50,7 +51,7 @@ def export(
 ) -> Path | str: ...
 @checked_call
 def export(
-    data: Dataset,
+    data: object,  # a Dataset, or whatever open_dataset reads
     subset: Subset,
     out: Path | str,
     *,
@@ -65,7 +66,8 @@ def export(
     `out`, or `out` itself where that ends alike.
 
     Args:
-        data: The dataset that the subset was selected from; where subset and dataset know their keys, in any order.
+        data: The dataset that the subset was selected from, or what `open_dataset` opens; where subset and dataset know
+            their keys, in any order.
         subset: The examples to keep.
         out: Where to write; a path that does not exist or an empty folder, or a URL that fsspec knows.
         as_: How files get there: copied; folders of images also hardlinked or symlinked; `index` writes only keep.txt
@@ -90,6 +92,7 @@ def export(
     >>> sorted(file.name for file in out.iterdir())
     ['drop.txt', 'keep.txt']
     """
+    data = as_dataset(data)
     if soft_labels is not None:
         check_soft_labels(soft_labels, len(data))
     if is_url(out):

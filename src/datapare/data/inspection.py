@@ -126,10 +126,10 @@ def inspect(source: object, *, test: object = None, **options: Unpack[OpenOption
     id         content
     classes    2: 0 (2), 1 (2)
     """
-    from datapare.data.open import open_dataset
+    from datapare.data.open import as_dataset
 
     opened: OpenOptions = {"on_bad_example": "skip", **options}
-    data = source if isinstance(source, Dataset) else open_dataset(source, **opened)
+    data = as_dataset(source, **opened)
     held_out = _held_out(source, test, data, opened)
     count = np.bincount(data.label, minlength=len(data.classes)).tolist()
     return Inspection(
@@ -152,11 +152,11 @@ def inspect(source: object, *, test: object = None, **options: Unpack[OpenOption
 
 def _held_out(source: object, test: object, data: Dataset, opened: OpenOptions) -> list[Dataset]:
     """The held-out data: what was named, or the other splits of the source, if it has any."""
-    from datapare.data.open import open_dataset
+    from datapare.data.open import as_dataset, open_dataset
 
     if test is not None:
         named: OpenOptions = {**opened, "classes": data.classes, "split": "test"}
-        return [test if isinstance(test, Dataset) else open_dataset(test, **named)]
+        return [as_dataset(test, **named)]
     if isinstance(source, Dataset) or data.split != "train":
         return []
     found: list[Dataset] = []

@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from os.path import isfile
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, Unpack, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datapare import storage
-from datapare.artifacts import Kind, Perturbation, Provenance, dataset_digest
+from datapare.artifacts import Artifact, Kind, Perturbation, Provenance, dataset_digest
 from datapare.data import keys
 from datapare.data.columns import find_inputs, find_label, measured_notes, one_hot_columns, split_notes
 from datapare.data.dataset import BadExample, Dataset, RowNames, names_at
@@ -90,6 +90,8 @@ def open_dataset(
         raise InputError(f"on_bad_example is fail or skip, and kind one of {', '.join(get_args(Kind))}.")
     if isinstance(source, str | Path):
         check_no_run(source)
+    if isinstance(source, Artifact):
+        raise InputError(f"expected a dataset, got a {type(source).__name__}; give the data that it was made from.")
     named = (input,) if isinstance(input, str) else None if input is None else tuple(input)
     ask = OpenRequest(split, label, named, kind, id, follow_links, max_gib, stream)
     try:
@@ -114,6 +116,25 @@ def open_dataset(
     if found.perturbation is not None:
         return with_perturbation(data, found.perturbation.at(data.row))
     return replace(data, digest=dataset_digest(data.key, data.label))
+
+
+def as_dataset(source: object, **options: Unpack[OpenOptions]) -> Dataset:
+    """Return a dataset as it is, and whatever else `open_dataset` reads as a dataset.
+
+    Every public function that takes a dataset calls this first, so each takes paths, arrays, data frames, `datasets`
+    and torch datasets too.
+
+    Args:
+        source: A `Dataset`, or what `open_dataset` reads.
+        options: How the latter is opened.
+
+    Raises:
+        InputError: As `open_dataset`.
+
+    >>> len(as_dataset((np.eye(4), [0, 1, 0, 1])))
+    4
+    """
+    return source if isinstance(source, Dataset) else open_dataset(source, **options)
 
 
 def check_no_run(path: str | Path) -> None:

@@ -13,7 +13,7 @@ from datapare.data.dataset import Dataset, cells, column
 from datapare.data.foreign_types import Array, ArrowTable, Value
 from datapare.data.formats.detect import read
 from datapare.data.image_io import ImageReference, decode, image_bytes
-from datapare.data.open import open_dataset, with_perturbation
+from datapare.data.open import as_dataset, open_dataset, with_perturbation
 from datapare.data.source import OpenRequest, rows_of
 from datapare.errors import InputError
 from datapare.methods.perturb import PerturbedRows
@@ -23,14 +23,19 @@ from datapare.options import validated
 
 @validated()
 def perturb(
-    data: Dataset, method: str, *, seed: int = 0, human_label: Sequence[object] | Array | None = None, **params: object
+    data: object,  # a Dataset, or whatever open_dataset reads
+    method: str,
+    *,
+    seed: int = 0,
+    human_label: Sequence[object] | Array | None = None,
+    **params: object,
 ) -> Dataset:
     """Return the dataset with label noise, corrupted images, a long tail or duplicates; the source stays as it is.
 
     `export` writes the new dataset as a save_to_disk folder that keeps its `perturbation`.
 
     Args:
-        data: The dataset.
+        data: The dataset, or what `open_dataset` opens.
         method: Name of the perturbation, a file in `methods/perturb/`.
         seed: Seed of its draws; the same seed gives the same dataset.
         human_label: Class numbers or names (N,), one per row of the source, for human_noise alone; else None.
@@ -49,6 +54,7 @@ def perturb(
     """
     found = find("perturb", method)
     values = check_params(found, params)
+    data = as_dataset(data)
     given = {"rng": np.random.default_rng(seed), "label": data.label}
     if "human_label" in found.reads:
         given["human_label"] = _aligned(data, method, human_label)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, Unpack
 import numpy as np
 
 from datapare.artifacts import Comparison, Dynamics, Provenance, Scores, Subset, library_versions, subset_digest
-from datapare.data import Dataset
+from datapare.data import Dataset, as_dataset
 from datapare.errors import InputError
 from datapare.evaluation.costs import FREE, Cost, scoring_cost
 from datapare.evaluation.experiment import ExperimentSetup, groups_of, prepare_experiment
@@ -72,10 +72,10 @@ class Conduct:
 
 @checked_call
 def compare(
-    data: Dataset,
+    data: object,  # a Dataset, or whatever open_dataset reads
     subsets: Mapping[str, Subset] | Subset,
     *,
-    test: Dataset | None = None,
+    test: object = None,
     full: bool = True,
     dynamics: Dynamics | None = None,
     scores: Scores | Sequence[Scores] = (),
@@ -84,10 +84,10 @@ def compare(
     """Train on each subset, on a random one of its size, and on everything, and evaluate on held-out examples.
 
     Args:
-        data: The dataset that the subsets were selected from.
+        data: The dataset that the subsets were selected from, or what `open_dataset` opens.
         subsets: One subset, or several by the names of their arms. Their weights weigh the training loss.
-        test: Held-out examples that chose nothing; their labels are matched by the names of the classes. None holds a
-            fifth of `data` out of every arm.
+        test: Held-out examples that chose nothing, given as `data` is (of a path, its split test); their labels are
+            matched by the names of the classes. None holds a fifth of `data` out of every arm.
         full: Whether to train on everything too.
         dynamics: The record that the subsets were chosen by: what it cost is counted, and its mean logits are the soft
             labels of strategies. With it, `strategies` is "baselines" unless given.
@@ -103,7 +103,9 @@ def compare(
         InputError: When the datasets do not fit together, or `train` does not accept or return what it should.
     """
     named = {arm_name(subsets): subsets} if isinstance(subsets, Subset) else dict(subsets)
+    data = as_dataset(data)
     _check(data, named)
+    held_out = None if test is None else as_dataset(test, classes=data.classes, split="test")
     chosen = resolve(RetrainOptions, options)
     train, group = chosen["train"], chosen["group"]
     weighted = any(subset.weight is not None for subset in named.values())
@@ -112,7 +114,7 @@ def compare(
     )
     if train is not None and weighted:
         check_weights(train)
-    setup = prepare_experiment(data, test, chosen, soft)
+    setup = prepare_experiment(data, held_out, chosen, soft)
     known = _scores_of(named.values(), [scores] if isinstance(scores, Scores) else scores)
     planned = [_planned_subset(name, subset, setup, known, dynamics) for name, subset in named.items()]
     arms = [

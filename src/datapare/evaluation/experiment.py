@@ -80,8 +80,10 @@ def prepare_experiment(
         InputError: If the options contradict each other or the held-out data do not belong to `data`.
     """
     from datapare.training.config import retraining
+    from datapare.training.networks.factory import check_model
 
     training, train, model = options["training"], options["train"], options["model"]
+    check_model(model)
     if model is not None and train is not None:
         raise InputError("--model names a built-in network, but --train brings its own: give one of them.")
     pool, held_out = (np.arange(len(data)), match_classes(test, data)) if test is not None else _split(data)

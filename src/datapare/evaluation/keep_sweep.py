@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.artifacts import Comparison, Dynamics, Params, Provenance, Scores, check_same_dataset, library_versions
-from datapare.data import Dataset
+from datapare.data import as_dataset
 from datapare.errors import InputError
 from datapare.evaluation.comparison import (
     conduct_of,
@@ -48,7 +48,7 @@ ParamValues = tuple[str, tuple[float, ...]]  # name of a parameter of the rule a
 
 @checked_call
 def sweep(
-    data: Dataset,
+    data: object,  # a Dataset, or whatever open_dataset reads
     scores: Scores,
     keep: Sequence[float],
     *,
@@ -62,7 +62,7 @@ def sweep(
     """Select and retrain at each size of `keep`, beside random and full, on a split of `data`.
 
     Args:
-        data: The dataset.
+        data: The dataset, or what `open_dataset` opens.
         scores: Scores of its examples.
         keep: Sizes to try, fractions or counts.
         dynamics: The record that the rule reads.
@@ -81,6 +81,7 @@ def sweep(
         InputError: For impossible sizes, parameters and values.
     """
     check_same_dataset(scores, dynamics)
+    data = as_dataset(data)
     if len(scores) != len(data):
         raise InputError(f"the scores are of {len(scores):,} examples, but the dataset holds {len(data):,}.")
     settings = resolve(RetrainOptions, options)

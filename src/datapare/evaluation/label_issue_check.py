@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +64,7 @@ class DetectorQuality:
 
 @checked_call
 def check_label_issues(
-    data: "Dataset",
+    data: object,  # a Dataset, or whatever open_dataset reads
     dynamics: Dynamics,
     *,
     fraction: float = 0.1,
@@ -74,14 +74,14 @@ def check_label_issues(
     folder: Path | None = None,
     on: str = "here",
     gpus: float | None = None,
-    progress: "Callable[[Progress], None] | None" = None,
+    progress: "Callable[[Progress], None] | Literal[False] | None" = None,
 ) -> dict[str, DetectorQuality]:
     """Train as for the record, with a fraction of the labels flipped, and count how many each detector finds.
 
     Costs as much as the record.
 
     Args:
-        data: The dataset.
+        data: The dataset, or what `open_dataset` opens.
         dynamics: Its record.
         fraction: Fraction of the labels to flip, in (0, 0.5).
         seed: Seed of the flips and of the training.
@@ -90,7 +90,8 @@ def check_label_issues(
         folder: Where the training is kept, so that a killed one resumes.
         on: Where it runs, as for `compare`; on Ray it is kept when it is finished, so that a killed one starts over.
         gpus: GPUs of the training on Ray, also a fraction.
-        progress: Called during the training, where that runs here.
+        progress: Called during the training, where that runs here. None shows a bar in terminals and notebooks, False
+            none.
 
     Returns:
         The quality of each detector whose signal the record holds, by name.
@@ -98,6 +99,9 @@ def check_label_issues(
     Raises:
         InputError: For a fraction outside (0, 0.5).
     """
+    from datapare.data import as_dataset
+
+    data = as_dataset(data)
     number = len(data.classes)
     flipped, fake, label = inject_label_noise(data.label, number, fraction, seed)
     digest = hashlib.sha256(f"{data.digest} {fraction} {seed}".encode()).hexdigest()[:32]
@@ -119,7 +123,7 @@ def _trained(
     folder: Path | None,
     on: str,
     gpus: float | None,
-    progress: "Callable[[Progress], None] | None",
+    progress: "Callable[[Progress], None] | Literal[False] | None",
 ) -> Dynamics:
     """Return the record of a training that runs here or on Ray, kept in the folder."""
     from datapare.training import record

@@ -36,3 +36,15 @@ def check_key(key: NDArray[np.generic] | None, count: int) -> None:
     """Raise InputError unless keys are uint64 (N,), or None."""
     if key is not None and (key.shape != (count,) or key.dtype != np.uint64):
         raise InputError(f"keys are one uint64 per example, shape ({count},), not {key.dtype} of shape {key.shape}.")
+
+
+def check_position(i: object, count: int, what: str) -> None:
+    """Raise an IndexError with a sentence for a position that does not exist: on an IndexError iteration relies.
+
+    >>> check_position(-2, 2, "kept examples")
+    >>> check_position(2, 2, "kept examples")
+    Traceback (most recent call last):
+    IndexError: there is no position 2 among 2 kept examples; expected -2 to 1.
+    """
+    if isinstance(i, int | np.integer) and not -count <= i < count:
+        raise IndexError(f"there is no position {i} among {count:,} {what}; expected {-count} to {count - 1}.")

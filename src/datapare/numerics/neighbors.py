@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 
-from datapare.errors import InputError, MissingExtraError
+from datapare.errors import InputError
 from datapare.numerics.embeddings import centred
 from datapare.numerics.threads import fixed_threads
 
@@ -50,12 +50,7 @@ def neighbours(
 
     Raises:
         InputError: For more neighbours than reference rows.
-        MissingExtraError: Without faiss.
     """
-    try:
-        import faiss  # noqa: F401 (one sentence where it is missing)
-    except ImportError as error:
-        raise MissingExtraError("faiss", "neighbours", "nearest-neighbour search") from error
     if k > len(reference):
         raise InputError(f"{k} neighbours were requested, but there are only {len(reference)} examples to choose from.")
     if not (exact if exact is not None else len(reference) * len(query) <= EXACT_PAIRS):

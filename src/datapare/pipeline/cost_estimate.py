@@ -74,8 +74,8 @@ class CostEstimate:
             f"scoring    {epochs:g} epochs of {duration(self.epoch)}{some}: {duration(scoring)} ({settings})",
             f"retraining {self.full.epochs} epochs on all examples: {duration(full)}",
             f"           {self.subset.epochs} epochs on the subset: {duration(subset)}",
-            f"disk       {_size(self.record)} for the record, and the kept examples",
-            f"memory     {_size(self.data)} for the encoded examples; {_size(self.memory)} in all so far",
+            f"disk       {format_bytes(self.record)} for the record, and the kept examples",
+            f"memory     {format_bytes(self.data)} for the encoded examples; {format_bytes(self.memory)} in all so far",
             _paid(scoring, full - subset),
             f"from {TIMED} timed training steps; nothing was written",
         ]
@@ -107,7 +107,7 @@ def estimate_cost(
     Raises:
         InputError: As `prune` does, for a dataset, a keep fraction or settings that cannot be.
     """
-    from datapare.data import Dataset, encode, open_dataset
+    from datapare.data import as_dataset, encode
     from datapare.training import resolve, retraining, settings
     from datapare.training.config import for_fraction
     from datapare.training.frozen_features import NAME as FEATURES
@@ -116,7 +116,7 @@ def estimate_cost(
     from datapare.training.recorded_channels import expand, needed
     from datapare.training.signals.final import FINISHED
 
-    data = source if isinstance(source, Dataset) else open_dataset(source, **(open_options or {}))
+    data = as_dataset(source, **(open_options or {}))
     count = budget(len(data), keep)
     scored = len(data) if score_fraction is None else len(draw_fraction(data.label, score_fraction, seed))
     options: dict[str, Any] = dict(record_options or {})  # what is left of them at the end goes to `settings`
@@ -211,7 +211,12 @@ def _paid(scoring: float, saved: float) -> str:
     return f"cheaper    from {trainings} on the subset on; what accuracy each of them costs, datapare compare measures"
 
 
-def _size(count: int) -> str:
+def format_bytes(count: int) -> str:
+    """Return a number of bytes as text.
+
+    >>> format_bytes(960), format_bytes(46_000), format_bytes(1_300_000_000)
+    ('1 kB', '46 kB', '1,300 MB')
+    """
     if count < 1_000_000:
         return f"{max(1, count // 1000)} kB"
     return f"{count / 1e6:,.0f} MB" if count < 10_000_000_000 else f"{count / 1e9:,.1f} GB"

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -26,7 +26,7 @@ def demo(
     *,
     keep: float = 0.3,
     on_message: Report | None = None,
-    progress: "Callable[[Progress], None] | None" = None,
+    progress: "Callable[[Progress], None] | Literal[False] | None" = None,
 ) -> PruneResult:
     """Prune the handwritten digits of scikit-learn, which come with it: nothing is downloaded.
 
@@ -34,7 +34,7 @@ def demo(
         out: Folder for the digits and the results.
         keep: Fraction of the digits to keep.
         on_message: Receives one line before each step.
-        progress: Receives the state of the training.
+        progress: Receives the state of the training. None shows a bar in terminals and notebooks, False none.
 
     Returns:
         The subset, and where everything lies.

@@ -68,12 +68,12 @@ def write_decisions(path: Path, data: "Dataset", found: LabelIssues, method: str
 
 
 @checked_call
-def read_decisions(path: Path, data: "Dataset") -> Decisions:
+def read_decisions(path: Path, data: object) -> Decisions:  # a Dataset, or whatever open_dataset reads
     """Read an edited file of label decisions back.
 
     Args:
         path: The CSV file, with the columns that this module describes.
-        data: The dataset that the decisions are about.
+        data: The dataset that the decisions are about, or what `open_dataset` opens.
 
     Returns:
         Positions to drop, and the new class numbers of those to relabel.
@@ -81,6 +81,9 @@ def read_decisions(path: Path, data: "Dataset") -> Decisions:
     Raises:
         InputError: For a line that cannot be understood; the message names it.
     """
+    from datapare.data import as_dataset
+
+    data = as_dataset(data)
     place = {_written(key): i for i, key in enumerate(data.key)}
     number = {name: i for i, name in enumerate(data.classes)}
     decided: dict[int, int | None] = {}

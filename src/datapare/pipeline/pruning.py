@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -76,7 +76,7 @@ def prune(
     open_options: OpenOptions | None = None,
     record_options: RecordOptions | None = None,
     on_message: Report | None = None,
-    progress: "Callable[[Progress], None] | None" = None,
+    progress: "Callable[[Progress], None] | Literal[False] | None" = None,
 ) -> PruneResult:
     """Make a labelled dataset smaller: train briefly, score, select, and write the subset and a report.
 
@@ -103,7 +103,7 @@ def prune(
         open_options: Options of `open_dataset`.
         record_options: Options of `record`.
         on_message: Receives one line before each step.
-        progress: Receives the state of the training.
+        progress: Receives the state of the training. None shows a bar in terminals and notebooks, False none.
 
     Returns:
         The subset, and where everything lies.
@@ -112,7 +112,7 @@ def prune(
         InputError: For bad input, before anything costly begins.
         BusyError: When another process works in the same folder.
     """
-    from datapare.data import Dataset, check_mode, check_outside, inspect, open_dataset
+    from datapare.data import as_dataset, check_mode, check_outside, inspect
     from datapare.data.open import check_no_run
     from datapare.training.scoring_run import planned
 
@@ -126,7 +126,7 @@ def prune(
         check_no_run(source)
     recording = check_possible(options, record_options or {}, extrapolate, score_fraction)
     report = on_message or (lambda _: None)
-    data = source if isinstance(source, Dataset) else open_dataset(source, **(open_options or {}))
+    data = as_dataset(source, **(open_options or {}))
     for line in () if data is source else inspect(data).summary():
         report(line)
     count = budget(len(data), keep)

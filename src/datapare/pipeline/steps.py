@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +49,10 @@ class PruneOptions:
 
 
 def record_into(
-    run: RunFolder, on_message: Report, progress: "Callable[[Progress], None] | None", **options: Unpack[RecordOptions]
+    run: RunFolder,
+    on_message: Report,
+    progress: "Callable[[Progress], None] | Literal[False] | None",
+    **options: Unpack[RecordOptions],
 ) -> Dynamics:
     """Return the record of a run folder: made, continued, or found finished.
 

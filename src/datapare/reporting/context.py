@@ -95,7 +95,7 @@ class ReportContext:
     @cached_property
     def names(self) -> Sequence[str]:
         """The name of each example."""
-        return _Numbered(self.subset.total) if self.data is None else self.data.name
+        return NumberedNames(self.subset.total) if self.data is None else self.data.name
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -143,7 +143,7 @@ class ReportContext:
         return None if self.dynamics is None else self.dynamics.channels.get(name)
 
 
-class _Numbered(Sequence[str]):
+class NumberedNames(Sequence[str]):
     """Names of examples without a dataset: "example 17"."""
 
     def __init__(self, total: int) -> None:
@@ -157,4 +157,5 @@ class _Numbered(Sequence[str]):
     @overload
     def __getitem__(self, i: slice) -> "Sequence[str]": ...
     def __getitem__(self, i: int | slice) -> "str | Sequence[str]":
-        return [f"example {n}" for n in range(self.total)[i]] if isinstance(i, slice) else f"example {i}"
+        found = range(self.total)[i]
+        return f"example {found}" if isinstance(found, int) else [f"example {n}" for n in found]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from datapare import storage
 from datapare.artifacts import Subset
-from datapare.data import Dataset
+from datapare.data import Dataset, as_dataset
 from datapare.data.dataset import name_column
 from datapare.errors import InputError, MismatchError
 from datapare.numerics.checked_calls import checked_call
@@ -19,7 +19,7 @@ REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
 @checked_call
 def push_to_hub(
-    data: Dataset,
+    data: object,  # a Dataset, or whatever open_dataset reads
     subset: Subset,
     repo_id: str,
     *,
@@ -33,7 +33,7 @@ def push_to_hub(
     The token is that of `hf auth login` or the environment's HF_TOKEN.
 
     Args:
-        data: The dataset that the subset was selected from.
+        data: The dataset that the subset was selected from, or what `open_dataset` opens.
         subset: The examples to keep.
         repo_id: The new repository, as ORG/NAME.
         source: Repository of the source, as ORG/NAME; None where it is not on the Hub.
@@ -59,11 +59,15 @@ def push_to_hub(
         if source is not None and revision is None:
             revision = api.dataset_info(source).sha
         with tempfile.TemporaryDirectory() as folder:
-            write_hub_folder(data, subset, Path(folder), repo_id=repo_id, source=source, revision=revision)
+            write_hub_folder(as_dataset(data), subset, Path(folder), repo_id=repo_id, source=source, revision=revision)
             api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
             message = f"{len(subset):,} of {subset.total:,} examples"
             done = api.upload_folder(repo_id=repo_id, folder_path=folder, repo_type="dataset", commit_message=message)
-    except (HfHubHTTPError, ConnectionError) as error:
+    except Exception as error:
+        if not isinstance(
+            error, (HfHubHTTPError.__mro__[1], ConnectionError)
+        ):  # also of the client below, without a net
+            raise
         raise InputError(f"the Hub did not take {repo_id}: {str(error).splitlines()[0]}") from error
     return str(done.commit_url)
 

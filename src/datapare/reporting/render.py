@@ -33,7 +33,7 @@ def report(
     *,
     scores: Scores | None = None,
     dynamics: Dynamics | None = None,
-    data: "Dataset | None" = None,
+    data: object = None,  # a Dataset, or whatever open_dataset reads
     comparison: Comparison | None = None,
     others: Mapping[str, Scores] | None = None,
     sweep: Comparison | None = None,
@@ -48,7 +48,7 @@ def report(
         subset: The subset, of N examples.
         scores: The scores it was selected by: histogram, ranks.
         dynamics: The record: data map, mean probabilities, curves, coverage, embedding map where it has an embedding.
-        data: The dataset: names, galleries, skipped examples.
+        data: The dataset, or what `open_dataset` opens: names, galleries, skipped examples.
         comparison: A comparison that holds the subset: verdict, arms, cost.
         others: Scores of the same examples by other methods, by name: how far they agree.
         sweep: A comparison over keep fractions: accuracy and cost against the kept fraction.
@@ -66,10 +66,10 @@ def report(
         >>> "Kept 2 of 5 examples (40 %)" in str(page)
         True
     """
-    data = None if data is None else _in_keys_of(data, subset)
-    context = ReportContext(subset, scores, dynamics, data, comparison, others or {}, sweep, within)
+    opened = None if data is None else _opened(data, subset)
+    context = ReportContext(subset, scores, dynamics, opened, comparison, others or {}, sweep, within)
     _check(context)
-    return Report(_render(title or _title(data), context))
+    return Report(_render(title or _title(opened), context))
 
 
 def headline(context: ReportContext) -> dict[str, object]:
@@ -92,10 +92,11 @@ def headline(context: ReportContext) -> dict[str, object]:
     }
 
 
-def _in_keys_of(data: "Dataset", subset: Subset) -> "Dataset":
+def _opened(data: object, subset: Subset) -> "Dataset":
+    from datapare.data import as_dataset
     from datapare.data.former_keys import in_keys_of
 
-    return in_keys_of(data, subset.provenance.dataset)
+    return in_keys_of(as_dataset(data), subset.provenance.dataset)
 
 
 def _check(context: ReportContext) -> None:

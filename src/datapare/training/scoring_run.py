@@ -11,7 +11,7 @@ from typing import Literal, Unpack, cast
 
 from datapare import storage
 from datapare.artifacts import Dynamics, Observed
-from datapare.data import Dataset, Inputs, encode, open_dataset
+from datapare.data import Dataset, Inputs, as_dataset, encode
 from datapare.data.encodings.dispatch import outline
 from datapare.errors import InputError
 from datapare.methods.signals import check_recordable
@@ -23,7 +23,7 @@ from datapare.training.distributed import Devices
 from datapare.training.epoch import Progress
 from datapare.training.frozen_features import NAME as FEATURES
 from datapare.training.frozen_features import frozen
-from datapare.training.networks.factory import backbone
+from datapare.training.networks.factory import backbone, check_model
 from datapare.training.presets import PRESETS, choose
 from datapare.training.presets import preset as named
 from datapare.training.progress_bar import shown
@@ -109,15 +109,15 @@ def record(
         DivergedError: When the training diverges.
 
     >>> import numpy as np
-    >>> data = open_dataset((np.eye(4, dtype=np.float32), [0, 1, 0, 1]))
-    >>> dynamics = record(data, epochs=2)
+    >>> dynamics = record((np.eye(4, dtype=np.float32), [0, 1, 0, 1]), epochs=2)
     >>> dynamics.epochs, len(dynamics)
     (2, 4)
     """
     check_recordable(channels or ())
+    check_model(model)
     if processes > (most := PROCESSES_PER_CORE * (os.cpu_count() or 1)):
         raise InputError(f"{processes:,} processes are too many for the cores of this machine; use at most {most:,}.")
-    data = data if isinstance(data, Dataset) else open_dataset(data)
+    data = as_dataset(data)
     devices = Devices(ProcessGroup())
     if autotune and max(processes, devices.count) > 1:
         raise InputError("autotune times the steps of one process; leave it out, or record in one process.")
@@ -193,7 +193,7 @@ def planned(data: Dataset, **options: Unpack[RecordOptions]) -> int:
     """The epochs that `record` with these settings trains at most; of images only the sizes are read.
 
     >>> import numpy as np
-    >>> planned(open_dataset((np.zeros((4, 3)), np.array([0, 1, 0, 1])))), PRESETS["embedding"].epochs
+    >>> planned(as_dataset((np.zeros((4, 3)), np.array([0, 1, 0, 1])))), PRESETS["embedding"].epochs
     (15, 15)
     """
     return settings(

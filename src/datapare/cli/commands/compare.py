@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from datapare.cli.console import say, show_comparison, show_result
 from datapare.cli.flags import Flag, Gate, OwnData, Run, subset_name
+from datapare.cli.next_command import say_next, subset_words
 from datapare.cli.opening import open_run, open_shown
 from datapare.cli.progress import JobProgress
 from datapare.numerics.sampling import parse_keep
@@ -77,7 +78,7 @@ def compare(
         say("\n".join([f"{found.arm}:", *(f"  {sentence}" for sentence in found.sentences)]))
     for goal in goals:
         say(goal.text)
-    say(f"next: datapare report {run} --keep {keep[0] if keep else f'0.3 --name {named[0]}'}")
+    say_next("report", run, *(subset_words(keep[0]) if keep else subset_words(0.3, str(named[0]))))
 
 
 def _held(folder: "RunFolder") -> str:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from datapare.cli.console import say, show_result
 from datapare.cli.flags import Flag
+from datapare.cli.next_command import say_next
 from datapare.cli.progress import TrainingProgress
 
 
@@ -24,7 +25,7 @@ def demo(
         result = demo(out, keep=parse_keep(keep), on_message=say, progress=progress)
     run, (_, test) = result.folder.parent, write_digits(out)
     say(f"dataset   {result.dataset}\nexamples  {result.examples}\nreport    {result.report}")
-    say(f"next: datapare compare {run} --keep {keep} --test {test}")
+    say_next("compare", run, "--keep", keep, "--test", test)
     show_result(
         run=run, kept=len(result.subset), total=result.subset.total, dataset=result.dataset, examples=result.examples,
         report=result.report, held_out=test,

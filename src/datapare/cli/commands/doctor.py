@@ -1,6 +1,7 @@
 """`datapare doctor`."""
 
 from datapare.cli.console import say, show_result
+from datapare.cli.next_command import say_next
 
 
 def doctor() -> None:
@@ -13,4 +14,5 @@ def doctor() -> None:
     found = doctor()
     for name, value in found.items():
         say(f"{name:22} {value}")
+    say_next("demo")
     show_result(**{name.replace(" ", "_"): value for name, value in found.items()})

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from datapare.cli.console import say, show_result
 from datapare.cli.flags import Flag, Run
+from datapare.cli.next_command import say_next
 from datapare.cli.opening import open_run
 
 
@@ -24,5 +25,5 @@ def embed(
     dynamics = set_embedding(folder, model=model, array=array)
     width = dynamics.arrays["embedding"].shape[1]
     say(f"{len(dynamics):,} examples, {width} features: {folder.dynamics_path}")
-    say(f"next: datapare score {run} --all")
+    say_next("score", run, "--all")
     show_result(dynamics=folder.dynamics_path, examples=len(dynamics), features=width)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 from datapare.cli.console import say, show_result
 from datapare.cli.flags import As, Flag, Keep, Name, OwnData, Run, subset_name
-from datapare.cli.opening import open_run
+from datapare.cli.next_command import compare_words, say_next, subset_words
+from datapare.cli.opening import open_run, read_subset
 
 
 def export(
@@ -31,7 +32,7 @@ def export(
     from datapare.pipeline.label_decisions import apply_decisions, read_decisions
 
     folder, named = open_run(run, data), subset_name(keep, name)
-    examples, subset = folder.dataset, folder.subset(named)
+    examples, subset = folder.dataset, read_subset(folder, named)
     if decisions is not None:
         examples, subset, message = apply_decisions(examples, subset, read_decisions(decisions, examples))
         say(message)
@@ -49,5 +50,5 @@ def export(
         say(f"{place} is there already, written by the same call")
     if soft_labels:
         say(f"{place}.soft_labels.npy")
-    say(f"next: datapare compare {run} --keep {keep}" + ("" if name is None else f" --name {name}"))
+    say_next(*compare_words(run, subset_words(keep, name), folder.source))
     show_result(dataset=place, kept=len(subset), total=subset.total)

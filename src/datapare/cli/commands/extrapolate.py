@@ -6,7 +6,8 @@ from datapare.artifacts import Params
 from datapare.cli.console import say, show_result
 from datapare.cli.flags import Flag, Run
 from datapare.cli.method_flags import MethodParams
-from datapare.cli.opening import open_run
+from datapare.cli.next_command import say_next, select_words
+from datapare.cli.opening import open_run, read_scores
 
 METHOD_PARAMS: dict[str, MethodParams] = {"extrapolate_params": ("extrapolate", "--method", "knn")}
 
@@ -27,12 +28,12 @@ def extrapolate(
     from datapare.pipeline.steps import PruneOptions, extrapolate_into
 
     folder = open_run(run)
-    scores = folder.scores(score)
+    scores = read_scores(folder, score)
     check_missing(scores)
     options = PruneOptions(score=score, seed=seed, extrapolate=method, extrapolate_params=extrapolate_params)
     completed = extrapolate_into(folder, scores, options, say)
     say(describe_reliability(completed.provenance))
     place = folder.scores_path(f"{score}+{method}")
     say(place)
-    say(f"next: datapare select {run} --score {score}+{method} --keep 0.3")
+    say_next(*select_words(folder, f"{score}+{method}"))
     show_result(scores={f"{score}+{method}": place}, params=completed.provenance.params)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from datapare.cli.console import say, show_result
 from datapare.cli.flags import Data, Flag
+from datapare.cli.next_command import option_words, say_next
 from datapare.options import OpenOptions
 
 OPTIONS = {"opening": OpenOptions}
@@ -29,4 +30,6 @@ def inspect(
 
     found = inspect_source(path, test=test, **opening)
     say(repr(found))
+    skipping: OpenOptions = {**opening, "on_bad_example": "skip"} if found.unreadable else opening
+    say_next("prune", path, "--keep", 0.3, *option_words(OpenOptions, skipping))
     show_result(**vars(found))

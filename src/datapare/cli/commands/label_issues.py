@@ -5,6 +5,7 @@ from typing import Annotated
 
 from datapare.cli.console import say, show_checked, show_result
 from datapare.cli.flags import Flag, Force, Gpus, On, OwnData, Run
+from datapare.cli.next_command import say_next
 from datapare.cli.opening import open_run
 from datapare.cli.progress import TrainingProgress
 from datapare.methods.label_issues import Detector
@@ -59,7 +60,8 @@ def label_issues(
     if not check:
         say(f"how many wrong labels are missed is not known; --check estimates it: {cost}")
     say(place)
-    say(f"next: edit its column decision, then: datapare select {run} --keep 0.9 --decisions {place}")
+    say("keep, drop or relabel each in its column decision; then")
+    say_next("select", run, "--keep", 0.9, "--decisions", place)
     show_result(
         file=place, method=method, cut=found.cut, flagged=len(found.index), total=len(examples), checked=checked
     )

@@ -9,6 +9,7 @@ from datapare.artifacts import Params
 from datapare.cli.console import say, show_result
 from datapare.cli.flags import Flag
 from datapare.cli.method_flags import MethodParams
+from datapare.cli.next_command import next_of_run, option_words, say_next
 from datapare.cli.opening import open_run, open_shown
 from datapare.options import OpenOptions
 
@@ -35,6 +36,7 @@ def measure(
     """
     from datapare.methods.registry import check_params, find
     from datapare.pipeline.dataset_metric import ModelOptions, is_run, measure_source
+    from datapare.pipeline.run_folder import RunFolder
 
     train_options: ModelOptions = {"preset": preset, "model": model}
     check_params(find("metric", method), metric_params)  # before anything is opened
@@ -42,4 +44,6 @@ def measure(
     value, lines = measure_source(source, method, metric_params, train_options=train_options, examples=examples)
     for line in lines:
         say(line)
+    opened = ["prune", path, "--keep", 0.3, "--dry-run", *option_words(OpenOptions, opening)]
+    say_next(*(next_of_run(source) if isinstance(source, RunFolder) else opened))
     show_result(method=method, value=value, conditions=lines[1:])

@@ -8,10 +8,15 @@ import typer
 from datapare.artifacts import Kind
 from datapare.cli.console import list_methods, param_line, say, show_cases, show_result
 from datapare.cli.flags import Flag
+from datapare.cli.next_command import say_next
 from datapare.errors import InputError
-from datapare.methods.registry import METHOD_GROUPS, Method, find, names
+from datapare.methods.registry import METHOD_GROUPS, Method, MethodGroup, find, names
 
 KINDS: dict[str, Kind] = {"text": "text", "images": "image", "tables": "table", "embeddings": "embedding"}
+COMMAND_OF: dict[MethodGroup, tuple[str, str]] = {
+    "score": ("score", "--score"), "select": ("select", "--rule"), "extrapolate": ("extrapolate", "--method"),
+    "metric": ("measure", "--method"), "perturb": ("perturb", "--method"),
+}  # fmt: skip  # the command of each group, and its flag that names a method
 
 
 def methods(
@@ -32,11 +37,13 @@ def methods(
         chosen = [found for found in _all() if kind is None or kind in found.kinds]
         show_cases(kind)
         list_methods(chosen)
+        say_next("methods", "dual")
     else:
         chosen = _named(name)
         for found in chosen:
             flags = param_line(found.params) or "none"
             say(f"{found.group_name} method {name}\n\n{found.doc}\n\nFlags: {flags}\n")
+        say_next(*COMMAND_OF[chosen[-1].group_name], name, "--help")
     show_result(methods=[_facts(found) for found in chosen])
 
 

@@ -7,6 +7,7 @@ from datapare.artifacts import Params
 from datapare.cli.console import say, show_result
 from datapare.cli.flags import Data, Flag
 from datapare.cli.method_flags import MethodParams
+from datapare.cli.next_command import say_next
 from datapare.cli.opening import open_shown
 from datapare.options import OpenOptions
 
@@ -45,5 +46,5 @@ def perturb(
         data_package.export(made, Subset(np.arange(len(made)), len(made)), out)
     counted = f"{len(made):,} examples from {len(data):,}, {len(made.perturbation.touched):,} of them changed or added"
     say(f"{counted} by {method}: {out}")
-    say(f"next: datapare record {out}")
+    say_next("record", out)
     show_result(dataset=out, examples=len(made), source_examples=len(data), changed=len(made.perturbation.touched))

@@ -7,6 +7,7 @@ from datapare.artifacts import Params
 from datapare.cli.console import say, show_result
 from datapare.cli.flags import As, Data, Flag, Keep, Rule, Score
 from datapare.cli.method_flags import MethodParams
+from datapare.cli.next_command import compare_words, say_next, without
 from datapare.cli.opening import open_shown
 from datapare.cli.progress import TrainingProgress
 from datapare.numerics.sampling import parse_keep
@@ -71,6 +72,7 @@ def prune(
         check_epochs(score, estimate.training.epochs, score_params)
         for line in estimate.describe():
             say(line)
+        say_next(*without("--dry-run"))
         show_result(**vars(estimate))
         return
     with TrainingProgress() as progress:
@@ -84,7 +86,10 @@ def prune(
     if not result.fresh:
         say("everything was there already; nothing was done again")
     say(f"dataset   {result.dataset}\nexamples  {result.examples}\nreport    {result.report}")
-    say(f"next: datapare compare {result.folder.parent} --keep {keep} --test HELD_OUT_DATASET")
+    following = compare_words(result.folder.parent, ["--keep", keep], path)
+    if "--test" not in following:
+        say("where you have held-out data, name them with --test PATH too: a comparison without them proves nothing")
+    say_next(*following)
     show_result(
         run=result.folder.parent, kept=len(result.subset), total=result.subset.total, dataset=result.dataset,
         examples=result.examples, report=result.report, fresh=result.fresh,

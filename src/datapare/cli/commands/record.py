@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from datapare.cli.console import say, show_result
 from datapare.cli.flags import Data, Flag
+from datapare.cli.next_command import say_next
 from datapare.cli.opening import open_shown
 from datapare.cli.progress import TrainingProgress
 from datapare.options import OpenOptions, RecordOptions
@@ -57,6 +58,7 @@ def _record(
 ) -> None:
     from datapare.data import check_outside
     from datapare.methods.extrapolation import check_possible
+    from datapare.pipeline.cost_estimate import format_bytes
     from datapare.pipeline.pruning import default_folder
     from datapare.pipeline.reuse import adapt
     from datapare.pipeline.run_folder import check_free, open_or_begin
@@ -79,9 +81,9 @@ def _record(
             leave()
         dynamics = record_into(folder, say, progress, **options)
     mean = dynamics.arrays.get("logit_mean")
-    soft = "" if mean is None else f", {mean.nbytes / 1e6:.2g} MB of mean logits for soft labels"
+    soft = "" if mean is None else f", {format_bytes(mean.nbytes)} of mean logits for soft labels"
     say(f"{len(dynamics):,} examples, {dynamics.epochs} epochs{soft}: {place}")
-    say(f"next: datapare score {place}")
+    say_next("score", place)
     show_result(
         run=place, dynamics=folder.dynamics_path, examples=len(dynamics), epochs=dynamics.epochs,
         channels=sorted(dynamics.channels), arrays=sorted(dynamics.arrays),

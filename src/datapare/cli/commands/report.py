@@ -5,7 +5,8 @@ from typing import Annotated
 
 from datapare.cli.console import say, show_result
 from datapare.cli.flags import Flag, Force, Keep, Name, OwnData, Run, subset_name
-from datapare.cli.opening import open_run
+from datapare.cli.next_command import compare_words, say_next, subset_words
+from datapare.cli.opening import open_run, read_subset
 
 MARK = 'name="generator" content="datapare'
 
@@ -31,7 +32,7 @@ def report(
     from datapare.reporting import report
 
     folder, named = open_run(run, data), subset_name(keep, name)
-    subset = folder.subset(named)
+    subset = read_subset(folder, named)
     examples = None if folder.source is None else folder.dataset
     place = check_output(out or folder.report_path(named), MARK, examples, force=force)
     scored = [score_label(parent) for parent in subset.provenance.parents if parent.step in {"score", "extrapolate"}]
@@ -41,4 +42,6 @@ def report(
     )  # fmt: skip
     page.save(place, overwrite=True)
     say(place)
+    compared = folder.comparison is not None
+    say_next(*(["label-issues", run] if compared else compare_words(run, subset_words(keep, name), folder.source)))
     show_result(report=place)

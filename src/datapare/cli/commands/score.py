@@ -7,6 +7,8 @@ from datapare.artifacts import Params
 from datapare.cli.console import say, show_correlation, show_result
 from datapare.cli.flags import Flag, Preset, Run, Score
 from datapare.cli.method_flags import MethodParams
+from datapare.cli.next_command import say_next, select_words
+from datapare.cli.opening import open_run
 
 METHOD_PARAMS: dict[str, MethodParams] = {"score_params": ("score", "--score", "dual")}
 
@@ -26,6 +28,8 @@ def score(
 
     Larger scores are kept first.
     """
+    import numpy as np
+
     from datapare import storage
     from datapare.methods import scoring
     from datapare.methods.binding import holdings, recorded_pass_note
@@ -33,7 +37,7 @@ def score(
     from datapare.pipeline.run_folder import RunFolder
     from datapare.pipeline.steps import write_score_table
 
-    folder = RunFolder.open(run)
+    folder = open_run(run)
     dynamics = folder.dynamics
     if all_:
         usual = find("score", score).params
@@ -41,13 +45,13 @@ def score(
         scored, refused = scoring.score_all(dynamics, **given)
         for name, scores in scored.items():
             storage.save(scores, folder.scores_path(name))
-        held = f"the record holds: {holdings(dynamics)}"
-        say(held)  # once, not in every reason
+        held = f" (the record holds: {holdings(dynamics)})"  # said already, of what was read
         for name, reason in refused.items():
-            say(f"left out  {name:20} {reason.removeprefix(f'{name} ').replace(f' ({held})', '')}")
+            say(f"left out  {name:20} {reason.removeprefix(f'{name} ').replace(held, '')}")
         show_correlation(*scoring.rank_correlation(scored))
         table = write_score_table(folder, scored)
         say(table)
+        say_next(*select_words(folder, score if score in scored else min(scored)))
         show_result(scores={name: folder.scores_path(name) for name in scored}, left_out=refused, table=table)
         return
     scores = scoring.score(dynamics, score, **score_params)
@@ -58,5 +62,6 @@ def score(
         say(note)
     place = storage.save(scores, folder.scores_path(score))
     say(place)
-    say(f"next: datapare select {run} --score {score} --keep 0.3")
+    partly = bool(np.isnan(scores.score).any())  # of a record of a fraction
+    say_next(*(["extrapolate", run, "--score", score] if partly else select_words(folder, score)))
     show_result(scores={score: place}, params=scores.provenance.params)

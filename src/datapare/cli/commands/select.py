@@ -7,7 +7,8 @@ from datapare.artifacts import Params
 from datapare.cli.console import say, show_result
 from datapare.cli.flags import Flag, Force, Keep, Name, Preset, Rule, Run, subset_name
 from datapare.cli.method_flags import MethodParams
-from datapare.cli.opening import open_run
+from datapare.cli.next_command import say_next, subset_words
+from datapare.cli.opening import open_run, read_scores
 from datapare.numerics.sampling import parse_keep
 from datapare.options import SelectOptions, resolve
 
@@ -53,7 +54,7 @@ def select(
     dropped += [] if exclude is None else read_examples(exclude, folder.labels)
     kept = [] if include is None else read_examples(include, folder.labels)
     subset = rules.select(
-        folder.scores(score), rule, keep=fraction, seed=seed, **resolve(SelectOptions, selection),
+        read_scores(folder, score), rule, keep=fraction, seed=seed, **resolve(SelectOptions, selection),
         dynamics=dynamics, exclude=dropped, include=kept, redraw=redraw, **rule_params,
     )  # fmt: skip
     if whole_groups:
@@ -70,5 +71,5 @@ def select(
     if lost := describe_emptied_classes(dynamics.label, subset, dynamics.classes):
         say(lost)
     say(folder.subset_path(named))
-    say(f"next: datapare export {run} --keep {keep}" + ("" if name is None else f" --name {name}"))
+    say_next("export", run, *subset_words(keep, name))
     show_result(subset=folder.subset_path(named), kept=len(subset), total=subset.total, rule=rule, score=score)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from datapare.cli.console import say, show_result
+from datapare.cli.next_command import next_of_artifact, say_next
 
 
 def show(
@@ -16,5 +17,6 @@ def show(
     """Describe a run folder or an artifact, and how it was made."""
     from datapare.pipeline.description import facts, show
 
-    say(show(path))
+    say(f"read {path}: {show(path)}")
+    say_next(*next_of_artifact(path))
     show_result(**facts(path))

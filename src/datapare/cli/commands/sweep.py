@@ -6,7 +6,8 @@ from datapare.artifacts import Params
 from datapare.cli.console import say, show_comparison, show_result, show_sizes
 from datapare.cli.flags import Flag, Rule, Run
 from datapare.cli.method_flags import MethodParams
-from datapare.cli.opening import open_run
+from datapare.cli.next_command import method_words, option_words, say_next, select_words
+from datapare.cli.opening import open_run, read_scores
 from datapare.cli.progress import JobProgress
 from datapare.numerics.sampling import parse_keep
 from datapare.options import RetrainOptions, SelectOptions, resolve
@@ -42,7 +43,7 @@ def sweep(
 
     check_model(retraining.get("model"))
     folder = open_run(run)
-    data, dynamics, scores = folder.dataset, folder.dynamics, folder.scores(score)
+    data, dynamics, scores = folder.dataset, folder.dynamics, read_scores(folder, score)
     with storage.folder_lock(run, "working"), JobProgress("retraining") as progress:
         options: RetrainOptions = {
             **retraining, "training": folder.training_config, "image_size": folder.image_size,
@@ -57,14 +58,17 @@ def sweep(
     show_comparison(comparison)
     tried = sizes(comparison, scoring_cost(dynamics, scores))
     show_sizes(tried)
-    for kept, values in comparison.provenance.params["chosen"].items():
-        say(f"{kept}: {values}")
+    for size, values in comparison.provenance.params["chosen"].items():
+        say(f"{size}: {values}")
     advice = advise(comparison, margin=within / 100, dynamics=dynamics, scores=scores)
     say(f"equal {comparison.budget}; {folder.sweep_path}; the report of any --keep shows the figure")
     say(advice.text)
     goals = advise_goals(comparison, margin=within / 100) if "strategy" in comparison.roles else []
     for goal in goals:
         say(goal.text)
+    kept = f"{advice.size.keep:.6g}" if advice.size else keep[0]
+    chosen = [*option_words(SelectOptions, selection), *method_words("select", rule, rule_params)]
+    say_next(*select_words(folder, score, kept, "--rule", rule, *chosen))
     show_result(
         sweep=folder.sweep_path, sizes=tried, chosen=comparison.provenance.params["chosen"], advice=advice,
         goals=goals, seeds=comparison.seeds, budget=comparison.budget,

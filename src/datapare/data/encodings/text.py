@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from datapare.data.dataset import Dataset, each_text
 from datapare.data.encodings.base import Encoding, allocate
 from datapare.data.foreign_types import Tokenizer
+from datapare.data.hub import is_local_only
 from datapare.errors import InputError, MissingExtraError
 
 WORDS = 30_000
@@ -89,7 +90,9 @@ def _tokenizer(name: str) -> Tokenizer:
     except ImportError:
         raise MissingExtraError("transformers", "transformers", f"the tokenizer {name!r}") from None
     try:
-        return transformers.AutoTokenizer.from_pretrained(name)
+        return transformers.AutoTokenizer.from_pretrained(name, local_files_only=is_local_only(name))
+    except InputError:
+        raise
     except Exception as error:
         raise InputError(
             f"no tokenizer {name!r} can be loaded ({type(error).__name__}); check its name or path."

@@ -85,7 +85,6 @@ def gnn(
 
     Raises:
         InputError: If fewer than 10 examples are scored, embeddings are missing, or k or epochs is less than 1.
-        MissingExtraError: Without faiss.
 
     >>> s, e = np.array([0.5] * 10 + [np.nan]), np.arange(11.0)[:, None]
     >>> float(gnn(s, e, np.zeros(11, int), np.random.default_rng(0))[10])

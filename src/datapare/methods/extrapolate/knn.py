@@ -70,7 +70,6 @@ def knn(
 
     Raises:
         InputError: If nothing (with `same_class`: nothing of a class) is scored, embeddings are missing, or k < 1.
-        MissingExtraError: Without faiss.
 
     Scores 1 and 3 at distances 0 and ln 3: the mean is 2, weighted (1 + 3 / 3) / (1 + 1 / 3) = 1.5.
 
@@ -119,7 +118,6 @@ def tune(
 
     Raises:
         InputError: If nothing (with `same_class`: nothing of a class) is scored.
-        MissingExtraError: Without faiss.
 
     Two clusters of six: five neighbours share the cluster, ten mix both.
 

@@ -56,7 +56,6 @@ def spread(
 
     Raises:
         InputError: If no example is left to test on, embeddings are missing, or 10^d overflows.
-        MissingExtraError: Without faiss.
 
     One shot of each class: whichever of 0 and 1, and of 8 and 11, is drawn, the other is at distance 1 and 3.
 
@@ -94,7 +93,6 @@ def coverage(
 
     Raises:
         InputError: If embeddings are missing, or 10^d overflows.
-        MissingExtraError: Without faiss.
 
     Distances 0, 1 and 2: the mean is 1; the tail is the farthest alone, 10^2.
 

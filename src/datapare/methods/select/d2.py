@@ -81,7 +81,6 @@ def d2(
 
     Raises:
         InputError: For infinite scores, missing embeddings, and parameters out of range.
-        MissingExtraError: Without faiss.
 
     Two copies and a single row: each copy starts at 1 + 1 = 2, the second falls to 0 when the first is picked.
 

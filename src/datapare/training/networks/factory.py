@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from inspect import signature
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from datapare.data import Encoding, Inputs
+from datapare.data.hub import is_local_only
 from datapare.errors import InputError, MissingExtraError, nearest
 from datapare.training.config import Layout, TrainingConfig
 from datapare.training.networks.classifier import Classifier
@@ -112,15 +113,17 @@ def backbone(name: str | None) -> str | None:
 
 
 def check_model(name: str | None) -> None:
-    """Raise InputError for a model's name that means nothing; what is imported shows when it is built.
+    """Raise InputError for a model's name that means nothing.
 
-    Of a pretrained backbone its configuration is loaded.
+    Of a pretrained backbone its configuration is loaded, and a function of the user's own is imported.
 
-    >>> check_model("resnet18"), check_model("my.module:make"), check_model(None)
+    >>> check_model("resnet18"), check_model("torch.nn:Identity"), check_model(None)
     (None, None, None)
     """
     if pretrained := backbone(name):
         _load("AutoConfig", pretrained)
+    elif name is not None and ":" in name:
+        _function(name)
     if name is None or ":" in name or pretrained or name in (known := architectures()):
         return
     raise InputError(
@@ -182,15 +185,20 @@ def architectures() -> dict[str, ModuleType]:
     return {name: file for file in files for name in file.NAMES}
 
 
-def _imported(name: str, n_classes: int, encoding: Encoding) -> nn.Module:
+def _function(name: str) -> Callable[..., object]:
+    """The function of `package.module:function`."""
     module, _, function = name.partition(":")
     try:
-        make: Callable[..., Any] = getattr(importlib.import_module(module), function)
+        return cast("Callable[..., object]", getattr(importlib.import_module(module), function))
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(
             f"the model {name!r} is package.module:function, importable from here, but: {error}; "
             "check the spelling, and that its folder is on PYTHONPATH."
         ) from error
+
+
+def _imported(name: str, n_classes: int, encoding: Encoding) -> nn.Module:
+    make = _function(name)
     wanted = [p for p in signature(make).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     model = make(n_classes, encoding) if len(wanted) > 1 else make(n_classes)
     if not isinstance(model, nn.Module):
@@ -217,6 +225,7 @@ def load_pretrained(door: str, name: str, **options: object) -> nn.Module:
 
 def _load(door: str, name: str, **options: object) -> object:
     """What a class of transformers makes of a folder or hub name."""
+    local = is_local_only(name)
     try:
         import transformers
     except ImportError as error:
@@ -226,9 +235,14 @@ def _load(door: str, name: str, **options: object) -> object:
     log.set_verbosity_error()  # a new head is always "newly initialised"
     log.disable_progress_bar()
     try:
-        made: object = getattr(transformers, door).from_pretrained(name, **options)
+        made: object = getattr(transformers, door).from_pretrained(name, local_files_only=local, **options)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
+        if local and not Path(name).is_dir():
+            raise InputError(
+                f"there is no folder {name!r}, no model of that name was downloaded before, and the Hugging Face hub "
+                "is out of reach; check the spelling and the connection."
+            ) from error
         raise InputError(
             f"the backbone {name!r} is a folder or hub name that transformers loads, but: {reason}"
         ) from error
