@@ -246,7 +246,7 @@ def test_unreadable_images_are_listed_and_refused_or_skipped(tmp_path):
     assert message.startswith(
         "4 of 28 examples cannot be read (bee/90.png: it is empty; bee/91.jpg: image file is truncated"
     )
-    assert message.endswith("leave them out with --on-bad-example skip.")
+    assert message.endswith("leave them out with on_bad_example='skip' (--on-bad-example skip).")
     data = open_dataset(source, on_bad_example="skip")
     assert [(one.name, one.row) for one in data.bad] == [
         *(("bee/90.png", 15), ("bee/91.jpg", 16), ("cat/92.png", 26), ("cat/93.png", 27)),

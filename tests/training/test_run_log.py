@@ -71,5 +71,5 @@ def test_a_tracker_that_is_not_there_or_unknown_is_named_before_anything_is_writ
     with pytest.raises(dp.InputError, match="expected log as trackio, wandb, tensorboard or an object"):
         dp.record(data, epochs=1, log="mlflow", out=tmp_path / "record")
     with pytest.raises(dp.InputError, match="expected log as"):
-        dp.record(data, epochs=1, log=3, out=tmp_path / "record")
+        dp.record("no data", epochs=1, log=3, out=tmp_path / "record")
     assert not (tmp_path / "record").exists()

@@ -100,7 +100,7 @@ def next_of_run(run: "RunFolder") -> list[str]:
     subsets = sorted(place.parent for place in run.path.glob("keep-*/subset") if is_finished(place))
     if not subsets:
         return select_words(run, "dual" if "dual" in scores else min(scores))
-    if is_finished(run.comparison_path):
+    if is_finished(run.comparison_path) or run.source is None:  # of a record alone nothing can be trained
         return ["report", str(run.path), *next_subset(subsets)]
     return compare_words(run.path, next_subset(subsets), run.source)
 

@@ -85,7 +85,7 @@ def refuse(bad: Sequence[BadExample], total: int, on_bad: str) -> None:
     if bad and on_bad == "fail":
         raise InputError(
             f"{len(bad):,} of {total:,} examples cannot be read ({first}); "
-            "repair or remove them, or leave them out with --on-bad-example skip."
+            "repair or remove them, or leave them out with on_bad_example='skip' (--on-bad-example skip)."
         )
 
 

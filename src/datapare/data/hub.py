@@ -22,13 +22,13 @@ def is_local_only(name: str) -> bool:
     >>> is_local_only(".")
     True
     """
-    import huggingface_hub
+    from huggingface_hub import HfApi, constants
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    if Path(name).is_dir() or huggingface_hub.constants.HF_HUB_OFFLINE:
+    if Path(name).is_dir() or constants.HF_HUB_OFFLINE:
         return True
     try:
-        huggingface_hub.HfApi().model_info(name, timeout=SECONDS)
+        HfApi().model_info(name, timeout=SECONDS)
     except (HFValidationError, HfHubHTTPError) as error:
         if isinstance(error, HfHubHTTPError) and error.response is not None and error.response.status_code >= 500:
             return True

@@ -81,9 +81,11 @@ def prepare_experiment(
     """
     from datapare.training.config import retraining
     from datapare.training.networks.factory import check_model
+    from datapare.training.run_log import check_log
 
     training, train, model = options["training"], options["train"], options["model"]
     check_model(model)
+    check_log(options["log"])
     if model is not None and train is not None:
         raise InputError("--model names a built-in network, but --train brings its own: give one of them.")
     pool, held_out = (np.arange(len(data)), match_classes(test, data)) if test is not None else _split(data)

@@ -164,7 +164,10 @@ def check_possible(
         raise InputError(
             f"{extrapolate} predicts what is not scored: say how much is, with a score fraction such as 0.2."
         )
+    from datapare.training.run_log import check_log
+
     options.check()
+    check_log(recording.get("log"))
     if (model := recording.get("model")) is not None:
         from datapare.training.networks.factory import check_model
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -26,10 +27,8 @@ class _TensorBoard:
     """A run of TensorBoard, in `runs/NAME` of the working directory."""
 
     def __init__(self, name: str) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError as error:
-            raise _missing("tensorboard") from error
+        from torch.utils.tensorboard import SummaryWriter
+
         self.writer = SummaryWriter(Path("runs") / name)
 
     def log(self, values: dict[str, float], *, step: int) -> None:
@@ -38,6 +37,17 @@ class _TensorBoard:
 
     def finish(self) -> None:
         self.writer.close()
+
+
+def check_log(log: RunLog | str | None) -> None:
+    """Raise InputError for a name that is none of TRACKERS, one that is not installed, or an object without `log`.
+
+    >>> check_log(None)
+    """
+    if not (log is None or (log in TRACKERS if isinstance(log, str) else callable(getattr(log, "log", None)))):
+        raise InputError(f"expected log as {', '.join(TRACKERS)} or an object with log(values, step=), got {log!r}.")
+    if isinstance(log, str) and find_spec(log) is None:
+        raise InputError(f"logging to {log} needs it; install it with: pip install {log}")
 
 
 @contextmanager
@@ -51,15 +61,10 @@ def open_log(log: RunLog | str | None, name: str) -> Iterator[RunLog | None]:
     Raises:
         InputError: For another name, an object without `log`, or a tracker that is not installed.
     """
+    check_log(log)
     if not isinstance(log, str):
-        if log is not None and not callable(getattr(log, "log", None)):
-            raise InputError(
-                f"expected log as {', '.join(TRACKERS)} or an object with log(values, step=), got {log!r}."
-            )
         yield log
         return
-    if log not in TRACKERS:
-        raise InputError(f"expected log as {', '.join(TRACKERS)} or an object with log(values, step=), got {log!r}.")
     run = _TensorBoard(name) if log == "tensorboard" else _begun(log, name)
     try:
         yield run
@@ -69,16 +74,8 @@ def open_log(log: RunLog | str | None, name: str) -> Iterator[RunLog | None]:
 
 def _begun(tracker: str, name: str) -> "_TensorBoard":
     """A run of trackio or wandb, whose interfaces are the same."""
-    try:
-        module = import_module(tracker)
-    except ImportError as error:
-        raise _missing(tracker) from error
-    run: _TensorBoard = module.init(project=PROJECT, name=name)
+    run: _TensorBoard = import_module(tracker).init(project=PROJECT, name=name)
     return run
-
-
-def _missing(tracker: str) -> InputError:
-    return InputError(f"logging to {tracker} needs it; install it with: pip install {tracker}")
 
 
 class EpochLog:

@@ -30,7 +30,7 @@ from datapare.training.progress_bar import shown
 from datapare.training.ranking_stability import RULE
 from datapare.training.record_training import record_in_processes, record_together
 from datapare.training.recorded_channels import as_begun, expand, needed
-from datapare.training.run_log import RunLog, open_log
+from datapare.training.run_log import RunLog, check_log, open_log
 from datapare.training.scoring_provenance import ScoringRun, begun_in
 
 PROCESSES_PER_CORE = 4
@@ -115,6 +115,7 @@ def record(
     """
     check_recordable(channels or ())
     check_model(model)
+    check_log(log)
     if processes > (most := PROCESSES_PER_CORE * (os.cpu_count() or 1)):
         raise InputError(f"{processes:,} processes are too many for the cores of this machine; use at most {most:,}.")
     data = as_dataset(data)

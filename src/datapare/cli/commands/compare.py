@@ -50,8 +50,10 @@ def compare(
     from datapare.evaluation.verdicts import check_gate, verdict
     from datapare.pipeline.steps import select_into
     from datapare.training.networks.factory import check_model
+    from datapare.training.run_log import check_log
 
     check_model(retraining.get("model"))
+    check_log(retraining.get("log"))
     if gate and test is None:
         raise InputError("--gate asks for proof, which needs data that chose nothing: give them with --test.")
     folder = open_run(run, data)

@@ -38,10 +38,12 @@ def record(
     """
     from datapare.cli.processes import joined
     from datapare.training.networks.factory import check_model
+    from datapare.training.run_log import check_log
 
     options: RecordOptions = {**recording, "seed": seed, "fraction": fraction}
     with joined() as processes:
         check_model(options.get("model"))
+        check_log(options.get("log"))
         if processes.rank == 0:
             _record(path, out, new_examples, opening, options, processes)
         else:

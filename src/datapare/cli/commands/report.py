@@ -42,6 +42,6 @@ def report(
     )  # fmt: skip
     page.save(place, overwrite=True)
     say(place)
-    compared = folder.comparison is not None
+    compared = folder.comparison is not None or folder.source is None  # of a record alone nothing can be trained
     say_next(*(["label-issues", run] if compared else compare_words(run, subset_words(keep, name), folder.source)))
     show_result(report=place)

@@ -71,5 +71,5 @@ def select(
     if lost := describe_emptied_classes(dynamics.label, subset, dynamics.classes):
         say(lost)
     say(folder.subset_path(named))
-    say_next("export", run, *subset_words(keep, name))
+    say_next("report" if folder.source is None else "export", run, *subset_words(keep, name))
     show_result(subset=folder.subset_path(named), kept=len(subset), total=subset.total, rule=rule, score=score)

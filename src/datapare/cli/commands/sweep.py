@@ -40,8 +40,10 @@ def sweep(
     from datapare.evaluation.goals import advise_goals
     from datapare.evaluation.keep_sweep import parse_param, sweep
     from datapare.training.networks.factory import check_model
+    from datapare.training.run_log import check_log
 
     check_model(retraining.get("model"))
+    check_log(retraining.get("log"))
     folder = open_run(run)
     data, dynamics, scores = folder.dataset, folder.dynamics, read_scores(folder, score)
     with storage.folder_lock(run, "working"), JobProgress("retraining") as progress:

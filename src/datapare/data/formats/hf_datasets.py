@@ -173,10 +173,10 @@ def _from_hub(name: str, split: str) -> RawTable:
 
 def _ask_hub(repository: str) -> None:
     """Fail at once when the hub is out of reach or has no such dataset: loading would try again for half a minute."""
-    import huggingface_hub
+    from huggingface_hub import HfApi, constants
 
-    if not huggingface_hub.constants.HF_HUB_OFFLINE:
-        huggingface_hub.HfApi().dataset_info(repository, timeout=10)
+    if not constants.HF_HUB_OFFLINE:
+        HfApi().dataset_info(repository, timeout=10)
 
 
 def _load(folder: Path) -> LoadedRows:

@@ -7,6 +7,7 @@ hub name or folder with a slash in it.
 
 import importlib
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
 from types import ModuleType
@@ -225,11 +226,11 @@ def load_pretrained(door: str, name: str, **options: object) -> nn.Module:
 
 def _load(door: str, name: str, **options: object) -> object:
     """What a class of transformers makes of a folder or hub name."""
+    if find_spec("transformers") is None:
+        raise MissingExtraError("transformers", "transformers", f"the model {name!r}")
     local = is_local_only(name)
-    try:
-        import transformers
-    except ImportError as error:
-        raise MissingExtraError("transformers", "transformers", f"the model {name!r}") from error
+    import transformers
+
     log = transformers.utils.logging
     loud, bars = log.get_verbosity(), log.is_progress_bar_enabled()
     log.set_verbosity_error()  # a new head is always "newly initialised"
