@@ -3,7 +3,7 @@
     python benchmarks/large_record.py [--sizes 1000000 10000000 30000000] [--classes 1000] [--half] [--folder /tmp]
 
 For each size a record of 30 epochs is written to the disk, in blocks: the channels target_prob and prob_margin (120
-bytes an example each; with --half target_prob alone in float16, 60 bytes), labels and keys. The steps are a score, each
+bytes an example each; with --half in float16, 60 bytes), labels and keys. The steps are a score, each
 selection rule, the lists of what is kept and dropped (`export --as index`), the table of all examples (Parquet), and
 the report. Each step runs in a process of its own; scores and rules of up to 30 million examples twice with a warm
 cache (the smaller time counts). `cpu_seconds` are those of the processor, whatever else it did. `own_mb` is the memory
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000_000, 10_000_000, 30_000_000])
     parser.add_argument("--classes", type=int, default=1000)
     parser.add_argument("--steps", nargs="+", default=STEPS)
-    parser.add_argument("--half", action="store_true", help="one channel in float16")
+    parser.add_argument("--half", action="store_true", help="channels in float16")
     parser.add_argument("--folder", default=None, help="where the records are written")
     parser.add_argument("--case", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -75,8 +75,8 @@ def main() -> None:
 def write_record(folder: Path, size: int, classes: int, *, half: bool) -> None:
     """Write the files of a record whose probabilities rise over the epochs, from as low as the example is hard."""
     rng = np.random.default_rng(0)
-    names = {"target_prob": np.float16} if half else {"target_prob": np.float32, "prob_margin": np.float32}
-    opened = {name: _file(folder / f"{name}.npy", (EPOCHS, size), kind) for name, kind in names.items()}
+    kind = np.float16 if half else np.float32
+    opened = {name: _file(folder / f"{name}.npy", (EPOCHS, size), kind) for name in ("target_prob", "prob_margin")}
     label, key = _file(folder / "label.npy", (size,), np.int64), _file(folder / "key.npy", (size,), np.uint64)
     score = _file(folder / "score.npy", (size,), np.float64)
     progress = np.linspace(0, 1, EPOCHS, dtype=np.float32)[:, None]
@@ -85,9 +85,7 @@ def write_record(folder: Path, size: int, classes: int, *, half: bool) -> None:
         part = slice(start, start + count)
         easy = rng.random(count, dtype=np.float32)
         prob = easy * progress * np.float32(0.9) + rng.random((EPOCHS, count), dtype=np.float32) * np.float32(0.1)
-        opened["target_prob"][:, part] = prob
-        if not half:
-            opened["prob_margin"][:, part] = 2 * prob - 1
+        opened["target_prob"][:, part], opened["prob_margin"][:, part] = prob, 2 * prob - 1
         label[part] = rng.integers(0, classes, count)
         key[part] = np.arange(start, start + count, dtype=np.uint64)
         score[part] = 2 * prob[-1]
@@ -96,7 +94,7 @@ def write_record(folder: Path, size: int, classes: int, *, half: bool) -> None:
 def measure(folder: Path, step: str) -> dict[str, object]:
     """Time a step and its memory."""
     files = {file.stem: np.load(file, mmap_mode="r") for file in folder.glob("*.npy")}
-    channels = {name: files[name] for name in ("target_prob", "prob_margin") if name in files}
+    channels = {name: files[name] for name in ("target_prob", "prob_margin")}
     classes = tuple(f"class {i}" for i in range(int(files["label"].max()) + 1))
     dynamics = dp.Dynamics(channels, files["label"], key=files["key"], classes=classes)
     scores = dp.Scores(files["score"], key=files["key"])
@@ -129,7 +127,7 @@ def _step(
         rule, balance = step.split(", ")
         balanced = None if balance == "none" else "proportional"
         return lambda: {"kept": len(dp.select(scores, rule, keep=KEEP, dynamics=dynamics, balance=balanced))}, repeats
-    subset = dp.select(scores, "beta", keep=KEEP, dynamics=dynamics)
+    subset = dp.select(scores, "top", keep=KEEP, dynamics=dynamics, balance=None)
     data = _dataset(dynamics)
     if step == "lists":
         return lambda: {"lists_mb": _written(dp.export(data, subset, folder / "lists", as_="index"))}, 1

@@ -5,7 +5,9 @@
 
 Each finished run is one line of --out; what is there already is not run again. With --budget-seconds 540 it stops in
 time (exit code 3) and the same command goes on from the last complete epoch. --model trains the subsets with another
-network than the one that scored. published.json holds the published numbers and how far each is to be trusted.
+network than the one that scored. --on ray (this machine), auto or ray://HOST:PORT (a cluster) runs scoring runs and
+trainings many at a time, with the same accuracies. published.json holds the published numbers and how far each is to be
+trusted.
 
 Source      arXiv:2502.06905 (DUAL): ResNet-18, 200 epochs, presets cifar10 and cifar100; batches of 128 at 30 to 70 %
             pruned, 64 at 80 % and 32 at 90 %. Each rule has its own authors' scoring epochs and knobs.
@@ -19,8 +21,9 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +32,13 @@ import torch
 
 import datapare as dp
 from datapare.data import encode
+from datapare.evaluation.jobs import Job, Result, Task, train_builtin
+from datapare.evaluation.runners import call_on, is_on_ray, runner_for
 from datapare.methods.published_params import published
 from datapare.methods.registry import find
 from datapare.recording.logit_signals import CHANNELS
-from datapare.training import preset, retraining, train
+from datapare.training import TrainingConfig, preset, retraining, train
+from datapare.training.loop import resolve
 from paper_lines import PUBLISHED, conditions, finished, table
 from paper_rules import BASE, CELLS, REDUCED, RULES, Cell, Protocol, Rule
 
@@ -64,14 +70,14 @@ def main(argv: list[str] | None = None) -> int:
     protocol = REDUCED if args.reduced else paper(args.dataset)
     bench = opened(args, protocol, deadline)
     done = finished(args.out)
+    missing = [cell for cell in cells(args, protocol) if identity(bench, cell) not in done]
+    there = is_on_ray(args.on, args.gpus)
     try:
-        for cell in cells(args, protocol):
-            mark = identity(bench, cell)
-            if mark not in done:
-                with args.out.open("a", encoding="utf-8") as file:
-                    row = {**mark_fields(bench, cell), **run(bench, cell), **conditions()}
-                    file.write(json.dumps(row) + "\n")
-                print(f"{cell.rule} {cell.pruned} % pruned, seed {cell.seed}: {row['accuracy']:.2f}", flush=True)
+        for cell, ran in run_on_ray(bench, missing, args) if there else ((one, run(bench, one)) for one in missing):
+            with args.out.open("a", encoding="utf-8") as file:
+                row = {**mark_fields(bench, cell), **ran, **conditions()}
+                file.write(json.dumps(row) + "\n")
+            print(f"{cell.rule} {cell.pruned} % pruned, seed {cell.seed}: {row['accuracy']:.2f}", flush=True)
     except PausedError:
         print("the time is over; the same command goes on", flush=True)
         return PAUSED
@@ -89,6 +95,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--reduced", action="store_true")
     parser.add_argument("--score-model", help="network of the scoring run")
     parser.add_argument("--model", help="network that is trained on what stays")
+    parser.add_argument("--on", default="here", help="here, ray, auto or ray://HOST:PORT")
+    parser.add_argument("--gpus", type=float, help="GPUs of one training on Ray, also a fraction")
     parser.add_argument("--budget-seconds", type=float, default=float("inf"))
     parser.add_argument("--work", type=Path, default=HERE / ".work" / "paper", help="folder of unfinished work")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "paper.jsonl")
@@ -146,29 +154,75 @@ def small(data: dp.Dataset, protocol: Protocol, seed: int) -> dp.Dataset:
 def run(bench: ExperimentSetup, cell: Cell) -> dict[str, Any]:
     """Select, train on what stays, and test once, at the end."""
     index, selection = chosen(bench, cell)
-    settings = retraining(replace(bench.protocol.training, model=bench.model), cell.keep)
     inputs = encode(bench.data)
     held_out = encode(bench.test, inputs.encoding)
     folder = bench.work / hashlib.sha256(identity(bench, cell).encode()).hexdigest()[:16]
     trained = train(
-        inputs, bench.data.label, len(bench.data.classes), settings, seed=cell.seed, index=index, folder=folder,
-        progress=bench.watch, evaluate=(held_out, bench.test.label),
+        inputs, bench.data.label, len(bench.data.classes), trained_with(bench, cell), seed=cell.seed, index=index,
+        folder=folder, progress=bench.watch, evaluate=(held_out, bench.test.label),
     )  # fmt: skip
     if folder.is_dir():
         folder.rmdir()
+    result = Result(trained.accuracy, trained.examples_seen, trained.seconds, None, None, trained.iterations)
+    job = Job(cell.rule, cell.seed, index, trained.training)
+    return line(bench, cell, selection, job, result)
+
+
+def run_on_ray(
+    bench: ExperimentSetup, missing: list[Cell], args: argparse.Namespace
+) -> Iterator[tuple[Cell, dict[str, Any]]]:
+    """Yield the cells as they finish: first one scoring run for each seed, then all trainings.
+
+    What is finished is kept here; a scoring run or training that is stopped before starts over.
+    """
+    score_on_ray(bench, missing, args)
+    inputs = encode(bench.data)
+    evaluated = (encode(bench.test, inputs.encoding), bench.test.label)
+    trainer = partial(train_builtin, inputs, bench.data.label, len(bench.data.classes), evaluated, None)
+    tasks, selections = [], []
+    for number, cell in enumerate(missing):
+        index, selection = chosen(bench, cell)
+        settings = resolve(inputs, bench.data.label, len(bench.data.classes), trained_with(bench, cell), cell.seed)
+        selections.append(selection)
+        tasks.append(Task(number, trainer, Job(cell.rule, cell.seed, index, settings), None))
+    for number, result in runner_for(on=args.on, gpus=args.gpus)(tasks):
+        yield missing[number], line(bench, missing[number], selections[number], tasks[number].job, result)
+        bench.watch(None)
+
+
+def score_on_ray(bench: ExperimentSetup, missing: list[Cell], args: argparse.Namespace) -> None:
+    """Have the longest scoring run of each seed that a missing cell asks for."""
+    seen = {}
+    for cell in missing:
+        if rule := RULES[cell.rule]:
+            seen[cell.seed] = max(seen.get(cell.seed, 0), bench.protocol.seen(rule.epochs))
+    asked = [scoring_run(bench, seed, epochs) for seed, epochs in seen.items()]
+    begun = [(folder, options) for folder, options in asked if not (folder / "meta.json").is_file()]
+    calls = [partial(dp.record, bench.data, **options, progress=False) for _, options in begun]
+    for number, dynamics in call_on(args.on, args.gpus, calls):
+        dp.save(dynamics, begun[number][0])
+        bench.watch(None)
+
+
+def line(bench: ExperimentSetup, cell: Cell, selection: dict[str, Any], job: Job, result: Result) -> dict[str, Any]:
+    """What is told of a finished cell."""
     return {
-        "accuracy": round(100 * trained.accuracy, 3), **reference(bench.dataset, cell), **selection,
-        "examples": bench.data.label.size if index is None else len(index), "batch": settings.batch_size,
-        "epochs": settings.epochs, "iterations": trained.iterations, "seconds": round(trained.seconds, 1),
-        "precision": trained.training.precision,
+        "accuracy": round(100 * result.accuracy, 3), **reference(bench.dataset, cell), **selection,
+        "examples": len(job.index), "batch": job.training.batch_size, "epochs": job.training.epochs,
+        "iterations": result.updates, "seconds": round(result.seconds, 1), "precision": job.training.precision,
     }  # fmt: skip
 
 
-def chosen(bench: ExperimentSetup, cell: Cell) -> tuple[Any, dict[str, Any]]:
-    """The positions that stay (None: all), and how they were chosen."""
+def trained_with(bench: ExperimentSetup, cell: Cell) -> TrainingConfig:
+    """The settings of the training on what stays."""
+    return retraining(replace(bench.protocol.training, model=bench.model), cell.keep)
+
+
+def chosen(bench: ExperimentSetup, cell: Cell) -> tuple[np.ndarray, dict[str, Any]]:
+    """The positions that stay, and how they were chosen."""
     rule, total = RULES[cell.rule], len(bench.data)
     if cell.rule == "full":
-        return None, {}
+        return np.arange(total), {}
     if rule is None:
         drawn = dp.select(dp.Scores(np.zeros(total)), "random", keep=cell.keep, seed=cell.seed)
         return drawn.index, {}
@@ -208,19 +262,23 @@ def params(bench: ExperimentSetup, rule: Rule, keep: float) -> tuple[dict[str, A
 
 
 def record_of(bench: ExperimentSetup, seed: int, epochs: int) -> dp.Dynamics:
-    """The first epochs of this seed's scoring run, from the whole one where it stands already."""
+    """The first epochs of this seed's scoring run."""
+    folder, options = scoring_run(bench, seed, epochs)
+    dynamics = dp.record(bench.data, **options, out=folder, progress=bench.watch)
+    first = {channel: values[:epochs] for channel, values in dynamics.channels.items()}
+    return replace(dynamics, channels=first, seconds=dynamics.seconds[:epochs])
+
+
+def scoring_run(bench: ExperimentSetup, seed: int, epochs: int) -> tuple[Path, dict[str, Any]]:
+    """The folder and the options of a scoring run of so many epochs: the whole one where it stands already."""
     training = replace(bench.protocol.training, model=bench.score_model)
     name = f"{bench.dataset}-{bench.protocol.name}-{bench.score_model}-{seed}"
     whole = bench.work / f"{name}-{training.schedule}"
     long = epochs > bench.protocol.seen(30) or (whole / "meta.json").is_file()
     length = training.schedule if long else bench.protocol.seen(30)
-    dynamics = dp.record(
-        bench.data, preset=training, epochs=length, schedule_epochs=training.schedule, seed=seed,
-        channels=(*CHANNELS, "kl_step", "embedding") if long else tuple(CHANNELS),
-        out=bench.work / f"{name}-{length}", progress=bench.watch,
-    )  # fmt: skip
-    first = {channel: values[:epochs] for channel, values in dynamics.channels.items()}
-    return replace(dynamics, channels=first, seconds=dynamics.seconds[:epochs])
+    options = {"preset": training, "epochs": length, "schedule_epochs": training.schedule, "seed": seed}
+    channels = (*CHANNELS, "kl_step", "embedding") if long else tuple(CHANNELS)
+    return bench.work / f"{name}-{length}", {**options, "channels": channels}
 
 
 def reference(dataset: str, cell: Cell) -> dict[str, Any]:

@@ -35,7 +35,7 @@ import psutil
 import datapare as dp
 from datapare.training import TrainingConfig
 
-training = TrainingConfig(epochs=60, batch_size=32, lr=0.005, optimizer="adamw", model="mlp", width=128)
+training = TrainingConfig(epochs=30, batch_size=32, lr=0.005, optimizer="adamw", model="mlp", width=128)
 data, test = dp.open_dataset("train.npz"), dp.open_dataset("test.npz")
 print("ready", flush=True)
 compared = dp.compare(

@@ -19,7 +19,7 @@ from sklearn.datasets import load_digits
 
 import datapare as dp
 
-WORKERS = 2
+WORKERS, CPUS = 2, 1  # CPUs of each worker
 
 
 def work(given):
@@ -30,7 +30,7 @@ def main(folder):
     trainer = TorchTrainer(
         work,
         train_loop_config={"data": str(folder / "digits.npz"), "out": str(folder / "dynamics")},
-        scaling_config=ScalingConfig(num_workers=WORKERS, resources_per_worker={"CPU": 1}),
+        scaling_config=ScalingConfig(num_workers=WORKERS, resources_per_worker={"CPU": CPUS}),
         run_config=RunConfig(storage_path=str(folder / "ray"), failure_config=FailureConfig(max_failures=2)),
     )
     trainer.fit()

@@ -1,50 +1,29 @@
 """The papers' tables: a cell from end to end in pieces, the papers' settings, and what the reduced table shows."""
 
-import importlib.util
 import itertools
 import json
 import statistics
-import sys
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import papers
 import pytest
-from sources import encoded
+from papers import BENCHMARKS
 
 import datapare as dp
 from datapare.training import retraining
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
 
 @pytest.fixture(scope="module")
 def paper():
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        spec = importlib.util.spec_from_file_location("paper", BENCHMARKS / "paper.py")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["paper"] = module
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-    return module
+    return papers.module()
 
 
 @pytest.fixture
 def tiny(paper, monkeypatch, tmp_path):
     """A table of three classes that takes a second, and the folder of its data."""
-    import datasets
-
-    features = datasets.Features(image=datasets.Image(), label=datasets.ClassLabel(names=["a", "b", "c"]))
-    for split, count in (("train", 90), ("test", 30)):
-        image = [{"bytes": encoded(i, size=(16, 16)), "path": None} for i in range(count)]
-        rows = {"image": image, "label": [i % 3 for i in range(count)]}
-        datasets.Dataset.from_dict(rows, features=features).to_parquet(str(tmp_path / f"{split}.parquet"))
-    training = replace(paper.REDUCED.training, epochs=5, batch_size=16, width=4)
-    protocol = replace(paper.REDUCED, training=training, epochs={21: 2, 30: 3, 200: 5}, window=3, per_class=20, side=8)
-    monkeypatch.setattr(paper, "REDUCED", protocol)
+    monkeypatch.setattr(paper, "REDUCED", papers.tiny(paper, tmp_path))
     return tmp_path
 
 

@@ -1,11 +1,14 @@
-"""Trainings on a Ray cluster: the same files and numbers as here, also when a node is lost in the middle."""
+"""Trainings on a Ray cluster: the same files and numbers as here, also when a node is lost; Ray Train as a launcher."""
 
+import importlib.util
+import json
 import os
 import subprocess
 import sys
 import tempfile
 
 import numpy as np
+import papers
 import pytest
 from sources import write_points
 
@@ -16,6 +19,7 @@ from datapare.training import TrainingConfig
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.filterwarnings("ignore")  # ray's own
+EXAMPLE = papers.BENCHMARKS.parent / "examples" / "with_ray_train.py"
 SMALL = TrainingConfig(epochs=3, batch_size=16, lr=0.01, optimizer="adamw", model="mlp", width=16)
 
 
@@ -47,7 +51,8 @@ def cluster():
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_worker_niceness", "0")  # 15 by default: on a busy machine a worker would hardly run
         try:
-            head = {"num_cpus": 1, "num_gpus": 1, "include_dashboard": False}
+            head = {"num_cpus": 1, "num_gpus": 1, "include_dashboard": False, "no_monitor": True}
+            head["include_log_monitor"] = False
             made = Cluster(initialize_head=True, head_node_args=head)
         except Exception as error:  # noqa: BLE001 - Ray raises nothing more specific
             pytest.skip(f"Ray cannot start a cluster here: {error}")
@@ -178,3 +183,32 @@ def test_a_check_of_label_issues_finds_there_what_it_finds_here(options, tmp_pat
     assert np.array_equal(*(one.channels["target_prob"] for one in trained))
     assert trained[0].provenance == trained[1].provenance
     assert dp.check_label_issues(data, dynamics, training=SMALL, folder=tmp_path / "there", on="ray") == here
+
+
+@pytest.mark.usefixtures("connected")
+def test_the_papers_tables_made_there_have_the_accuracies_of_those_made_here(monkeypatch, tmp_path):
+    paper = papers.module()
+    monkeypatch.setattr(paper, "REDUCED", papers.tiny(paper, tmp_path))
+    words = ["cifar10", "--data", str(tmp_path), "--reduced", "--seed", "1", "--pruned", "50", "--rule", "random"]
+    tables = []
+    for place in ("here", "auto"):
+        out = tmp_path / f"{place}.jsonl"
+        assert paper.main([*words, "dual", "--on", place, "--work", str(tmp_path / place), "--out", str(out)]) == 0
+        rows = [json.loads(line) for line in out.read_text().splitlines()]
+        tables.append(sorted((row["rule"], row["accuracy"], row["iterations"], row["precision"]) for row in rows))
+    assert tables[0] == tables[1]
+    assert len(tables[0]) == 2
+
+
+@pytest.mark.usefixtures("connected")
+def test_ray_train_launches_one_recording_by_two_workers(monkeypatch, tmp_path):
+    spec = importlib.util.spec_from_file_location("with_ray_train", EXAMPLE)
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    monkeypatch.setattr(example, "CPUS", 0.5)  # as the cluster of this test has one
+    source = write_points(tmp_path / "digits.npz")
+    example.main(tmp_path)
+    made, alone = dp.load(tmp_path / "dynamics"), dp.record(source, epochs=2)
+    assert made.provenance.params["processes"] == example.WORKERS
+    assert np.array_equal(made.key, alone.key)
+    np.testing.assert_allclose(made.channels["target_prob"], alone.channels["target_prob"], atol=2e-5)

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import datapare as dp
 from datapare.numerics import neighbors
@@ -91,3 +93,23 @@ def test_neighbours_are_the_nearest_by_brute_force():
     assert np.allclose(distance, np.sort(plain, axis=1)[:, :3], atol=1e-4)
     with pytest.raises(dp.InputError, match="only 40"):
         neighbours(reference, query, 41)
+
+
+def test_every_number_of_half_precision_is_widened_exactly():
+    half = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    half = half[np.isfinite(half)]
+    assert neighbors._float32(half).tobytes() == half.astype(np.float32).tobytes()
+
+
+@settings(max_examples=25)
+@given(st.integers(1, 60), st.integers(1, 9), st.integers(0, 2**32))
+def test_an_exact_search_does_not_depend_on_how_many_rows_the_cache_holds(total, cached, seed):
+    """Neither do the neighbours among duplicates."""
+    rows = np.random.default_rng(seed).integers(0, 3, (total, 2)).astype(np.float32)
+    k = min(4, total)
+    whole = neighbors.neighbours(rows, rows, k, exact=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(neighbors, "CACHED", cached)
+        parts = neighbors.neighbours(rows, rows, k, exact=True)
+    for one, other in zip(whole, parts, strict=True):
+        np.testing.assert_array_equal(one, other)

@@ -11,6 +11,7 @@ from torch import nn
 from datapare.data import Encoding, Inputs
 from datapare.errors import InputError
 from datapare.training.config import TrainingConfig
+from datapare.training.networks import factory
 from datapare.training.networks.factory import Network, build, normalisation
 from datapare.training.networks.mlp import MLP
 from datapare.training.networks.resnet import Pointwise, ResNet
@@ -93,6 +94,15 @@ def test_the_recipes_constants_normalise_where_they_are_given():
     assert normalisation(training, inputs()) == ([0.5, 0.4, 0.3], [0.1, 0.2, 0.3])
     grey = inputs(shape=(6, 8, 8, 1))
     assert len(normalisation(training, grey)[0]) == 1  # three constants say nothing about one channel
+
+
+def test_mean_and_deviation_of_a_sample_are_read_in_blocks(monkeypatch):
+    image = np.random.default_rng(0).integers(90, 140, (45, 6, 5, 3)).astype(np.uint8)
+    image[..., 2] = 7
+    monkeypatch.setattr(factory, "SAMPLED", 4)
+    mean, std = normalisation(TrainingConfig(epochs=1), Inputs(image, Encoding("image", 6, 5, 3)))
+    np.testing.assert_allclose(mean, image.mean((0, 1, 2)) / 255, rtol=1e-14)
+    np.testing.assert_allclose(std, [*image[..., :2].std((0, 1, 2)) / 255, 1 / 255], rtol=1e-14)
 
 
 def test_embeddings_enter_the_body_normalised():

@@ -1,6 +1,8 @@
 """Images that neither memory nor the disk holds decoded: every example once per epoch, the same wherever shards lie."""
 
 import gzip
+import weakref
+from dataclasses import replace
 from functools import partial
 
 import fsspec
@@ -13,7 +15,8 @@ from hypothesis import strategies as st
 import datapare as dp
 from datapare.data import encode, open_dataset, shard_copies
 from datapare.data.encodings import streamed
-from datapare.data.encodings.streamed import stream_of, stream_order
+from datapare.data.encodings.dispatch import HELD, memory_note
+from datapare.data.encodings.streamed import StreamedImages, stream_of, stream_order
 from datapare.errors import InputError
 from datapare.training import TrainingConfig
 
@@ -128,3 +131,53 @@ def test_one_that_cannot_be_decoded_is_named(kept, tmp_path):
     data = open_dataset(folder, stream=True, trust_images=True)
     with pytest.raises(InputError, match=r"0.png cannot be decoded"):
         encode(data, image_size=8).array[:]
+
+
+def test_as_many_images_are_in_memory_as_was_told(monkeypatch, tmp_path):
+    """Blocks of rows are counted from when they are decoded until they are forgotten."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    count, living, most = HELD + 500, 0, 0
+    columns = {
+        "label": np.arange(count) % 2,
+        "image": [sources.encoded(i, size=(8, 8)) for i in range(2)] * (count // 2),
+    }
+    columns["uid"] = np.arange(count)
+    pq.write_table(pa.table(columns), tmp_path / "images.parquet")
+
+    def end(size):
+        nonlocal living
+        living -= size
+
+    def decoded(images, index, take=StreamedImages.__getitem__):
+        nonlocal living, most
+        rows = take(images, index)
+        living += len(rows)
+        most = max(most, living)
+        weakref.finalize(rows, end, len(rows))
+        return rows
+
+    monkeypatch.setattr(StreamedImages, "__getitem__", decoded)
+    training = replace(TRAINING, epochs=1, batch_size=128, model="resnet8")
+    data = open_dataset(tmp_path / "images.parquet", stream=True, trust_images=True, id="uid")
+    record(data, preset=training, channels=["target_prob", "embedding"])
+    assert f"at most {HELD:,} (" in memory_note(data)
+    assert 128 * 2 < most <= HELD
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_trainings_on_a_stream_are_never_those_on_an_array(form, tmp_path):
+    source, subset = FORMS[form](tmp_path), dp.Subset(np.arange(0, 24, 2), 24)
+    training, kept = replace(TRAINING, epochs=1, model="resnet8"), tmp_path / "kept"
+    stream, array = (
+        dp.compare(open_dataset(source, stream=one), subset, training=training, seeds=1, corrupt=["fog"], folder=kept)
+        for one in (True, False)
+    )
+    assert stream.accuracy.shape == array.accuracy.shape
+    if form == "folder":  # in the same order
+        assert np.array_equal(stream.outcomes, array.outcomes)
+        assert len([*kept.glob("*.json")]) == stream.accuracy.size
+    else:
+        assert "20,000 examples" in stream.provenance.params["stream"]
+        assert len([*kept.glob("*.json")]) == 2 * stream.accuracy.size

@@ -79,6 +79,7 @@ def prepare_experiment(
     Raises:
         InputError: If the options contradict each other or the held-out data do not belong to `data`.
     """
+    from datapare.training.batches import shuffled
     from datapare.training.config import retraining
     from datapare.training.networks.factory import check_model
     from datapare.training.run_log import check_log
@@ -113,6 +114,9 @@ def prepare_experiment(
     else:
         assert inputs is not None  # noqa: S101 - only the user's own training goes without
         config = _resolved(inputs, data, config)
+        if (order := shuffled(inputs)) is not None:  # of a stream, which is another than that of an array
+            fingerprints += (order,)
+            params["stream"] = order
         trainer = _builtin(inputs, data, [held_out, *copies.values()], soft)
     return ExperimentSetup(
         data=data, pool=pool, test=held_out, split=test is None, corruptions=tuple(copies), trainer=trainer,
@@ -243,8 +247,12 @@ def _digest(soft: "SoftLabels | None") -> str:
 
 
 def _builtin(inputs: Inputs, data: Dataset, evaluated_on: Sequence[Dataset], soft: "SoftLabels | None") -> Trainer:
-    """Return the training of built-in networks that are evaluated on one dataset after the other."""
-    arrays = [encode(one, inputs.encoding).array for one in evaluated_on]
+    """Return the training of built-in networks that are evaluated on one dataset after the other.
+
+    Beside their copies, held-out images are no stream: the copies are decoded as well.
+    """
+    stream = len(evaluated_on) == 1
+    arrays = [encode(replace(one, stream=one.stream and stream), inputs.encoding).array for one in evaluated_on]
     array = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
     evaluated = (Inputs(array, inputs.encoding), np.concatenate([one.label for one in evaluated_on]))
     return partial(train_builtin, inputs, data.label, len(data.classes), evaluated, soft)

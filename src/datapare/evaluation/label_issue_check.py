@@ -130,7 +130,7 @@ def _trained(
 
     if not is_on_ray(on, gpus) or (folder is not None and is_finished(folder)):
         return record(noisy, **options, out=folder, progress=progress)
-    recorded = call_on(on, gpus, partial(record, noisy, **options, progress=False))
+    ((_, recorded),) = call_on(on, gpus, [partial(record, noisy, **options, progress=False)])
     if folder is not None:
         save(recorded, folder)
     return recorded

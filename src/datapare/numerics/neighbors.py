@@ -27,7 +27,7 @@ Search = Callable[[NDArray[np.floating]], Found]
 EXACT_PAIRS = 20_000**2  # rows x queries up to which the exact search is as quick as the approximate one
 RECALL = 0.99  # share of the true neighbours of TRIAL queries that a way of searching must find to be used
 # principal directions searched, and candidates per neighbour, cheapest first; more rows need more candidates
-WAYS = ((64, 4), (64, 8), (64, 16), (64, 32), (128, 8), (128, 32))
+WAYS = ((64, 4), (64, 8), (64, 16), (64, 24), (64, 32), (128, 8), (128, 32))
 SPARE = 4  # candidates per neighbour where all directions are searched
 TRIAL = 200
 LISTS = 2  # times the square root of the number of rows: fewer rows are then compared than with 1, and more are found
@@ -36,7 +36,8 @@ EXACT_SHARE = 8  # to look into an eighth of the lists takes as long as the exac
 SAMPLE = 50_000  # rows from which the directions are learnt
 BLOCK = 1024  # queries searched at a time
 ROWS = 65_536  # read at a time, 32 MB of 128 dimensions
-MEASURED = 8192  # candidates measured at a time, 4 MB of 128 dimensions
+CACHED = 1 << 18  # numbers of rows that all queries of a block are compared with before the next rows, 1 MB
+MEASURED = 1 << 19  # numbers of candidates measured at a time, 2 MB
 
 
 @fixed_threads()
@@ -114,13 +115,9 @@ def _recall(search: Search, query: NDArray[np.floating], truth: NDArray[np.int64
 
 
 def _exact(reference: NDArray[np.floating], query: NDArray[np.floating], k: int, centre: NDArray[np.float64]) -> Found:
-    import faiss
-
     best: Found | None = None
     for start, rows in _blocks(reference, centre):
-        index: Index = faiss.IndexFlatL2(rows.shape[1])
-        index.add(rows)
-        squared, position = in_blocks(_flat_search(index, centre, min(k, len(rows))), query, min(k, len(rows)))
+        squared, position = in_blocks(_flat_search(rows, centre, k), query, min(k, len(rows)))
         position += start
         if best is not None:
             squared, position = _nearest(np.hstack([best[0], squared]), np.hstack([best[1], position]), k)
@@ -129,10 +126,18 @@ def _exact(reference: NDArray[np.floating], query: NDArray[np.floating], k: int,
     return np.sqrt(np.maximum(best[0], 0.0)), best[1]
 
 
-def _flat_search(index: Index, centre: NDArray[np.float64], k: int) -> Search:
+def _flat_search(rows: NDArray[np.float32], centre: NDArray[np.float64], k: int) -> Search:
+    """Return the search of all rows for a block of queries, which stay beside some rows in the processor's cache."""
+    import faiss
+
+    size = max(1, CACHED // rows.shape[1])
+    parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+
     def search(query: NDArray[np.floating]) -> Found:
-        found: Found = index.search(centred(query, centre, dtype=np.float32), k)
-        return found
+        around = centred(query, centre, dtype=np.float32)
+        found = [faiss.knn(around, part, min(k, len(part))) for part in parts]
+        position = np.hstack([one[1] + size * number for number, one in enumerate(found)])
+        return _nearest(np.hstack([one[0] for one in found]), position, min(k, len(rows)))
 
     return search
 
@@ -240,11 +245,33 @@ def _measured(
         pointers = (faiss.swig_ptr(array) for array in (squared, rows, reference, candidate))
         faiss.fvec_L2sqr_by_idx(*pointers, rows.shape[1], *candidate.shape)  # type: ignore[attr-defined]
         return squared
-    step = max(1, MEASURED // candidate.shape[1])
+    step = max(1, MEASURED // (candidate.shape[1] * reference.shape[1]))
     wide = np.promote_types(np.promote_types(reference.dtype, query.dtype), np.float32)
     for start in range(0, len(query), step):
         part = slice(start, start + step)
-        apart = np.subtract(reference[candidate[part]], query[part, None], dtype=wide)  # (n, c, d)
+        near = reference[candidate[part]]  # (n, c, d)
+        if near.dtype == query.dtype == np.float16:
+            apart = _float32(near)
+            apart -= query[part, None].astype(np.float32)
+        else:
+            apart = np.subtract(near, query[part, None], dtype=wide)
         squared[part] = np.einsum("ncd,ncd->nc", apart, apart)
     squared[candidate < 0] = np.inf
     return squared
+
+
+def _float32(half: NDArray[np.float16]) -> NDArray[np.float32]:
+    """Return the same numbers as float32, twice as quickly as numpy does; infinities become 65,536.
+
+    The sign, exponent and fraction of a float16 are moved to where those of a float32 are, whose exponents count from
+    112 less.
+
+    >>> _float32(np.array([1.5, -0.1, 6e-8], np.float16)).tolist() == [1.5, -0.0999755859375, 2.0**-24]
+    True
+    """
+    bits = half.view(np.int16).astype(np.int32)
+    bits <<= 13
+    bits &= ~0x70000000  # the copies of the sign between it and the exponent
+    made: NDArray[np.float32] = bits.view(np.float32)
+    made *= np.float32(2.0**112)
+    return made

@@ -14,6 +14,7 @@ from datapare.data.json_annotations import Json
 from datapare.data.shard_copies import MOST_BYTES
 from datapare.errors import InputError
 
+HELD = 1536  # images of a stream in memory: three times as many as are predicted together (training/)
 NOTED = 1 << 30  # bytes from which on it is said beforehand
 
 
@@ -64,10 +65,11 @@ def memory_note(data: Dataset, image_size: int | None = None) -> str | None:
     """
     if data.kind != "image":
         return None
+    side = image_size or image.LARGEST
     if data.stream:
         shards = f"; up to {MOST_BYTES / 2**30:.0f} GiB of shards at URLs are copied at a time" * (data.path is None)
-        return f"images are decoded whenever they are needed, at most three batches of them in memory{shards}"
-    side = image_size or image.LARGEST
+        held = f"{HELD:,} ({HELD * side * side * 3 / 2**20:.0f} MiB), or three larger batches, are in memory"
+        return f"images are decoded whenever they are needed; at most {held}{shards}"
     size = len(data) * side * side * 3 if data.array is None else data.array.nbytes
     if size < NOTED:
         return None

@@ -3,7 +3,7 @@
 A runner takes tasks and yields the number and the result of each as it finishes. Whoever called it writes the files.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -36,11 +36,17 @@ def runner_for(jobs: int | None = 1, on: str = "here", gpus: float | None = None
     return run_inline if jobs == 1 else partial(run_processes, at_once=jobs)
 
 
-def call_on(on: str, gpus: float | None, call: Callable[[], T]) -> T:
-    """Return what a function returns that is called at the place of these options; it is pickled on its way to Ray."""
+def call_on(on: str, gpus: float | None, calls: Sequence[Callable[[], T]]) -> Iterator[tuple[int, T]]:
+    """Yield the number and the value of each function that is called at the place of these options.
+
+    For Ray they are pickled, and their values come as they finish.
+    """
     from datapare.evaluation.runners.ray import call_ray
 
-    return call_ray(call, on, gpus) if is_on_ray(on, gpus) else call()
+    if is_on_ray(on, gpus):
+        yield from call_ray(calls, on, gpus)
+    else:
+        yield from ((number, call()) for number, call in enumerate(calls))
 
 
 def is_on_ray(on: str, gpus: float | None = None) -> bool:

@@ -47,12 +47,13 @@ def run_ray(tasks: Sequence[Task], address: str, at_once: int, gpus: float | Non
         yield from _finished(ray, lambda: [remote.remote(versions(), trainer, task.number, task.job) for task in tasks])
 
 
-def call_ray(call: Callable[[], T], address: str, gpus: float | None) -> T:
-    """Return what one function returns that is called on a node, for the same `address`, `gpus` and errors."""
+def call_ray(calls: Sequence[Callable[[], T]], address: str, gpus: float | None) -> Iterator[tuple[int, T]]:
+    """Yield the number and the value of each function that is called on a node, for the same options and errors."""
+    if not calls:
+        return
     with _cluster(address, 1) as ray:
         remote = _remote(ray, gpus, _call)
-        done: T = next(_finished(ray, lambda: [remote.remote(versions(), call)]))
-    return done
+        yield from _finished(ray, lambda: [remote.remote(versions(), *numbered) for numbered in enumerate(calls)])
 
 
 def versions() -> dict[str, str]:
@@ -76,9 +77,9 @@ def _train(wanted: Mapping[str, str], trainer: Trainer, number: int, job: Job) -
     return execute(Task(number, trainer, job, None))
 
 
-def _call(wanted: Mapping[str, str], call: Callable[[], T]) -> T:
+def _call(wanted: Mapping[str, str], number: int, call: Callable[[], T]) -> tuple[int, T]:
     check_versions(wanted)
-    return call()
+    return number, call()
 
 
 def _finished(ray: Ray, submit: Callable[[], "list[ObjectRef]"]) -> Iterator[Any]:  # what the tasks return
