@@ -82,8 +82,13 @@ def told(tmp_path_factory):
     rng = np.random.default_rng(0)
     y = np.arange(120) % 2
     np.savez(folder / POINTS, x=rng.normal(size=(120, 6)).astype(np.float32) + y[:, None], y=y)
-    with chdir(folder):
-        return [call(argv) for argv, _, _ in CALLS]
+    connected = []
+    with chdir(folder), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("socket.socket.connect", lambda _, address: connected.append(address))
+        patch.setattr("socket.getaddrinfo", lambda *address, **_: connected.append(address))
+        made = [call(argv) for argv, _, _ in CALLS]
+    assert not connected, "nothing is sent, and nobody is asked"
+    return made
 
 
 def check_accepted(command):

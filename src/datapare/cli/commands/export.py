@@ -32,7 +32,7 @@ def export(
     from datapare.pipeline.label_decisions import apply_decisions, read_decisions
 
     folder, named = open_run(run, data), subset_name(keep, name)
-    examples, subset = folder.dataset, read_subset(folder, named)
+    subset, examples = read_subset(folder, named), folder.dataset
     if decisions is not None:
         examples, subset, message = apply_decisions(examples, subset, read_decisions(decisions, examples))
         say(message)
