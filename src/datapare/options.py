@@ -256,6 +256,8 @@ def checked_options(table: OptionTable, given: Mapping[str, object]) -> dict[str
     known = described(table)
     for name in given:
         if name not in known:
+            if name in OpenOptions.__annotations__:
+                raise InputError(f"{name!r} is an option of open_dataset; give it to that, and what it returns here.")
             raise InputError(f"there is no option {name!r}; {suggest(name, list(known))}")
     return {
         name: checked(name, given[name], type_, least=option.least, most=option.most)

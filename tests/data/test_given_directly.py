@@ -10,6 +10,8 @@ import pytest
 import torch
 
 import datapare as dp
+from datapare.numerics.checked_calls import OPENING
+from datapare.options import OpenOptions
 from datapare.training import TrainingConfig
 
 N = 24
@@ -115,3 +117,18 @@ def test_what_is_given_directly_is_opened(verb, kind, record, tmp_path):
         for given, place in ((data, "opened"), (source, "direct"))
     ]
     assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("verb", ["compare", "record", "prune", "export", "sweep", "report"])
+def test_an_option_of_opening_is_said_to_be_that(verb, record):
+    subset, scores = dp.Subset([0, 3], N), dp.Scores(np.arange(float(N)))
+    given = {
+        "compare": [subset], "export": [subset, "out"], "sweep": [scores, [0.5]], "report": [],
+    }.get(verb, [])  # fmt: skip
+    named = {"sweep": {"dynamics": record}, "prune": {"keep": 0.5}, "report": {"data": (X, Y)}}.get(verb, {})
+    with pytest.raises(dp.InputError, match="open_dataset"):
+        getattr(dp, verb)(subset if verb == "report" else (X, Y), *given, **named, label="y")
+
+
+def test_these_are_the_options_of_opening():
+    assert {*OpenOptions.__annotations__} == OPENING

@@ -1,7 +1,7 @@
 """Calls whose arguments are checked by their declared types before anything runs."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import wraps
 from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 LEAST: Mapping[str, float] = {"seed": 0, "margin": 0, "within": 0}  # of arguments that are in no table of options
 MOST: Mapping[str, float] = {"margin": 0.99}
+OPENING = frozenset({
+    "label", "input", "id", "kind", "split", "on_bad_example", "classes", "group", "follow_links", "trust_images",
+    "stream", "max_gib", "max_pixels",
+})  # fmt: skip  # options of open_dataset
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -64,7 +68,7 @@ def checked_call(function: Callable[P, R], options: Mapping[str, Declared] | Non
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         for name in kwargs:
             if name not in parameters and not extra:
-                raise InputError(f"{called} has no argument {name!r}; {suggest(name, list(parameters))}")
+                raise InputError(unknown_argument(called, name, list(parameters)))
         for name, value in zip(parameters, args, strict=False):
             _check(name, value, declared)
         given: dict[str, object] = kwargs
@@ -73,6 +77,19 @@ def checked_call(function: Callable[P, R], options: Mapping[str, Declared] | Non
         return function(*args, **kwargs)
 
     return run
+
+
+def unknown_argument(called: str, name: str, known: Sequence[str]) -> str:
+    """Return what to say of an argument that a function does not have.
+
+    >>> unknown_argument("record", "epoch", ["data", "epochs"])
+    "record has no argument 'epoch'; did you mean epochs?"
+    >>> unknown_argument("record", "label", ["data", "epochs"])
+    "record has no argument 'label'; give it to open_dataset, and what that returns to record."
+    """
+    if name in OPENING and {"data", "source"} & {*known}:
+        return f"{called} has no argument {name!r}; give it to open_dataset, and what that returns to {called}."
+    return f"{called} has no argument {name!r}; {suggest(name, known)}"
 
 
 def check_fields(instance: "DataclassInstance") -> None:
