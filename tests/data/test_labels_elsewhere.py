@@ -131,3 +131,49 @@ def test_images_without_an_ending_and_archives_are_refused_with_what_there_is(tm
     assert "unpack it first" in refused(tmp_path / "z")
     named(tmp_path / "e", [f"{c}/{i}.jp2" for c in "ab" for i in range(4)])
     assert "(8 .jp2: a/0.jp2" in refused(tmp_path / "e")
+
+
+PATHS, CLASSES = [f"images/{i}.png" for i in range(N)], [f"c{i % 2}" for i in range(N)]
+PAIRS = list(zip(PATHS, CLASSES, strict=True))
+LISTS = {
+    "columns.json": json.dumps({"file_name": PATHS, "label": CLASSES}),
+    "rows of columns.json": json.dumps(
+        {"file_name": dict(enumerate(PATHS)), "label": dict(enumerate(CLASSES)), "n": dict(enumerate(range(N)))}
+    ),
+    "splits of pairs.json": json.dumps({"train": PAIRS, "test": [["images/90.png", "c0"]]}),
+    "splits of objects.json": json.dumps(
+        {"train": [{"file": p, "label": c} for p, c in PAIRS], "val": [{"file": "images/90.png", "label": "c1"}]}
+    ),
+    "nested.jsonl": "".join(json.dumps({"file_name": p, "meta": {"label": c, "n": 1}}) + "\n" for p, c in PAIRS),
+    "commas.txt": "".join(f"{p},{c}\n" for p, c in PAIRS),
+}
+
+
+@pytest.mark.parametrize("form", LISTS)
+def test_lists_of_many_forms_are_read_and_written(form, tmp_path):
+    root = named(tmp_path / "d", [*PATHS, "images/90.png"])
+    put(root / form, LISTS[form].encode())
+    data = open_dataset(root)
+    assert [(name, data.classes[c]) for name, c in zip(data.name, data.label, strict=True)] == PAIRS
+    kept = [0, 1, 4, 7]
+    again = open_dataset(export(data, Subset(index=kept, total=N), tmp_path / "out"))
+    assert [(name, again.classes[c]) for name, c in zip(again.name, again.label, strict=True)] == [
+        PAIRS[i] for i in kept
+    ]
+
+
+def test_columns_in_json_beside_class_folders_stay_together(tmp_path):
+    names = [f"{'ab'[i % 2]}/{i}.png" for i in range(N)]
+    columns = {"file_name": names, "category": list(range(N)), "size": [12] * N}
+    put(named(tmp_path / "d", names) / "sizes.json", json.dumps(columns).encode())
+    data = open_dataset(tmp_path / "d", label="label")
+    kept = sorted(data.name.index(names[i]) for i in (0, 1, 4))
+    out = export(data, Subset(index=kept, total=N), tmp_path / "out")
+    left = {"file_name": [names[i] for i in (0, 1, 4)], "category": [0, 1, 4], "size": [12] * 3}
+    assert json.loads((out / "sizes.json").read_text()) == left
+
+
+@pytest.mark.parametrize("name", ["labels.xlsx", "train.txt", "labels.json"])
+def test_lists_that_cannot_be_read_are_named_in_the_refusal(name, tmp_path):
+    put(named(tmp_path / "d", PATHS) / name, b"0 images/0.png\n")
+    assert f"({name}: no list of labels that can be read)" in refused(tmp_path / "d")

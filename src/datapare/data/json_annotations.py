@@ -5,6 +5,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from datapare.data.column_names import LABELS
+from datapare.data.paths import split_of
 from datapare.errors import InputError
 
 Json = Any  # what json.loads returns; every use below asks for its type
@@ -35,12 +37,53 @@ def entries(value: Json) -> list[Entry] | None:
     [{'file_name': '0.png', 'label': 'cat'}, {'file_name': '1.png', 'label': 'dog'}]
     >>> entries({"cat": ["0.png"], "dog": ["1.png"]})
     [{'file_name': '0.png', 'label': 'cat'}, {'file_name': '1.png', 'label': 'dog'}]
+    >>> entries({"file_name": ["0.png", "1.png"], "label": ["cat", "dog"]})
+    [{'file_name': '0.png', 'label': 'cat'}, {'file_name': '1.png', 'label': 'dog'}]
+    >>> entries({"train": [["0.png", "cat"]], "test": [{"file": "1.png", "label": "dog"}]})
+    [{'file_name': '0.png', 'label': 'cat', 'split': 'train'}, {'file': '1.png', 'label': 'dog', 'split': 'test'}]
     """
-    for form in (_fiftyone, _datumaro, _coco, _records, _name_to_label, _label_to_names):
+    for form in (_columns, _by_split, _fiftyone, _datumaro, _coco, _records, _name_to_label, _label_to_names):
         found = form(value)
         if found:
             return found
     return None
+
+
+def _columns(value: Json) -> list[Entry] | None:
+    """{column: [values]} or {column: {row: value}}, as pandas writes a table; a column has the name of a label."""
+    if not _is_columns(value):
+        return None
+    rows = [[*one.values()] if isinstance(one, dict) else one for one in value.values()]
+    return [dict(zip(value, row, strict=True)) for row in zip(*rows, strict=True)]
+
+
+def _is_columns(value: Json) -> bool:
+    if not isinstance(value, dict) or len(value) < 2 or not any(name.strip().lower() in LABELS for name in value):
+        return False
+    first, *rest = value.values()
+    if isinstance(first, dict):
+        return all(isinstance(one, dict) and one.keys() == first.keys() for one in rest)
+    return isinstance(first, list) and all(isinstance(one, list) and len(one) == len(first) for one in rest)
+
+
+def _by_split(value: Json) -> list[Entry] | None:
+    """{split: any other form, or [[name, class], …]}."""
+    if not isinstance(value, dict) or not value or not all(map(split_of, value)):
+        return None
+    found = []
+    for name, one in value.items():
+        part = _pairs(one) or entries(one)
+        if not part:
+            return None
+        found += [{**entry, "split": name} for entry in part]
+    return found
+
+
+def _pairs(value: Json) -> list[Entry] | None:
+    """[[name, class], …]."""
+    if not isinstance(value, list) or not all(isinstance(one, list) and len(one) == 2 for one in value):
+        return None
+    return [{"file_name": str(name), "label": label} for name, label in value]
 
 
 def _fiftyone(value: Json) -> list[Entry] | None:
@@ -169,12 +212,26 @@ def without(value: Json, is_dropped: Callable[[str], bool]) -> Json:
 def _pruned(value: Json, is_dropped: Callable[[str], bool], gone: Collection[Json], depth: int) -> Json:
     if depth > MAX_DEPTH:
         return value
+    if _is_columns(value):
+        return _without_rows(value, is_dropped)
     if isinstance(value, dict):
         kept = {name: one for name, one in value.items() if not (is_dropped(name) or _names_dropped(one, is_dropped))}
         return {name: _pruned(one, is_dropped, gone, depth + 1) for name, one in kept.items()}
     if isinstance(value, list):
         return [_pruned(one, is_dropped, gone, depth + 1) for one in value if not _goes(one, is_dropped, gone)]
     return value
+
+
+def _without_rows(value: dict[str, Json], is_dropped: Callable[[str], bool]) -> Json:
+    """A table of columns without the rows in which one names a dropped image.
+
+    >>> _without_rows({"file": ["0.png", "1.png"], "label": ["cat", "dog"]}, lambda name: name == "0.png")
+    {'file': ['1.png'], 'label': ['dog']}
+    """
+    cells = {name: one if isinstance(one, dict) else dict(enumerate(one)) for name, one in value.items()}
+    gone = {row for one in cells.values() for row, cell in one.items() if isinstance(cell, str) and is_dropped(cell)}
+    left = {name: {row: cell for row, cell in one.items() if row not in gone} for name, one in cells.items()}
+    return {name: one if isinstance(value[name], dict) else [*one.values()] for name, one in left.items()}
 
 
 def _goes(value: Json, is_dropped: Callable[[str], bool], gone: Collection[Json]) -> bool:

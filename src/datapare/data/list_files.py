@@ -170,6 +170,8 @@ def _line_fields(line: str, label: int | None = None) -> Fields:
 
     >>> _line_fields("cat/0 a.png 3")["file_name"]
     'cat/0 a.png'
+    >>> _line_fields("cat/0.png,3")["label"]
+    '3'
     >>> _line_fields("7\t1.000000\tcat/0.png")["label"]
     '1.000000'
     """
@@ -180,6 +182,8 @@ def _line_fields(line: str, label: int | None = None) -> Fields:
     if label is not None and len(cells := _cells(line)) > label:
         return {"file_name": cells[0], "label": cells[label], "line": whole}
     name, _, last = whole.replace("\t", " ").rpartition(" ")
+    if not name and is_image(whole.partition(",")[0]):
+        name, _, last = whole.partition(",")
     words = whole.replace(",", " ").replace(";", " ").split()
     return {"file_name": name.strip() or whole, "label": last if name else "", "line": whole} | {
         f"word {i}": w for i, w in enumerate(words[:4])

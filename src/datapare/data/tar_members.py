@@ -47,6 +47,13 @@ def file_members(path: Path) -> list[Member]:
         ) from None
 
 
+def ends_as_a_tar(path: Path) -> bool:
+    """Whether a tar archive ends in a block of zeros; one without was cut off between two files, or never closed."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _BLOCK))
+        return not any(file.read())
+
+
 class _UnusualHeader(Exception):  # noqa: N818 (no error: `tarfile` reads such archives)
     """A header that is not read here."""
 

@@ -27,6 +27,7 @@ from datapare.errors import InputError
 
 LINKABLE = True
 _SYNSET = re.compile(r"n\d{8}")
+_LISTS = (".csv", ".tsv", ".json", ".jsonl", ".txt", ".lst", ".xlsx", ".mat", ".pkl")
 # files that lie beside images as a matter of course
 _USUAL = frozenset(
     {".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".md", ".txt", ".yaml", ".yml", ".xml", ".html", ".pdf", ".parquet"}
@@ -108,6 +109,12 @@ def _classes(root: Path, folders: Sequence[str], names: Sequence[str], request: 
         if boxes is not None:
             raise boxes_error(root, boxes) from None
         classes = classes_in_names(of_split(images, request.split))
+        lists = [name for name in names if name.lower().endswith(_LISTS) and name.count("/") < 2]
+        if lists and not classes:
+            raise InputError(
+                f"{str(error).removesuffix('.')} ({', '.join(lists[:3])}{', …' if len(lists) > 3 else ''}: no list of "
+                "labels that can be read)."
+            ) from None
         if not classes:
             raise
         some = ", ".join(classes[:3]) + (", …" if len(classes) > 3 else "")

@@ -153,7 +153,8 @@ def _as_list(files: SourceFiles, path: Path, request: OpenRequest, *, alone: boo
         return None
     column = _image_column(files, path, sample, columns, request, alone=alone)
     if column is None or (
-        path.suffix.lower() in {".txt", ".lst"} and not all(fields.get("label") for fields in sample)
+        path.suffix.lower() in {".txt", ".lst"}
+        and not all(fields.get("label") and not is_image(fields["label"]) for fields in sample)
     ):
         return None
     others = [name for name in columns if name != column]
@@ -220,6 +221,9 @@ def _with_label(path: Path, column: str, others: Sequence[str], request: OpenReq
     if request.label is not None:
         return ImageList(path, column, request.label, labelled=request.label in others)
     usual = [name for name in others if name.lower() in LABELS]
+    inner = [name for name in others if name.lower().rpartition(".")[2] in LABELS]  # {"meta": {"label": …}}
+    if not usual and len(inner) == 1:
+        return ImageList(path, column, inner[0], labelled=True)
     sure = usual[0] if len(usual) == 1 else others[0] if len(others) == 1 else None
     return ImageList(path, column, None if usual else sure, labelled=bool(usual))
 
@@ -289,6 +293,8 @@ def _fields(path: Path, *, head: bool = False) -> Sequence[Fields]:
 
 def _table(found: ImageList, request: OpenRequest) -> "pa.Table":
     """The columns of the list."""
+    import pyarrow.compute as pc
+
     suffix, files = found.path.suffix.lower(), SourceFiles(found.path, (found.path,))
     if suffix == ".json":
         return entries_table(json_entries(found.path))
@@ -296,7 +302,13 @@ def _table(found: ImageList, request: OpenRequest) -> "pa.Table":
     if whole is not None and not whole.header:
         return entries_table([{name: fields.get(name) for name in (found.column, "label")} for fields in whole.fields])
     reader = parquet if suffix == ".parquet" else delimited if whole is not None else json_lines
-    return reader.read(files, request).rows.with_format("arrow")[:]
+    table = reader.read(files, request).rows.with_format("arrow")[:]
+    for inner in {found.column, found.label} - {None, *table.column_names}:  # {"meta": {"label": …}}
+        if found.spread:
+            break
+        outer, _, name = inner.partition(".")
+        table = table.append_column(inner, pc.struct_field(table[outer].combine_chunks(), name))
+    return table
 
 
 def _resolve(found: ImageList, names: Sequence[str], lookup: ImageNames, root: Path) -> list[str]:

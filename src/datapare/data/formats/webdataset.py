@@ -24,7 +24,7 @@ from datapare.data.shard_copies import shard_copy
 from datapare.data.shard_indexes import Shards, statistics_files, with_counts
 from datapare.data.shard_tables import describe_shards, without_dropped
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
-from datapare.data.tar_members import Member, file_members
+from datapare.data.tar_members import Member, ends_as_a_tar, file_members
 from datapare.data.text_files import open_packed
 from datapare.errors import InputError
 
@@ -56,8 +56,10 @@ def read(source: SourceFiles, request: OpenRequest) -> RawTable:
     shards = index_shards(plain, request.label, request.input)
     found = _indexed([str(file) for file in plain], shards, str(source.path))
     statistics = statistics_files(source.names) if source.is_folder else []
+    cut = [file.name for file in plain if not ends_as_a_tar(file)]
+    ends = f"{', '.join(cut[:3])}{', …' if len(cut) > 3 else ''} end without the mark of their end: they may be cut off"
     left_out = f"{len(statistics):,} files such as {', '.join(statistics[:1])} count a download: an export has none"
-    return replace(found, path=source.path, files=files, notes=(left_out,) if statistics else ())
+    return replace(found, path=source.path, files=files, notes=(*[left_out] * bool(statistics), *[ends] * bool(cut)))
 
 
 def read_urls(urls: Sequence[str], request: OpenRequest) -> RawTable | None:
@@ -77,6 +79,11 @@ def _indexed(files: Sequence[str], shards: Sequence[list[Sample]], where: str) -
     samples = list(chain.from_iterable(shards))
     if not samples:
         raise InputError(f"{where} holds no samples; expected members such as 0001.jpg and 0001.cls.")
+    if all(one.offset is None for one in samples):
+        raise InputError(
+            f"the samples of {where} hold no image with an ending that is read, such as .jpg or .png; texts are read "
+            "from CSV, JSON lines or Parquet."
+        )
     file = pa.array(files, pa.string()).take(pa.array([i for i, shard in enumerate(shards) for _ in shard], pa.int64()))
     offset = pa.array([one.offset for one in samples], pa.int64())
     image = pa.StructArray.from_arrays(
@@ -113,9 +120,15 @@ def index_shard(file: Path, label: str | None, image: str | None = None) -> list
 
 def _samples(members: Iterable[Named], file: Path) -> Iterator[tuple[str, Iterator[Named]]]:
     """(key, members) of each sample; the key is a member's path up to the first dot of its file name."""
-    for key, group in groupby(members, key=lambda member: _key(member.name)):
+    there = (member for member in members if not _is_litter(member.name))
+    for key, group in groupby(there, key=lambda member: _key(member.name)):
         check_inside(file, key, f"a member of {file.name}")
         yield key, group
+
+
+def _is_litter(name: str) -> bool:
+    """Whether macOS left a member behind, such as ._0001.jpg."""
+    return name.startswith(("._", "__MACOSX/")) or "/._" in name or "/__MACOSX/" in name
 
 
 def _key(name: str) -> str:
@@ -139,7 +152,7 @@ def _sample(
             "(--input)."
         )
     offset, size = (found[0].offset, found[0].size) if found else (None, None)
-    return Sample(key, offset, size, _label(content, members, label, where))
+    return Sample(key, offset, size, _label(content, key, members, label, where))
 
 
 def _ending(key: str, name: str) -> str:
@@ -147,11 +160,12 @@ def _ending(key: str, name: str) -> str:
     return name[name.rfind("/") + 1 :][len(key) - key.rfind("/") :].lower()
 
 
-def _label(content: BinaryIO, members: list[Member], label: str | None, where: str) -> object:
-    by_ending = {member.name.rsplit(".", 1)[-1].lower(): member for member in members}
+def _label(content: BinaryIO, key: str, members: list[Member], label: str | None, where: str) -> object:
+    by_ending = {_ending(key, member.name): member for member in members}
+    by_ending |= {member.name.rsplit(".", 1)[-1].lower(): member for member in members}
     named = "cls" if label is None else label.lower()
     if named in by_ending and not is_image(f".{named}"):
-        return _read(content, by_ending[named]).decode("utf-8", "replace").strip()
+        return _read(content, by_ending[named]).decode("utf-8-sig", "replace").strip()
     if "json" not in by_ending:
         raise InputError(
             f"{where} has no label among its members ({', '.join(sorted(by_ending))}); expected a .cls member, or a "
