@@ -261,3 +261,33 @@ def test_a_bucket_is_a_folder(monkeypatch, tmp_path):
             check_format(system, f"bucket/{name}", f"s3://bucket/{name}", FORMATS[name](tmp_path))
     finally:
         running.stop()
+
+
+def test_objects_of_other_libraries_are_read_and_written(tmp_path):
+    import pyarrow as pa
+    from datasets import Dataset
+
+    words = [f"words {i}" for i in range(N)]
+    table = pa.table({"text": words, "label": [i % 2 for i in range(N)]})
+    rows = Dataset(table)
+    transformed = rows.with_transform(lambda batch: {**batch, "text": ["x"] * len(batch["label"])})
+    sources = {
+        "a batch": table.to_batches()[0],
+        "periods": pd.DataFrame({"text": words, "label": pd.period_range("2020", periods=2, freq="M").tolist() * 6}),
+        "objects": (np.array(words, object), np.array(["a", "b"] * 6, object)),
+        "a dict with objects": {"x": np.eye(N), "y": [0, 1] * 6, "frame": None, "names": np.array(["a", "b"], object)},
+        "a transform": transformed,
+    }
+    for name, source in sources.items():
+        data = open_dataset(source)
+        again = open_dataset(export(data, kept(data, (0, 1, 4, 5)), tmp_path / name))
+        np.testing.assert_array_equal(again.key, data.key[[0, 1, 4, 5]])
+    assert open_dataset(sources["periods"]).classes == ("2020-01", "2020-02")
+    assert "the transform of the dataset is not applied" in open_dataset(transformed).notes[0]
+
+
+def test_a_sparse_matrix_is_refused_with_the_way_out():
+    from scipy.sparse import csr_matrix
+
+    with pytest.raises(InputError, match=r"pass X.toarray\(\)"):
+        open_dataset((csr_matrix(np.eye(4)), [0, 1, 0, 1]))

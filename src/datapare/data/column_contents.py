@@ -26,6 +26,7 @@ _HEADS = (
     *(b"P%d" % i for i in range(1, 7)),
 )
 _MEASURED = re.compile(r"[-+]?(?:[$€£¥] ?\d[\d.,]*|\d[\d.,]* ?[%$€£¥])")
+_NUMBER = re.compile(r"[-+]?\d*\.?\d+([eE][-+]?\d+)?")
 MIN_COUNTED = 10  # fewer consecutive numbers may be measured
 _INDEXES = frozenset({"", "unnamed", "level_0"})  # what pandas calls an index that was saved
 MIN_DIFFERENT = 20  # rows, of which each may have another category by chance
@@ -108,7 +109,14 @@ def is_empty(rows: Rows, column: str) -> bool:
 def are_numbers(rows: Rows, column: str) -> bool:
     """Whether texts are numbers, such as those of a second column with the name of a label."""
     values = sample(rows, column, 100)
-    return bool(values) and all(re.fullmatch(r"[-+]?\d*\.?\d+([eE][-+]?\d+)?", value.strip()) for value in values)
+    return bool(values) and all(_NUMBER.fullmatch(value.strip()) for value in values)
+
+
+def odd_among_numbers(rows: Rows, column: str) -> str | None:
+    """The first text that is no number in a column of which nine in ten are, such as a remark; None for any other."""
+    values = [value.strip() for value in sample(rows, column) if value.strip()]
+    odd = [value for value in values if not _NUMBER.fullmatch(value)]
+    return odd[0] if odd and 10 * len(odd) <= len(values) else None
 
 
 def are_measured(rows: Rows, column: str) -> bool:

@@ -13,6 +13,7 @@ from datapare.data.column_contents import (
     is_identifier,
     is_row_number,
     mostly_differ,
+    odd_among_numbers,
     sample,
     type_of,
 )
@@ -240,6 +241,8 @@ def left_out(rows: Rows, label: str, inputs: Sequence[str], id_: str | None) -> 
             reasons[column] = "file names"
         elif type_of(rows, column, named=True) == "string" and is_empty(rows, column):
             reasons[column] = "empty"
+        elif type_of(rows, column) == "string" and (odd := odd_among_numbers(rows, column)) is not None:
+            reasons[column] = f"numbers but for {odd!r}; write that as an empty cell to have them read"
         elif is_identifier(rows, column):
             reasons[column] = "different in every row"
         else:

@@ -75,6 +75,8 @@ def read_object(source: Mapping[str, ArrayLike] | tuple[ArrayLike, ArrayLike], r
     """One row per entry of the label array."""
     if isinstance(source, Mapping):
         return from_arrays({name: np.asarray(array) for name, array in source.items()}, request)
+    if hasattr(source[0], "toarray"):
+        raise InputError("X is a sparse matrix, and arrays are read whole; pass X.toarray().")
     pair = {"x": np.asarray(source[0]), "y": np.asarray(source[1])}
     return from_arrays(pair, replace(request, inputs=("x",), label="y"))
 
@@ -235,7 +237,15 @@ def _bytes(x: Array, name: str) -> NDArray[np.uint8]:
 def chosen(arrays: Mapping[str, Array], data: Dataset, keep: NDArray[np.int64]) -> dict[str, Array]:
     """The same arrays with only the rows at `keep` where an array has one row per example."""
     rows = set(per_row(arrays, data.label_column, data.split))
-    return {name: np.asarray(array)[keep] if name in rows else np.asarray(array) for name, array in arrays.items()}
+    found = {name: np.asarray(array)[keep] if name in rows else np.asarray(array) for name, array in arrays.items()}
+    return {name: plain for name, array in found.items() if (plain := _without_objects(array)) is not None}
+
+
+def _without_objects(array: Array) -> Array | None:
+    """The array, texts as NumPy has them where they are objects; None for other objects, which no file holds."""
+    if array.dtype.kind != "O":
+        return array
+    return array.astype(str) if all(isinstance(one, str) for one in array.flat) else None
 
 
 def write_all(data: Dataset, keep: NDArray[np.int64], out: Path, place: PlaceFile) -> int:  # noqa: ARG001

@@ -14,9 +14,14 @@ from datapare.errors import InputError
 
 
 def accepts(source: object) -> bool:
-    """Whether this is a DataFrame of pandas or polars, a LazyFrame, or a table of pyarrow."""
+    """Whether this is a DataFrame of pandas or polars, a LazyFrame, or a table or a batch of pyarrow."""
     package = type(source).__module__.partition(".")[0]
-    return package in {"pandas", "polars", "pyarrow"} and type(source).__name__ in {"DataFrame", "LazyFrame", "Table"}
+    return package in {"pandas", "polars", "pyarrow"} and type(source).__name__ in {
+        "DataFrame",
+        "LazyFrame",
+        "Table",
+        "RecordBatch",
+    }
 
 
 def read_object(source: DataFrame, request: OpenRequest) -> RawTable:  # noqa: ARG001 (every format is asked alike)
@@ -32,6 +37,8 @@ def _table(frame: DataFrame) -> ArrowTable:
         return _of_polars(frame.collect() if type(frame).__name__ == "LazyFrame" else frame)
     if type(frame).__name__ == "Table":
         return frame
+    if type(frame).__name__ == "RecordBatch":
+        return pa.Table.from_batches([frame])
     if not all(isinstance(name, str) for name in frame.columns):
         frame = frame.rename(columns=str)
     if len(set(frame.columns)) < len(frame.columns):
@@ -79,6 +86,8 @@ def _usual(frame: DataFrame) -> DataFrame:
     for name, kind in frame.dtypes.items():
         if isinstance(kind, pd.SparseDtype):
             made[name] = frame[name].sparse.to_dense()
+        elif isinstance(kind, pd.IntervalDtype | pd.PeriodDtype):
+            made[name] = frame[name].astype(str).where(frame[name].notna(), None)
         elif isinstance(kind, pd.CategoricalDtype) and isinstance(
             kind.categories.dtype, pd.IntervalDtype | pd.PeriodDtype
         ):

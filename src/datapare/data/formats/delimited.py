@@ -158,7 +158,11 @@ def _parsed(content: bytes, separator: str, texts: set[str], path: Path) -> Arro
             )
         except pa.ArrowInvalid as error:
             if size == whole or len(content) < size:
-                raise InputError(f"{path} is no table that can be read: {first_line(error)}.") from None
+                header = _start(content).splitlines()[0]
+                raise InputError(
+                    f"{path} is no table that can be read: {first_line(error)}; its first line, {header[:60]!r}, is "
+                    "taken for the names of the columns."
+                ) from None
     raise AssertionError
 
 

@@ -85,7 +85,13 @@ def _from_memory(data: LoadedRows, split: str) -> RawTable:
     rows = _split(data, split, "the DatasetDict")
     if not hasattr(rows, "__len__"):
         rows = data = _materialised(rows)
-    return RawTable(undecoded(rows), origin=data)
+    note = "the transform of the dataset is not applied: the rows are read as they are stored"
+    return RawTable(undecoded(rows), origin=data, notes=(note,) if _is_transformed(rows) else ())
+
+
+def _is_transformed(rows: Rows) -> bool:
+    """Whether a function of the user's makes what the rows show, as `set_transform` has it."""
+    return bool(rows.format["type"] == "custom")
 
 
 def _materialised(stream: Rows) -> Rows:
@@ -208,7 +214,8 @@ def write_all(data: Dataset, keep: NDArray[np.int64], out: Path, place: PlaceFil
     rows = _split(loaded, data.split, "the dataset")
     # saved with the rows, and drawn at random where nothing is given
     chosen = hashlib.sha256(data.digest.encode() + np.ascontiguousarray(keep, np.int64).tobytes()).hexdigest()[:16]
-    smaller = rows.select(keep, new_fingerprint=chosen)
+    plain = rows.with_format(None) if _is_transformed(rows) else rows  # a function cannot be saved
+    smaller = plain.select(keep, new_fingerprint=chosen)
     if isinstance(loaded, dict):
         smaller = type(loaded)({name: smaller if one is rows else one for name, one in loaded.items()})
     with quiet():

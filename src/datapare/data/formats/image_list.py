@@ -303,9 +303,8 @@ def _table(found: ImageList, request: OpenRequest) -> "pa.Table":
         return entries_table([{name: fields.get(name) for name in (found.column, "label")} for fields in whole.fields])
     reader = parquet if suffix == ".parquet" else delimited if whole is not None else json_lines
     table = reader.read(files, request).rows.with_format("arrow")[:]
-    for inner in {found.column, found.label} - {None, *table.column_names}:  # {"meta": {"label": …}}
-        if found.spread:
-            break
+    wanted = () if found.spread else (found.column, found.label or found.column)
+    for inner in {*wanted} - {*table.column_names}:  # {"meta": {"label": …}}
         outer, _, name = inner.partition(".")
         table = table.append_column(inner, pc.struct_field(table[outer].combine_chunks(), name))
     return table
