@@ -58,7 +58,7 @@ class Option:
 class OpenOptions(TypedDict, total=False):
     """How a dataset is opened."""
 
-    label: Annotated[str | None, Option("Column of the labels.")]
+    label: Annotated[str | None, Option("Column of the labels; of image folders also folder or prefix.")]
     input: Annotated[str | Sequence[str] | None, Option("Column a model reads; repeat for several.")]
     id: Annotated[str | None, Option("Column that identifies an example.")]
     kind: Annotated[Kind | None, Option("What the examples are, when unclear.")]

@@ -3,13 +3,16 @@
 import os
 import shutil
 import warnings
+from pathlib import Path
 
+import numpy as np
 import pytest
 from mutations import mutate_one
 from sources import FORMATS
 
 from datapare.data import encode, open_dataset
-from datapare.errors import DatapareError
+from datapare.data.formats import delimited
+from datapare.errors import DatapareError, InputError
 
 ON_DISK = [name for name in FORMATS if name not in {"hub_object", "pair"}]
 TRIALS = int(os.environ.get("DATAPARE_FUZZ", "6"))
@@ -37,3 +40,20 @@ def test_changed_bytes_are_read_or_refused(name, tmp_path):
             raise AssertionError(f"{name}, seed {seed}, {file.name}: {type(error).__name__}: {error}") from error
         finally:
             shutil.rmtree(tmp_path / "copy")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_each_row_is_a_line_records_are_cut_as_they_were_parsed(seed):
+    rng = np.random.default_rng(seed)
+    parts = ['"', ",", "\n", "a", '""', '"a"', 'a"', '"a,', '\n"', "\r\n"]
+    found = 0
+    for _ in range(1500):
+        content = ("x,y\n" + "".join(rng.choice(parts, rng.integers(3, 15)))).encode()
+        try:
+            rows = delimited._parsed(content, ",", {"x", "y"}, Path("d.csv")).num_rows
+        except InputError:
+            continue
+        if delimited._has_a_record_per_line(content, rows):
+            found += 1
+            assert len(delimited.record_bounds(content, ",", Path("d.csv"))) == rows + 1
+    assert found > 50

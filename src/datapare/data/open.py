@@ -58,7 +58,8 @@ def open_dataset(
 
     Args:
         source: A path, a glob, a hub name, a `datasets.Dataset`, a pair (X, y) or a dict of arrays.
-        label: Column of the labels; None finds it by its usual names.
+        label: Column of the labels; None finds it by its usual names. In a folder of images `folder` makes the deepest
+            folders the classes, and `prefix` what the names of the files begin with.
         input: Column, or several, that a model reads; None finds them by their usual names.
         id: Column that identifies an example; None takes its file name or its content.
         kind: What the examples are: image, text, table or embedding; None infers it.

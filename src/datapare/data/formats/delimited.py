@@ -79,18 +79,18 @@ def csv_table(path: Path, request: OpenRequest | None = None, texts: frozenset[s
     if content.find(b"\n", 0, -1) < 0 and len(record_bounds(content, separator, path)) == 1:  # nothing was kept of it
         return pa.table({name: pa.nulls(0) for name in names})
     table = _parsed(content, separator, {*kept, *texts}, path)
-    if not _has_a_record_per_line(content, table.num_rows, separator):
+    if not _has_a_record_per_line(content, table.num_rows):
         _check_records(content, table.num_rows, separator, path)
     return numbers_with_commas(table, {*kept, *texts}, thousands=separator == ",")
 
 
-def _has_a_record_per_line(content: bytes, rows: int, separator: str) -> bool:
-    """Whether the header and each parsed row are one line, as in most files, so that their bounds need no look."""
-    raw = np.frombuffer(content, np.uint8)
-    lines = int(_counted(raw, 10).sum()) + (not content.endswith(b"\n"))
-    if lines != rows + 1 or (b"\r" in content and content.count(b"\r") != content.count(b"\r\n")):
-        return False
-    return b'"' not in content or not _has_loose_marks(raw, separator)
+def _has_a_record_per_line(content: bytes, rows: int) -> bool:
+    """Whether the header and each parsed row are one line, as in most files, so that their bounds need no look.
+
+    Each takes at least a line, so none has several where there are as many lines.
+    """
+    lines = int(_counted(np.frombuffer(content, np.uint8), 10).sum()) + (not content.endswith(b"\n"))
+    return lines == rows + 1 and (b"\r" not in content or content.count(b"\r") == content.count(b"\r\n"))
 
 
 def _counted(raw: NDArray[np.uint8], byte: int) -> NDArray[np.int64]:
@@ -184,7 +184,8 @@ def record_bounds(content: bytes, separator: str, path: Path) -> NDArray[np.int6
         ends = ends[np.searchsorted(marks, ends) % 2 == 0]
     starts = np.append(0, ends[:-1])
     size = ends - starts
-    blank = (size == 1) | ((size == 2) & (raw[starts] == 13))
+    first = raw[np.minimum(starts, len(raw) - 1)]
+    blank = ((size == 1) & ((first == 10) | (first == 13))) | ((size == 2) & (first == 13))
     bounds: NDArray[np.int64] = np.stack([starts, ends], axis=1)[~blank].astype(np.int64)
     return bounds
 
