@@ -79,3 +79,31 @@ def test_a_card_that_cannot_be_read_comes_along(tmp_path):
     assert len(whole) == 20  # the files named train, as everywhere
     out = export(whole, Subset(np.arange(4), 20, key=whole.key), tmp_path / "out")
     assert (out / "README.md").read_bytes() == b"---\n: [broken\n---\n"
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("words", [False, True])
+def test_class_names_of_the_card_are_those_that_datasets_reads(ending, words, tmp_path):
+    import pandas as pd
+    from datasets import load_dataset
+
+    names = ["neg", "neu", "pos"]
+    label = [names[i % 3] if words else i % 3 for i in range(12)]
+    frame = pd.DataFrame({"text": [f"words {i}" for i in range(12)], "label": label})
+    root = tmp_path / "d"
+    root.mkdir()
+    for split in ("train", "test"):
+        if ending == "csv":
+            frame.to_csv(root / f"{split}.csv", index=False)
+        elif ending == "jsonl":
+            frame.to_json(root / f"{split}.jsonl", orient="records", lines=True)
+        else:
+            frame.to_parquet(root / f"{split}.parquet")
+    kind = "".join(f"          '{i}': {name}\n" for i, name in enumerate(names))
+    card = "---\ndataset_info:\n  features:\n  - name: text\n    dtype: string\n  - name: label\n    dtype:\n"
+    (root / "README.md").write_text(card + f"      class_label:\n        names:\n{kind}---\n")
+    data = open_dataset(root)
+    theirs = load_dataset(str(root), split="train", cache_dir=str(tmp_path / "cache"))
+    assert (data.classes, data.label.tolist()) == (tuple(theirs.features["label"].names), theirs["label"][:])
+    held_out = open_dataset(root, split="test", classes=("pos", "neu", "neg", "other"))
+    assert [held_out.classes[i] for i in held_out.label] == [names[i % 3] for i in range(12)]

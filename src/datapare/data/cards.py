@@ -58,6 +58,28 @@ def configurations(folder: Path) -> dict[str, dict[str, list[str]]]:
     return found
 
 
+def class_names(folder: Path, configuration: str | None) -> dict[str, tuple[str, ...]]:
+    """Return the names of the classes of each column that the card says them of, in the order of their numbers.
+
+    Args:
+        folder: The dataset's folder.
+        configuration: The configuration that was named; None where there is one, or the default one is meant.
+    """
+    infos = _metadata(folder).get("dataset_info") or []
+    infos = infos if isinstance(infos, list) else [infos]
+    named = {str(one.get("config_name", "default")): one for one in infos if isinstance(one, dict)}
+    info = named.get(configuration or "default") or (next(iter(named.values())) if len(named) == 1 else {})
+    found = {}
+    for feature in info.get("features") or []:
+        kind = feature.get("dtype") if isinstance(feature, dict) else None
+        names = kind.get("class_label", {}).get("names") if isinstance(kind, dict) else None
+        if isinstance(names, dict) and all(str(number).isdecimal() for number in names):
+            names = [names[number] for number in sorted(names, key=int)]
+        if isinstance(names, list) and names:
+            found[str(feature.get("name"))] = tuple(map(str, names))
+    return found
+
+
 def _metadata(folder: Path) -> Mapping[str, Json]:
     card = folder / CARD
     if not card.is_file() or not card.read_bytes().startswith(b"---"):

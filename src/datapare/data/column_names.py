@@ -6,7 +6,15 @@ PAIRS = (
     *("sentence1", "sentence2", "sentence_1", "sentence_2", "sentence_a", "sentence_b", "premise", "hypothesis"),
     *("question1", "question2", "text1", "text2", "text_1", "text_2", "text_a", "text_b", "text_pair"),
 )
-BESIDE_TEXTS = ("title", "headline", "answer", "context", "passage", "description")  # texts beside one of TEXTS
+BESIDE_TEXTS = (
+    "title",
+    "headline",
+    "subject",
+    "answer",
+    "context",
+    "passage",
+    "description",
+)  # texts beside one of TEXTS
 IMAGES = ("image", "img", "jpg", "png", "jpeg", "picture", "photo")
 EMBEDDINGS = ("embedding", "embeddings", "features", "feature", "vector", "x")
 IDS = (

@@ -17,13 +17,17 @@ _ROWS = 1 << 17  # encoded at a time
 FRACTION = re.compile(r"[-+]?[0-9]*\.[0-9]+")
 
 
-def read_labels(rows: Rows, name: str, held_out: Sequence[str] | None) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def read_labels(
+    rows: Rows, name: str, held_out: Sequence[str] | None, said: Sequence[str] | None = None
+) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Read the class numbers (N,) and class names of a label column.
 
     Args:
         rows: A `datasets.Dataset`.
         name: Its label column.
         held_out: The classes of a training set; labels are then looked up among them, by name and never by place.
+        said: Class names in the order of their numbers, as a card says them; used where all labels are such numbers or
+            names.
 
     Returns:
         Class numbers (N,), and the class names. Whole numbers keep their number, with names for the numbers between,
@@ -50,11 +54,28 @@ def read_labels(rows: Rows, name: str, held_out: Sequence[str] | None) -> tuple[
     text, index = _distinct(values, name)
     if not all(one.strip() for one in text):
         _refuse_missing(values, name)
+    if said is not None and (named := _in_words(text, said)) is not None:
+        if held_out is not None and tuple(held_out) != tuple(said):
+            return _looked_up(named, index, held_out)
+        return take(np.array([said.index(one) for one in named], np.int64), index), tuple(said)
     if held_out is not None:
         return _looked_up(text, index, held_out)
     classes = _classes(text, index, name)
     place = {one: i for i, one in enumerate(classes)}
     return take(np.array([place[one] for one in text], np.int64), index), classes
+
+
+def _in_words(text: Sequence[str], said: Sequence[str]) -> list[str] | None:
+    """The class names of labels that are all names, or all numbers, of those; None where one is neither.
+
+    >>> _in_words(["1", "0"], ["no", "yes"]), _in_words(["yes"], ["no", "yes"]), _in_words(["2"], ["no", "yes"])
+    (['yes', 'no'], ['yes'], None)
+    """
+    if all(one in said for one in text):
+        return list(text)
+    if all(WHOLE.fullmatch(one) and 0 <= int(one) < len(said) for one in text):
+        return [said[int(one)] for one in text]
+    return None
 
 
 def similar_names(classes: Sequence[str]) -> list[str]:

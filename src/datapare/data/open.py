@@ -171,7 +171,7 @@ def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Seq
     """All rows with their labels, kind, keys and names; nothing of them has been decoded."""
     rows = found.rows
     label = found.label or _label_of(rows, ask.label)
-    number, classes = read_labels(rows, label, held_out)
+    number, classes = read_labels(rows, label, held_out, found.class_names.get(label))
     copies = LabelCopies() if found.inputs or ask.inputs else find_label_copies(rows, label, number)
     kind, inputs = _inputs(found, label, ask, copies)
     if ask.label is None:

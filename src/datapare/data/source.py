@@ -1,7 +1,7 @@
 """What passes between a format and `open_dataset`: the named files, the request, and the table of all rows."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -121,6 +121,7 @@ class RawTable:
         origin: The object the rows came from, where there is no file.
         perturbation: What was done to another dataset to make this one.
         notes: What is worth saying about how the source was read, one sentence each.
+        class_names: The names of the classes of columns that the card of the folder says them of.
         address: What opens the source again: an absolute path, a URL or a name on the hub; None for objects in memory.
         format: The file in `data/formats/` that read the rows; set by the registry.
     """
@@ -137,6 +138,7 @@ class RawTable:
     origin: object = None  # whatever the user opened
     perturbation: Perturbation | None = None
     notes: tuple[str, ...] = ()
+    class_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     address: str | None = None
     format: str = ""
 

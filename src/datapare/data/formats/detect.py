@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data import formats as package
-from datapare.data.cards import CARD
+from datapare.data.cards import CARD, class_names
 from datapare.data.dataset import Dataset
 from datapare.data.paths import of_split
 from datapare.data.placing import PlaceFile, WriteFile
@@ -169,7 +169,8 @@ def _address(files: SourceFiles) -> str:
 def _read_files(files: SourceFiles, request: OpenRequest) -> RawTable:
     one = _layout(files, request) or _by_suffix(files)
     assert one.read is not None  # noqa: S101 (only formats that read have suffixes or layouts)
-    return replace(one.read(files, request), format=one.name)
+    names = class_names(files.path, files.configuration) if files.is_folder else {}
+    return replace(one.read(files, request), format=one.name, class_names=names)
 
 
 def _layout(files: SourceFiles, request: OpenRequest) -> Format | None:
