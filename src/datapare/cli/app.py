@@ -6,6 +6,7 @@ file.
 
 import ast
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -24,6 +25,7 @@ from datapare.errors import DatapareError, explain
 
 INTERRUPTED = 130
 HELP = {"-h", "--help"}
+ARGUMENT_TYPE = re.compile(r"(?<=[A-Z]) <\w+>(?=  )")  # of Python, beside the name of an argument
 COMMANDS = Path(__file__).parent / "commands"
 ORDER = (
     "inspect", "prune", "record", "embed", "score", "extrapolate", "select", "export", "compare", "sweep",
@@ -77,7 +79,8 @@ def command_help(name: str, argv: Sequence[str]) -> str:
     assert isinstance(group, typer.core.TyperGroup)  # noqa: S101 - an application with a callback is one
     parent = typer.Context(group, info_name="datapare")
     found = group.commands[name]
-    return found.get_help(typer.Context(found, info_name=name, parent=parent, **group.context_settings))
+    text = found.get_help(typer.Context(found, info_name=name, parent=parent, **group.context_settings))
+    return ARGUMENT_TYPE.sub(lambda type_: " " * len(type_[0]), text)
 
 
 def _completed() -> list[str]:
