@@ -45,7 +45,7 @@ CALLS = [
         rf"{RECORD}.*\n{DATA}\nread the scores dual: of 120 examples$",
         f"select '{RUN}' --keep 0.3 --name dual --score dual --rule beta --c-d 5.5",
     ),
-    (("label-issues", RUN), RECORD, f"select '{RUN}' --keep 0.9 --decisions '{RUN}/label-issues.csv'"),
+    (("label-issues", RUN), RECORD, f"select '{RUN}' --keep 0.9 --score dual --decisions '{RUN}/label"),
     (("measure", RUN), RECORD, f"report '{RUN}' --keep 0.3"),
     (("measure", POINTS, "--label", "y"), DATA, f"prune '{POINTS}' --keep 0.3 --dry-run --label y"),
     (("embed", RUN), RECORD, f"score '{RUN}' --all"),

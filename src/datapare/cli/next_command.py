@@ -1,7 +1,7 @@
 """Every command ends here: with the next sensible command, ready to be pasted."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +62,15 @@ def subset_words(keep: object, name: str | None = None) -> list[str]:
     return ["--keep", str(keep), *([] if name is None else ["--name", name])]
 
 
+def usual_score(names: Collection[str]) -> str:
+    """Return the name of the scores that are selected by where none are named: dual, or the first.
+
+    >>> usual_score(["el2n", "aum"]), usual_score(["aum", "dual"])
+    ('aum', 'dual')
+    """
+    return "dual" if "dual" in names else min(names)
+
+
 def select_words(run: "RunFolder", score: str, keep: object = 0.3, *more: str) -> list[str]:
     """Return the words that select by these scores, with a name where there is a subset of that size already."""
     from datapare.numerics.sampling import parse_keep
@@ -99,7 +108,7 @@ def next_of_run(run: "RunFolder") -> list[str]:
         return ["score", str(run.path)]
     subsets = sorted(place.parent for place in run.path.glob("keep-*/subset") if is_finished(place))
     if not subsets:
-        return select_words(run, "dual" if "dual" in scores else min(scores))
+        return select_words(run, usual_score(scores))
     if is_finished(run.comparison_path) or run.source is None:  # of a record alone nothing can be trained
         return ["report", str(run.path), *next_subset(subsets)]
     return compare_words(run.path, next_subset(subsets), run.source)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from datapare.cli.console import say, show_checked, show_result
 from datapare.cli.flags import Flag, Force, Gpus, On, OwnData, Run
-from datapare.cli.next_command import say_next
+from datapare.cli.next_command import say_next, select_words, usual_score
 from datapare.cli.opening import open_run
 from datapare.cli.progress import TrainingProgress
 from datapare.methods.label_issues import Detector
@@ -60,8 +60,10 @@ def label_issues(
     if not check:
         say(f"how many wrong labels are missed is not known; --check estimates it: {cost}")
     say(place)
-    say("keep, drop or relabel each in its column decision; then")
-    say_next("select", run, "--keep", 0.9, "--decisions", place)
+    say("keep, drop or relabel each in its column decision; select then reads it with --decisions")
+    scores = folder.all_scores()
+    decided = select_words(folder, usual_score(scores), 0.9, "--decisions", str(place)) if scores else ["score", run]
+    say_next(*decided)
     show_result(
         file=place, method=method, cut=found.cut, flagged=len(found.index), total=len(examples), checked=checked
     )
