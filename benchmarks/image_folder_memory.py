@@ -10,7 +10,8 @@ decodes with Pillow, a shuffling DataLoader with two workers, the same network a
 500 batches. Each runs in a process of its own; `own_mb` is its memory that is its own (RssAnon, sampled each 10 ms),
 `resident_mb` (VmHWM) also counts pages of mapped files, which the system may drop; of the rival, the workers are left
 out of both. `images_per_cpu_second` counts the seconds of the processor from the first look to the end, those of the
-workers too, and the images of all epochs. Merged by size into benchmarks/results/image_folder_memory.json.
+workers too, and the images of all epochs. Merged by size into benchmarks/results/image_folder_memory.json. The images
+lie in a folder that stays until all is measured: the same command goes on after what is made and measured.
 """
 
 import argparse
@@ -53,30 +54,35 @@ def main() -> None:
         run = {"datapare": recorded, "datapare, stream": partial(recorded, stream=True), "plain": plain}[given.case[0]]
         print(json.dumps(measure(run, Path(given.case[1]), given.side)))
         return
-    work = Path(tempfile.mkdtemp(dir=given.folder))
-    try:
-        start = time.perf_counter()
-        with ProcessPoolExecutor(WORKERS) as pool:
-            each = -(-given.images // given.classes)
-            list(pool.map(make_class, repeat(work / "images"), range(given.classes), repeat(each), chunksize=8))
-        print(f"made in {time.perf_counter() - start:.0f} s", flush=True)
-        for name in ("datapare", "plain", "datapare, stream"):
-            command = [sys.executable, __file__, "--side", str(given.side), "--case", name, str(work)]
-            done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
-            case = {"images": each * given.classes, "side": given.side, "load": os.getloadavg()[0]}
-            case |= json.loads(done.stdout)
-            print(name, json.dumps(case), flush=True)
-            merge(f"{name}, {each * given.classes} x {given.side}", case)
-    finally:
-        shutil.rmtree(work)
+    work = Path(given.folder or tempfile.gettempdir()) / f"datapare-images-{given.images}"
+    start = time.perf_counter()
+    with ProcessPoolExecutor(WORKERS) as pool:
+        each = -(-given.images // given.classes)
+        list(pool.map(make_class, repeat(work / "images"), range(given.classes), repeat(each), chunksize=8))
+    print(f"made in {time.perf_counter() - start:.0f} s", flush=True)
+    for name in ("datapare", "plain", "datapare, stream"):
+        measured = work / f"{name}, {given.side}"
+        if measured.exists():
+            continue
+        command = [sys.executable, __file__, "--side", str(given.side), "--case", name, str(work)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+        case = {"images": each * given.classes, "side": given.side, "load": os.getloadavg()[0]}
+        case |= json.loads(done.stdout)
+        print(name, json.dumps(case), flush=True)
+        merge(f"{name}, {each * given.classes} x {given.side}", case)
+        measured.touch()
+    shutil.rmtree(work)
 
 
 def make_class(folder: Path, number: int, count: int) -> None:
-    """Write the images of one class: its own coarse pattern under noise."""
+    """Write the images of one class, unless they are there: its own coarse pattern under noise."""
     from PIL import Image
 
     rng = np.random.default_rng([1, number])
-    place = folder / f"class_{number:04d}"
+    whole, place = folder / f"class_{number:04d}", folder.with_name("drafts") / str(number)
+    if whole.exists():
+        return
+    shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     pattern = rng.integers(0, 256, (4, 4, 3))
     for i in range(count):
@@ -89,6 +95,8 @@ def make_class(folder: Path, number: int, count: int) -> None:
         comment = f"{number} {i}".encode()
         marker = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
         (place / f"{i:05d}.jpg").write_bytes(drawn[:2] + marker + drawn[2:])
+    folder.mkdir(exist_ok=True)
+    place.rename(whole)
 
 
 def measure(run: Callable[[Path, int], dict[str, object]], work: Path, side: int) -> dict[str, object]:
@@ -114,6 +122,7 @@ def recorded(work: Path, side: int, *, stream: bool = False) -> dict[str, object
     data = dp.open_dataset(work / "images", trust_images=True, stream=stream)
     opened = time.perf_counter()
     out = work / ("streamed" if stream else "record")
+    shutil.rmtree(out, ignore_errors=True)  # of a run that was killed, whose seconds are not known
     dynamics = dp.record(data, preset=TRAINING, image_size=side, out=out, progress=False)
     done = time.perf_counter()
     epochs = float(np.sum(dynamics.seconds))

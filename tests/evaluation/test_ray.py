@@ -96,8 +96,9 @@ def test_a_node_with_other_versions_is_refused():
 
 
 def test_places_that_are_none_are_refused(options, monkeypatch):
-    with pytest.raises(dp.InputError, match=r"--on is here, ray \(this machine\).*not 'mars'"):
-        dp.compare(**options, on="mars")
+    for place in ("mars", "127.0.0.1:6379", "ray://", "ray://head", "ray://:10001", "ray://head:x", "ray://head:99999"):
+        with pytest.raises(dp.InputError, match=rf"--on is here, ray \(this machine\), ray://HOST:PORT.*not '{place}'"):
+            dp.compare(**options, on=place)
     with pytest.raises(dp.InputError, match="give it with --on ray"):
         dp.compare(**options, gpus=0.5)
     with pytest.raises(dp.InputError, match=r"a fraction of one GPU or whole GPUs, not 1\.5"):
@@ -134,9 +135,10 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path):
 def test_an_address_where_nothing_answers_is_named_at_once(options, monkeypatch):
     with pytest.raises(DatapareError, match=r"no Ray cluster at 'ray://127.0.0.1:1'.*ray start --head"):
         dp.compare(**options, on="ray://127.0.0.1:1", seeds=1)
-    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
-    with pytest.raises(DatapareError, match=r"no Ray cluster at '127.0.0.1:1'"):
-        dp.compare(**options, on="auto", seeds=1)
+    for address in ("127.0.0.1:1", "127.0.0.1:x"):
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with pytest.raises(DatapareError, match=rf"no Ray cluster at '{address}'"):
+            dp.compare(**options, on="auto", seeds=1)
 
 
 @pytest.fixture(scope="module")

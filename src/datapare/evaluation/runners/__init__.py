@@ -6,6 +6,7 @@ A runner takes tasks and yields the number and the result of each as it finishes
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from datapare.errors import InputError
 from datapare.evaluation.jobs import Runner
@@ -58,7 +59,7 @@ def is_on_ray(on: str, gpus: float | None = None) -> bool:
     >>> is_on_ray("here"), is_on_ray("ray://head:10001", 0.5)
     (False, True)
     """
-    ray = on in {"ray", "auto"} or on.startswith("ray://")
+    ray = on in {"ray", "auto"} or _is_client_address(on)
     if not ray and on != "here":
         raise InputError(f"--on is here, ray (this machine), ray://HOST:PORT or auto (a cluster), not {on!r}.")
     if gpus is not None and not ray:
@@ -66,3 +67,16 @@ def is_on_ray(on: str, gpus: float | None = None) -> bool:
     if gpus is not None and gpus > 1 and gpus % 1:
         raise InputError(f"a training gets a fraction of one GPU or whole GPUs, not {gpus:g}.")
     return ray
+
+
+def _is_client_address(on: str) -> bool:
+    """Whether a text is ray://HOST:PORT.
+
+    >>> [_is_client_address(on) for on in ("ray://head:10001", "ray://head", "ray://head:x", "head:6379")]
+    [True, False, False, False]
+    """
+    place = urlsplit(on)
+    try:
+        return place.scheme == "ray" and bool(place.hostname) and bool(place.port)
+    except ValueError:  # no number, or too large a one
+        return False

@@ -171,11 +171,10 @@ def _connect(ray: Ray, address: str, at_once: int) -> None:
 def _check_reachable(address: str) -> None:
     """Raise DatapareError where nothing answers at an address with a port; Ray itself would try for minutes."""
     place = urlsplit(address if "//" in address else f"//{address}")
-    if place.port is None:
-        return
     try:
-        socket.create_connection((place.hostname, place.port), timeout=ANSWER_SECONDS).close()
-    except OSError as error:
+        if place.port is not None:
+            socket.create_connection((place.hostname, place.port), timeout=ANSWER_SECONDS).close()
+    except (OSError, ValueError) as error:  # nothing answers, or the port is none
         raise _no_cluster(address, error) from error
 
 
