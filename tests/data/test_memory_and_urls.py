@@ -291,3 +291,15 @@ def test_a_sparse_matrix_is_refused_with_the_way_out():
 
     with pytest.raises(InputError, match=r"pass X.toarray\(\)"):
         open_dataset((csr_matrix(np.eye(4)), [0, 1, 0, 1]))
+
+
+def test_the_library_that_a_file_system_needs_is_named_in_one_word():
+    from fsspec.registry import known_implementations
+
+    from datapare.data.remote import missing_library
+
+    texts = {scheme: one["err"] for scheme, one in known_implementations.items() if "nstall" in one.get("err", "")}
+    named = {scheme: missing_library(ImportError(text)) for scheme, text in texts.items()}
+    assert (named["gs"], named["s3"], named["sftp"], named["github"]) == ("gcsfs", "s3fs", "paramiko", "requests")
+    assert not {"the", "Please", ""} & {*named.values()}
+    assert sum(" " in name for name in named.values()) <= 3  # of those that name none

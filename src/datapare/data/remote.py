@@ -13,7 +13,7 @@ from datapare.errors import InputError
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::[A-Za-z0-9+.-]+)?://.+")
 
 # as the messages of fsspec name what is missing: Please install gcsfs to …, requires "paramiko" to be installed
-_LIBRARY = re.compile(r"""[Ii]nstall ["']?([\w.-]*\w)|requires ["']([\w.-]*\w)""")
+_LIBRARY = re.compile(r"""[Ii]nstall (?:the )?["']?([\w.-]*\w)|requires ["']([\w.-]*\w)""")
 
 
 def is_url(source: object) -> bool:
@@ -115,12 +115,21 @@ def _system(url: str) -> tuple[FileSystem, str]:
     try:
         system, path = fsspec.core.url_to_fs(url)
     except ImportError as error:
-        quoted = _LIBRARY.search(str(error))
-        library = error.name or (quoted[1] or quoted[2] if quoted else str(error))
+        library = missing_library(error)
         raise InputError(f"{scheme}:// needs {library}, which is not installed: pip install {library}.") from None
     except Exception as error:
         raise InputError(f"{url} cannot be reached: {_first_line(error)}.") from error
     return system, str(path)
+
+
+def missing_library(error: ImportError) -> str:
+    """Return the name of the library that a file system needs, or the whole message where that names none.
+
+    >>> missing_library(ImportError("Please install gcsfs to access Google Storage"))
+    'gcsfs'
+    """
+    found = _LIBRARY.search(str(error))
+    return error.name or (found[1] or found[2] if found else str(error))
 
 
 def _first_line(error: Exception) -> str:
