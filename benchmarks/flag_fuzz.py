@@ -10,6 +10,7 @@ written but the run folder and what --out names.
 """
 
 import argparse
+import atexit
 import contextlib
 import json
 import os
@@ -20,6 +21,8 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # names that are nowhere are not asked for
 
 import numpy as np
 import pyarrow.parquet  # noqa: F401 - so that no process has to load it
@@ -44,7 +47,17 @@ from training_speed import conditions  # noqa: E402
 RESULTS = Path(__file__).parent / "results" / "flag_fuzz.json"
 SECONDS = 60  # of processor time in which a call ends
 ENDS = {0, 2, 3}
-OWN = ("run", "part", "fresh", "points.npz.datapare", "points.datapare", "test.datapare", "datapare-demo", "dist")
+OWN = (
+    "run",
+    "part",
+    "fresh",
+    "points.npz.datapare",
+    "points.datapare",
+    "test.datapare",
+    "datapare-demo",
+    "dist",
+    "runs",
+)
 PREPARED = (
     ("record", "points.npz", "--out", "run", "--epochs", "4", "--schedule-epochs", "8", "--model", "mlp",
      "--channel", "embedding", "--channel", "logit_mean"),
@@ -91,6 +104,7 @@ def ended(argv: list[str], log: Path) -> tuple[int, str]:
                 code = 0
             except SystemExit as stop:
                 code = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 98
+            atexit._run_exitfuncs()  # noqa: SLF001 - as at a usual end
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)

@@ -4,9 +4,10 @@
 
 A dataset of points with two classes is written, and recorded by a loop of its own whose logits follow from the epoch.
 Then `datapare score`, `select`, `export --as index` and `report` run on the record. All of it happens twice: in one
-folder undisturbed, in another each step is killed (SIGKILL) at moments drawn at random, and repeated until it ends. At
-the end both folders must hold files of the same SHA-256: the record, scores, subset, lists of examples. Seconds in
-`meta.json` are left out; of the report and `seconds.npy`, which hold times, the existence is compared.
+folder undisturbed, in another each step is killed (SIGKILL) after a share of its processor time drawn at random,
+whatever else the machine does, and repeated until it ends. At the end both folders must hold files of the same SHA-256:
+the record, scores, subset, lists of examples. Seconds in `meta.json` are left out; of the report and `seconds.npy`,
+which hold times, the existence is compared.
 Every process may have so much private memory (RLIMIT_DATA); the pages of mapped files, which the system may drop, do
 not count. Written to benchmarks/results/soak.json.
 """
@@ -87,15 +88,17 @@ def step(name: str, place: Path, given: argparse.Namespace, rng: random.Random, 
         sys.exit(f"{name} fails undisturbed, {whole['code']}: {whole['told']}")
     tries = []
     for _ in range(kills):
-        moment = rng.uniform(early, late) * whole["seconds"]
+        moment = rng.uniform(early, late) * whole["processor_seconds"]
         tries.append(attempt(command(name, place / "killed", place, given.epochs), given.gib, moment))
     last = attempt(command(name, place / "killed", place, given.epochs), given.gib, None)
     if last["code"] != 0:
         sys.exit(f"{name} fails after it was killed, {last['code']}: {last['told']}")
     tries.append(last)
     return {
-        "seconds": whole["seconds"], "private_gib": max(one["private_gib"] for one in (whole, *tries)),
-        "codes": [one["code"] for one in tries], "killed_after_seconds": [one["seconds"] for one in tries[:-1]],
+        "seconds": whole["seconds"], "processor_seconds": whole["processor_seconds"],
+        "private_gib": max(one["private_gib"] for one in (whole, *tries)),
+        "codes": [one["code"] for one in tries],
+        "killed_after_processor_seconds": [one["processor_seconds"] for one in tries[:-1]],
         "repeated_seconds": last["seconds"],
     }  # fmt: skip
 
@@ -145,7 +148,7 @@ def loop(run: Path, points: Path, epochs: int) -> None:
 
 
 def attempt(argv: list[str], gib: float, seconds: float | None) -> dict[str, object]:
-    """Run one process, which may be killed after so long: how it ended, when, and its largest private memory."""
+    """Run one process, which may be killed after so much processor time: its end, time and largest private memory."""
     limit = int(gib * 2**30)
     started = time.monotonic()
     process = subprocess.Popen(
@@ -153,29 +156,34 @@ def attempt(argv: list[str], gib: float, seconds: float | None) -> dict[str, obj
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (limit, limit)),  # noqa: PLW1509 - no threads yet
         env={**os.environ, "OMP_NUM_THREADS": "2"},
     )  # fmt: skip
-    peak, over = [0.0], threading.Event()
-    watch = threading.Thread(target=_watch, args=(process.pid, peak, over))
+    seen = {"private_gib": 0.0, "processor_seconds": 0.0}
+    watch = threading.Thread(target=_watch, args=(process, seen, seconds))
     watch.start()
-    try:
-        _, told = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        _, told = process.communicate()
-    over.set()
+    _, told = process.communicate()
     watch.join()
     took = round(time.monotonic() - started, 1)
-    return {"code": process.returncode, "seconds": took, "private_gib": round(peak[0], 2), "told": told[-2000:]}
+    rounded = {name: round(value, 2) for name, value in seen.items()}
+    return {"code": process.returncode, "seconds": took, **rounded, "told": told[-2000:]}
 
 
-def _watch(pid: int, peak: list[float], over: threading.Event) -> None:
-    while not over.wait(0.05):
+def _watch(process: "subprocess.Popen[str]", seen: dict[str, float], seconds: float | None) -> None:
+    """Look at a process until it ends, and kill it once it has used so much processor time."""
+    place, ticks = Path(f"/proc/{process.pid}"), os.sysconf("SC_CLK_TCK")
+    while True:
+        time.sleep(0.02)
         try:
-            status = Path(f"/proc/{pid}/status").read_text()
+            words = (place / "stat").read_text().rpartition(")")[2].split()
+            status = (place / "status").read_text()
         except OSError:
             return
-        for line in status.splitlines():
-            if line.startswith("RssAnon"):
-                peak[0] = max(peak[0], int(line.split()[1]) / 2**20)
+        seen["processor_seconds"] = (int(words[11]) + int(words[12])) / ticks
+        private = [int(line.split()[1]) / 2**20 for line in status.splitlines() if line.startswith("RssAnon")]
+        if not private:  # it has ended
+            return
+        seen["private_gib"] = max(seen["private_gib"], *private)
+        if seconds is not None and seen["processor_seconds"] >= seconds:
+            process.kill()
+            return
 
 
 def digests(run: Path) -> dict[str, str]:

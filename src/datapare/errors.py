@@ -23,6 +23,7 @@ _NO_MEMORY = (
     "can't start new thread",
     "error return without exception set",  # of an extension that fails while it is imported
 )  # fmt: skip
+MOST_LETTERS, LAST_LETTERS = 4_000, 1_000  # of a message: names from data may be without end
 _JOINERS = "\u200c\u200d"  # parts of Persian words and of emoji
 
 
@@ -45,13 +46,20 @@ def _escaped(character: str) -> str:
     return character if shown else character.encode("unicode_escape").decode()
 
 
+def _shortened(text: str) -> str:
+    """Return a message whose middle is left out where it is very long: the end says what to do."""
+    if len(text) <= MOST_LETTERS:
+        return text
+    return f"{text[: MOST_LETTERS - LAST_LETTERS]} … {text[-LAST_LETTERS:]}"
+
+
 class DatapareError(Exception):
     """The run failed; the message says why and what to try."""
 
     exit_code = 1
 
     def __str__(self) -> str:
-        return printable(super().__str__())
+        return printable(_shortened(super().__str__()))
 
 
 class InputError(DatapareError):

@@ -12,7 +12,9 @@ from shell import FAST, run
 
 from datapare.artifacts import Scores
 from datapare.cli import app
+from datapare.cli.json_output import to_json
 from datapare.cli.which_method import CASES
+from datapare.errors import printable
 from datapare.methods.registry import names
 from datapare.storage import load
 
@@ -111,3 +113,13 @@ def test_an_error_leaves_standard_output_empty(place, capsys):
     code, out, complaint = run(capsys, "inspect", place / "nothing.csv", "--json")
     assert (code, out) == (2, "")
     assert complaint.startswith("datapare: ")
+
+
+@pytest.mark.parametrize(
+    "text", ["\x1b[2J", "\x7f", "\x9b2J", "\u202egnp", "\U000e0041", "\udcff", "ünd 日本 👩\u200d👧"]
+)
+def test_nothing_in_json_moves_the_cursor_or_turns_the_line(text):
+    printed = to_json({text: [text]})
+    assert json.loads(printed) == {text: [text]}
+    assert all(printable(line) == line for line in printed.split("\n"))
+    assert ("日本" in printed) == ("日本" in text)

@@ -94,6 +94,45 @@ def parquet_bomb(at: Path) -> Path:
     return at
 
 
+def long_lists(count: int) -> object:
+    import pyarrow as pa
+
+    return pa.ListArray.from_arrays(pa.array([0, count, count + 1], pa.int32()), pa.nulls(count + 1, pa.int8()))
+
+
+def parquet_of(at: Path, texts: object) -> Path:
+    """A file in which few bytes stand for many."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    label = ["u", "v"] * (len(texts) // 2)  # type: ignore[arg-type]
+    pq.write_table(pa.table({"text": texts, "label": label}), at, compression="zstd", store_schema=False)
+    return at
+
+
+def arrow_of(at: Path, column: object, compression: str | None = None) -> Path:
+    import pyarrow as pa
+
+    table = pa.table({"text": column, "label": ["u", "v"] * (len(column) // 2)})  # type: ignore[arg-type]
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_file(str(at), table.schema, options=options) as writer:
+        writer.write_table(table)
+    return at
+
+
+def repeated(kind: str) -> object:
+    """A text of a megabyte, 100 times, which is stored once."""
+    import pyarrow as pa
+
+    once = pa.array(["x" * (1 << 20)])
+    if kind == "runs":
+        return pa.RunEndEncodedArray.from_arrays([100], once)
+    if kind == "views":
+        _, views, content = once.cast(pa.string_view()).buffers()
+        return pa.StringViewArray.from_buffers(pa.string_view(), 100, [None, pa.py_buffer(bytes(views) * 100), content])
+    return pa.DictionaryArray.from_arrays(pa.array([0] * 100), once)
+
+
 def lying_zip(at: Path) -> Path:
     """An archive whose directory says that a member is small."""
     np.savez_compressed(at, x=np.zeros((4, 3_000_000)), y=[0, 1, 0, 1])
@@ -121,6 +160,14 @@ REFUSED: dict[str, Callable[[Path], Path]] = {
     "a zip bomb": lambda at: zip_bomb(at / "d.npz"),
     "a lying zip": lambda at: lying_zip(at / "d.npz"),
     "a Parquet bomb": lambda at: parquet_bomb(at / "d.parquet"),
+    "a Parquet dictionary": lambda at: parquet_of(at / "d.parquet", ["x" * (1 << 20)] * 100),
+    "a Parquet dictionary of lists": lambda at: parquet_of(at / "d.parquet", [["x" * (1 << 20)] * 50] * 2),
+    "a Parquet dictionary of structs": lambda at: parquet_of(at / "d.parquet", [{"a": "x" * (1 << 20)}] * 100),
+    "Parquet lists of nothing": lambda at: parquet_of(at / "d.parquet", long_lists(30_000_000)),
+    "an Arrow dictionary": lambda at: arrow_of(at / "d.arrow", repeated("dictionary")),
+    "Arrow runs": lambda at: arrow_of(at / "d.arrow", repeated("runs")),
+    "Arrow views": lambda at: arrow_of(at / "d.arrow", repeated("views")),
+    "packed Arrow": lambda at: arrow_of(at / "d.arrow", ["x" * 30_000_000] * 4, "zstd"),
     "deep JSON": lambda at: lines(at / "d.jsonl", '"x"', DEEP.decode(), '"y"', '"z"'),
     "digits": lambda at: lines(at / "d.jsonl", '"x"', "9" * 5000, '"y"', '"z"'),
     "a deep list": lambda at: (put(at / "d.json", DEEP), at / "d.json")[1],
@@ -133,7 +180,7 @@ def test_what_is_hostile_is_refused_and_does_nothing(name, tmp_path, monkeypatch
     source = REFUSED[name](tmp_path)
     with pytest.raises(InputError) as caught:
         encode(open_dataset(source, max_gib=0.02))
-    assert str(source.name) in str(caught.value) or "row" in str(caught.value)
+    assert any(word in str(caught.value) for word in (source.name, "row", "the column 'text' unpacks to"))
     assert not (tmp_path / "ran").exists()
 
 

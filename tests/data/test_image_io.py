@@ -10,7 +10,7 @@ from PIL import Image
 from sources import encoded, put
 
 from datapare.data import encode, images, open_dataset
-from datapare.data.image_io import Decoding, decode, validate_images
+from datapare.data.image_io import RANGE_SAMPLE, Decoding, decode, sampled_decoding, validate_images
 from datapare.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -94,6 +94,10 @@ def test_arrays_with_alpha_are_laid_on_white_too():
     data = open_dataset((x, [0, 1, 0, 1]))
     assert np.unique(data.array).tolist() == [0, 255]
     assert data.array[0, 0, 0].tolist() == [255, 255, 255]
+    many = RNG.integers(0, 256, (2500, 2, 1, 4), dtype=np.uint8)
+    alpha = many[..., 3:] / np.float32(255)
+    wanted = np.rint(many[..., :3] * alpha + 255 * (1 - alpha))
+    np.testing.assert_array_equal(open_dataset((many, np.arange(2500) % 2)).array, wanted)
 
 
 # --- more than 8 bits -------------------------------------------------------------------------------------------------
@@ -147,6 +151,15 @@ def test_trusted_images_get_a_scale_from_a_sample(tmp_path):
     assert data.array is None
     assert data.decoding.value_range == (0, 1023)
     np.testing.assert_array_equal(encode(data).array, open_dataset(source).array)
+
+
+def test_the_sample_for_a_scale_is_spread_over_all_rows():
+    asked = []
+    sampled_decoding(lambda rows: asked.append(rows) or [], 1000)
+    assert (asked[0][0], asked[0][-1], len(asked[0])) == (0, 999, RANGE_SAMPLE)
+    assert set(np.diff(asked[0])) <= {3, 4}
+    sampled_decoding(lambda rows: asked.append(rows) or [], 1)
+    assert asked[1] == [0]
 
 
 def test_arrays_of_16_bits_keep_their_steps():

@@ -14,8 +14,10 @@ from sources import encoded, put, tree
 
 from datapare.artifacts import Subset
 from datapare.data import export, open_dataset
+from datapare.data.image_names import ImageNames
 from datapare.data.layouts import find_base, is_image, split_folders
 from datapare.data.paths import folder_split
+from datapare.data.side_lists import without_dropped
 from datapare.errors import InputError
 
 PNG = [encoded(i, "png", (8, 8)) for i in range(64)]
@@ -97,6 +99,13 @@ def test_deeper_folders_are_named_and_can_be_the_classes(tmp_path):
     assert data.classes == ("cat", "dog")
     assert any("folders lie deeper" in note and "--label folder" in note for note in data.notes)
     assert set(read(tmp_path / "d", label="folder").values()) == {"v1", "v2", "v3"}
+
+
+def test_two_deeper_folders_are_named_and_one_alone_is_not(tmp_path):
+    fill(tmp_path / "d", [f"{c}/{video}/{i}" for c, video in (("cat", "v1"), ("dog", "v3")) for i in "01"])
+    fill(tmp_path / "e", [f"{c}/images/{i}" for c in ("cat", "dog") for i in "01"])
+    assert any("the 2 deepest ones as classes" in note for note in open_dataset(tmp_path / "d").notes)
+    assert not any("deeper" in note for note in open_dataset(tmp_path / "e").notes)
 
 
 def test_folders_that_only_group_are_looked_through(tmp_path):
@@ -309,6 +318,25 @@ def test_an_image_of_another_split_list_stays(tmp_path):
     kept, _ = halved(tmp_path / "d", tmp_path / "out")
     assert (tmp_path / "out" / "test.csv").read_bytes() == (tmp_path / "d" / "test.csv").read_bytes()
     assert {n for n in tree(tmp_path / "out") if is_image(n)} == kept | {f"images/{n}" for n in NAMES[4:]}
+
+
+def test_a_list_of_another_split_means_the_images_of_that_split(tmp_path):
+    put(tmp_path / "test.csv", csv_of(["0.png", "1.png"], labels="ab"))
+    images = [f"{split}/{i}.png" for split in ("train", "test") for i in "01"]
+    dropped, new = without_dropped(tmp_path, ["test.csv", *images], images, {"train/0.png"}, "train", ())
+    assert (dropped, new) == ({"train/0.png"}, {})
+
+
+def test_names_that_lead_out_mean_no_image():
+    names = ImageNames(["c:/etc/1.png", "etc/2.png", ".png"], "", "train")
+    assert [names.find(name) for name in ("ETC/2.PNG", "2")] == ["etc/2.png"] * 2
+    assert [names.find(name) for name in ("C:/etc/1.png", "../etc/2.png", "", " ")] == [None] * 4
+
+
+def test_notes_beside_class_folders_are_no_list_where_a_line_has_no_label(tmp_path):
+    fill(tmp_path / "d", [f"{c}/{i}" for c in "ab" for i in "01"])
+    put(tmp_path / "d" / "notes.txt", b"a/0.png good\na/1.png\nb/0.png\nb/1.png bad\n")
+    assert read(tmp_path / "d") == {f"{c}/{i}.png": c for c in "ab" for i in "01"}
 
 
 def test_a_text_table_beside_pictures_is_the_dataset(tmp_path):

@@ -72,6 +72,12 @@ def test_the_command_prints_the_facts(tmp_path, capsys):
     assert "classes    2: 0 (3), 1 (3)" in capsys.readouterr().out
 
 
+def test_of_many_files_the_first_and_the_number_are_named(tmp_path):
+    for i in range(5):
+        put(tmp_path / f"{i}.csv", b"text,label\na b,u\nc d,v\n")
+    assert any("5 files" in line and line.endswith(" and 2 more") for line in str(inspect(tmp_path)).splitlines())
+
+
 def main_exit(argv):
     try:
         main(argv)

@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from sources import put
 from datapare.artifacts import Subset
 from datapare.data import export, open_dataset, texts
 from datapare.data.formats.delimited import csv_table
+from datapare.data.formats.json_lines import values_column
 from datapare.errors import InputError
 
 
@@ -251,6 +253,34 @@ def test_a_lone_quotation_mark_swallows_no_lines(separator, gap, tmp_path):
     rows[3], rows[3 + gap] = f'1{separator}"Stop it he said', f'0{separator}again"'
     message = refused(lines(tmp_path, f"label{separator}sentence", *rows))
     assert "line 5: a quotation mark opens a field" in message
+
+
+def test_marks_of_inches_swallow_no_lines(tmp_path):
+    rows = [f'a {i}" pipe of {"copper" if i % 2 else "iron"},{i % 2}' for i in range(8)]
+    data = open_dataset(lines(tmp_path, "text,label", *rows))
+    assert len(data) == 8
+    assert export(data, half(data), tmp_path / "o.csv").read_text().splitlines() == ["text,label", *rows[::2]]
+
+
+def test_a_column_that_counts_for_a_while_is_an_input(tmp_path):
+    frame = pd.DataFrame(
+        {"age": [*range(20), *[7, 3, 5, 4] * 5], "b": np.tile([0.5, 1.5], 20), "label": ["u", "v"] * 20}
+    )
+    put(tmp_path / "t.csv", frame.to_csv(index=False).encode())
+    assert set(open_dataset(tmp_path / "t.csv").inputs) == {"age", "b"}
+
+
+def test_json_columns_of_one_type_keep_it_and_others_are_text():
+    assert [values_column(one).type for one in ([1, None], [1, 2.5], [True], ["a"])] == [
+        pa.int64(), pa.float64(), pa.bool_(), pa.string(),
+    ]  # fmt: skip
+    assert values_column([1, "a", None]).to_pylist() == ["1", "a", None]
+    assert values_column([None, None]).null_count == 2
+
+
+def test_the_first_label_that_is_no_whole_number_is_named():
+    with pytest.raises(InputError, match=r"2 values of 'y' are not whole numbers, the first \(0\.5\) in row 2;"):
+        open_dataset((np.zeros((5, 3)), [0.0, 1.0, 0.5, 1.0, 2.5]))
 
 
 def test_quoted_line_breaks_are_read(tmp_path):

@@ -1,5 +1,7 @@
 """Data of strangers: nothing outside the dataset is read, nothing of it reaches the terminal raw."""
 
+import csv
+import io
 import tarfile
 
 import numpy as np
@@ -124,8 +126,6 @@ def test_links_in_circles_and_in_crowds_end(tmp_path):
 
 @pytest.mark.parametrize("name", ["../x.jpg", "/srv/x.jpg", "a/../../x.jpg"])
 def test_members_of_a_tar_stay_inside(name, tmp_path):
-    import io
-
     with tarfile.open(tmp_path / "s.tar", "w") as tar:
         for i in range(4):
             for member, content in (
@@ -162,7 +162,33 @@ def test_names_are_printed_escaped(text, tmp_path, capsys):
         assert text not in out + err
 
 
-@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1", "@SUM(A1)", "'=1", "''=1", "plain"])
+def test_messages_about_names_without_end_are_short_and_say_what_to_do(tmp_path):
+    put(tmp_path / "t.csv", ",".join(f"column {i}" for i in range(20_000)).encode() + b"\n" + b"1," * 19_999 + b"1\n")
+    said = refused(tmp_path / "t.csv", label="columm 1")
+    assert len(said) < 5_000
+    assert refused(tmp_path / "t.csv", label="x" * 100_000).endswith((".", "?"))
+    assert len(str(DatapareError("a" * 100_000 + "; do this."))) < 5_000
+    assert str(DatapareError("a" * 100_000 + "; do this.")).endswith("; do this.")
+
+
+FORMULAS = [
+    "=HYPERLINK(1)",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "'=1",
+    "''=1",
+    "plain",
+    "\uff1d1+1",
+    "\n=1",
+    "a;=1",
+    "a\t@b",
+    " =1",
+    '"=1',
+]
+
+
+@pytest.mark.parametrize("name", FORMULAS)
 def test_tables_for_spreadsheets_hold_no_formulas_and_are_read_back_as_they_were(name, tmp_path):
     from datapare.methods.label_issues import LabelIssues
     from datapare.pipeline.label_decisions import read_decisions, write_decisions
@@ -172,7 +198,8 @@ def test_tables_for_spreadsheets_hold_no_formulas_and_are_read_back_as_they_were
     suggested = np.full(1, data.classes.index(name))
     found = LabelIssues(np.array([0]), np.ones(N), suggested, 0.5)
     file = write_decisions(tmp_path / "d.csv", data, found, "confidence")
-    cells = file.read_text().splitlines()[1].split(",")
-    assert not [cell for cell in cells if cell.strip('"').startswith(("=", "+", "-", "@", "\t"))]
+    for delimiter in ",;\t":  # as spreadsheets of different languages read it
+        cells = [cell for row in csv.reader(io.StringIO(file.read_text()), delimiter=delimiter) for cell in row]
+        assert not [cell for cell in cells if cell.strip('" ').startswith(("=", "+", "-", "@", "\t", "\n", "\uff1d"))]
     file.write_text(file.read_text().replace(",keep", ",relabel"))
     assert read_decisions(file, data).relabel == {0: data.classes.index(name)}

@@ -14,7 +14,7 @@ from PIL import Image
 
 from datapare.artifacts import Comparison, Dynamics, Provenance, Scores, Subset, subset_digest
 from datapare.data import open_dataset
-from datapare.pipeline.label_decisions import read_examples
+from datapare.pipeline.label_decisions import read_examples, spreadsheet_cell
 from datapare.reporting import report
 
 BREAKOUT = '</script><img src=x onerror="window.hacked=1">'
@@ -311,6 +311,8 @@ def test_picked_examples_are_a_list_that_select_reads(page, hostile, tmp_path):
     keys = page.execute_script("return data.key")
     assert [row["key"] for row in rows] == [keys[i] for i in wanted]
     assert text(page, "#picks b") == f"{len(wanted)} picked"
+    for cell in ("=1", "a;=1", "plain", "'@x", " -1", "\uff1d1", "a\tb\n=1", 'a"+'):
+        assert page.execute_script("return inCell(arguments[0])", cell) == spreadsheet_cell(cell)
 
 
 def test_a_row_of_a_gallery_opens_its_card(page):

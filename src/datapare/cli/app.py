@@ -7,6 +7,7 @@ file.
 import ast
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -23,7 +24,7 @@ from typer import Option
 
 from datapare.errors import DatapareError, explain
 
-INTERRUPTED = 130
+INTERRUPTED = {128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
 HELP = {"-h", "--help"}
 ARGUMENT_TYPE = re.compile(r"(?<=[A-Z]) <\w+>(?=  )")  # of Python, beside the name of an argument
 COMMANDS = Path(__file__).parent / "commands"
@@ -131,7 +132,7 @@ def top(
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run a command line; exits 0 done, 1 failed, 2 wrong call or input, 3 gate not met, 130 interrupted."""
+    """Run a command line; exits 0 done, 1 failed, 2 wrong call or input, 3 gate not met, 128 + signal interrupted."""
     if argv is None:
         use_utf8()
     argv = list(sys.argv[1:] if argv is None else argv)
@@ -150,8 +151,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             typer.echo(f"datapare: {explained}", err=True)
         raise SystemExit(explained.exit_code) from None
     except SystemExit as stop:
-        if stop.code == INTERRUPTED:
-            typer.echo("datapare: interrupted; the same command resumes where it stopped", err=True)
+        if stop.code in INTERRUPTED:
+            with suppress(OSError):  # the terminal may be gone
+                typer.echo("datapare: interrupted; the same command resumes where it stopped", err=True)
         raise
 
 

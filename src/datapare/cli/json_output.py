@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from datapare.errors import printable
+
 
 def to_json(result: Mapping[str, object]) -> str:
     """Return a result as one JSON object; what is no number becomes null, and a path text.
@@ -19,7 +21,15 @@ def to_json(result: Mapping[str, object]) -> str:
       "loss": null
     }
     """
-    return json.dumps(plain(result), indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(plain(result), indent=2, ensure_ascii=False, allow_nan=False)
+    return "\n".join(map(_harmless, text.split("\n")))
+
+
+def _harmless(line: str) -> str:
+    """A line of JSON whose control characters are escaped, of which JSON itself escapes but the first 32."""
+    if printable(line) == line:
+        return line
+    return "".join(one if printable(one) == one else json.dumps(one)[1:-1] for one in line)
 
 
 def plain(value: object) -> object:

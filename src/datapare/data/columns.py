@@ -119,6 +119,7 @@ def find_inputs(
     if named is not None:
         columns = tuple(require(rows.column_names, name, "input") for name in named)
         _refuse_file_names(rows, columns)
+        _check_kind(rows, columns, kind)
         return kind or kind_of(rows, columns), columns
     rest = [column for column in rows.column_names if column != label and column not in without]
     types = {column: type_of(rows, column) for column in rest}
@@ -203,6 +204,18 @@ def kind_of(rows: Rows, columns: Sequence[str]) -> Kind:
         return "table"
     raise InputError(
         f"{_listed(columns)} cannot be read together: name one column of images or vectors, or plain ones."
+    )
+
+
+def _check_kind(rows: Rows, columns: Sequence[str], kind: Kind | None) -> None:
+    """Raise InputError where named columns are to be images or embeddings and hold something else."""
+    wanted = {"image": "image", "embedding": "vector"}.get(kind or "")
+    if wanted is None or (len(columns) == 1 and type_of(rows, columns[0], named=True) == wanted):
+        return
+    held = ", ".join(str(rows.data.schema.field(column).type) for column in columns)
+    raise InputError(
+        f"kind= says {kind}, but {_listed(columns)} holds {held}; name one column of {wanted}s with input= (--input), "
+        "or leave kind= (--kind) out."
     )
 
 

@@ -105,6 +105,8 @@ def _vectors(rows: Rows, name: str) -> tuple[NDArray[np.float32], dict[int, str]
     lists = column(rows, name).combine_chunks()
     length = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False)
     usual = int(np.bincount(length).argmax())
+    if usual == 0:
+        raise InputError(f"{name!r} holds no numbers in most rows; name another column with input= (--input).")
     flat = pc.list_flatten(lists).cast(pa.float32()).to_numpy(zero_copy_only=False)
     fits = length == usual
     out = np.zeros((len(length), usual), np.float32)

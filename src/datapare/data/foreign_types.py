@@ -13,6 +13,7 @@ Rows = Any  # datasets.Dataset, or an IterableDataset before it is read
 LoadedRows = Any  # datasets.Dataset, IterableDataset or DatasetDict
 ArrowTable = Any  # pyarrow.Table
 ArrowColumn = Any  # pyarrow.ChunkedArray or pyarrow.Array
+ArrowReader = Any  # pyarrow.ipc.RecordBatchFileReader or RecordBatchStreamReader
 ArrowType = Any  # pyarrow.DataType
 ArrowSchema = Any  # pyarrow.Schema
 ParquetFile = Any  # pyarrow.parquet.ParquetFile

@@ -42,6 +42,8 @@ def read_labels(
     values = column(rows, name)
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)
+    if isinstance(values.type, pa.BaseExtensionType):  # JSON, say
+        values = values.cast(values.type.storage_type)
     if values.null_count or not (_is_text(values.type) or pa.types.is_integer(values.type)):
         _refuse_missing(values, name)
     names = getattr(rows.features[name], "names", None)

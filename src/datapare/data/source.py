@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from datapare.artifacts import Kind, Perturbation
 from datapare.data.cards import split_files
+from datapare.data.decoded_sizes import decoded_bytes
 from datapare.data.foreign_types import Array, ArrowTable, Rows
 from datapare.data.paths import Tree, check_unsplit, list_tree, of_split
 from datapare.errors import InputError
@@ -143,7 +144,7 @@ class RawTable:
     format: str = ""
 
 
-def check_unpacked(file: Path, unpacked: int, max_gib: float) -> None:
+def check_unpacked(file: Path | str, unpacked: int, max_gib: float) -> None:
     """Raise InputError for a compressed file that unpacks to more bytes than the limit."""
     if unpacked > max_gib * 2**30:
         raise InputError(
@@ -152,21 +153,25 @@ def check_unpacked(file: Path, unpacked: int, max_gib: float) -> None:
         )
 
 
-def rows_of(table: ArrowTable) -> Rows:
-    """Return a `datasets.Dataset` over an Arrow table in memory: its features are kept, images left undecoded."""
+def rows_of(table: ArrowTable, max_gib: float = MAX_GIB) -> Rows:
+    """Return a `datasets.Dataset` over an Arrow table in memory: its features are kept, images left undecoded.
+
+    Raises:
+        InputError: For two columns of one name, and for one that takes more than `max_gib` once it is decoded.
+    """
     import datasets
 
     if len(set(table.column_names)) < table.num_columns:
         raise InputError(f"two columns have the same name ({', '.join(table.column_names)}); rename one.")
     try:
         # a fingerprint given beforehand keeps `datasets` from hashing the whole table
-        rows = datasets.Dataset(datasets.table.InMemoryTable(_plain(table)), fingerprint=uuid4().hex[:16])
+        rows = datasets.Dataset(datasets.table.InMemoryTable(_plain(table, max_gib)), fingerprint=uuid4().hex[:16])
     except (ValueError, TypeError, NotImplementedError) as error:
         raise InputError(f"a column has a type that cannot be read: {str(error).splitlines()[0]}.") from error
     return undecoded(rows)
 
 
-def _plain(table: ArrowTable) -> ArrowTable:
+def _plain(table: ArrowTable, max_gib: float) -> ArrowTable:
     """The table with columns of types that `datasets` does not have as lists of pairs (maps) or as text."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -174,6 +179,7 @@ def _plain(table: ArrowTable) -> ArrowTable:
 
     for at, (name, kind) in enumerate(zip(table.column_names, table.schema.types, strict=True)):
         column = table.column(at)
+        check_unpacked(f"the column {name!r}", decoded_bytes(column), max_gib)
         if pa.types.is_dictionary(kind):  # categories of pandas
             column = column.cast(kind.value_type)
         if pa.types.is_run_end_encoded(kind):

@@ -1,5 +1,7 @@
 """The files in a tar archive: their names and where their content lies, read from the headers alone."""
 
+import mmap
+import os
 import tarfile
 from pathlib import Path
 from typing import NamedTuple
@@ -33,7 +35,8 @@ def file_members(path: Path) -> list[Member]:
         The regular files of N members, without links and folders.
 
     Raises:
-        InputError: For a file that is no plain tar archive, is cut off, or has a damaged header.
+        InputError: For a file that is no plain tar archive, is cut off, has a damaged header, a member whose length
+            leads out of it, one that is stored with holes, or a name that is not UTF-8.
     """
     try:
         return _plain_members(path)
@@ -41,7 +44,7 @@ def file_members(path: Path) -> list[Member]:
         pass
     try:
         return _by_tarfile(path)
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, OverflowError) as error:
         raise InputError(
             f"{path} is no plain tar file that can be read ({error}); unpack a compressed one first."
         ) from None
@@ -71,13 +74,15 @@ def _plain_members(path: Path) -> list[Member]:
                 break
             kind, start, length = header[156:157], at + _BLOCK, int(header[124:136].strip(b" \0") or b"0", 8)
             _check_header(header, kind)
+            if not 0 <= length <= total - start:
+                raise _UnusualHeader
             if kind == _EXTENDED:
                 extended, at = _pax_words(file.read(length)), start + _padded(length)
                 continue
             length = int(extended.get("size", length)) if kind in _FILES else 0
             name = _name(header)
             is_folder = kind == b"\0" and name.endswith("/")  # of old archives
-            if is_folder or start + _padded(length) > total:
+            if is_folder or length < 0 or start + _padded(length) > total:
                 raise _UnusualHeader
             if kind in _FILES:
                 found.append(Member(extended.get("path") or name, start, length))
@@ -122,11 +127,29 @@ def _pax_words(content: bytes) -> dict[str, str]:
 
 
 def _by_tarfile(path: Path) -> list[Member]:
-    with tarfile.open(path, "r:") as tar:
-        found = [Member(one.name, one.offset_data, one.size) for one in tar if one.isfile()]
+    found: list[Member] = []
+    with (
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,  # it reads no more than there is
+        tarfile.open(fileobj=content, mode="r:") as tar,
+    ):
+        for one in tar:
+            _check_member(one, tar.offset, len(content))
+            if one.isfile():
+                found.append(Member(one.name, one.offset_data, one.size))
         end = tar.offset
     with path.open("rb") as file:
         file.seek(end)
         if file.read(_BLOCK).strip(b"\0"):
             raise tarfile.ReadError(f"the header at byte {end:,} is damaged")
     return found
+
+
+def _check_member(one: tarfile.TarInfo, following: int, total: int) -> None:
+    """Raise TarError for a member that `tarfile` would read from outside of the archive, or for ever."""
+    if not one.name.isascii() and one.name.encode("utf-8", "replace").decode() != one.name:
+        raise tarfile.ReadError(f"the name {os.fsencode(one.name)!r} is not UTF-8")
+    if one.issparse():  # its size says nothing of what is stored
+        raise tarfile.ReadError(f"{one.name} is stored with holes: make the archive without --sparse")
+    if one.size < 0 or following < one.offset_data or (one.isfile() and one.offset_data + one.size > total):
+        raise tarfile.ReadError(f"{one.name} is said to hold {one.size:,} bytes")

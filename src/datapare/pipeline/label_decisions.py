@@ -7,6 +7,7 @@ key, name, label, suggested, issue_score, reason, decision     one label issue p
 """
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 
 COLUMNS = ("key", "name", "label", "suggested", "issue_score", "reason", "decision")
 KEEP, DROP, RELABEL = CHOICES = ("keep", "drop", "relabel")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# where a spreadsheet would compute: at the start of a cell, and after what its locale may take for the end of one; the
+# wide signs mean the same to some
+_CELL, _SIGN = r"(?:^|(?<=[;,\t\n\r]))", r"(?=[ '\"]*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])"
+_FORMULA, _SHOWN = re.compile(_CELL + _SIGN), re.compile(f"{_CELL}'{_SIGN}")
 REASONS = {
     "aum": "the label's logit was {:.3g} below that of another class, on average over the epochs",
     "soft_label": "another class has {:.3g} of the soft label",
@@ -186,12 +190,12 @@ def _cells(path: Path, advice: str, wanted: AbstractSet[str] = frozenset()) -> I
 
 
 def spreadsheet_cell(text: str) -> str:
-    """Return text that a spreadsheet shows and does not compute: an apostrophe in front of what would be a formula.
+    """Return text that a spreadsheet shows and does not compute: an apostrophe in front of each possible formula.
 
     >>> spreadsheet_cell("=HYPERLINK(1)"), spreadsheet_cell("cat")
     ("'=HYPERLINK(1)", 'cat')
     """
-    return f"'{text}" if text.lstrip("'").startswith(_FORMULA) else text
+    return _FORMULA.sub("'", text)
 
 
 def _plain(text: str) -> str:
@@ -200,7 +204,7 @@ def _plain(text: str) -> str:
     >>> [_plain(spreadsheet_cell(text)) for text in ("=1", "'=1", "'a", "-x")]
     ['=1', "'=1", "'a", '-x']
     """
-    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_FORMULA) else text
+    return _SHOWN.sub("", text)
 
 
 def _written(key: np.uint64) -> str:

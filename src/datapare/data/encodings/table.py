@@ -43,7 +43,13 @@ def _values(data: Dataset, name: str) -> Array:
         days_or_seconds = pa.types.is_date32(values.type) or pa.types.is_time32(values.type)
         values = values.cast(pa.int32() if days_or_seconds else pa.int64())
     if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
-        number = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        try:
+            number = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        except pa.ArrowException:
+            raise InputError(
+                f"the column {name!r} holds {values.type}, which is neither numbers nor texts; name other columns "
+                "with input= (--input)."
+            ) from None
         return np.where(np.isfinite(number), number, np.nan)
     trimmed = pc.utf8_trim_whitespace(values)
     known = pc.if_else(pc.is_in(trimmed, pa.array(MISSING, trimmed.type)), None, trimmed)

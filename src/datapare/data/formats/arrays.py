@@ -18,6 +18,7 @@ from datapare.data.image_io import display_range
 from datapare.data.paths import SPLITS, check_unsplit, split_of
 from datapare.data.placing import PlaceFile, carry, file_in
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, check_unpacked, rows_of
+from datapare.data.text_files import first_line
 from datapare.errors import InputError, nearest
 
 INPUTS = (
@@ -134,13 +135,15 @@ def from_arrays(
             f"expected one label per example, but {x_name!r} has the shape {x.shape} and {y_name!r} {y.shape}; "
             "name others with input= and label=."
         )
-    columns = {y_name: _text(y)}
-    columns |= {name: _text(arrays[name]) for name in per_row(arrays, y_name, ask.split) if arrays[name].ndim == 1}
+    columns = {y_name: _text(y, y_name)}
+    columns |= {
+        name: _text(arrays[name], name) for name in per_row(arrays, y_name, ask.split) if arrays[name].ndim == 1
+    }
     if x.ndim == 1:
-        columns[x_name] = _text(x)
+        columns[x_name] = _text(x, x_name)
         return RawTable(rows_of(pa.table(columns)), path, files, None, (x_name,), y_name, origin=arrays)
     if ask.kind == "table" and x.ndim == 2:
-        numbers = {f"{x_name}{i}": _text(x[:, i]) for i in range(x.shape[1])}
+        numbers = {f"{x_name}{i}": _text(x[:, i], x_name) for i in range(x.shape[1])}
         return RawTable(
             rows_of(pa.table(numbers | columns)), path, files, "table", tuple(numbers), y_name, origin=arrays
         )
@@ -193,10 +196,16 @@ def per_row(arrays: Mapping[str, Array], y_name: str, split: str = "train") -> l
     return [name for name in fits if split_of(name) in {None, ours}]
 
 
-def _text(array: Array) -> ArrowColumn:
+def _text(array: Array, name: str) -> ArrowColumn:
     import pyarrow as pa
 
-    return pa.array(array.tolist() if array.dtype.kind in "OUS" else np.ascontiguousarray(array))
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)  # Arrow takes no other order of bytes
+    try:
+        return pa.array(array.tolist() if array.dtype.kind in "OUS" else np.ascontiguousarray(native))
+    except pa.ArrowException as error:  # complex numbers, records, numbers of 128 bits
+        raise InputError(
+            f"the array {name!r} holds {array.dtype}, which is neither numbers nor texts: {first_line(error)}."
+        ) from None
 
 
 def as_inputs(x: Array, name: str) -> tuple[Kind, Array]:

@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from datapare.data.decoded_sizes import parquet_bytes
 from datapare.data.foreign_types import ArrowTable, ParquetFile, Rows
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, check_unpacked, rows_of
 from datapare.data.tables import concatenated, rows_at
@@ -19,14 +20,15 @@ _IN_MEMORY = 4 << 30
 def read(source: SourceFiles, request: OpenRequest) -> RawTable:
     """The rows of Parquet files of one schema, in memory; above 4 GiB memory-mapped from the cache of `datasets`."""
     files = source.with_suffix(SUFFIXES, request.split)
-    stored, unpacked = sum(file.stat().st_size for file in files), [_unpacked(file) for file in files]
+    stored = sum(file.stat().st_size for file in files)
+    unpacked = [_unpacked(file, request.max_gib) for file in files]
     for file, size in zip(files, unpacked, strict=True):
         if stored <= _IN_MEMORY:
             check_unpacked(file, size, request.max_gib)
     if request.stream or max(stored, sum(unpacked)) > _IN_MEMORY:
         return RawTable(_mapped(files), source.path, files)
     tables = [_table(file) for file in files]
-    return RawTable(rows_of(concatenated(tables, files)), source.path, files)
+    return RawTable(rows_of(concatenated(tables, files), request.max_gib), source.path, files)
 
 
 def peek(path: Path) -> tuple[list[str], int]:
@@ -52,17 +54,14 @@ def _broken(path: Path, error: Exception) -> InputError:
     return InputError(f"{path} is no Parquet file that can be read: {str(error).splitlines()[0]}")
 
 
-def _unpacked(file: Path) -> int:
-    """Bytes that a file takes in memory by its own account, at least one per value; 0 where it cannot be read."""
+def _unpacked(file: Path, max_gib: float) -> int:
+    """Bytes that a file takes in memory, at least one per value; 0 where it cannot be read."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        found = pq.read_metadata(file)
-    except (pa.ArrowInvalid, OSError):
+        return parquet_bytes(file, max_gib * 2**30)
+    except (pa.ArrowException, OSError):
         return 0  # said when it is read
-    groups = sum(found.row_group(i).total_byte_size for i in range(found.num_row_groups))
-    return int(max(groups, found.num_rows * found.num_columns))
 
 
 def _table(file: Path) -> ArrowTable:

@@ -326,6 +326,6 @@ def is_shard(path: Path) -> bool:
     try:
         with tarfile.open(path, "r:*") as tar:
             endings = {member.name.rsplit(".", 1)[-1].lower() for member in islice(tar, 8)}
-    except (tarfile.TarError, OSError):
+    except (tarfile.TarError, OSError, ValueError, OverflowError):
         return True  # said to be damaged when it is read
     return bool(endings & {"cls", "json"})
