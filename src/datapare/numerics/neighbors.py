@@ -130,7 +130,7 @@ def _flat_search(rows: NDArray[np.float32], centre: NDArray[np.float64], k: int)
     """Return the search of all rows for a block of queries, which stay beside some rows in the processor's cache."""
     import faiss
 
-    size = max(1, CACHED // rows.shape[1])
+    size = max(CACHED // rows.shape[1], 16 * k)  # of fewer, little would be left out
     parts = [rows[start : start + size] for start in range(0, len(rows), size)]
 
     def search(query: NDArray[np.floating]) -> Found:
