@@ -116,6 +116,18 @@ def top_positions(score: Float[np.ndarray, " N"], n: int) -> Int[np.ndarray, " n
     return np.sort(np.concatenate([above, tied]))
 
 
+def next_positions(score: Float[np.ndarray, " N"], start: int, n: int) -> Int[np.ndarray, " n"]:
+    """Sorted positions of the n largest scores after the `start` largest, in linear time.
+
+    >>> next_positions(np.array([1.0, 3.0, 2.0, 3.0]), 1, 2).tolist()
+    [2, 3]
+    """
+    there = np.zeros(len(score), dtype=bool)
+    there[top_positions(score, start + n)] = True
+    there[top_positions(score, start)] = False
+    return np.flatnonzero(there)
+
+
 def allot(size: Int[np.ndarray, " G"], n: int, *, uniform: bool = False) -> Int[np.ndarray, " G"]:
     """Share a budget of n among groups of the given sizes; the shares sum to n and never exceed a group.
 

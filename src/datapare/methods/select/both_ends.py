@@ -41,6 +41,8 @@ def both_ends(score: Float[np.ndarray, " N"], n: int, *, hard: float = 0.7) -> I
     if not 0 <= hard <= 1:
         raise InputError(f"hard is the share of the subset taken from the highest scores, 0..1, not {hard:g}.")
     highest = top_positions(score, int(np.floor(hard * n + 1e-9)))
-    rest = np.setdiff1d(np.arange(len(score)), highest)
+    others = np.ones(len(score), dtype=bool)
+    others[highest] = False
+    rest = np.flatnonzero(others)
     lowest = rest[top_positions(-score[rest], n - len(highest))]
     return np.sort(np.concatenate([highest, lowest]))

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from datapare.numerics.embeddings import squared_norms
-from datapare.numerics.sampling import top_positions
+from datapare.numerics.sampling import next_positions
 
 
 def moderate(embedding: Float[np.ndarray, "N d"], label: Int[np.ndarray, " N"], n: int) -> Int[np.ndarray, " n"]:
@@ -44,5 +44,4 @@ def moderate(embedding: Float[np.ndarray, "N d"], label: Int[np.ndarray, " N"], 
         member = np.flatnonzero(label == number)
         own = embedding[member].astype(np.float64)
         square[member] = squared_norms(own - np.median(own, axis=0))
-    start = (len(label) - n) // 2
-    return np.setdiff1d(top_positions(-square, start + n), top_positions(-square, start))
+    return next_positions(-square, (len(label) - n) // 2, n)

@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 
 from datapare.errors import InputError
 from datapare.methods.spec import Fraction
-from datapare.numerics.sampling import top_positions
+from datapare.numerics.sampling import next_positions
 
 
 def window(score: Float[np.ndarray, " N"], n: int, *, skip: Fraction = 0.05) -> Int[np.ndarray, " n"]:
@@ -43,5 +43,4 @@ def window(score: Float[np.ndarray, " N"], n: int, *, skip: Fraction = 0.05) -> 
     if skip < 0 or (skip >= 1 and skip != int(skip)):
         raise InputError(f"skip is a share of the dataset in [0, 1) or a number of examples, not {skip:g}.")
     start = int(np.floor(skip * total + 1e-9)) if skip < 1 else int(skip)
-    start = min(start, total - n)
-    return np.setdiff1d(top_positions(score, start + n), top_positions(score, start))
+    return next_positions(score, min(start, total - n), n)
