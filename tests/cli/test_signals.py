@@ -60,3 +60,12 @@ run()
 """
     done = run(folder, code=program.replace("sys.meta_path", "import datapare.__main__\nsys.meta_path", 1))
     assert (done.returncode, done.stderr.count("\n"), "resumes" in done.stderr) == (130, 1, True)
+
+
+@pytest.mark.parametrize("argv", [["--version"], ["methods"], ["score", "--help"], ["inspect", "points.npz"]])
+def test_a_reader_that_has_seen_enough_ends_a_command_without_a_word(folder, argv):
+    program = (
+        "import os; ends = os.pipe(); os.close(ends[0]); os.dup2(ends[1], 1); from datapare.__main__ import run; run()"
+    )
+    done = run(folder, *argv, code=program)
+    assert (done.returncode, done.stderr) == (141, "")

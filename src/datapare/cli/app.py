@@ -112,7 +112,10 @@ def print_version(*, requested: bool) -> None:
     if requested:
         from importlib.metadata import version
 
-        typer.echo(f"datapare {version('datapare')}")
+        try:
+            typer.echo(f"datapare {version('datapare')}")
+        except BrokenPipeError:
+            raise without_reader() from None
         raise typer.Exit
 
 
@@ -145,6 +148,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             typer.echo(command_help(argv[0], argv))
         else:
             build(words)(argv, prog_name="datapare")
+    except BrokenPipeError:
+        raise without_reader() from None
     except Exception as error:  # noqa: BLE001 - a traceback tells the user of a command line nothing
         explained = explain(error) or unexpected(error)
         with suppress(OSError):  # where standard error is on a full disk
@@ -155,6 +160,13 @@ def main(argv: Sequence[str] | None = None) -> None:
             with suppress(OSError):  # the terminal may be gone
                 typer.echo("datapare: interrupted; the same command resumes where it stopped", err=True)
         raise
+
+
+def without_reader() -> SystemExit:
+    """Return the end of a command whose reader, such as `head`, has seen enough: 128 + SIGPIPE, as elsewhere."""
+    with suppress(OSError, ValueError):  # what is printed from here on goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return SystemExit(128 + signal.SIGPIPE)
 
 
 def use_utf8() -> None:

@@ -12,7 +12,7 @@ import typer
 
 from datapare.artifacts import Params
 from datapare.cli import console
-from datapare.cli.app import HELP
+from datapare.cli.app import HELP, without_reader
 from datapare.cli.flags import Preset, given_options, option_flags, with_metavar
 from datapare.errors import DatapareError, InputError, nearest
 from datapare.methods.published_params import datasets_published, published
@@ -92,7 +92,7 @@ def environment_errors() -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        raise  # the reader of our output has seen enough
+        raise without_reader() from None
     except OSError as error:
         raise _environment_error(error) from error
     except EOFError as error:
