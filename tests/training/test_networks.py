@@ -131,7 +131,7 @@ def own(tmp_path, monkeypatch):
         "    assert encoding.kind == 'image'\n"
         "    return plain(n_classes)\n"
         "def headless(n_classes):\n"
-        "    return nn.Sequential(nn.Flatten(), nn.ReLU())\n"
+        "    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())\n"
         "def wrong(n_classes):\n"
         "    return 3\n"
     )
@@ -163,6 +163,19 @@ def test_a_persons_own_model_has_logits_and_features(function):
 def test_what_is_no_model_is_refused_in_a_sentence(name, message):
     with pytest.raises(InputError, match=message):
         build(TrainingConfig(epochs=1, model=name), inputs(), 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("networks:flat", inputs("table", (6, 5), width=5), r"flat fails: it gets tables as \(2, 5\) float32 and"),
+        ("torch.nn:Identity", inputs(), r"it gets images as \(2, 3, 8, 8\) .* logits \(2, 3\), not \(2, 3, 8, 8\)"),
+        ("networks:told", inputs("text", (6, 9)), r"texts as \(2, 9\) int64 .* raises AttributeError"),
+    ],
+)  # fmt: skip
+def test_a_network_that_cannot_predict_the_examples_is_refused_before_training(name, data, message):
+    with pytest.raises(InputError, match=message):
+        build(TrainingConfig(epochs=1, model=name), data, 3)
 
 
 @pytest.mark.usefixtures("own")

@@ -150,7 +150,10 @@ def build(training: TrainingConfig, inputs: Inputs, n_classes: int) -> Network:
     else:
         body = _builtin(inputs, n_classes, training)
     mean, std = normalisation(training, inputs)
-    return Network(body, encoding.kind, mean, std)
+    network = Network(body, encoding.kind, mean, std)
+    if not pretrained and ":" in name:
+        _check_predicts(network, name, inputs, n_classes)
+    return network
 
 
 def normalisation(training: TrainingConfig, inputs: Inputs) -> tuple[list[float], list[float]]:
@@ -222,6 +225,25 @@ def _imported(name: str, n_classes: int, encoding: Encoding) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise InputError(f"{name} returns a torch.nn.Module, not {type(model).__name__}.")
     return model
+
+
+def _check_predicts(network: Network, name: str, inputs: Inputs, n_classes: int) -> None:
+    """Raise InputError where a network of the user's own has no logits for the first examples."""
+    some = torch.from_numpy(np.ascontiguousarray(inputs.array[:2]))
+    reads = network.prepare(some)
+    wanted = f"it gets {inputs.encoding.kind}s as {tuple(reads.shape)} {str(reads.dtype).removeprefix('torch.')}"
+    wanted += f" and returns logits {(len(some), n_classes)}"
+    try:
+        with torch.no_grad():
+            logits = network.eval()(some)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raised = f"{type(error).__name__}: {error}"
+        raise InputError(f"the network of {name} fails: {wanted}, but raises {raised}") from error
+    if tuple(logits.shape) != (len(some), n_classes):
+        raise InputError(f"the network of {name} does not fit: {wanted}, not {tuple(logits.shape)}.")
+    network.train()
 
 
 def load_pretrained(door: str, name: str, **options: object) -> nn.Module:
