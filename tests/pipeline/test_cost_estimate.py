@@ -10,7 +10,7 @@ from datapare import storage
 from datapare.cli import app
 from datapare.errors import InputError
 from datapare.evaluation.costs import duration
-from datapare.pipeline.cost_estimate import CostEstimate, _size, estimate_cost
+from datapare.pipeline.cost_estimate import CostEstimate, estimate_cost, format_bytes
 from datapare.training.config import TrainingConfig
 
 SHORT = {"epochs": 3, "schedule_epochs": 8, "model": "mlp"}
@@ -53,7 +53,7 @@ def test_a_subset_that_trains_as_long_never_pays():
 
 def test_times_and_sizes_are_told_in_the_unit_that_suits():
     assert [duration(s) for s in (0.2, 89, 600, 20_000)] == ["0.2 s", "89 s", "10 min", "5.6 h"]
-    assert [_size(b) for b in (10, 506_000, 5e6, 2.5e10)] == ["1 kB", "506 kB", "5 MB", "25.0 GB"]
+    assert [format_bytes(b) for b in (10, 506_000, 5e6, 2.5e10)] == ["1 kB", "506 kB", "5 MB", "25.0 GB"]
 
 
 def test_the_dry_run_tells_everything_and_writes_nothing(points, capsys):

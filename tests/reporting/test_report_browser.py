@@ -53,7 +53,7 @@ def hostile_nouns(folder, attack=ATTACK):
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", f"age{attack}", "colour", "label"])
-        writer.writerows([f"{i}{attack}", 20 + i, attack, f"{i % 2}{attack}"] for i in range(N))
+        writer.writerows([f"{i}{attack}", 20 + i % 50, attack, f"{i % 2}{attack}"] for i in range(N))
     data = open_dataset(path, id="id", kind="table")
     rng = np.random.default_rng(0)
     p = rng.uniform(0.05, 0.95, (5, N)).astype(np.float32)

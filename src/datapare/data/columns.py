@@ -148,7 +148,9 @@ def find_inputs(
     refuse_tokens(rest, [])
     missing = "anything a model reads" if kind is None else f"{kind}s"
     there = f"name one with input= (--input): {_listed(rest)}" if rest else "there is none beside the label"
-    raise InputError(f"no column holds {missing}; {there}.")
+    counted = [column for column in rest if is_row_number(rows, column)]
+    note = f", and {_listed(counted)} counts the rows" if counted else ""
+    raise InputError(f"no column holds {missing}{note}; {there}.")
 
 
 def _texts(rows: Rows, types: dict[str, str]) -> tuple[str, ...]:
