@@ -316,6 +316,27 @@ def test_the_examples_of_other_tasks_run(tmp_path, capsys):
         assert loss[-1].mean() < loss[0].mean()
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("at", "warned"), [(1.0, False), (1.4, True), (2.0, False), (2.4, False)])
+def test_a_checkpoint_of_transformers_without_the_record_is_told_where_it_lies_inside_a_recorded_epoch(
+    tmp_path, at, warned
+):
+    from transformers import TrainerState
+
+    from datapare.recording.adapters.transformers import _Epochs
+
+    recorder = dp.Recorder(tmp_path, LABEL, epochs=2)
+    for _ in range(int(at)):
+        recorder.observe(np.arange(N), np.eye(2, dtype=np.float32)[LABEL])
+        recorder.end_epoch()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        _Epochs(recorder).on_train_begin(None, TrainerState(epoch=at), None)
+    recorder.close()
+    assert [one.filename for one in caught] == [__file__] * warned
+    assert all("lies inside epoch 2" in str(one.message) for one in caught)
+
+
 @pytest.mark.slow
 def test_all_of_them_in_two_processes(tmp_path):
     done = forked.run(tmp_path, __file__, tmp_path)
