@@ -149,7 +149,7 @@ def find_inputs(
     missing = "anything a model reads" if kind is None else f"{kind}s"
     there = f"name one with input= (--input): {_listed(rest)}" if rest else "there is none beside the label"
     counted = [column for column in rest if is_row_number(rows, column)]
-    note = f", and {_listed(counted)} counts the rows" if counted else ""
+    note = f" (numbers of the rows: {_listed(counted)})" if counted else ""
     raise InputError(f"no column holds {missing}{note}; {there}.")
 
 

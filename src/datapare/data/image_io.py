@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from datapare.data.remote import is_url
 from datapare.data.shard_copies import shard_copy
+from datapare.numerics.threads import cores
 
 if TYPE_CHECKING:
     from PIL import Image, ImageFile
@@ -28,7 +29,7 @@ MAX_PIXELS = 89_478_485  # where Pillow starts to warn: a quarter of a GiB of RG
 SMALL = 96
 RANGE_SAMPLE = 256
 _KEPT_BYTES = 1 << 30
-_THREADS = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+_MOST_THREADS = 8
 
 
 class ImageReference(TypedDict, total=False):
@@ -215,8 +216,9 @@ def in_threads(work: Callable[[Item], Result], items: Iterable[Item], block: int
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     items = iter(items)
     blocks = iter(lambda: list(islice(items, block)), [])
-    with ThreadPoolExecutor(_THREADS) as pool:
-        waiting = [pool.submit(_block, work, batch) for batch in islice(blocks, 2 * _THREADS)]
+    threads = min(_MOST_THREADS, cores())
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = [pool.submit(_block, work, batch) for batch in islice(blocks, 2 * threads)]
         while waiting:
             yield from waiting.pop(0).result()
             waiting += [pool.submit(_block, work, batch) for batch in islice(blocks, 1)]

@@ -1,6 +1,5 @@
 """Binding: the array of a record that each parameter of a method names."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from datapare.methods.epoch_range import epoch_bounds
 from datapare.methods.registry import Method, find
 from datapare.methods.signals import SIGNALS, Signal, how_to_provide
 from datapare.numerics.missing import BLOCK, epoch_mean, last_observed
+from datapare.numerics.threads import cores
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Bound:
             out[0, start : start + BLOCK] = reduce(self.derive(part))
             return int(np.isnan(part[0]).sum())
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             _refuse_unknown(sum(pool.map(run, range(0, total, BLOCK))))
         return out
 

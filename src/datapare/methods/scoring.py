@@ -1,6 +1,5 @@
 """Scores of a record: by one method or all, how far they agree, and their mean over runs."""
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +27,7 @@ from datapare.methods.registry import call_params, check_params, find, names
 from datapare.methods.signals import source_of
 from datapare.methods.spec import ParamValue
 from datapare.numerics.checked_calls import checked_call
-from datapare.numerics.threads import fixed_threads
+from datapare.numerics.threads import cores, fixed_threads
 
 Reordered = TypeVar("Reordered", Dynamics, Scores)
 BLOCK = 57_344  # columns at a time: below, threads wait for each other; above, windows leave the core's cache
@@ -235,7 +234,7 @@ def _run_blocks(call: Callable[..., Array], bound: list[Bound], total: int) -> N
             scored = _score_filled(call, bound, start, stop)
         result[start:stop] = scored
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         list(pool.map(run, range(0, total, block)))
     return result
 

@@ -7,7 +7,6 @@ of a fixed size, each on one thread, so that the number of cores changes neither
 order of a sum, and so no bit of a distance.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from datapare.errors import InputError
 from datapare.numerics.embeddings import centred
-from datapare.numerics.threads import fixed_threads
+from datapare.numerics.threads import cores, fixed_threads
 
 Index = Any  # of faiss, which has no types
 Found = tuple[NDArray[np.float32], NDArray[np.int64]]  # distances (n, k) and positions (n, k)
@@ -104,7 +103,7 @@ def in_blocks(search: Search, query: Float[np.ndarray, "N d"], k: int) -> Found:
         part = slice(start, start + BLOCK)
         distance[part], position[part] = search(query[part])
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         list(pool.map(run, range(0, len(query), BLOCK)))
     return distance, position
 

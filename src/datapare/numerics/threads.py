@@ -14,6 +14,13 @@ _BLOCK = 1 << 15  # numbers of a block, which stay in the processor's cache
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
+def cores() -> int:
+    """Return how many cores this process may use, which a container or a scheduler may have made fewer."""
+    from joblib import cpu_count
+
+    return int(cpu_count())
+
+
 def threads_for(numbers: int) -> int:
     """Return how many threads pass over an array of so many numbers, again and again.
 

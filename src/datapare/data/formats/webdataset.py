@@ -1,7 +1,6 @@
 """WebDataset: tar files whose members 0001.jpg, 0001.cls, … of one sample stand together."""
 
 import json
-import os
 import re
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +26,7 @@ from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.data.tar_members import Member, ends_as_a_tar, file_members
 from datapare.data.text_files import open_packed
 from datapare.errors import InputError
+from datapare.numerics.threads import cores
 
 SUFFIXES = (".tar", *PACKED)
 SUBSET = "subset.npy"
@@ -98,13 +98,13 @@ def _indexed(files: Sequence[str], shards: Sequence[list[Sample]], where: str) -
 
 def index_shards(files: Sequence[Path], label: str | None, image: str | None = None) -> list[list[Sample]]:
     """The samples of each tar file; where they are very many, a process per core reads them."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    at_once = cores()
     first = [index_shard(file, label, image) for file in files[:1]]
-    if cores < 2 or sum(map(len, first)) * len(files) < MANY_SAMPLES:
+    if at_once < 2 or sum(map(len, first)) * len(files) < MANY_SAMPLES:
         return first + [index_shard(file, label, image) for file in files[1:]]
     from joblib import Parallel, delayed
 
-    return first + list(Parallel(n_jobs=cores)(delayed(index_shard)(file, label, image) for file in files[1:]))
+    return first + list(Parallel(n_jobs=at_once)(delayed(index_shard)(file, label, image) for file in files[1:]))
 
 
 def index_shard(file: Path, label: str | None, image: str | None = None) -> list[Sample]:

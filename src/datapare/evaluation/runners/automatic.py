@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from datapare.evaluation.jobs import Result, Task, execute
 from datapare.evaluation.runners.processes import run_processes
+from datapare.numerics.threads import cores
 
 STARTING_SECONDS = 10.0  # of processes, which import the libraries again
 MEMORY = 1 << 30  # bytes of one process: the libraries, a network and its activations
@@ -36,7 +37,6 @@ def _examples(task: Task) -> int:
 def _cores() -> int:
     """Cores that this process may use, each with memory; on a GPU, trainings would not be faster side by side."""
     import torch
-    from joblib import cpu_count
 
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return 1 if torch.cuda.is_available() else max(1, min(cpu_count(), memory // MEMORY))
+    return 1 if torch.cuda.is_available() else max(1, min(cores(), memory // MEMORY))
