@@ -9,6 +9,7 @@ import pytest
 import together
 import torch
 import torch.distributed as dist
+from once import made_once
 from sources import write_points
 from together import CASES, images, record_all_and_die
 
@@ -37,10 +38,13 @@ def test_shares_cover_a_batch_and_every_process_has_a_row():
     assert share_of(7, 0, 1) == whole(7)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def recorded(tmp_path_factory):
     """The folder of what one, two and three processes recorded; three completed one in which the second was killed."""
-    folder = tmp_path_factory.mktemp("processes")
+    return made_once(tmp_path_factory, "processes", record_everything)
+
+
+def record_everything(folder):
     write_points(folder / "points.npz")
     seen = []
     with pytest.raises(
@@ -52,7 +56,6 @@ def recorded(tmp_path_factory):
     assert {state.examples_done for state in seen if not state.making} >= {23, 34}, "the last state of each epoch"
     ended = forked.run(folder, together.__file__, folder)
     assert ended.returncode == 0, ended.stderr
-    return folder
 
 
 @pytest.mark.slow
