@@ -10,6 +10,7 @@ from sources import FORMATS, N
 
 from datapare.artifacts import Scores, Subset
 from datapare.data import BadExample, example_table, open_dataset, take
+from datapare.data.dataset import Identity
 from datapare.pipeline.reasons import reasons, with_commas
 
 blocks = sys.modules["datapare.data.example_table"]  # its function has the name of the module
@@ -20,7 +21,8 @@ def test_the_table_is_the_same_in_blocks_of_any_length(tmp_path, monkeypatch):
     whole = open_dataset(FORMATS["csv_text"](tmp_path))
     bad = tuple(BadExample(i, whole.name[i], "made up", int(whole.key[i]), int(whole.label[i])) for i in (0, 4, 23))
     good = np.setdiff1d(np.arange(N), [0, 4, 23])
-    fields = {"rows": whole.rows.select(good), "label": whole.label[good], "key": whole.key[good], "row": good}
+    identity = Identity(whole.key[good], whole.label[good])
+    fields = {"rows": whole.rows.select(good), "label": whole.label[good], "identity": identity, "row": good}
     data = replace(whole, name=[whole.name[i] for i in good], bad=bad, **fields)
     score = Scores(np.random.default_rng(0).integers(0, 5, len(data)) / 4)
     weighted = Subset(index=[1, 5], total=len(data), weight=[2.0, 0.5])

@@ -13,6 +13,7 @@ from sources import FORMATS, KEPT, LABEL, N, encoded, put, rows_kept, tree
 
 from datapare.artifacts import Provenance, Scores, Subset
 from datapare.data import example_table, export, exporting, open_dataset, write_examples
+from datapare.data.dataset import Identity
 from datapare.errors import DatapareError, InputError, MismatchError
 
 
@@ -155,7 +156,8 @@ def test_bad_rows_in_the_middle_shift_nothing(name, tmp_path):
     data = open_dataset(FORMATS[name](tmp_path))
     bad = tuple(replace_bad(data, i) for i in (0, 4, 23))
     good = np.setdiff1d(np.arange(N), [0, 4, 23])
-    fields = {"rows": data.rows.select(good), "label": data.label[good], "key": data.key[good], "row": good, "bad": bad}
+    identity = Identity(data.key[good], data.label[good])
+    fields = {"rows": data.rows.select(good), "label": data.label[good], "identity": identity, "row": good, "bad": bad}
     smaller = replace(data, name=[data.name[i] for i in good], **fields)
     index = [i for i, row in enumerate(good.tolist()) if row in KEPT]
     out = export(smaller, kept(smaller, index), tmp_path / "out")

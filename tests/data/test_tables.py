@@ -469,8 +469,6 @@ def test_columns_without_values_and_second_labels_are_no_inputs(tmp_path):
     put(tmp_path / "with" / "config.json", b"{}")
     lines(tmp_path / "with", "text,label", *(f"a {i},{i % 2}" for i in range(6)), name="train.csv")
     assert len(open_dataset(tmp_path / "with")) == 6
-    split = lines(tmp_path, "text,label,split", *(f"a {i},{i % 2},{'train' if i < 6 else 'test'}" for i in range(8)))
-    assert "names the splits test, train" in open_dataset(split).notes[0]
 
 
 def test_nan_among_texts_of_json_is_a_missing_value(tmp_path):

@@ -39,7 +39,7 @@ def type_of(rows: Rows, column: str, *, named: bool = False) -> str:
     import datasets
     import pyarrow as pa
 
-    feature, kind = rows.features[column], rows.data.schema.field(column).type
+    feature, kind = rows.info.features[column], rows.data.schema.field(column).type  # .features copies them all
     stored = pa.types.is_struct(kind) and {field.name for field in kind} >= {"bytes", "path"}
     depth = number_depth(kind)
     pixels = depth in {2, 3} and (named or column.lower() in IMAGES)

@@ -274,18 +274,6 @@ def measured_notes(rows: Rows, inputs: Sequence[str]) -> list[str]:
     return [f"{_listed(found)}: numbers with a sign ({example}), read as words; write plain ones to have them measured"]
 
 
-def split_notes(rows: Rows, label: str, split: str) -> list[str]:
-    """Return a sentence about a column that names other splits, whose rows are read all the same."""
-    from datapare.data.paths import split_of
-
-    found = [column for column in rows.column_names if column.lower() == "split" and column != label]
-    values = {str(value) for column in found for value in sample(rows, column)}
-    if len(values) < 2 or any(split_of(value) is None for value in values):
-        return []
-    there = f"the column {found[0]!r} names the splits {_listed(sorted(values))}"
-    return [f"{there}, and the rows of all are read as {split}; write one file for each split to have them apart"]
-
-
 def _listed(columns: Sequence[str], most: int = 12) -> str:
     more = f" and {len(columns) - most} more" if len(columns) > most else ""
     return ", ".join(columns[:most]) + more

@@ -1,14 +1,15 @@
 """An opened dataset: its rows, its labels, and who each example is."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Kind, Perturbation
+from datapare.artifacts import Kind, Perturbation, dataset_digest
 from datapare.data.foreign_types import Array, ArrowColumn, Rows, Value
 from datapare.data.image_io import Decoding, decode
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 
 _BLOCK = 1 << 14  # names made at a time
+_CELLS = 1000  # values read at a time
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,31 @@ def names_at(name: Sequence[str], index: NDArray[np.int64]) -> Sequence[str]:
 
 
 @dataclass(frozen=True, eq=False)
+class Identity:
+    """Who N examples are: their keys and the digest of the dataset, each made once, when it is first asked for.
+
+    Attributes:
+        source: The keys, uint64 (N,), or what makes them: of a table they take as long as to parse it.
+        label: The class numbers, int64 (N,), which the digest is of too.
+        known: The digest, where it is not that of keys and labels.
+    """
+
+    source: NDArray[np.uint64] | Callable[[], NDArray[np.uint64]]
+    label: NDArray[np.int64]
+    known: str | None = None
+
+    @cached_property
+    def key(self) -> NDArray[np.uint64]:
+        """uint64 (N,), identifies each example independently of its position."""
+        return self.source() if callable(self.source) else self.source
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of keys and labels."""
+        return dataset_digest(self.key, self.label) if self.known is None else self.known
+
+
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """N labelled examples in the order of their source, which is never written to.
 
@@ -108,9 +135,8 @@ class Dataset:
         label_column: The column of the labels.
         label: Numbers into `classes`, int64 (N,), as in the source, so a class without examples keeps its number.
         classes: Names of the K classes.
-        key: uint64 (N,), identifies each example independently of its position.
+        identity: Who each example is, which `key` and `digest` say.
         name: What each example is called, N of them.
-        digest: Digest of keys and labels.
         format: The file in `data/formats/` that read the source.
         path: Where the source lies; None for objects in memory.
         bad: Examples that cannot be read and were left out.
@@ -128,6 +154,7 @@ class Dataset:
         group: Number of the group that each example belongs to, int64 (N,); None when no column was named for that.
         stream: Whether images are decoded whenever they are needed instead of once.
         made_from: The dataset that was changed to make this one; None for a dataset as it was opened.
+        elsewhere: The rows of the source that a column says are of other splits, which an export keeps, int64 (M,).
     """
 
     rows: Rows
@@ -136,9 +163,8 @@ class Dataset:
     label_column: str
     label: NDArray[np.int64]
     classes: tuple[str, ...]
-    key: NDArray[np.uint64]
+    identity: Identity
     name: Sequence[str]
-    digest: str
     format: str
     path: Path | None
     bad: tuple[BadExample, ...] = ()
@@ -155,6 +181,7 @@ class Dataset:
     group: NDArray[np.int64] | None = None
     stream: bool = False
     made_from: "Dataset | None" = None
+    elsewhere: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __repr__(self) -> str:
         name = "in memory" if self.path is None else self.path.name
@@ -163,21 +190,37 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.label)
 
+    @property
+    def key(self) -> NDArray[np.uint64]:
+        """uint64 (N,), identifies each example independently of its position."""
+        return self.identity.key
+
+    @property
+    def digest(self) -> str:
+        """Digest of keys and labels."""
+        return self.identity.digest
+
 
 def cells(rows: Rows, column: str, index: Sequence[int] | None = None) -> Iterator[Value]:
     """Values of one column as Python objects, all of them in order or those at `index`, read in blocks."""
-    view = rows.select_columns([column]).with_format("arrow")
     if index is not None:
         at = [int(i) for i in index]
-        yield from view[at][column].to_pylist() if at else ()
+        yield from _values(rows, column, at).to_pylist() if at else ()
         return
-    for block in view.iter(1000):
-        yield from block[column].to_pylist()
+    for start in range(0, len(rows), _CELLS):
+        yield from _values(rows, column, slice(start, start + _CELLS)).to_pylist()
 
 
 def column(rows: Rows, name: str) -> ArrowColumn:
     """One whole column as a `pyarrow.ChunkedArray`, in row order."""
-    return rows.select_columns([name]).with_format("arrow")[:].column(0)
+    return _values(rows, name, slice(None))
+
+
+def _values(rows: Rows, name: str, at: Sequence[int] | slice) -> ArrowColumn:
+    """One column at some rows; a view of `datasets` would copy the features of all columns for each of a thousand."""
+    from datasets.formatting import query_table
+
+    return query_table(rows.data.select([name]), at, rows._indices).column(0)  # noqa: SLF001 (as its views do)
 
 
 def images(data: Dataset, index: Sequence[int]) -> list["Image.Image"]:

@@ -107,16 +107,16 @@ def export(
     except OSError as error:
         raise write_error(error, target) from error
     order = np.argsort(data.row[subset.index])  # of the source
-    keep = data.row[subset.index][order]
+    keep = np.sort(np.concatenate([data.row[subset.index], data.elsewhere]))
+    total = len(data) + len(data.bad) + len(data.elsewhere)
     with atomic_write(target, replace=overwrite) as stage:
         if as_ == "index":
             write_lists(data, subset, stage)
         else:
             count = _write(data, keep, stage, as_, shard_size)
-            if count != len(data) + len(data.bad):
+            if count != total:
                 raise InputError(
-                    f"{data.path} had {len(data) + len(data.bad):,} examples when it was opened and has {count:,} now; "
-                    "open it again."
+                    f"{data.path} had {total:,} examples when it was opened and has {count:,} now; open it again."
                 )
             if data.path is not None and data.path.is_dir() and stage.is_dir() and shard_size is None:
                 with_split_size(data.path, stage, data.files, data.split, len(keep))

@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-from datapare.artifacts import dataset_digest
 from datapare.data import keys
-from datapare.data.dataset import Dataset, RowNames
+from datapare.data.dataset import Dataset, Identity, RowNames
 from datapare.data.open import with_perturbation
 
 
@@ -38,6 +37,5 @@ def with_former_keys(data: Dataset) -> Dataset | None:
         key = keys.unique_keys(keys.former_content_keys(data.rows, data.inputs, class_keys, data.label))
     else:
         return None
-    if data.perturbation is not None:
-        return with_perturbation(replace(data, key=key), data.perturbation)
-    return replace(data, key=key, digest=dataset_digest(key, data.label))
+    known = replace(data, identity=Identity(key, data.label))
+    return known if data.perturbation is None else with_perturbation(known, data.perturbation)

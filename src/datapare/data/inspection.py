@@ -18,6 +18,7 @@ from datapare.numerics.checked_calls import checked_call
 from datapare.options import OpenOptions
 
 SHOWN_CLASSES = 5
+SHOWN_INPUTS = 24
 SHOWN_FILES = 3
 _PLURAL = {"image": "images", "text": "texts", "table": "rows of a table", "embedding": "embeddings"}
 
@@ -66,7 +67,7 @@ class Inspection:
             "split": self.split,
             "examples": f"{self.examples:,} {_PLURAL.get(self.kind, self.kind)}"
             + (f", and {len(self.unreadable):,} that cannot be read" if self.unreadable else ""),
-            "inputs": ", ".join(f"{name} ({type_})" for name, type_ in self.inputs.items()),
+            "inputs": _some([f"{name} ({type_})" for name, type_ in self.inputs.items()], SHOWN_INPUTS),
             "label": self.label,
             "id": self.id or ("file name" if self.kind == "image" and self.format.startswith("image") else "content"),
             "classes": _classes(self.classes),
@@ -166,9 +167,14 @@ def _held_out(source: object, test: object, data: Dataset, opened: OpenOptions) 
             one = open_dataset(source, **options)
         except InputError:  # there is no such split, or none that can be read
             continue
-        if one.digest != data.digest:  # a source without splits is the same whatever the split
+        if one.digest != data.digest and not _holds_all(one, data):  # the same whatever the split
             found.append(one)
     return found
+
+
+def _holds_all(one: Dataset, data: Dataset) -> bool:
+    """Whether a split has all files of the training data, as where a list says the images of that alone."""
+    return find(data.format).LINKABLE and find(one.format).LINKABLE and {*data.name} <= {*one.name}
 
 
 def _relative(data: Dataset) -> list[str]:

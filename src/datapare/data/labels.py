@@ -46,7 +46,7 @@ def read_labels(
         values = values.cast(values.type.storage_type)
     if values.null_count or not (_is_text(values.type) or pa.types.is_integer(values.type)):
         _refuse_missing(values, name)
-    names = getattr(rows.features[name], "names", None)
+    names = getattr(rows.info.features[name], "names", None)
     if names is not None and pa.types.is_integer(values.type):
         number = values.to_numpy(zero_copy_only=False).astype(np.int64)
         _refuse_numbers_without_names(number, name, names)

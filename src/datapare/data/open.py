@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
+from functools import partial
 from os.path import isfile
 from pathlib import Path
 from typing import Literal, Unpack, get_args
@@ -11,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare import storage
-from datapare.artifacts import Artifact, Kind, Perturbation, Provenance, dataset_digest
+from datapare.artifacts import Artifact, Kind, Perturbation, Provenance
 from datapare.data import keys
-from datapare.data.columns import find_inputs, find_label, measured_notes, one_hot_columns, split_notes
-from datapare.data.dataset import BadExample, Dataset, RowNames, names_at
+from datapare.data.columns import find_inputs, find_label, measured_notes, one_hot_columns
+from datapare.data.dataset import BadExample, Dataset, Identity, RowNames, column, names_at
 from datapare.data.example_checks import CheckOptions, check_examples, refuse
 from datapare.data.foreign_paths import with_local_images
 from datapare.data.foreign_types import Rows
@@ -27,6 +28,7 @@ from datapare.data.label_copies import LabelCopies, find_label_copies, other_lab
 from datapare.data.labels import check_classes, outer_spaces, read_labels, similar_names
 from datapare.data.nested_arrays import number_depth, stacked
 from datapare.data.source import MAX_GIB, OpenRequest, RawTable
+from datapare.data.split_columns import SplitRows, rows_of_split
 from datapare.errors import InputError
 from datapare.options import OpenOptions, validated
 
@@ -107,16 +109,17 @@ def open_dataset(
         whole = replace(whole, group=read_groups(whole.rows, group), inputs=inputs)
     options = CheckOptions(max_pixels, trust_images, progress)
     checked = check_examples(replace(found, rows=whole.rows, array=whole.array), whole.kind, whole.inputs, options)
-    bad = tuple(_bad(whole, row, checked.bad[row]) for row in sorted(checked.bad))
+    unreadable = sorted(checked.bad)
+    bad = tuple(_bad(whole, at, checked.bad[at]) for at in unreadable)
     refuse(bad, len(whole), on_bad_example)
-    data = _without(replace(whole, array=checked.array, decoding=checked.decoding), bad)
+    data = _without(replace(whole, array=checked.array, decoding=checked.decoding), unreadable, bad)
     if stream and data.kind == "image" and whole.array is None and data.inputs[0] in data.rows.column_names:
         data = replace(data, stream=True, array=None)
     if classes is None:
         check_classes(data.label, data.classes)
     if found.perturbation is not None:
         return with_perturbation(data, found.perturbation.at(data.row))
-    return replace(data, digest=dataset_digest(data.key, data.label))
+    return data
 
 
 def as_dataset(source: object, **options: Unpack[OpenOptions]) -> Dataset:
@@ -153,7 +156,7 @@ def with_perturbation(data: Dataset, perturbation: Perturbation) -> Dataset:
     """The dataset with what was done to it: touched examples are no longer who they were, whatever their id says."""
     key = data.key.copy()
     key[perturbation.touched] = keys.mix(_provenance_key(perturbation.provenance), key[perturbation.touched])
-    return replace(data, key=key, digest=dataset_digest(key, data.label), perturbation=perturbation)
+    return replace(data, identity=Identity(key, data.label), perturbation=perturbation)
 
 
 def _provenance_key(provenance: Provenance) -> NDArray[np.uint64]:
@@ -169,11 +172,14 @@ def _format_1(provenance: Provenance) -> dict[str, object]:
 
 def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Sequence[str] | None) -> Dataset:
     """All rows with their labels, kind, keys and names; nothing of them has been decoded."""
+    label = found.label or _label_of(found.rows, ask.label)
+    apart, total = _split_rows(found, label, ask), len(found.rows)
+    if apart.row is not None:
+        found = replace(found, rows=found.rows.select(apart.row))
     rows = found.rows
-    label = found.label or _label_of(rows, ask.label)
     number, classes = read_labels(rows, label, held_out, found.class_names.get(label))
     copies = LabelCopies() if found.inputs or ask.inputs else find_label_copies(rows, label, number)
-    kind, inputs = _inputs(found, label, ask, copies)
+    kind, inputs = _inputs(found, label, ask, (copies, apart.columns))
     if ask.label is None:
         refuse_second_label(kind, label, copies, rows.column_names)
     if kind == "image" and found.kind is None and found.path is not None:
@@ -186,14 +192,24 @@ def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Seq
     if kind == "table" and ids is not None:
         inputs = tuple(one for one in inputs if one != ids.column)
     key = _keys(found, ids, inputs, (number, classes))
-    row = np.arange(len(rows))
-    notes = (*_notes(found, ask, (label, *inputs), copies), *similar_names(classes), *outer_spaces([label], classes))
+    row = np.arange(total) if apart.row is None else apart.row
+    notes = (*apart.notes, *_notes(found, ask, (label, *inputs), copies), *similar_names(classes))
+    notes = (*notes, *outer_spaces([label], classes))
     name = found.name or (RowNames(row) if ids is None else ids.name)
     place = (found.format, found.path, (), row, found.array, found.files, found.origin, ask.split)
     return Dataset(
-        rows, kind, inputs, label, number, classes, key, name, "", *place,
+        rows, kind, inputs, label, number, classes, Identity(key, number), name, *place,
         id_column=None if ids is None else ids.column, address=found.address, notes=(*found.notes, *notes),
+        elsewhere=np.arange(0) if apart.row is None else np.setdiff1d(np.arange(total), row),
     )  # fmt: skip
+
+
+def _split_rows(found: RawTable, label: str, ask: OpenRequest) -> SplitRows:
+    """The rows of the split by a column, where the format leaves it to the columns what the rows are."""
+    if found.kind is not None or found.identity is not None or found.array is not None:
+        return SplitRows()
+    known = {label, ask.id, *(ask.inputs or ())}
+    return rows_of_split(found.rows.column_names, partial(column, found.rows), ask.split, known)
 
 
 def _label_of(rows: Rows, named: str | None) -> str:
@@ -216,18 +232,24 @@ def _notes(found: RawTable, ask: OpenRequest, columns: tuple[str, ...], copies: 
     rows = found.rows
     measured = measured_notes(rows, inputs) if found.array is None else []
     others = other_labels(rows.column_names, label, inputs, copies) if ask.label is None else []
-    return [*split_notes(rows, label, ask.split), *measured, *copies.notes(inputs, label), *others]
+    return [*measured, *copies.notes(inputs, label), *others]
 
 
-def _inputs(found: RawTable, label: str, ask: OpenRequest, copies: LabelCopies) -> tuple[Kind, tuple[str, ...]]:
+def _inputs(
+    found: RawTable, label: str, ask: OpenRequest, beside: tuple[LabelCopies, tuple[str, ...]]
+) -> tuple[Kind, tuple[str, ...]]:
+    """The kind and the inputs; `beside` are what is not read unless it is named: copies of the label, and splits."""
+    copies, splits = beside
     if found.kind is None or found.inputs is None:
         named = found.inputs or ask.inputs
         try:
-            return find_inputs(found.rows, label, named, ask.kind, copies.columns)
+            return find_inputs(found.rows, label, named, ask.kind, {*copies.columns, *splits})
         except InputError:
             if not copies.same:
                 raise
-        return find_inputs(found.rows, label, named, ask.kind, copies.named)  # what says the label is all there is
+        return find_inputs(
+            found.rows, label, named, ask.kind, {*copies.named, *splits}
+        )  # what says the label is all there is
     if ask.kind not in (None, found.kind):
         raise InputError(f"kind= says {ask.kind}, but this is a dataset of the kind {found.kind}; leave kind= out.")
     return found.kind, found.inputs
@@ -235,8 +257,11 @@ def _inputs(found: RawTable, label: str, ask: OpenRequest, copies: LabelCopies) 
 
 def _keys(
     found: RawTable, ids: Ids | None, inputs: Sequence[str], labels: tuple[NDArray[np.int64], Sequence[str]]
-) -> NDArray[np.uint64]:
-    """A key of each row: of its id, of what its format knows it by, or of its content and class."""
+) -> NDArray[np.uint64] | Callable[[], NDArray[np.uint64]]:
+    """A key of each row: of its id, of what its format knows it by, or of its content and class, made when asked for.
+
+    Objects in memory may change after they were opened, so their keys are made at once.
+    """
     if ids is not None:
         return ids.key
     if found.identity is not None:
@@ -244,22 +269,40 @@ def _keys(
     label, class_keys = labels[0], keys.text_keys(labels[1])
     if found.array is not None:
         return keys.unique_keys(keys.mix(np.uint64(0), keys.array_keys(found.array) ^ class_keys[label]))
-    return keys.unique_keys(keys.content_keys(found.rows, inputs, class_keys, label))
+    make = partial(_content_keys, found.rows, inputs, class_keys, label)
+    return make if found.files else make()
 
 
-def _bad(whole: Dataset, row: int, reason: str) -> BadExample:
-    return BadExample(row, whole.name[row], reason, int(whole.key[row]), int(whole.label[row]))
+def _content_keys(
+    rows: Rows, inputs: Sequence[str], class_keys: NDArray[np.uint64], label: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    return keys.unique_keys(keys.content_keys(rows, inputs, class_keys, label))
 
 
-def _without(whole: Dataset, bad: tuple[BadExample, ...]) -> Dataset:
+def _bad(whole: Dataset, at: int, reason: str) -> BadExample:
+    return BadExample(int(whole.row[at]), whole.name[at], reason, int(whole.key[at]), int(whole.label[at]))
+
+
+def _without(whole: Dataset, unreadable: Sequence[int], bad: tuple[BadExample, ...]) -> Dataset:
     """Only the good rows; the pixels that `examine` found are of those already, other arrays of all rows."""
     if not bad:
         return whole
-    keep = np.setdiff1d(whole.row, [one.row for one in bad])
+    keep = np.setdiff1d(np.arange(len(whole)), unreadable)
     name = names_at(whole.name, keep)
     array = whole.array
     if array is not None and len(array) == len(whole):
         array = array[keep]
-    rows, label, key = whole.rows.select(keep), whole.label[keep], whole.key[keep]
+    rows, label = whole.rows.select(keep), whole.label[keep]
+    identity = Identity(whole.key[keep], label)
     group = None if whole.group is None else whole.group[keep]
-    return replace(whole, rows=rows, label=label, key=key, name=name, row=keep, array=array, bad=bad, group=group)
+    return replace(
+        whole,
+        rows=rows,
+        label=label,
+        identity=identity,
+        name=name,
+        row=whole.row[keep],
+        array=array,
+        bad=bad,
+        group=group,
+    )

@@ -136,7 +136,7 @@ def _aligned(data: Dataset, method: str, human_label: Sequence[object] | Array |
     if human_label is None:
         raise InputError(f"{method} replaces labels by those of people: give them as human_label (--human-label).")
     label = np.asarray(human_label)
-    total = len(data) + len(data.bad)
+    total = len(data) + len(data.bad) + len(data.elsewhere)
     if label.shape != (total,):
         raise InputError(f"human_label is one label for each of {total:,} rows, in their order, not {label.shape}.")
     label = label[data.row]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from datapare.data import json_annotations
 from datapare.data.formats import parquet
+from datapare.data.id_tables import without_images
 from datapare.data.image_names import ImageNames
 from datapare.data.layouts import is_image
 from datapare.data.list_files import Fields, is_list, json_entries, parquet_fields, read_records
@@ -49,7 +50,7 @@ def without_dropped(
             content = _filtered(root / name, _lookup(images, name, ours), dropped)
             if content is not None:
                 new[name] = content
-    return dropped, new
+    return dropped, new | without_images(root, files, dropped)
 
 
 def _size(path: Path) -> int:

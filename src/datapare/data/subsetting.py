@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import dataset_digest
-from datapare.data.dataset import Dataset, names_at
+from datapare.data.dataset import Dataset, Identity, names_at
 
 
 def take(data: Dataset, index: NDArray[np.int64]) -> Dataset:
@@ -18,11 +17,11 @@ def take(data: Dataset, index: NDArray[np.int64]) -> Dataset:
     ([1, 1], [1, 3])
     """
     name = names_at(data.name, index)
-    key, label = data.key[index], data.label[index]
+    label = data.label[index]
     return replace(
-        data, rows=data.rows.select(index), label=label, key=key, name=name, row=data.row[index],
-        array=None if data.array is None else data.array[index], bad=(),
-        group=None if data.group is None else data.group[index], digest=dataset_digest(key, label),
+        data, rows=data.rows.select(index), label=label, identity=Identity(data.key[index], label), name=name,
+        row=data.row[index], array=None if data.array is None else data.array[index], bad=(),
+        group=None if data.group is None else data.group[index],
     )  # fmt: skip
 
 

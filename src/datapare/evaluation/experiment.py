@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from datapare.artifacts import Budget, Params, dataset_digest
+from datapare.artifacts import Budget, Params
 from datapare.data import Dataset, Inputs, encode, perturb, take
-from datapare.data.dataset import column
+from datapare.data.dataset import Identity, column
 from datapare.data.groups import draw_groups
 from datapare.errors import InputError, nearest
 from datapare.evaluation.jobs import Trainer, one_thread, train_builtin, train_user
@@ -197,7 +197,7 @@ def match_classes(test: Dataset, data: Dataset) -> Dataset:
         )
     renumbered = np.array([number.get(name, -1) for name in test.classes], dtype=np.int64)
     label = renumbered[test.label]
-    return replace(test, label=label, classes=data.classes, digest=dataset_digest(test.key, label))
+    return replace(test, label=label, classes=data.classes, identity=Identity(test.key, label))
 
 
 def _split(data: Dataset) -> tuple[NDArray[np.int64], Dataset]:

@@ -100,12 +100,13 @@ def check_label_issues(
         InputError: For a fraction outside (0, 0.5).
     """
     from datapare.data import as_dataset
+    from datapare.data.dataset import Identity
 
     data = as_dataset(data)
     number = len(data.classes)
     flipped, fake, label = inject_label_noise(data.label, number, fraction, seed)
     digest = hashlib.sha256(f"{data.digest} {fraction} {seed}".encode()).hexdigest()[:32]
-    noisy = replace(data, label=label, classes=(*data.classes, FAKE), digest=digest)
+    noisy = replace(data, label=label, classes=(*data.classes, FAKE), identity=Identity(data.key, label, digest))
     wanted = {"margin", "target_prob", "logit_mean"} & {*dynamics.channels, *dynamics.arrays}
     options: RecordOptions = {
         "preset": training, "model": None if training is None else training.model,  # whose tokenizer the texts need

@@ -181,6 +181,7 @@ class RunFolder:
     def labels(self) -> "Dataset":
         """The dataset, or the labels, keys and positions of a record whose examples are not known."""
         from datapare.data import Dataset
+        from datapare.data.dataset import Identity
 
         if self.source is not None or not _own_record(self.path):
             return self.dataset
@@ -189,8 +190,8 @@ class RunFolder:
         return Dataset(
             rows=None, kind="table", inputs=(), label_column="label", label=known.label,
             classes=known.classes or tuple(map(str, range(int(known.label.max()) + 1))),
-            key=positions.astype(np.uint64) if known.key is None else known.key, name=[*map(str, positions)],
-            digest="", format="record", path=None,
+            identity=Identity(positions.astype(np.uint64) if known.key is None else known.key, known.label, ""),
+            name=[*map(str, positions)], format="record", path=None,
         )  # fmt: skip
 
     @property

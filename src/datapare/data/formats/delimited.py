@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -159,6 +160,12 @@ def _parsed(content: bytes, separator: str, texts: set[str], path: Path) -> Arro
         except pa.ArrowInvalid as error:
             if size == whole or len(content) < size:
                 header = _start(content).splitlines()[0]
+                if re.search(rb"[,;\t|] +\"", content):
+                    raise InputError(
+                        f"{path} has spaces before quotation marks, which then quote nothing, and records of different "
+                        "lengths; remove those spaces, or open the DataFrame of pandas.read_csv(FILE, "
+                        "skipinitialspace=True)."
+                    ) from None
                 raise InputError(
                     f"{path} is no table that can be read: {first_line(error)}; its first line, {header[:60]!r}, is "
                     "taken for the names of the columns."

@@ -14,6 +14,7 @@ from datapare.data.dataset import Dataset, all_names
 from datapare.data.formats.parquet import peek
 from datapare.data.formats.webdataset import SUFFIXES as TARS
 from datapare.data.formats.webdataset import is_shard
+from datapare.data.id_tables import find_id_tables
 from datapare.data.layouts import ClassFolders, below, has_class_folders, is_image, read_class_folders, refuse_parts
 from datapare.data.list_files import is_list, names_images
 from datapare.data.mixed_folders import rows_are_the_dataset
@@ -71,6 +72,10 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     if carded is not None:
         chosen = {file.relative_to(root).as_posix() for file in carded}
         folders, names = [], [name for name in tree.files if name in chosen]
+    tables = find_id_tables(root, names)
+    of_table = None if tables is None else tables.of_split(request.split)
+    if of_table is not None:
+        names = [name for name in names if not is_image(name)] + sorted(of_table)
     found = _classes(root, folders, names, request)
     columns = {"image": image_column(root, found.base, found.images), "label": pa.array(found.label, pa.int64())}
     features = {"image": datasets.Image(decode=False), "label": datasets.ClassLabel(names=found.classes)}
@@ -179,7 +184,9 @@ def _other_splits(tree: Tree, found: ClassFolders) -> list[str]:
     there = sum(map(is_image, below(tree.files, found.base)))
     number = there - len(found.images)
     return (
-        [f"{number:,} images are not read: by their names, or by the card, they are of other splits"] if number else []
+        [f"{number:,} images are not read: by their names, or by the card or a table, they are of other splits"]
+        if number
+        else []
     )
 
 

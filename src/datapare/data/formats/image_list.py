@@ -20,6 +20,7 @@ from datapare.data.paths import check_unsplit, leading_out, leads_out, normalise
 from datapare.data.placing import PlaceFile, file_in, folder_of
 from datapare.data.side_lists import filtered_json, name_column
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
+from datapare.data.split_columns import rows_of_split
 from datapare.errors import InputError
 
 if TYPE_CHECKING:
@@ -334,11 +335,9 @@ def _inside(root: Path) -> str:
 def _of_split(table: "pa.Table", images: Sequence[str], split: str) -> NDArray[np.bool_]:
     """Which rows are of the split (N,): all, unless a column `split` or the images' folders say otherwise."""
     wanted = split_of(split) or split
-    by_name = {name.lower(): name for name in table.column_names}
-    if "split" in by_name:
-        said = [None if value is None else split_of(str(value)) for value in table[by_name["split"]].to_pylist()]
-        if None not in said and wanted in said:
-            return np.array([one == wanted for one in said], bool)
+    said = rows_of_split(table.column_names, table.column, split)
+    if said.row is not None:
+        return np.isin(np.arange(table.num_rows), said.row)
     folders = [split_of(name.rpartition("/")[0]) for name in images]
     if wanted not in folders:
         check_unsplit("the list", split)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datapare.data.dataset import Dataset, all_names
+from datapare.data.feature_lines import without_lines
 from datapare.data.formats.detect import format_of
 from datapare.data.image_io import in_threads
 from datapare.data.layouts import below, find_base, is_image, is_unlabelled
@@ -120,6 +121,7 @@ def write_all(data: Dataset, keep: NDArray[np.int64], out: Path, place: PlaceFil
     unwanted = set(names) - {names[i] for i in keep.tolist()}
     others = sorted(set(tree.files) - set(texts))
     dropped, rewritten = without_dropped(root, others, texts, unwanted, data.split, ())
+    rewritten |= without_lines(root, others, texts, dropped)
     for name in tree.folders:
         (out / name).mkdir(parents=True, exist_ok=True)
     for name in tree.files:
