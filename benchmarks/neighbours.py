@@ -5,10 +5,10 @@
 For each size, rows of float16 are written to the disk in blocks: 1,000 clusters whose spread falls with the direction,
 as that of embeddings does. Each size runs in a process of its own, which looks for the 6 nearest of every row. `own_mb`
 is the memory of the process that is its own (RssAnon, sampled each 10 ms) beyond the imports; `resident_mb` (VmHWM)
-also counts pages of the mapped file, which the system may drop. Recall is that of 500 queries other than those by
+also counts pages of the mapped file, which the system may drop. Recall is that of 1,024 queries other than those by
 which the search chose its way, against an exact search, whose time per query is that of the rival: faiss over all rows
-in memory. `cpu_seconds` are those of the processor, on all cores together, whatever else these did.
-Merged by size into benchmarks/results/neighbours.json.
+in memory, on one thread. `cpu_seconds` are those of the processor, on all cores together, whatever else these did.
+Merged by size into benchmarks/results/neighbours.json; `--again` repeats the sizes that are there.
 """
 
 import argparse
@@ -21,13 +21,15 @@ import time
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from datapare.numerics import neighbors
 from large_record import own_memory, watch_memory
 from training_speed import conditions
 
 RESULTS = Path(__file__).parent / "results" / "neighbours.json"
-BLOCK, CLUSTERS, K, QUERIES = 250_000, 1000, 6, 500
+BLOCK, CLUSTERS, K = 250_000, 1000, 6
+QUERIES = 1024  # of fewer than 128,000 / width faiss takes no matrix products, and several times as long for each
 
 
 def main() -> None:
@@ -35,12 +37,15 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000_000, 3_000_000, 10_000_000])
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--folder", default=None, help="where the rows are written")
+    parser.add_argument("--again", action="store_true", help="measure sizes that are in the result")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.case:
         print(json.dumps(measure(np.load(given.case, mmap_mode="r"))))
         return
     for size in given.sizes:
+        if f"{size} x {given.width}" in known() and not given.again:
+            continue
         with tempfile.TemporaryDirectory(dir=given.folder) as folder:
             file = Path(folder) / "rows.npy"
             write_rows(file, size, given.width)
@@ -81,6 +86,7 @@ def measure(rows: np.ndarray) -> dict[str, object]:
     }
 
 
+@threadpool_limits.wrap(limits=1)
 def exact(rows: np.ndarray, at: np.ndarray) -> tuple[float, np.ndarray]:
     """Seconds and positions of an exact search of some rows, a part of all rows at a time; reading is not counted."""
     import faiss
@@ -103,10 +109,13 @@ def _status(name: str) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name))
 
 
+def known() -> dict[str, dict[str, object]]:
+    return json.loads(RESULTS.read_text())["cases"] if RESULTS.exists() else {}
+
+
 def merge(key: str, case: dict[str, object]) -> None:
     """Merge one case into the results file."""
-    known = json.loads(RESULTS.read_text())["cases"] if RESULTS.exists() else {}
-    result = {"conditions": conditions({}, __file__), "cases": {**known, key: case}}
+    result = {"conditions": conditions({}, __file__), "cases": {**known(), key: case}}
     RESULTS.write_text(json.dumps(result, indent=1) + "\n")
 
 
