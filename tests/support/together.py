@@ -32,6 +32,7 @@ CASES = {
     },
     "resized": {"preset": replace(PLAIN, augment=("resized-crop",)), "channels": ("target_prob", "kl_step")},
     "two views": {"preset": PLAIN, "observed": "two-view", "channels": ("target_prob",)},
+    "streamed": {"preset": replace(QUICK, augment=("flip", "crop")), "channels": ("target_prob", "embedding")},
     "attacked": {"preset": ATTACKED, "observed": "eval-pass", "channels": ("target_prob",), "fraction": 0.7},
 }
 
@@ -45,14 +46,20 @@ def images(count: int = 34) -> dp.Dataset:
     return dp.open_dataset((image, label), kind="image")
 
 
+def record_case(name: str, out: Path, progress: object = False) -> dp.Dynamics:
+    """Record a case; `streamed` from the folder `photos`, whose images are decoded whenever they are needed."""
+    data = dp.open_dataset(out.parents[1] / "photos", stream=True) if name == "streamed" else images()
+    return dp.record(data, out=out, seed=3, progress=progress, **CASES[name])
+
+
 def record_all(report, folder: Path) -> None:
     """Record every case."""
-    for name, options in CASES.items():
-        dp.record(images(), out=folder / name, seed=3, progress=report or False, **options)
+    for name in CASES:
+        record_case(name, folder / name, report or False)
 
 
 def record_all_and_die(report, folder: Path) -> None:
-    """Record every case, then once more the first, in whose second epoch the second process is killed."""
+    """Record every case, then once more the streamed one, in whose second epoch the second process is killed."""
     record_all(report, folder)
     end_epoch = Recorder.end_epoch
 
@@ -62,14 +69,14 @@ def record_all_and_die(report, folder: Path) -> None:
         end_epoch(recorder)
 
     Recorder.end_epoch = deadly
-    dp.record(images(), out=folder / "killed", seed=3, **CASES["batch norm"])
+    record_case("streamed", folder / "killed")
 
 
 def record_all_and_resume(folder: Path, killed: Path) -> None:
     """Record every case, complete the one that was killed, and disagree about the seed of another."""
     with connected():
         record_all(None, folder)
-        dp.record(images(), out=killed, seed=3, progress=False, **CASES["batch norm"])
+        record_case("streamed", killed)
         try:
             dp.record(images(), out=folder / "other", seed=dist.get_rank(), progress=False, **CASES["two views"])
         except InputError as error:

@@ -10,8 +10,8 @@ import together
 import torch
 import torch.distributed as dist
 from once import made_once
-from sources import write_points
-from together import CASES, images, record_all_and_die
+from sources import image_folder, write_points
+from together import CASES, images, record_all_and_die, record_case
 
 import datapare as dp
 from datapare.cli.processes import _print_once
@@ -46,6 +46,7 @@ def recorded(tmp_path_factory):
 
 def record_everything(folder):
     write_points(folder / "points.npz")
+    image_folder(folder)
     seen = []
     with pytest.raises(
         DatapareError, match=r"one of 2 training processes was killed \(SIGKILL\).*same command resumes"
@@ -79,12 +80,12 @@ def test_several_processes_record_what_one_does(recorded, name):
 
 @pytest.mark.slow
 def test_a_killed_process_resumes_with_another_number(recorded):
-    alone, resumed = dp.load(recorded / "1" / "batch norm"), dp.load(recorded / "2" / "killed")
+    alone, resumed = dp.load(recorded / "1" / "streamed"), dp.load(recorded / "2" / "killed")
     np.testing.assert_allclose(resumed.channels["target_prob"], alone.channels["target_prob"], atol=ROUNDING)
     np.testing.assert_allclose(resumed.arrays["embedding"], alone.arrays["embedding"], atol=1e-3)
     params = resumed.provenance.params
     assert (params["processes"], params["processes_at_end"]) == (2, 3)
-    again = dp.record(images(), out=recorded / "2" / "killed", seed=3, progress=False, **CASES["batch norm"])
+    again = record_case("streamed", recorded / "2" / "killed")
     assert again.provenance == resumed.provenance, "finished, so one process reads it as it is"
 
 

@@ -1,5 +1,6 @@
 """The processes of one training: started on this machine, or already started by torchrun or accelerate launch."""
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -35,6 +36,7 @@ def launch(count: int, work: Callable[..., None], *arguments: object, report: Ca
     Raises:
         DatapareError: What a process raised, or that one was killed. All others are ended first.
     """
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)  # it names each process that it ends
     store = _store(0, first=True)
     messages: Messages = multiprocessing.get_context("spawn").SimpleQueue()
     given = (count, store.port, messages, work, arguments)
