@@ -24,7 +24,7 @@ from datapare.evaluation.record_summary import moments
 from datapare.evaluation.statistics import mean_interval, paired_interval
 from datapare.evaluation.verdicts import SPLIT, verdict
 from datapare.methods.select.beta import beta_parameters
-from datapare.reporting import sections
+from datapare.reporting import explorer, sections
 from datapare.reporting.context import ReportContext
 from datapare.reporting.figures import POINTS, score_edges
 from datapare.reporting.gallery import SAMPLE
@@ -634,6 +634,20 @@ def test_images_are_embedded_small(tmp_path):
     assert {image["alt"] for image in images} == {"example labelled ant", "example labelled bee<i>"}
     assert "bee&lt;i&gt;" in page
     assert "bee<i>" not in page.replace(json.dumps("bee<i>"), "")
+
+
+def test_what_an_order_shows_first_has_its_picture(monkeypatch):
+    monkeypatch.setattr(explorer, "IMAGES", 24)
+    monkeypatch.setattr(explorer, "FIRST", 4)
+    artifacts = everything()
+    image = np.zeros((60, 4, 4), np.uint8)
+    context = ReportContext(**artifacts | {"data": open_dataset((image, artifacts["dynamics"].label), kind="image")})
+    in_galleries = {int(i) for gallery in context.galleries for i in gallery.index}
+    pictures = {int(i) for i in explorer.looks(context)} | in_galleries
+    for values in (context.mean_prob, context.margin, context.score):
+        order = np.argsort(values)
+        assert {*order[:4].tolist(), *order[-4:].tolist()} <= pictures
+    assert explorer.looks(context) == explorer.looks(context)
 
 
 def test_unreadable_examples_are_listed(tmp_path):

@@ -17,6 +17,7 @@ from datapare.reporting.text import visible
 BYTES = 4_000_000  # of thumbnails and texts beside those of the galleries
 IMAGES = 3_000  # beside those of the galleries, decoded at a few ms each
 EPOCHS = 40  # of a curve; more are thinned out evenly
+FIRST = 48  # in each order that the page offers, their pictures before those of others
 NEIGHBOURS = 6
 NOT_OBSERVED = 255  # in a curve, whose probabilities are 0..200
 
@@ -91,7 +92,7 @@ def near(context: ReportContext, at: NDArray[np.int64]) -> list[list[int]] | Non
 
 
 def looks(context: ReportContext) -> dict[str, object]:
-    """Return what there is to look at, by position: that of the galleries, then of others until the page is full.
+    """Return what there is to look at, by position: of the galleries, what comes first, others until the page is full.
 
     Images of the galleries are left out: the script takes them from there.
     """
@@ -99,6 +100,7 @@ def looks(context: ReportContext) -> dict[str, object]:
         return {}
     in_galleries = np.unique(np.concatenate([np.empty(0, np.int64), *(gallery.index for gallery in context.galleries)]))
     others = np.random.default_rng(0).permutation(np.setdiff1d(context.shown, in_galleries))
+    others = others[np.argsort(~np.isin(others, leading(context)), kind="stable")]
     if context.data.kind == "image":
         in_galleries, others = in_galleries[:0], others[:IMAGES]
     found: dict[str, object] = {}
@@ -109,6 +111,14 @@ def looks(context: ReportContext) -> dict[str, object]:
             break
         found[str(i)] = content.as_json
     return found
+
+
+def leading(context: ReportContext) -> NDArray[np.int64]:
+    """Return the positions that come first in one of the orders that the page offers."""
+    at = context.shown
+    known = [values[at] for values in (context.mean_prob, context.margin, context.score) if values is not None]
+    first = [at[np.argsort(sign * column, kind="stable")[:FIRST]] for column in known for sign in (1, -1)]
+    return np.unique(np.concatenate([np.empty(0, np.int64), *first]))
 
 
 def numbers(values: Floats) -> list[float | None]:

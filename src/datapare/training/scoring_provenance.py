@@ -104,5 +104,5 @@ def check_same(folder: Path, begun: StoredProvenance, asked: Provenance) -> None
         shown = "; ".join(f"{name} {there.get(name)} there, {here[name]} here" for name in differing)
         raise InputError(
             f"{folder} holds a record made otherwise ({shown}): give the same settings to go on with it, "
-            "or choose another folder."
+            "delete the folder to begin again, or choose another."
         )
