@@ -20,7 +20,6 @@ _OPEN_FILES = {errno.EMFILE, errno.ENFILE}
 _REFUSED = {*_OPEN_FILES, errno.ENOMEM, errno.EACCES, errno.EPERM, errno.EIO}
 _NO_MEMORY = (
     "not enough memory", "cannot allocate memory", "failed to map segment", "can't allocate memory",
-    "can't start new thread",
     "error return without exception set",  # of an extension that fails while it is imported
 )  # fmt: skip
 MOST_LETTERS, LAST_LETTERS = 4_000, 1_000  # of a message: names from data may be without end
@@ -126,6 +125,13 @@ def is_refused(error: Exception) -> bool:
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _REFUSED)
 
 
+def thread_error() -> DatapareError:
+    """Return what to say where the system lets a process start no more threads or processes."""
+    return DatapareError(
+        "no more threads or processes can be started; raise the limit with ulimit -u, or set OMP_NUM_THREADS=1."
+    )
+
+
 def explain(error: Exception) -> DatapareError | None:
     """Return what stopped a run from outside of it, as a sentence; None for what may be a fault of the program.
 
@@ -139,6 +145,8 @@ def explain(error: Exception) -> DatapareError | None:
         return error
     if isinstance(error, MemoryError) or any(text in str(error).lower() for text in _NO_MEMORY):
         return DatapareError("there is not enough memory; give the process more of it, or work on fewer examples.")
+    if "can't start new thread" in str(error) or (isinstance(error, BlockingIOError) and error.errno == errno.EAGAIN):
+        return thread_error()
     if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):  # as pathlib calls ELOOP
         return InputError(f"{error}: a link leads to itself; remove it, or name another path.")
     return _explain_refusal(error) if isinstance(error, OSError) and error.errno is not None else None

@@ -278,8 +278,10 @@ def test_too_few_files_or_threads_are_not_called_damage(capsys, monkeypatch):
     complaint = refused(capsys, "select", "run", "--keep", 0.3)
     assert "too many files are open" in complaint
     assert "damaged" not in complaint
-    for error in (RuntimeError("can't start new thread"), SystemError("error return without exception set")):
-        assert (explain(error).exit_code, "not enough memory" in str(explain(error))) == (1, True)
+    failed = explain(SystemError("error return without exception set"))
+    assert (failed.exit_code, "not enough memory" in str(failed)) == (1, True)
+    for error in (RuntimeError("can't start new thread"), BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))):
+        assert (explain(error).exit_code, "ulimit -u" in str(explain(error))) == (1, True)
 
 
 RUN_VERBS = ("compare", "sweep")

@@ -95,6 +95,18 @@ def test_a_training_that_cannot_be_used_is_refused(data, test, subset, train, er
         dp.compare(data, subset, test=test, train=train, training=SMALL)
 
 
+@pytest.mark.parametrize("held_out", [True, False])
+def test_a_subset_that_nothing_can_be_trained_on_is_refused_before_anything_is(data, test, subset, held_out):
+    seen = []
+    small = dp.Subset(np.array([7]), 120)
+    with pytest.raises(dp.InputError, match=r"'small' leaves [01] of"):
+        dp.compare(
+            data, {"mine": subset, "small": small}, test=test if held_out else None, training=SMALL,
+            train=lambda *_, **known: seen.append(known) or 0.5,
+        )  # fmt: skip
+    assert not seen
+
+
 def test_a_changed_training_file_is_not_mistaken_for_a_finished_one(data, test, subset, tmp_path):
     made = []
     for value in (0.5, 0.25):

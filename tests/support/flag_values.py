@@ -65,6 +65,8 @@ CHEAP = {
     "label-issues": (),
 }
 
+ON = {"extrapolate": {"run": "part"}}  # a run folder in which there is something to predict
+
 
 class Flag(NamedTuple):
     """A parameter of a command: an argument has no words, a switch no type."""
@@ -106,7 +108,8 @@ def calls(draw: st.DrawFn, name: str) -> list[str]:
             methods += [flag, draw(st.sampled_from(names(group)))]
     known = flags(name, methods)
     given = [one for one in known if not one.words and not (wild and draw(st.integers(0, 19)) == 0)]
-    words = [name, *(draw(_value(one, wild=wild)) for one in given), *methods, *CHEAP.get(name, ())]
+    drawn = [draw(_value(one, wild=wild)) for one in given]
+    words = [name, *(ON.get(name, {}).get(word, word) for word in drawn), *methods, *CHEAP.get(name, ())]
     needed = [one for one in known if one.words and one.required and not (wild and draw(st.integers(0, 19)) == 0)]
     others = [one for one in known if one.words and not one.required and not {*one.words} & {*methods}]
     chosen = st.lists(st.sampled_from(others), max_size=4 if wild else 2, unique_by=lambda one: one.name)

@@ -22,9 +22,11 @@ import typer.core
 import typer.main
 from typer import Option
 
+from datapare.cli.limits import check_address_space, interrupted_itself
 from datapare.errors import DatapareError, explain
 
-INTERRUPTED = {128 + number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+INTERRUPT = 128 + signal.SIGINT
+INTERRUPTED = {INTERRUPT, 128 + signal.SIGTERM, 128 + signal.SIGHUP}
 HELP = {"-h", "--help"}
 ARGUMENT_TYPE = re.compile(r"(?<=[A-Z]) <\w+>(?=  )")  # of Python, beside the name of an argument
 COMMANDS = Path(__file__).parent / "commands"
@@ -144,10 +146,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # where the locale lacks a letter
     try:
-        if words == argv and argv[:1] and argv[0] in names() and HELP.intersection(argv):
-            typer.echo(command_help(argv[0], argv))
-        else:
-            build(words)(argv, prog_name="datapare")
+        _run(argv, words)
     except BrokenPipeError:
         raise without_reader() from None
     except Exception as error:  # noqa: BLE001 - a traceback tells the user of a command line nothing
@@ -155,11 +154,30 @@ def main(argv: Sequence[str] | None = None) -> None:
         with suppress(OSError):  # where standard error is on a full disk
             typer.echo(f"datapare: {explained}", err=True)
         raise SystemExit(explained.exit_code) from None
+    except KeyboardInterrupt:  # while the command is being loaded
+        raise interrupted(INTERRUPT) from None
     except SystemExit as stop:
         if stop.code in INTERRUPTED:
-            with suppress(OSError):  # the terminal may be gone
-                typer.echo("datapare: interrupted; the same command resumes where it stopped", err=True)
+            raise interrupted(stop.code) from None
         raise
+
+
+def _run(argv: list[str], words: list[str]) -> None:
+    called = words == argv and argv[:1] and argv[0] in names()
+    if called and HELP.intersection(argv):
+        typer.echo(command_help(argv[0], argv))
+        return
+    if called:
+        check_address_space()
+    build(words)(argv, prog_name="datapare")
+
+
+def interrupted(code: str | int | None) -> SystemExit:
+    """Return the end of a command that a signal has ended, and say that it was."""
+    itself = interrupted_itself() if code == INTERRUPT else None
+    with suppress(OSError):  # the terminal may be gone
+        typer.echo(f"datapare: {itself or 'interrupted; the same command resumes where it stopped'}", err=True)
+    return SystemExit(itself.exit_code if itself else code)
 
 
 def without_reader() -> SystemExit:

@@ -14,7 +14,7 @@ from datapare.artifacts import Params
 from datapare.cli import console
 from datapare.cli.app import HELP, without_reader
 from datapare.cli.flags import Preset, given_options, option_flags, with_metavar
-from datapare.errors import DatapareError, InputError, nearest
+from datapare.errors import DatapareError, InputError, nearest, thread_error
 from datapare.methods.published_params import datasets_published, published
 from datapare.methods.registry import MethodGroup, find
 from datapare.numerics.sampling import parse_keep
@@ -103,8 +103,10 @@ def environment_errors() -> Iterator[None]:
         ) from error
 
 
-def _environment_error(error: OSError) -> InputError:
+def _environment_error(error: OSError) -> DatapareError:
     place = error.filename or ""
+    if isinstance(error, BlockingIOError):  # of a fork
+        return thread_error()
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return InputError(
             f"the disk is full{f' at {place}' if place else ''}; free some space or choose another place."

@@ -17,6 +17,7 @@ from datapare.evaluation.user_training import UserTraining, training_name
 from datapare.numerics.sampling import pool_size
 
 FULL = "full"
+LEAST = 2  # examples of a training
 Needs = Literal["nothing", "record", "scores"]  # what has to be computed once before the first training
 
 
@@ -86,11 +87,20 @@ def by_size(subsets: Sequence[PlannedSubset]) -> dict[int, PlannedSubset]:
 
 
 def random_arms(subsets: Sequence[PlannedSubset], setup: ExperimentSetup) -> list[PlannedArm]:
-    """Return a random arm for each size, named by what it keeps; every seed draws anew."""
-    total = len(setup.pool)
+    """Return a random arm for each size, named by what it keeps; every seed draws anew.
+
+    Raises:
+        InputError: For a size that nothing can be trained on, before anything is.
+    """
+    total, sizes = len(setup.pool), by_size(subsets)
+    if min(sizes) < LEAST:
+        raise InputError(
+            f"training needs at least two examples, and {sizes[min(sizes)].arm.name!r} leaves {min(sizes)} of "
+            f"{total:,}: keep more."
+        )
     return [
         PlannedArm(f"random {subset.kept}", "random", draw_random(setup, size), size / total, strategy="random")
-        for size, subset in by_size(subsets).items()
+        for size, subset in sizes.items()
     ]
 
 
