@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import forked
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -16,6 +17,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the files with slow tests first, so that the last tests of several processes end together."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish() -> None:
+    """Fork the server of the programs that tests run, now that all that tests import is imported."""
+    forked.start()
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,12 @@ of two processes: `test_adapters.py FOLDER`.
 """
 
 import importlib.util
-import os
-import subprocess
 import sys
 import warnings
 from pathlib import Path
 
 import forked
+import launchers
 import numpy as np
 import pytest
 import together
@@ -347,12 +346,9 @@ def test_all_of_them_in_two_processes(tmp_path):
 
 @pytest.mark.slow
 def test_the_accelerate_example_in_two_processes(tmp_path):
-    launch = (sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2")
+    launch = (launchers.__file__, "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2")
     settings = ("--num_machines", "1", "--main_process_port", "0", "--mixed_precision", "no")
-    done = subprocess.run(
-        [*launch, *settings, EXAMPLES / "with_accelerate.py", tmp_path],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False, capture_output=True, text=True,
-    )  # fmt: skip
+    done = forked.run(tmp_path, *launch, *settings, EXAMPLES / "with_accelerate.py", tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("recorded 2 epochs of 1,797 digits, processes: 2") == 1
     assert np.isfinite(dp.load(tmp_path / "dynamics").channels["loss"]).all()

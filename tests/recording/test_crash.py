@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import forked
 import numpy as np
 import pytest
 import torch
@@ -105,10 +106,9 @@ def program(*args: Any, **params):
 
 @pytest.mark.slow
 def test_killed_at_every_step_it_continues_to_the_same_bytes(tmp_path):
-    child = program(__file__, tmp_path)
-    steps, _ = child.communicate(timeout=600)
-    assert child.returncode == 0
-    assert int(steps) >= 40
+    done = forked.run(tmp_path, __file__, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 40
 
 
 HOLD = """

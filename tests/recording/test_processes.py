@@ -1,6 +1,7 @@
 """Several processes record as one: real ones, started by torchrun, which talk over gloo.
 
-The file is also the program that they run: `torchrun --nproc-per-node 2 test_processes.py ACT FOLDER`.
+The file is also the program that they run: `torchrun --nproc-per-node 2 test_processes.py ACT FOLDER`, where torchrun
+forks (`launchers.py`).
 """
 
 import json
@@ -12,6 +13,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+import forked
+import launchers
 import numpy as np
 import pytest
 import torch
@@ -202,17 +205,12 @@ def main(act, folder):
     dist.destroy_process_group()
 
 
-def launched(act, folder, *settings, before=(), by="torch.distributed.run"):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [*before, sys.executable, "-m", by, *settings, __file__, act.__name__, folder]
-    return subprocess.Popen(
-        [str(part) for part in command], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+def launched(act, folder, *settings, by="torch.distributed.run"):
+    return forked.run(folder, launchers.__file__, by, *settings, __file__, act.__name__, folder)
 
 
-def finished(*processes):
-    outputs = [process.communicate(timeout=600)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0] * len(processes), "\n".join(outputs)
+def finished(done):
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.slow
@@ -275,9 +273,7 @@ def test_accelerate_launch_records_as_one(tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_process_leaves_a_record_that_the_next_ones_continue(tmp_path):
-    killed = launched(die, tmp_path, "--standalone", "--nproc-per-node", "2")
-    killed.communicate(timeout=600)
-    assert killed.returncode == 1
+    assert launched(die, tmp_path, "--standalone", "--nproc-per-node", "2").returncode == 1
     finished(launched(go_on, tmp_path, "--standalone", "--nproc-per-node", "2"))
     assert contents(tmp_path / "run") == record_alone(tmp_path / "alone")
 
@@ -293,7 +289,7 @@ def test_a_process_that_does_not_know_of_the_others_is_told(tmp_path, monkeypatc
 
 @pytest.fixture
 def two_hosts():
-    """Yield the commands that enter two hosts, made of network namespaces that see each other; only root may."""
+    """Yield two hosts' names and network interfaces, of namespaces that see each other; only root may make them."""
     names = [f"datapare-{os.getpid()}-{end}" for end in "ab"]
     ends = [f"dp{os.getpid() % 10**6}{end}" for end in "ab"]
     plan = [["ip", "netns", "add", name] for name in names]
@@ -309,10 +305,7 @@ def two_hosts():
     try:
         for command in plan:
             subprocess.run(command, check=True, capture_output=True)
-        yield [
-            ["ip", "netns", "exec", name, "env", f"GLOO_SOCKET_IFNAME={end}", f"TP_SOCKET_IFNAME={end}"]
-            for name, end in zip(names, ends, strict=True)
-        ]
+        yield names, ends
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("this user may not make network namespaces")
     finally:
@@ -321,22 +314,28 @@ def two_hosts():
                 subprocess.run(["ip", "netns", "delete", name], check=False, capture_output=True)
 
 
+ON_HOSTS = """
+import ctypes, os, runpy, sys
+names, ends, launcher, *argv = sys.argv[1:]
+for rank, (name, end) in enumerate(zip(names.split(), ends.split())):
+    if os.fork() == 0:
+        assert ctypes.CDLL(None).setns(os.open(f"/run/netns/{name}", os.O_RDONLY), 0) == 0
+        os.environ |= {"GLOO_SOCKET_IFNAME": end, "TP_SOCKET_IFNAME": end}
+        sys.argv = [launcher, "torch.distributed.run", "--node-rank", str(rank), *argv]
+        runpy.run_path(launcher, run_name="__main__")
+        os._exit(0)
+assert [os.wait()[1] for _ in range(2)] == [0, 0]
+"""
+
+
 @pytest.mark.slow
 def test_a_second_host_is_only_an_address(two_hosts, tmp_path):
     with socket.socket() as free:
         free.bind(("", 0))
         port = free.getsockname()[1]
-    hosts = [
-        launched(
-            on_two_hosts,
-            tmp_path,
-            *("--nnodes", "2", "--node-rank", rank, "--nproc-per-node", "1"),
-            *("--master-addr", "10.77.0.1", "--master-port", port),
-            before=enter,
-        )
-        for rank, enter in enumerate(two_hosts)
-    ]
-    finished(*hosts)
+    settings = ("--nnodes", "2", "--nproc-per-node", "1", "--master-addr", "10.77.0.1", "--master-port", port)
+    act = (__file__, on_two_hosts.__name__, tmp_path)
+    finished(forked.run(tmp_path, *map(" ".join, two_hosts), launchers.__file__, *settings, *act, code=ON_HOSTS))
     assert contents(tmp_path / "0") == record_alone(tmp_path / "alone")
 
 

@@ -1,10 +1,12 @@
 """The table of how a step is computed, and that results follow from it alone."""
 
+import hashlib
 import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 import torch
 from trainings import PICTURES, pictures, same_model, words
 
+import datapare as dp
 from datapare.data import Encoding, Inputs
 from datapare.errors import InputError
 from datapare.training.compute import HEAVY, LIGHT, TABLE, describe, lookup, network_class, with_defaults
@@ -84,40 +87,40 @@ def test_the_callers_number_of_threads_neither_matters_nor_changes():
     assert torch.get_num_threads() == before
 
 
-EQUAL_CALLS = """
-import hashlib, os, pathlib, sys
-import numpy as np
-import torch._dynamo, torch._functorch.apis  # what torch imports when it is first needed
-import datapare as dp
-from datapare.data import Encoding, Inputs
-from datapare.training import TrainingConfig, record, train  # loaded here
+def vectors():
+    """Three classes of 32 points."""
+    label = np.arange(32) % 3
+    return dp.open_dataset(((np.random.default_rng(1).normal(size=(32, 5)) + label[:, None]).astype(np.float32), label))
 
-rng = np.random.default_rng(0)
-label = np.arange(32) % 3
-vectors = dp.open_dataset(((rng.normal(size=(32, 5)) + label[:, None]).astype(np.float32), label))
 
-def call():
-    digest = hashlib.sha256()
+def calls():
+    """Train and record, and return a digest of the results."""
+    rng, label = np.random.default_rng(0), np.arange(32) % 3
     array = rng.integers(0, 120, (32, 8, 8, 1), dtype=np.uint8) + (40 * label).astype(np.uint8)[:, None, None, None]
     # of width 4, oneDNN limited to AVX2 writes beyond its memory
     training = TrainingConfig(epochs=2, batch_size=16, lr=0.05, augment=("flip", "crop"), model="resnet8", width=4)
-    for value in train(Inputs(array, Encoding("image")), label, 3, training, seed=0).model.state_dict().values():
-        digest.update(value.numpy().tobytes())
+    model = train(Inputs(array, Encoding("image")), label, 3, training, seed=0).model
     two = TrainingConfig(epochs=2, batch_size=16, model="mlp", width=8, threads=2)
-    dynamics = dp.record(vectors, preset=two, channels=("target_prob", "embedding", "grad_norm"))
-    for values in (*dynamics.channels.values(), *dynamics.arrays.values()):
+    dynamics = dp.record(vectors(), preset=two, channels=("target_prob", "embedding", "grad_norm"))
+    found = [value.numpy() for value in model.state_dict().values()]
+    digest = hashlib.sha256()
+    for values in (*found, *dynamics.channels.values(), *dynamics.arrays.values()):
         digest.update(np.ascontiguousarray(values).tobytes())
-    pathlib.Path(sys.argv[1], str(os.getpid())).write_text(digest.hexdigest())
+    return digest.hexdigest()
 
-for pair in range(6):  # twelve processes that have imported everything and computed nothing, two at a time
-    for threads in (1, 2):
-        if os.fork() == 0:
-            if pair:  # in the first pair as many as there are cores
-                torch.set_num_threads(threads)
-            call()
-            os._exit(0)
-    assert [os.wait()[1] for _ in range(2)] == [0, 0]
-"""
+
+def call_in_fresh_processes(folder):
+    """Fork 24 processes from one that has imported everything and computed nothing, four at a time."""
+    vectors()  # imports
+    for pair in range(6):
+        for threads, limit in product((1, 2), ({}, {"ONEDNN_MAX_CPU_ISA": "AVX2"})):
+            if os.fork() == 0:
+                os.environ |= limit
+                if pair:  # in the first pair as many as there are cores
+                    torch.set_num_threads(threads)
+                (folder / f"{os.getpid()}.{len(limit)}").write_text(calls())
+                os._exit(0)
+        assert [os.wait()[1] for _ in range(4)] == [0] * 4
 
 
 @pytest.fixture
@@ -134,20 +137,15 @@ def busy_cores():
 @pytest.mark.slow
 @pytest.mark.usefixtures("busy_cores")
 def test_equal_calls_in_fresh_processes_on_busy_cores_give_equal_bits(tmp_path):
-    """Twenty-four processes, four at a time, on other numbers of threads; half with oneDNN limited to AVX2."""
-    varied = ("OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA")
-    plain = {name: value for name, value in os.environ.items() if name not in varied}
-    limits = {"all": {"PYTHONHASHSEED": "1"}, "avx2": {"PYTHONHASHSEED": "2", "ONEDNN_MAX_CPU_ISA": "AVX2"}}
-    for name in limits:
-        (tmp_path / name).mkdir()
-    runs = [
-        subprocess.Popen([sys.executable, "-c", EQUAL_CALLS, tmp_path / name], env=plain | limit)
-        for name, limit in limits.items()
-    ]
-    assert [run.wait() for run in runs] == [0, 0]
-    digests = [[path.read_text() for path in (tmp_path / name).iterdir()] for name in limits]
-    assert [len(each) for each in digests] == [12, 12]
-    assert [len(set(each)) for each in digests] == [1, 1]
+    """On other numbers of threads, half with oneDNN limited to AVX2; and here, where strings hash otherwise."""
+    plain = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    paths = os.pathsep.join(sys.path)
+    others = {"PYTHONPATH": paths, "PYTHONHASHSEED": "1", "OMP_WAIT_POLICY": "passive"}  # to wait costs nothing
+    subprocess.run([sys.executable, __file__, tmp_path], env=plain | others, check=True)
+    free, limited = ([path.read_text() for path in tmp_path.glob(f"*.{limit}")] for limit in range(2))
+    assert len(free) == len(limited) == 12
+    assert {*free} == {calls()}
+    assert len({*limited}) == 1
 
 
 def test_what_ran_before_in_the_process_does_not_matter():
@@ -160,3 +158,12 @@ def test_what_ran_before_in_the_process_does_not_matter():
     assert same_model(fresh, elsewhere)
     train(*words(), 2, TrainingConfig(epochs=1, batch_size=16, model="textnet", width=8), seed=3)
     assert same_model(fresh, train(data, label, 3, HEAVY_TRAINING, seed=0))
+
+
+if __name__ == "__main__":
+    import torch._dynamo
+    import torch._functorch.apis
+
+    from datapare.training import record  # noqa: F401 - loaded here
+
+    call_in_fresh_processes(Path(sys.argv[1]))

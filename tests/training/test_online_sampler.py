@@ -1,18 +1,23 @@
-"""A sampler in other people's loops: order, identity, workers, processes, state, and what is refused."""
+"""A sampler in other people's loops: order, identity, workers, processes, state, and what is refused.
+
+The file is also the program of two processes: `test_online_sampler.py FOLDER`.
+"""
 
 import itertools
+import json
 import math
-import os
 import subprocess
 import sys
-import textwrap
 from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
 
+import forked
 import numpy as np
 import pytest
+import together
 import torch
+import torch.distributed as processes
 from torch.utils.data import BatchSampler, DataLoader, Dataset, DistributedSampler, Subset, TensorDataset
 
 import datapare as dp
@@ -275,49 +280,36 @@ def test_a_method_of_ones_own_is_two_functions():
         one.end_epoch()
 
 
-PROCESS = """
-import sys
-sys.path.insert(0, {tests!r})
-import numpy as np, torch, torch.distributed as processes
-from torch.utils.data import DataLoader
-from test_online_sampler import LABEL, MAKERS, Pictures, logits_of
-rank = int(sys.argv[1])
-torch.set_num_threads(1)
-processes.init_process_group("gloo", init_method="file://" + sys.argv[2], rank=rank, world_size=2)
-for name, make in MAKERS.items():
-    one = make(seed=4)
-    loader = DataLoader(Pictures(), batch_size=4, sampler=one)
-    for epoch in range(8):
-        order, mine = one.order().tolist(), []
-        for index, batch in one.track(loader):
-            one.observe(index, logits_of(index, epoch), batch["label"])
-            mine += index.tolist()
-        for index, batch in one.revisit(loader):
-            one.observe(index, logits_of(index, epoch), batch["label"])
-        one.end_epoch()
-        print(name, order, mine, sep=";")
-"""
+def share_each_epoch(folder):
+    """Be one of several processes, and note what each epoch trained on in all of them and here."""
+    torch.set_num_threads(1)
+    processes.init_process_group("gloo")
+    lines = []
+    for name, make in MAKERS.items():
+        one = make(seed=4)
+        loader = DataLoader(Pictures(), batch_size=4, sampler=one)
+        for epoch in range(8):
+            order, mine = one.order().tolist(), []
+            for index, batch in one.track(loader):
+                one.observe(index, logits_of(index, epoch), batch["label"])
+                mine += index.tolist()
+            for index, batch in one.revisit(loader):
+                one.observe(index, logits_of(index, epoch), batch["label"])
+            one.end_epoch()
+            lines.append((name, order, mine))
+    (folder / f"{processes.get_rank()}.json").write_text(json.dumps(lines))
 
 
 def test_two_processes_share_each_epoch_and_decide_as_one_would(tmp_path):
-    script = tmp_path / "process.py"
-    script.write_text(textwrap.dedent(PROCESS.format(tests=os.path.dirname(__file__))))  # noqa: PTH120
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
-    running = [
-        subprocess.Popen(
-            [sys.executable, script, str(rank), tmp_path / "meet"], env=env, stdout=subprocess.PIPE, text=True
-        )
-        for rank in range(2)
-    ]
-    lines = [process.communicate(timeout=600)[0].splitlines() for process in running]
-    assert [process.returncode for process in running] == [0, 0]
+    done = forked.run(tmp_path, __file__, tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
     alone = {name: make(seed=4) for name, make in MAKERS.items()}
     sizes = Counter()
     for first, second in zip(*lines, strict=True):
-        (name, order, mine), (_, same, others) = first.split(";"), second.split(";")
+        (name, order, mine), (_, same, others) = first, second
         expected = epoch_of(alone[name])
-        assert eval(order) == eval(same) == expected  # noqa: S307 - what this test printed
-        mine, others = eval(mine), eval(others)  # noqa: S307
+        assert order == same == expected
         both = [i for pair in itertools.zip_longest(mine, others) for i in pair]
         assert both[: len(expected)] == expected
         assert both[len(expected) :] == expected[: len(both) - len(expected)]  # at most one more, to fill up
@@ -385,3 +377,7 @@ def test_what_was_planned_but_not_observed_is_warned_of(drop_last, seen, warns):
     sampler.observe(sampler.order()[:seen], np.zeros((seen, 3)))
     with pytest.warns(UserWarning, match=rf"{seen} of the 48 examples planned for epoch 1") if warns else nullcontext():
         sampler.end_epoch()
+
+
+if __name__ == "__main__":
+    together.launched(2, share_each_epoch, Path(sys.argv[1]))
