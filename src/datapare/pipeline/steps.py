@@ -257,8 +257,9 @@ def save_or_verify_subset(subset: Subset, place: Path, *, force: bool = False) -
         same = isinstance(before, Subset) and np.array_equal(before.index, subset.index)
     if not same or describe_choice(before.provenance) != describe_choice(subset.provenance):
         raise InputError(
-            f"{place} holds a subset made with {describe_choice(before.provenance)}; give this one a --name, pass "
-            f"--force, or delete that folder to put there what {describe_choice(subset.provenance)} choose."
+            f"{place} holds a subset made with {describe_choice(before.provenance)}, and not with "
+            f"{describe_choice(subset.provenance)}; delete that folder, or have datapare select keep both (--name) or "
+            "replace that one (--force)."
         )
     return False
 
