@@ -4,11 +4,13 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from datapare.artifacts import Subset
-from datapare.data import export, inspect, open_dataset
+from datapare.data import export, images, inspect, open_dataset
 from datapare.errors import InputError
 
 N = 24
@@ -137,7 +139,7 @@ def test_tables_of_ids_say_the_split_and_are_kept_right(tmp_path):
     assert len(open_dataset(tmp_path / "d", split="test", classes=data.classes)) == 3
     with pytest.raises(InputError, match="say the splits test, train, but no 'validation'"):
         open_dataset(tmp_path / "d", split="validation")
-    assert "or a table, they are of other splits" in "".join(inspect(data).notes)
+    assert "the card or a list, they are of other splits" in "".join(inspect(data).notes)
     out = export(data, Subset(np.array([0, 1, 3, 4, 6, 7]), 9), tmp_path / "out")
     kept = {data.name[i].removeprefix("images/") for i in (0, 1, 3, 4, 6, 7)}
     assert {*read_as_usual(out, train=True)} == kept
@@ -185,3 +187,100 @@ def test_a_table_of_a_thousand_columns_is_opened_without_a_copy_of_all_for_each(
     data = open_dataset(tmp_path / "wide.parquet")
     assert len(data.inputs) == 1000
     assert ", pixel23 (int64) and 976 more" in repr(inspect(data))
+
+
+def pictures(root, count=12, *, flat=False):
+    """A folder for each of two classes, or one for all, and the names of the images in it."""
+    names = [f"{'' if flat else 'cat/' if i % 2 else 'dog/'}{i}.png" for i in range(count)]
+    for i, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((4, 4, 3), 20 * i, np.uint8)).save(root / name)
+    return names
+
+
+@pytest.mark.parametrize(
+    "lists", [("train.txt", "test.txt"), ("meta/train.txt", "meta/test.txt"), (None, "test_list.txt")]
+)
+@pytest.mark.parametrize("named", ["folders", "labels.csv"])
+@pytest.mark.parametrize("ending", [".png", ""])
+def test_lists_of_splits_choose_images(lists, named, ending, tmp_path):
+    names = pictures(tmp_path / "d" / "images")
+    for name, some in zip(lists, (names[:8], names[8:]), strict=True):
+        if name is not None:
+            (tmp_path / "d" / name).parent.mkdir(exist_ok=True)
+            (tmp_path / "d" / name).write_text("".join(one.removesuffix(".png") + ending + "\n" for one in some))
+    if named == "labels.csv":
+        rows = [f"images/{one},{one[:3]}" for one in names]
+        (tmp_path / "d" / "labels.csv").write_text("\n".join(["file_name,label", *rows]))
+    data = open_dataset(tmp_path / "d")
+    assert {*data.name} == {f"images/{one}" for one in names[:8]}
+    assert any("say the split: 8 images are of train" in note for note in data.notes)
+    assert len(open_dataset(tmp_path / "d", split="test", classes=data.classes)) == 4
+    with pytest.raises(InputError, match="say the splits test, train, but no 'validation'"):
+        open_dataset(tmp_path / "d", split="validation", classes=data.classes)
+    out = export(data, Subset(np.array([0, 1, 6, 7]), 8), tmp_path / "out")
+    assert len(open_dataset(out)) == 4
+    assert len(open_dataset(out, split="test", classes=data.classes)) == 4
+
+
+def test_several_lists_of_one_split_choose_nothing_and_are_said(tmp_path):
+    names = pictures(tmp_path / "d" / "images")
+    for i in (1, 2):
+        (tmp_path / "d" / f"train{i}.txt").write_text("\n".join(names[i::3]))
+    data = open_dataset(tmp_path / "d")
+    assert len(data) == 12
+    assert "train1.txt, train2.txt list images of splits in several ways" in data.notes[0]
+
+
+@pytest.mark.parametrize("prefix", ["images/", "/home/me/pets/images/", "C:\\pets\\images\\"])
+@pytest.mark.parametrize("stored", ["text", "struct"])
+def test_parquet_that_names_images_of_its_folder_is_read(prefix, stored, tmp_path):
+    names = pictures(tmp_path / "d" / "images", flat=stored == "struct")
+    paths = [prefix + (name.replace("/", "\\") if "\\" in prefix else name) for name in names]
+    values = paths if stored == "text" else [{"bytes": None, "path": one} for one in paths]
+    table = pa.table({"image": values, "label": ["cat", "dog", "dog"] * 4})
+    pq.write_table(table, tmp_path / "d" / "train.parquet")
+    data = open_dataset(tmp_path / "d")
+    assert (data.kind, len(data), data.bad) == ("image", 12, ())
+    assert [np.asarray(one)[0, 0, 0] for one in images(data, range(12))] == [20 * i for i in range(12)]
+    assert any("files elsewhere" in note for note in data.notes) == (prefix != "images/")
+    out = export(data, Subset(np.array([0, 1, 3, 4]), 12), tmp_path / "out")
+    assert len(open_dataset(out)) == 4
+
+
+def test_paths_of_another_machine_that_end_like_no_file_here_are_refused(tmp_path):
+    pictures(tmp_path / "d" / "images", flat=True)
+    table = pa.table({"image": [{"bytes": None, "path": f"/srv/{i}.jpg"} for i in range(4)], "label": [0, 1, 0, 1]})
+    pq.write_table(table, tmp_path / "d" / "train.parquet")
+    with pytest.raises(InputError, match=r"names the image '/srv/0.jpg', which is not inside"):
+        open_dataset(tmp_path / "d")
+
+
+@pytest.mark.parametrize(("name", "twin"), [("t.parquet", "t.csv"), ("t.parquet", "t.jsonl"), ("t.feather", "t.csv")])
+def test_the_same_rows_in_another_format_beside_them_are_kept_right(name, twin, tmp_path):
+    (tmp_path / "d").mkdir()
+    for one in (name, twin):
+        WRITERS[one](frame(), tmp_path / "d" / one)
+    (tmp_path / "d" / "other.csv").write_text("width,label\n1,a\n")
+    data = open_dataset(tmp_path / "d")
+    out = export(data, Subset(np.arange(0, N, 3), N), tmp_path / "out")
+    for one in (name, twin):
+        pd.testing.assert_frame_equal(READERS[one](out / one), frame().iloc[::3].reset_index(drop=True))
+    assert {file.name for file in out.iterdir()} == {name, twin, "other.csv"}
+
+
+def test_folders_that_are_called_like_parts_of_one_name_are_no_classes(tmp_path):
+    for i in range(8):
+        (tmp_path / f"skin_images_part_{1 + i % 2}").mkdir(exist_ok=True)
+        Image.new("RGB", (4, 4)).save(tmp_path / f"skin_images_part_{1 + i % 2}" / f"{i}.png")
+    with pytest.raises(InputError, match="called like parts of one dataset"):
+        open_dataset(tmp_path)
+
+
+def test_rejected_answers_and_repeated_columns_are_said(tmp_path):
+    rows = [{"text": f"words {i}", "label": "ab"[i % 2], "answer": "reject" if i > 8 else "accept"} for i in range(12)]
+    (tmp_path / "p.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+    assert "some labels were rejected or ignored" in open_dataset(tmp_path / "p.jsonl").notes[0]
+    (tmp_path / "n.csv").write_text("".join(f"{i % 2},{','.join(['0'] * 700)}\n" for i in range(9)))
+    with pytest.raises(InputError, match="two columns of the same name: 0; rename one, or write a first line of names"):
+        open_dataset(tmp_path / "n.csv")

@@ -265,6 +265,16 @@ def left_out(rows: Rows, label: str, inputs: Sequence[str], id_: str | None) -> 
     return reasons
 
 
+def answers(rows: Rows) -> list[str]:
+    """Return a sentence about the answers of Prodigy, where they reject labels, whose rows are read all the same."""
+    there = "answer" in rows.column_names and type_of(rows, "answer") == "string"
+    found = {*sample(rows, "answer")} if there else set()
+    if not found <= {"accept", "reject", "ignore"} or found <= {"accept"}:
+        return []
+    note = "'answer' says that some labels were rejected or ignored, and they are read as they are"
+    return [f"{note}; keep the rows with 'accept' to have only right ones"]
+
+
 def measured_notes(rows: Rows, inputs: Sequence[str]) -> list[str]:
     """Return a sentence about inputs that are numbers with a sign of a unit, which are read as they are written."""
     found = [name for name in inputs if type_of(rows, name, named=True) == "string" and are_measured(rows, name)]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from datapare.artifacts import Subset
 from datapare.data.cards import with_split_size
 from datapare.data.dataset import Dataset
-from datapare.data.formats.detect import find
+from datapare.data.formats.detect import find, format_of
 from datapare.data.former_keys import in_keys_of
 from datapare.data.open import as_dataset
 from datapare.data.placing import carry, folder_of, placing, write_files
@@ -248,7 +248,25 @@ def _write(data: Dataset, keep: NDArray[np.int64], out: Path, how: str, shard_si
         raise InputError(f"datasets of the format {data.format} cannot be written; use as_='index' (--as index).")
     count = write_files(data, keep, out, format_.write)
     _carry(data, keep, out)
+    if folder_of(data).is_dir() and len(data.files) == 1:
+        _write_same_rows(data.files[0], keep, out / data.files[0].relative_to(folder_of(data)), count)
     return count
+
+
+def _write_same_rows(file: Path, keep: NDArray[np.int64], written: Path, count: int) -> None:
+    """Write what holds the same rows in another format, as train.csv beside train.parquet, without the dropped."""
+    for other in file.parent.iterdir():
+        format_ = format_of(other.name)
+        if other == file or other.stem != file.stem or format_ is None or format_.write is None or not other.is_file():
+            continue
+        draft = written.with_name(f"{other.name}.draft")
+        try:
+            same = format_.write(other, keep.tolist(), draft) == count
+        except InputError:  # what cannot be read comes along as it is
+            same = False
+        if same:
+            draft.replace(written.with_name(other.name))
+        draft.unlink(missing_ok=True)
 
 
 def _carry(data: Dataset, keep: NDArray[np.int64], out: Path) -> None:

@@ -13,8 +13,8 @@ from datapare.errors import InputError
 
 # what numbered folders are called that a download, a cross-validation or a camera divides one dataset into
 _PART = re.compile(
-    r"(?:(?:k?fold|batch|part|shard|chunk|split|subset|archive|vol|volume|zip|tar|data|dataset|images?|imgs?|photos?"
-    r"|pictures?|files)[-_ .]?)+\d+"
+    r"(.*[-_ .])?(?:(?:k?fold|batch|part|shard|chunk|split|subset|archive|vol|volume|zip|tar|data|dataset|images?|imgs?"
+    r"|photos?|pictures?|files)[-_ .]?)+\d+"
 )
 _NAMELESS = frozenset(
     {"images", "image", "imgs", "img", "data", "photos", "pictures", "jpegimages", "jpg", "png", "files"}
@@ -328,12 +328,13 @@ def _are_layers(names: Collection[str]) -> bool:
 
 
 def are_parts(names: Collection[str]) -> bool:
-    """Whether all names are those of numbered parts.
+    """Whether all names are those of numbered parts, such as HAM10000_images_part_1.
 
     >>> are_parts(["fold1", "fold2"]), are_parts(["Data_Batch_1", "data_batch_2"]), are_parts(["cat1", "part2"])
     (True, True, False)
     """
-    return all(_PART.fullmatch(name.lower()) for name in names)
+    found = [_PART.fullmatch(name.lower()) for name in names]
+    return None not in found and len({one[1] for one in found if one is not None}) == 1
 
 
 def _refuse_several(where: str, images: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SUFFIXES = (".csv", ".tsv", ".txt", ".lst", ".jsonl", ".ndjson", ".json")
-PARQUET = "metadata.parquet"  # the only Parquet file that is a list, as the image folders of `datasets` have it
+PARQUET = "metadata.parquet"  # a list by its name, as the image folders of `datasets` have it
 Fields = Mapping[str, str]
 _HEAD = 100  # lines that say which column is which
 _MOST = 1000  # lines that say what the whole list is
@@ -37,11 +37,35 @@ class Records:
 def is_list(name: str) -> bool:
     """Whether a file of this name may be a list of images.
 
-    >>> is_list("train/labels.csv"), is_list("train/metadata.parquet"), is_list("train.parquet")
+    >>> is_list("train/labels.csv"), is_list("train.parquet"), is_list("train.arrow")
     (True, True, False)
     """
-    lower = name.lower()
-    return lower.endswith(SUFFIXES) or lower.rpartition("/")[2] == PARQUET
+    return name.lower().endswith((*SUFFIXES, ".parquet"))
+
+
+def is_called_list(name: str) -> bool:
+    """Whether a Parquet file is a list of images by its name.
+
+    >>> is_called_list("train/metadata.parquet"), is_called_list("train.parquet")
+    (True, False)
+    """
+    return name.lower().rpartition("/")[2] == PARQUET
+
+
+def stores_images(path: Path) -> bool:
+    """Whether a Parquet file has a column of bytes, which may be images.
+
+    Raises:
+        InputError: Where the file cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        kinds = pq.read_schema(path).types
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} is no Parquet file that can be read: {str(error).splitlines()[0]}") from None
+    return any(pa.types.is_struct(one) or pa.types.is_binary(one) or pa.types.is_large_binary(one) for one in kinds)
 
 
 def _is_plain(kind: ArrowType) -> bool:

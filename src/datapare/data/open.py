@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from datapare import storage
 from datapare.artifacts import Artifact, Kind, Perturbation, Provenance
 from datapare.data import keys
-from datapare.data.columns import find_inputs, find_label, measured_notes, one_hot_columns
+from datapare.data.columns import answers, find_inputs, find_label, measured_notes, one_hot_columns
 from datapare.data.dataset import BadExample, Dataset, Identity, RowNames, column, names_at
 from datapare.data.example_checks import CheckOptions, check_examples, refuse
 from datapare.data.foreign_paths import with_local_images
@@ -184,8 +184,8 @@ def _described(found: RawTable, ask: OpenRequest, id_: str | None, held_out: Seq
         refuse_second_label(kind, label, copies, rows.column_names)
     if kind == "image" and found.kind is None and found.path is not None:
         root = found.path if found.path.is_dir() else found.files[0].parent
-        rows = with_local_images(rows, inputs[0], root, follow_links=ask.follow_links)
-        found = replace(found, rows=rows)
+        rows, said = with_local_images(rows, inputs[0], root, follow_links=ask.follow_links, split=ask.split)
+        found = replace(found, rows=rows, notes=(*found.notes, *said))
     if kind == "image" and found.array is None and number_depth(rows.data.schema.field(inputs[0]).type) > 1:
         found = replace(found, array=as_inputs(stacked(rows, inputs[0]), inputs[0])[1])
     ids = find_ids(rows, label, inputs, id_) if id_ or found.identity is None else None
@@ -232,7 +232,7 @@ def _notes(found: RawTable, ask: OpenRequest, columns: tuple[str, ...], copies: 
     rows = found.rows
     measured = measured_notes(rows, inputs) if found.array is None else []
     others = other_labels(rows.column_names, label, inputs, copies) if ask.label is None else []
-    return [*measured, *copies.notes(inputs, label), *others]
+    return [*answers(rows), *measured, *copies.notes(inputs, label), *others]
 
 
 def _inputs(

@@ -35,7 +35,7 @@ def without_dropped(
         The unwanted images but for those that a list of another split names, and {list: its new content} for each list
         that names one of them.
     """
-    lists = [name for name in files if (is_list(name) or name.lower().endswith(".parquet")) and name not in own]
+    lists = [name for name in files if is_list(name) and name not in own]
     lists = [name for name in lists if 0 < _size(root / name) < _LARGEST] if unwanted else []
     ours = split_of(split) or split
     dropped = set(unwanted)

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -75,7 +76,11 @@ def csv_table(path: Path, request: OpenRequest | None = None, texts: frozenset[s
     content = content_of(path, MAX_GIB if request is None else request.max_gib)
     separator, names = _header(content)
     if len(set(names)) < len(names):
-        raise InputError(f"{path} has two columns of the same name: {', '.join(names)}; rename one.")
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        raise InputError(
+            f"{path} has two columns of the same name: {', '.join(twice[:5])}{', …' if len(twice) > 5 else ''}; rename "
+            "one, or write a first line of names where there is none."
+        )
     kept = text_columns(names, None, None) if request is None else text_columns(names, request.label, request.id)
     if content.find(b"\n", 0, -1) < 0 and len(record_bounds(content, separator, path)) == 1:  # nothing was kept of it
         return pa.table({name: pa.nulls(0) for name in names})

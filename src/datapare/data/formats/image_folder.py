@@ -15,18 +15,21 @@ from datapare.data.formats.parquet import peek
 from datapare.data.formats.webdataset import SUFFIXES as TARS
 from datapare.data.formats.webdataset import is_shard
 from datapare.data.id_tables import find_id_tables
+from datapare.data.image_names import ImageNames
 from datapare.data.layouts import ClassFolders, below, has_class_folders, is_image, read_class_folders, refuse_parts
-from datapare.data.list_files import is_list, names_images
+from datapare.data.list_files import is_called_list, names_images, parquet_fields, stores_images
 from datapare.data.mixed_folders import rows_are_the_dataset
 from datapare.data.name_prefixes import LABEL as PREFIX
 from datapare.data.name_prefixes import classes_in_names, of_split, read_name_prefixes
 from datapare.data.paths import Tree, list_tree
 from datapare.data.placing import PlaceFile, folder_of
-from datapare.data.side_lists import beside_dropped, without_dropped
+from datapare.data.side_lists import beside_dropped, name_column, without_dropped
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
+from datapare.data.split_lists import ListedSplit, read_split_lists
 from datapare.errors import InputError
 
 LINKABLE = True
+_HEAD = 100  # rows that say whether a file is a list
 _SYNSET = re.compile(r"n\d{8}")
 _LISTS = (".csv", ".tsv", ".json", ".jsonl", ".txt", ".lst", ".xlsx", ".mat", ".pkl")
 # files that lie beside images as a matter of course
@@ -50,11 +53,24 @@ def holds_rows(files: SourceFiles, request: OpenRequest) -> bool:
         InputError: Where there are as many labelled rows as images in class folders.
     """
     stored = [name for name in files.names if name.lower().endswith(".parquet")]
-    stored = [name for name in stored if not is_list(name) or not names_images(files.root / name)]
+    stored = [name for name in stored if not _lists_images(files, name)]
     alone = not has_class_folders(files.names)
     if stored and (alone or rows_are_the_dataset(files, request, (".parquet",), peek, may_list=False)):
         return True
     return any(name.lower().endswith(TARS) and is_shard(files.root / name) for name in files.names)
+
+
+def _lists_images(files: SourceFiles, name: str) -> bool:
+    """Whether a Parquet file names images: those of the folder, or any where it is called so."""
+    path = files.root / name
+    if is_called_list(name):
+        return names_images(path)
+    images = [one for one in files.names if is_image(one)]
+    try:
+        lists = [] if stores_images(path) else parquet_fields(path, _HEAD)
+    except InputError:
+        return False
+    return bool(lists) and name_column(lists, ImageNames(images, name.rpartition("/")[0], "train")) is not None
 
 
 def read(files: SourceFiles, request: OpenRequest) -> RawTable:
@@ -72,10 +88,7 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     if carded is not None:
         chosen = {file.relative_to(root).as_posix() for file in carded}
         folders, names = [], [name for name in tree.files if name in chosen]
-    tables = find_id_tables(root, names)
-    of_table = None if tables is None else tables.of_split(request.split)
-    if of_table is not None:
-        names = [name for name in names if not is_image(name)] + sorted(of_table)
+    names, said = _of_tables(root, names, request.split) if carded is None else (names, ())
     found = _classes(root, folders, names, request)
     columns = {"image": image_column(root, found.base, found.images), "label": pa.array(found.label, pa.int64())}
     features = {"image": datasets.Image(decode=False), "label": datasets.ClassLabel(names=found.classes)}
@@ -89,12 +102,23 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     prefix = f"{found.base}/" if found.base else ""
     images = [prefix + name for name in found.images]
     notes = (
+        *said,
         *left_out(root, tree, found.base),
         *_other_splits(tree, found),
         *_deeper(found, label),
         *_names_of_synsets(root, tree.files, found.classes),
     )
     return RawTable(rows_of(table), root, (), "image", ("image",), label, found.images, images, notes=notes)
+
+
+def _of_tables(root: Path, names: Sequence[str], split: str) -> tuple[list[str], tuple[str, ...]]:
+    """The files without the images that a table of ids, or lists, say are of other splits; and what to say of lists."""
+    tables = find_id_tables(root, names)
+    chosen = None if tables is None else tables.of_split(split)
+    listed = ListedSplit(chosen) if chosen is not None else read_split_lists(root, names, split)
+    if listed.images is None:
+        return list(names), listed.notes
+    return [name for name in names if not is_image(name)] + sorted(listed.images), listed.notes
 
 
 def _classes(root: Path, folders: Sequence[str], names: Sequence[str], request: OpenRequest) -> ClassFolders:
@@ -184,7 +208,7 @@ def _other_splits(tree: Tree, found: ClassFolders) -> list[str]:
     there = sum(map(is_image, below(tree.files, found.base)))
     number = there - len(found.images)
     return (
-        [f"{number:,} images are not read: by their names, or by the card or a table, they are of other splits"]
+        [f"{number:,} images are not read: by their names, the card or a list, they are of other splits"]
         if number
         else []
     )

@@ -15,12 +15,23 @@ from datapare.data.formats import delimited, image_folder, json_lines, parquet
 from datapare.data.formats.image_folder import image_column, left_out, write_images
 from datapare.data.image_names import ImageNames
 from datapare.data.layouts import has_class_folders, is_image
-from datapare.data.list_files import Fields, entries_table, is_list, json_entries, parquet_fields, read_records
+from datapare.data.list_files import (
+    Fields,
+    entries_table,
+    is_called_list,
+    is_list,
+    json_entries,
+    parquet_fields,
+    read_records,
+    stores_images,
+)
 from datapare.data.paths import check_unsplit, leading_out, leads_out, normalise, split_of
 from datapare.data.placing import PlaceFile, file_in, folder_of
 from datapare.data.side_lists import filtered_json, name_column
 from datapare.data.source import OpenRequest, RawTable, SourceFiles, rows_of
 from datapare.data.split_columns import rows_of_split
+from datapare.data.split_lists import read_split_lists
+from datapare.data.spread_labels import is_mark, with_one_label
 from datapare.errors import InputError
 
 if TYPE_CHECKING:
@@ -73,10 +84,14 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     found = find_list(files, request)
     assert found is not None  # noqa: S101 (`matches` found it)
     root = files.root
-    table, names = _with_one_label(_table(found, request), found), _texts(found, root)
+    table, names = with_one_label(_table(found, request), found.spread, found.path), _texts(found, root)
     lookup = _lookup(files, found.path, names, request).below_other_root(names)
     resolved = _resolve(found, names, lookup, root)
-    row = np.flatnonzero(_of_split(table, resolved, request.split))
+    every, (mask, said) = resolved, _of_split(table, resolved, request.split)
+    if files.is_folder and mask.all() and split_of(found.path.name) is None:
+        listed = read_split_lists(root, files.names, request.split)
+        mask, said = mask if listed.images is None else np.isin(resolved, listed.images), listed.notes
+    row = np.flatnonzero(mask)
     resolved = [resolved[i] for i in row.tolist()]
     _refuse_repeated(found.path, resolved)
     shown = table.take(row)
@@ -86,9 +101,9 @@ def read(files: SourceFiles, request: OpenRequest) -> RawTable:
     column = "image" if at is None else found.column
     prefix = found.path.parent.relative_to(root).as_posix()
     identity = [name.removeprefix(f"{prefix}/") for name in resolved] if prefix != "." else resolved
-    notes = [f"labels are read from {found.path.relative_to(root).as_posix()}", *_other_root(lookup, names)]
+    notes = [f"labels are read from {found.path.relative_to(root).as_posix()}", *said, *_other_root(lookup, names)]
     if files.is_folder:
-        notes += [*left_out(root, files.tree, "", resolved), *_unlisted(files.names, resolved, request.split)]
+        notes += [*left_out(root, files.tree, "", resolved), *_unlisted(files.names, every, request.split)]
     return RawTable(
         rows_of(shown), root if files.is_folder else files.path, (found.path,), "image", (column,), found.label,
         identity, resolved, origin=ListedRows(row, len(names)), notes=tuple(notes),
@@ -153,41 +168,26 @@ def _as_list(files: SourceFiles, path: Path, request: OpenRequest, *, alone: boo
     if not sample or (request.label is not None and request.label not in columns and not alone):
         return None
     column = _image_column(files, path, sample, columns, request, alone=alone)
+    if path.suffix.lower() == ".parquet" and column is not None and not _is_here(files, path, sample, column, request):
+        return None
     if column is None or (
         path.suffix.lower() in {".txt", ".lst"}
         and not all(fields.get("label") and not is_image(fields["label"]) for fields in sample)
     ):
         return None
     others = [name for name in columns if name != column]
-    if request.label is None and len(others) > 1 and all(_is_mark(row.get(name)) for row in sample for name in others):
+    if request.label is None and len(others) > 1 and all(is_mark(row.get(name)) for row in sample for name in others):
         return ImageList(path, column, "label", labelled=True, spread=tuple(others))
     return _with_label(path, column, others, request)
 
 
-def _is_mark(value: str | None) -> bool:
-    return (value or "").strip() in {"0", "1", "0.0", "1.0"}
-
-
-def _with_one_label(table: "pa.Table", found: ImageList) -> "pa.Table":
-    """The table with a column `label` of the names of the columns that hold the single 1 of each row.
-
-    Raises:
-        InputError: For rows of several classes, or of none.
-    """
-    import pyarrow as pa
-
-    if not found.spread:
-        return table
-    marks = np.stack([table[name].cast(pa.float64()).to_numpy() for name in found.spread], axis=1)
-    several = np.flatnonzero((marks != 0).sum(axis=1) != 1)
-    if len(several):
-        count = int((marks[several[0]] != 0).sum())
-        raise InputError(
-            f"{found.path} has {len(several):,} rows that do not say one class, the first in row {several[0]} says "
-            f"{count}: one class is read for each image; leave one 1 in each row, or take those rows out."
-        )
-    names = np.array([name.strip() for name in found.spread])
-    return table.append_column("label", pa.array(names[marks.argmax(axis=1)].tolist(), pa.string()))
+def _is_here(files: SourceFiles, path: Path, sample: Sequence[Fields], column: str, request: OpenRequest) -> bool:
+    """Whether a Parquet file is a list: by its name, or as it holds no images and names those of the folder."""
+    if is_called_list(path.name):
+        return True
+    names = [fields.get(column, "") for fields in sample]
+    lookup = _lookup(files, path, names, request).below_other_root(names)
+    return not stores_images(path) and 2 * sum(lookup.find(name) is not None for name in names) > len(names)
 
 
 def _image_column(
@@ -332,12 +332,12 @@ def _inside(root: Path) -> str:
     return f"{root.absolute().as_posix().rstrip('/')}/"
 
 
-def _of_split(table: "pa.Table", images: Sequence[str], split: str) -> NDArray[np.bool_]:
-    """Which rows are of the split (N,): all, unless a column `split` or the images' folders say otherwise."""
+def _of_split(table: "pa.Table", images: Sequence[str], split: str) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    """Which rows are of the split (N,): all, unless a column or the images' folders say otherwise; and what to say."""
     wanted = split_of(split) or split
     said = rows_of_split(table.column_names, table.column, split)
     if said.row is not None:
-        return np.isin(np.arange(table.num_rows), said.row)
+        return np.isin(np.arange(table.num_rows), said.row), said.notes
     folders = [split_of(name.rpartition("/")[0]) for name in images]
     if wanted not in folders:
         check_unsplit("the list", split)
@@ -346,7 +346,7 @@ def _of_split(table: "pa.Table", images: Sequence[str], split: str) -> NDArray[n
             raise InputError(
                 f"the listed images are of the splits {found}, and none of {split!r}; name one with --split."
             )
-    return np.array([one in {None, wanted} for one in folders], bool)
+    return np.array([one in {None, wanted} for one in folders], bool), ()
 
 
 def _refuse_repeated(path: Path, names: Sequence[str]) -> None:
