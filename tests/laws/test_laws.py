@@ -192,16 +192,19 @@ def partly_scored(record, share=0.4):
     return dp.Scores(np.where(hidden, np.nan, score))
 
 
+SHORT = {"gnn": {"epochs": 4}}  # parameters with which it takes less time
+
+
 @pytest.mark.parametrize("name", names("extrapolate"))
 def test_an_extrapolation_is_complete_repeatable_and_leaves_known_scores_alone(name):
     record, scores = make_record(), partly_scored(make_record())
-    done = dp.extrapolate(scores, record, name, seed=4)
+    done = dp.extrapolate(scores, record, name, seed=4, **SHORT.get(name, {}))
     known = ~np.isnan(scores.score)
     assert np.array_equal(done.score[known], scores.score[known])
     assert np.array_equal(done.predicted, ~known)
     assert np.isfinite(done.score).all()
     assert scores.score[known].min() <= done.score.min() <= done.score.max() <= scores.score[known].max()
-    again = dp.extrapolate(scores, record, name, seed=4)
+    again = dp.extrapolate(scores, record, name, seed=4, **SHORT.get(name, {}))
     assert np.array_equal(done.score, again.score)
     assert done.provenance == again.provenance
 
@@ -219,9 +222,9 @@ def test_an_extrapolation_of_everything_changes_nothing(name):
 def test_duplicates_and_constant_scores_are_no_special_case(name):
     record = make_record()
     twins = take(record, np.repeat(np.arange(COUNT // 4), 4))
-    assert np.isfinite(dp.extrapolate(partly_scored(twins), twins, name).score).all()
+    assert np.isfinite(dp.extrapolate(partly_scored(twins), twins, name, **SHORT.get(name, {})).score).all()
     constant = dp.Scores(np.where(np.isnan(partly_scored(record).score), np.nan, 0.25))
-    done = dp.extrapolate(constant, record, name)
+    done = dp.extrapolate(constant, record, name, **SHORT.get(name, {}))
     assert np.allclose(done.score, 0.25)
     assert done.provenance.params["held_out"]["pearson"] is None
 

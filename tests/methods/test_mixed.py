@@ -6,7 +6,7 @@ from records import make_record
 
 import datapare as dp
 from datapare.methods.select.beta import beta
-from datapare.methods.select.mixed import by_scores, mixed
+from datapare.methods.select.mixed import by_scores, fit, mixed
 
 
 def given(total=40, seed=0):
@@ -39,9 +39,9 @@ def test_what_beta_never_draws_is_drawn_as_often_as_the_random_part_says():
     score, prob = given()
     score[:10] = 0  # beta draws these when all others are in
     kept = np.zeros(40)
-    draws = 3_000
+    draws, fitted = 3_000, fit(score, prob, 10, augmented=False, share=0.5, c_d=None, total=15.0, anchor=1)
     for seed in range(draws):
-        kept[mixed(score, prob, 10, np.random.default_rng(seed))] += 1
+        kept[mixed(score, prob, 10, np.random.default_rng(seed), **fitted)] += 1
     often = kept[:10] / draws
     assert often == pytest.approx(5 / 35, abs=4 * np.sqrt(5 / 35 * 30 / 35 / draws))
     assert kept.sum() == 10 * draws
