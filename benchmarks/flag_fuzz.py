@@ -13,6 +13,7 @@ import argparse
 import atexit
 import contextlib
 import json
+import multiprocessing.util
 import os
 import resource
 import shutil
@@ -27,6 +28,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # names that are nowhere are not asked for
 import numpy as np
 import pyarrow.parquet  # noqa: F401 - so that no process has to load it
 import torch
+from joblib.externals.loky import process_executor
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests/support"), str(ROOT / "benchmarks")]
@@ -94,6 +96,8 @@ def ended(argv: list[str], log: Path) -> tuple[int, str]:
         code = 99
         with contextlib.suppress(BaseException):
             atexit._clear()  # noqa: SLF001 - what the first process removes at its end is not this one's
+            atexit.register(multiprocessing.util._exit_function)  # noqa: SLF001 - semaphores of this one's processes
+            atexit.register(process_executor._python_exit)  # noqa: SLF001 - first their pool
             resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
             resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
             place = os.open(log, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)

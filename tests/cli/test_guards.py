@@ -16,6 +16,7 @@ from sources import encoded, put
 
 import datapare as dp
 import datapare.data
+from datapare import storage
 from datapare.errors import explain
 
 FIXTURE = Path(__file__).parents[1] / "fixtures/format1"
@@ -131,6 +132,22 @@ def test_fields_of_a_newer_version_are_said_to_be_that(folder, capsys):
     known["fields"]["colour"] = "red"
     meta.write_text(json.dumps(known))
     assert "'colour', which this version of datapare does not know" in refused(capsys, "select", "run", "--keep", 0.3)
+
+
+@pytest.mark.parametrize("change", [{"datapare": 99}, {"datapare": 2, "colour": "red"}])
+@pytest.mark.parametrize("place", ["run/run.json", "run/dynamics/meta.json"])
+def test_a_folder_of_a_newer_version_is_said_to_be_that_and_stays(place, change, folder, capsys):
+    path = folder / place
+    known = storage.read_meta(path.parent) if path.name == "meta.json" else json.loads(path.read_text())
+    path.write_text(json.dumps({**known, **change}))
+    lines = (folder / "table.csv").read_text().splitlines(keepends=True)
+    (folder / "part.csv").write_text("".join(lines[:-5]))  # the same dataset, changed since
+    before = files(folder)
+    for call in (["select", "run", "--keep", 0.3], ["prune", "part.csv", "--keep", 0.3, "--out", "run"]):
+        complaint = refused(capsys, *call)
+        assert "version of datapare" in complaint
+        assert "update datapare" in complaint
+    assert files(folder) == before
 
 
 def test_what_cannot_be_is_refused_before_anything_is_paid_or_written(folder, capsys):

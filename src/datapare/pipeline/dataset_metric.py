@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, TypedDict
 from datapare.artifacts import Dynamics, Params
 from datapare.methods.dataset_metrics import measure
 from datapare.methods.registry import check_params, find
-from datapare.pipeline.run_folder import RUN, RunFolder
+from datapare.pipeline.run_folder import RunFolder
+from datapare.pipeline.stored_run import RUN
 
 if TYPE_CHECKING:
     from datapare.data import Dataset

@@ -7,7 +7,8 @@ from datapare import storage
 from datapare.artifacts import Dynamics
 from datapare.evaluation.costs import duration
 from datapare.numerics.checked_calls import checked_call
-from datapare.pipeline.run_folder import RUN, RunFolder
+from datapare.pipeline.run_folder import RunFolder
+from datapare.pipeline.stored_run import RUN
 
 
 @checked_call

@@ -16,7 +16,7 @@ from datapare.errors import InputError
 from datapare.methods.signals import DEFAULT, SIGNALS
 from datapare.options import RecordOptions
 from datapare.pipeline.renamed import save_contents, with_renamed
-from datapare.pipeline.run_folder import RUN, StoredRun
+from datapare.pipeline.stored_run import RUN, read_run
 
 NewExamples = Literal["ask", "predict", "record"]
 PREVIOUS = "previous"
@@ -106,7 +106,7 @@ def adapt(
         MismatchError: Where the dataset is another one.
         InputError: Where there are new examples and `new_examples` is "ask".
     """
-    described = storage.read_described(folder / RUN, StoredRun, "make the run again")
+    described = read_run(folder)
     if described is None or described["digest"] == in_keys_of(data, described["digest"]).digest:
         return
     archive = folder / PREVIOUS / described["digest"][:8]

@@ -10,12 +10,12 @@ photos.datapare/
   comparison/  sweep/    the last of each
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NotRequired, TypedDict, TypeVar, cast, get_type_hints
+from typing import TYPE_CHECKING, TypeVar, cast, get_type_hints
 
 import numpy as np
 
@@ -25,25 +25,13 @@ from datapare.errors import InputError, MismatchError
 from datapare.methods.registry import find
 from datapare.numerics.checked_calls import checked_call
 from datapare.options import OpenOptions
+from datapare.pipeline.stored_run import FORMAT, RUN, read_run
 
 if TYPE_CHECKING:
     from datapare.data import Dataset
     from datapare.training import TrainingConfig
 
-RUN = storage.RUN
-FORMAT = 2
 SOME = TypeVar("SOME", bound=Artifact)
-
-
-class StoredRun(TypedDict):
-    """What `run.json` holds."""
-
-    datapare: int
-    path: str | None
-    open_options: NotRequired[Mapping[str, object]]
-    open_with: NotRequired[Mapping[str, object]]  # as format 1 called them
-    digest: str
-    examples: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,13 +75,11 @@ class RunFolder:
             MismatchError: When `data` has other labels than the record.
         """
         path = Path(path)
-        described = storage.read_described(path / RUN, StoredRun, "make the run again")
+        described = read_run(path)
         if described is None and _own_record(path):
             return cls._of_own_record(path, data, reader)
         if described is None:
             raise InputError(_no_run(path))
-        if described["datapare"] not in {1, FORMAT}:
-            raise InputError(f"{path / RUN} is of another version of datapare; update datapare, or make the run again.")
         opened = cast("OpenOptions", described.get("open_options", described.get("open_with", {})))
         return cls(path, described["path"], opened, described["digest"], described["examples"], reader)
 

@@ -231,6 +231,7 @@ def _check_meta(meta: object, path: Path) -> Meta:
         raise InputError(f"{path / META} is not an artifact this version of datapare can read; make it again.")
     if not conforms(meta, Meta) or any("/" in name for name in meta["arrays"]):
         raise InputError(f"{path / META} is damaged (its entries are not those of an artifact); make it again.")
+    _check_known(meta.keys(), get_type_hints(Meta), path)
     declared = get_type_hints(ARTIFACTS[meta["artifact"]])
     stored = {name: value for name, value in meta["fields"].items() if name != "provenance"}
     _check_known({*stored, *(name.partition(".")[0] for name in meta["arrays"])}, declared, path)
