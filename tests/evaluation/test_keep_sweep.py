@@ -50,6 +50,7 @@ def test_the_smallest_that_stays_near_and_beats_random_is_advised():
     assert "−5.0 epochs of the full dataset (−50 %) for one training" in said.text
     assert "40.0 epochs of the full dataset (40 %) for ten" in said.text
     assert "which the scoring run has seen" in said.text
+    assert "and to beat random (+" in said.text
     assert advise(curve, margin=0.2, dynamics=RECORD).size.arm.name == "dual keep 500", (
         "300 stays near, but is worse than random"
     )

@@ -69,6 +69,11 @@ def test_the_questions_are_answered_apart(first, random, full, answers):
     assert len(found.sentences) == 3
 
 
+@pytest.mark.parametrize(("seeds", "said"), [(1, "with 1 seed,"), (2, "with 2 seeds,")])
+def test_too_few_seeds_are_counted_in_words(seeds, said):
+    assert said in verdicts(compared(0.9, 0.6, 0.8, 0.9, seeds=seeds))[0].random.text
+
+
 def test_an_open_question_says_what_would_settle_it():
     made = compared(0.804, 0.5, 0.80, 0.805)
     open_answer = dp.verdict(made, FIRST, margin=0.0).random
