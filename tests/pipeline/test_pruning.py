@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from forked import run
 from PIL import Image
 
 import datapare as dp
@@ -320,8 +321,8 @@ print("deaths", deaths)
 
 @pytest.mark.slow
 def test_killed_before_any_renaming_the_same_call_ends_in_the_same_files(points, tmp_path):
-    script = [sys.executable, "-c", EVERY_RENAMING, points]
-    done = subprocess.run(script, capture_output=True, text=True, check=True, timeout=300, cwd=tmp_path)
+    done = run(tmp_path, points, code=EVERY_RENAMING)
+    assert done.returncode == 0, done.stderr
     assert int(done.stdout.split("deaths ")[1]) >= 5, done.stdout
     calm, made = (tmp_path / run / "keep-0.3" for run in ("calm", "run"))
     for name in ("subset/index.npy", "dataset/points.npz", "examples.parquet"):
@@ -366,8 +367,8 @@ def test_a_disk_that_fills_at_any_moment_is_one_sentence_and_with_room_the_same_
     if os.system(f"mount -t tmpfs -o size=16k tmpfs {tmp_path}/small 2>/dev/null") != 0:  # noqa: S605
         pytest.skip("mounting is not allowed here")
     try:
-        script = [sys.executable, "-c", FULL_DISK, points]
-        done = subprocess.run(script, capture_output=True, text=True, check=True, timeout=300, cwd=tmp_path)
+        done = run(tmp_path, points, code=FULL_DISK)
+        assert done.returncode == 0, done.stderr
         codes = dict(line.split() for line in done.stdout.splitlines())
         assert codes.pop("calm") == codes.pop("room") == "0", done.stdout
         assert set(codes.values()) == {"2"}, codes

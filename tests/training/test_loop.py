@@ -16,7 +16,8 @@ from trainings import PICTURES, WORDS, pictures, same_model, words
 from datapare.data import Encoding, Inputs
 from datapare.errors import DivergedError, InputError
 from datapare.recording import Recorder
-from datapare.training.checkpoint import NAME
+from datapare.training import loop
+from datapare.training.checkpoint import NAME, store
 from datapare.training.epoch import bounds
 from datapare.training.inference import accuracy, class_accuracy, embed, predict
 from datapare.training.loop import train
@@ -117,6 +118,22 @@ def test_an_interrupted_training_resumes_bit_identically(make, training, classes
     assert same_model(whole, resumed)
     assert whole.loss == resumed.loss
     assert not list(tmp_path.iterdir())
+
+
+def test_epochs_shorter_than_a_checkpoint_takes_are_done_again_instead(tmp_path, monkeypatch):
+    data, label = pictures()
+    whole, stored = train(data, label, 3, PICTURES, seed=0), []
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 1e9)
+    monkeypatch.setattr(loop, "store", lambda *given: stored.append(given[4].loss) or store(*given))
+
+    def interrupt(progress):
+        if progress.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(data, label, 3, PICTURES, seed=0, folder=tmp_path, progress=interrupt)
+    assert stored == [()], "before the first epoch, so that a folder that cannot be written is told at once"
+    assert same_model(whole, train(data, label, 3, PICTURES, seed=0, folder=tmp_path))
 
 
 def test_an_unfinished_folder_of_another_training_is_refused(tmp_path):

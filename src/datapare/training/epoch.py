@@ -25,7 +25,7 @@ from datapare.training.distributed import Devices
 from datapare.training.inference import clean
 from datapare.training.networks.factory import Network
 from datapare.training.online import Loss, Sampler
-from datapare.training.seeding import generator, mixed
+from datapare.training.seeding import generator, mixed, seed_global
 
 EVALUATED = 512  # examples at a time where nothing is learned
 
@@ -82,7 +82,7 @@ def train_epoch(run: Run, state: Checkpoint, epoch: int) -> Checkpoint:
     start, where = time.perf_counter(), run.label.device
     order, factor = _order(run, epoch)
     shuffle = generator(run.seed, epoch, 1, where.type)
-    torch.manual_seed(mixed(run.seed, epoch, 2))
+    seed_global(mixed(run.seed, epoch, 2), where.type)
     total = torch.zeros((), dtype=torch.float64, device=where)
     edges = bounds(len(order), run.training.batch_size)
     steps = len(edges) - 1

@@ -35,6 +35,8 @@ from datapare.training.optimizers import EagerAdamW, EagerSGD
 from datapare.training.seeding import deterministic, mixed, own_randomness
 from datapare.training.thinning import thinned
 
+CHECKPOINT_SECONDS = 1.0  # of training, at least, between two checkpoints: one takes as long as many short epochs
+
 
 @dataclass(frozen=True, eq=False)
 class Trained:
@@ -81,9 +83,9 @@ def train(
     each epoch trains on instead of `index`, and a `loss` of online/ replaces cross-entropy. `evaluate` is (held-out
     Inputs, label), used once at the end; `enough`, asked before each epoch with the number of those done, ends the
     training early. Several `devices` train together: every process makes this call with the same arguments. With a
-    `folder` each epoch is checkpointed there, by the first process, and the same call goes on
-    after a crash; the checkpoint is gone when the call returns, except beside a recorder, whose record is finished
-    first (checkpoint.forget then removes it). The state of torch's global generators is as before.
+    `folder` the first process keeps a checkpoint there, from which the same call goes on after a crash; it is gone when
+    the call returns, except beside a recorder, whose record is finished first (checkpoint.forget then removes it). The
+    state of torch's global generators is as before.
 
     Raises InputError for impossible settings or a folder of another training, DivergedError when the loss is no number.
     """
@@ -107,7 +109,7 @@ def train(
         devices.on_rank_zero(lambda: store(folder, mark, run.network, run.optimizer, state, sampler))
         if recorder is not None and recorder.epoch != len(state.loss):
             recorder.rewind(len(state.loss))
-        begun = len(state.loss)
+        begun, stored = len(state.loss), state.seconds
         for epoch in range(begun, training.epochs):
             if enough is not None and devices.on_rank_zero(partial(enough, epoch)):
                 break
@@ -116,7 +118,7 @@ def train(
                 recorder.end_epoch()
             if sampler is not None:
                 sampler.end_epoch()
-            devices.on_rank_zero(partial(store, folder, mark, run.network, run.optimizer, state, sampler))
+            stored = devices.on_rank_zero(partial(_store_in_time, stored, folder, mark, run, state))
         if run.progress is not None and len(state.loss) > begun:
             speed = state.examples / max(state.seconds, 1e-9)
             run.progress(Progress(len(state.loss), training.epochs, 0, len(index), speed, state.loss[-1]))
@@ -124,6 +126,14 @@ def train(
     if recorder is None and devices.rank == 0:
         forget(folder)
     return trained
+
+
+def _store_in_time(stored: float, folder: Path | None, mark: str, run: Run, state: Checkpoint) -> float:
+    """Checkpoint after each epoch of a record, else once a second; returns when, in seconds of training."""
+    if run.recorder is None and state.seconds - stored < CHECKPOINT_SECONDS:
+        return stored
+    store(folder, mark, run.network, run.optimizer, state, run.sampler)
+    return state.seconds
 
 
 def resolve(

@@ -20,6 +20,17 @@ def generator(seed: int, epoch: int, stream: int, where: str = "cpu") -> torch.G
     return torch.Generator(where).manual_seed(mixed(seed, epoch, stream))
 
 
+def seed_global(value: int, where: str = "cpu") -> None:
+    """Seed torch's global generators of the processor and of the device in use.
+
+    `torch.manual_seed` also prepares accelerators that are not there, which takes as long as a small step.
+    """
+    if where == "cpu":
+        torch.default_generator.manual_seed(value)
+    else:
+        torch.manual_seed(value)
+
+
 @contextmanager
 def own_randomness() -> Iterator[None]:
     """Leave torch's global generators as they were."""
