@@ -18,18 +18,14 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet  # noqa: F401 - so that no process has to load it
 import torch
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests/support"), str(ROOT / "benchmarks")]
 
+import warm  # noqa: E402, F401
 from sources import write_points  # noqa: E402
 
-import datapare.data  # noqa: E402
-import datapare.pipeline.pruning  # noqa: E402
-import datapare.reporting  # noqa: E402
-import datapare.training  # noqa: E402, F401
 from datapare.cli import app  # noqa: E402
 from kills import child, contents, killed_everywhere  # noqa: E402
 from training_speed import conditions  # noqa: E402

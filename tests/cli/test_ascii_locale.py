@@ -14,9 +14,7 @@ PROGRAM = """
 import json, os, sys
 import datapare.cli.app
 datapare.cli.app.use_utf8()
-import datasets, pandas, pyarrow.parquet, scipy.special, torch, PIL.Image
-import datapare.data, datapare.evaluation, datapare.pipeline.pruning, datapare.reporting
-import datapare.training
+import warm
 
 assert sys.stdout.encoding == "ascii"
 for number, call in enumerate(json.loads(sys.argv[1])):
@@ -73,7 +71,7 @@ def folder(tmp_path_factory):
         csv.writer(file).writerows([["текст", "класс"], *rows])
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, json.dumps(CALLS)], cwd=at, check=False, capture_output=True, text=True,
-        env={**os.environ, **LOCALE, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, **LOCALE, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return at

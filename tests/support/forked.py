@@ -24,11 +24,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, TextIO
 
-IMPORTED = (
-    *("datasets", "pandas", "pyarrow.parquet", "scipy.special", "sklearn.datasets", "torch", "PIL.Image"),
-    *("datapare.cli.app", "datapare.data", "datapare.evaluation", "datapare.pipeline.pruning"),
-    *("datapare.reporting", "datapare.training"),
-)
 SILENT = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 _started: dict[int, tuple[TextIO, TextIO]] = {}  # by the process that did: a fork of it starts its own
 
@@ -89,8 +84,7 @@ def _serve(jobs: Iterable[str], codes: TextIO) -> None:
     os.environ |= {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     for number, line in enumerate(jobs):
         if number == 0:
-            for name in IMPORTED:
-                importlib.import_module(name)
+            importlib.import_module("warm")
             gc.freeze()  # no fork copies it, or looks through it
         if program := os.fork():
             print(os.waitstatus_to_exitcode(os.waitpid(program, 0)[1]), file=codes, flush=True)
