@@ -103,7 +103,7 @@ def test_every_file_damaged_in_every_way_is_one_sentence_or_made_again(whole, ca
         if file.suffix == ".json":
             kinds += every_value_replaced(whole / file)
         name = cycle(names)
-        for damage, content in islice(kinds, turn % 20, None, 20 if len(kinds) < 40 else 200):
+        for damage, content in islice(kinds, turn % 30, None, 30 if len(kinds) < 40 else 300):
             call = READING[next(name)]
             wrong.append(verdict(call, file, damage, trial(capsys, whole, tmp_path / "copy", call, file, content)))
     assert not any(wrong), "\n".join(filter(None, wrong))

@@ -30,7 +30,7 @@ values = st.lists(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(rows=values, seed=st.integers(0, 99))
 def test_shuffled_rows_keep_their_keys_duplicates_too(rows, seed, tmp_path_factory):
     at = tmp_path_factory.mktemp("keys")
