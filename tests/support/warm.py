@@ -4,7 +4,7 @@ from importlib import import_module
 from pkgutil import walk_packages
 
 import datasets  # noqa: F401
-import pandas  # noqa: F401
+import pandas as pd  # noqa: F401
 import PIL.Image  # noqa: F401
 import pyarrow.parquet  # noqa: F401
 import scipy.special  # noqa: F401
