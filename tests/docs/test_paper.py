@@ -12,7 +12,7 @@ import pytest
 from papers import BENCHMARKS
 
 import datapare as dp
-from datapare.training import retraining
+from datapare.training import loop, retraining
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,7 @@ def test_a_table_goes_on_where_it_stopped_and_comes_out_the_same(paper, tiny, ca
     rounds = 1
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paper, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+        patch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
         while call(paper, tiny, pieces, "--budget-seconds", "6") == paper.PAUSED:
             rounds += 1
             assert rounds < 60

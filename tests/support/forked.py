@@ -10,6 +10,7 @@ import gc
 import importlib
 import json
 import logging
+import multiprocessing.util
 import os
 import runpy
 import subprocess
@@ -18,6 +19,7 @@ import threading
 import traceback
 import types
 import warnings
+import weakref
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
@@ -68,6 +70,9 @@ def _forget_pytest() -> None:
     for category in SILENT:
         warnings.simplefilter("ignore", category)
     sys.unraisablehook, threading.excepthook = sys.__unraisablehook__, threading.__excepthook__
+    atexit._clear()  # of libraries that a program need not have imported; Python's own stay
+    atexit.register(weakref.finalize._exitfunc)  # type: ignore[attr-defined]
+    atexit.register(multiprocessing.util._exit_function)
 
 
 @cache

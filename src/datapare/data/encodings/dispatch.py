@@ -60,6 +60,7 @@ def encode(
 def memory_note(data: Dataset, image_size: int | None = None) -> str | None:
     """Return a sentence on where the decoded images will be, beforehand; None where they are small or no images.
 
+    >>> from datapare.data.dataset import Identity
     >>> label = np.zeros(2_000_000)
     >>> memory_note(Dataset(None, "image", ("x",), "y", label, (), Identity(np.zeros(0), label), [], "", None), 32)
     'the decoded images take up to 5.7 GiB, in a file in the folder for temporary files, mapped'
