@@ -109,3 +109,9 @@ def test_a_chain_of_datasets_with_other_class_names_is_refused():
     with pytest.raises(InputError, match="number their classes differently"):
         open_dataset(ConcatDataset([one, other]))
     assert np.array_equal(open_dataset(ConcatDataset([one, one])).label, np.tile(CLASS.numpy(), 2))
+
+
+@pytest.mark.parametrize("pair", [lambda i: (vector(i), torch.zeros(2, 3)), lambda i: [vector(i), torch.zeros(2)]])
+def test_several_arrays_of_different_shapes_are_no_input(pair):
+    with pytest.raises(InputError, match="several arrays of different shapes"):
+        open_dataset(Items(lambda i: (pair(i), CLASS[i])))

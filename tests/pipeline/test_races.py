@@ -3,12 +3,18 @@
 `benchmarks/races.py` does the same with the commands.
 """
 
+import json
+
 import numpy as np
 import pytest
+from shell import FAST, run
 from simultaneous import alone, at_once, in_the_midst
+from sources import write_points
 
 import datapare as dp
+from datapare.pipeline.exports import export_once
 from datapare.pipeline.steps import save_or_verify_subset
+from datapare.storage import folder_lock
 
 ONE, OTHER = (dp.Subset(index, 6, provenance=dp.Provenance("select", name)) for index, name in (
     ([0, 1], "top"), ([4, 5], "random"),
@@ -77,3 +83,29 @@ def test_what_is_replaced_while_it_is_read_is_read_whole(tmp_path):
         dp.save(made[0], tmp_path / "scores")
         ends = in_the_midst(reading, lambda: dp.save(made[1], tmp_path / "scores"), tmp_path / "log", event)
         assert [end.code for end in ends] == [0, 0], (event, ends)
+
+
+def test_a_subset_is_chosen_and_exported_by_one_command_at_a_time(tmp_path, capsys):
+    source, place = write_points(tmp_path / "points.npz", 24), tmp_path / "run"
+    assert run(capsys, "prune", source, "--keep", 0.5, "--out", place, "--window", 3, *FAST)[0] == 0
+    calls = (("export", place, "--keep", 0.5), ("select", place, "--keep", 0.5, "--rule", "top", "--force"))
+    with folder_lock(place / ".keep-0.5", "working"):
+        for call in calls:
+            code, _, complaint = run(capsys, *call)
+            assert code == 2
+            assert "another process is working" in complaint
+        assert run(capsys, "select", place, "--keep", 0.25)[0] == 0, "another subset is free"
+    assert [run(capsys, *call)[0] for call in calls] == [0, 0]
+
+
+def test_an_export_that_found_its_place_taken_leaves_no_note_of_it(tmp_path):
+    data = dp.open_dataset(write_points(tmp_path / "points.npz", 24))
+    out, folder = tmp_path / "small.npz", tmp_path / "keep"
+
+    def taken():
+        out.write_bytes(b"of another command")
+
+    with pytest.raises(dp.InputError, match="exists"):
+        export_once(data, dp.Subset([0, 1, 2, 3], 24), out, folder, "copy", before_writing=taken)
+    assert json.loads((folder / "export.json").read_text()) == {}
+    assert out.read_bytes() == b"of another command"

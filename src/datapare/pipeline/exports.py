@@ -2,7 +2,8 @@
 
 import filecmp
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NotRequired, TypedDict, cast
 
@@ -84,10 +85,9 @@ def export_once(
             return False
         write_soft_labels(soft_labels, subset.index, target)
         return True
-    if not _is_taken(target):
-        _note(folder, place, planned)
-    before_writing()
-    export(data, subset, target, as_=as_, shard_size=shard_size, soft_labels=soft_labels)
+    with nullcontext() if _is_taken(target) else _noting(folder, place, planned):
+        before_writing()
+        export(data, subset, target, as_=as_, shard_size=shard_size, soft_labels=soft_labels)
     if place != INSIDE:
         _note(folder, place, {**planned, "written": _identity(target)})
     return True
@@ -95,6 +95,18 @@ def export_once(
 
 def _note(folder: Path, place: str, plan: ExportPlan) -> None:
     storage.write_json(folder / NOTE, {**_noted(folder), place: plan})
+
+
+@contextmanager
+def _noting(folder: Path, place: str, plan: ExportPlan) -> Iterator[None]:
+    """Note what is about to be written; what is refused, as where another process was first, leaves no note."""
+    before = _noted(folder)
+    _note(folder, place, plan)
+    try:
+        yield
+    except InputError:
+        storage.write_json(folder / NOTE, before)
+        raise
 
 
 def _identity(target: Path) -> list[int]:

@@ -246,13 +246,14 @@ def finish(
         subset, run.keep_path(keep), run.dataset_path(keep), run.examples_path(keep), run.report_path(keep),
         fresh=not run.report_path(keep).is_file(),
     )  # fmt: skip
-    save_or_verify_subset(subset, result.folder)
-    if lost := describe_emptied_classes(data.label, subset, data.classes):
-        on_message(lost)
-    export_once(
-        data, subset, result.dataset, result.folder, as_,
-        before_writing=lambda: on_message(f"writing the {len(subset):,} kept examples"),
-    )  # fmt: skip
+    with run.subset_lock(keep):
+        save_or_verify_subset(subset, result.folder)
+        if lost := describe_emptied_classes(data.label, subset, data.classes):
+            on_message(lost)
+        export_once(
+            data, subset, result.dataset, result.folder, as_,
+            before_writing=lambda: on_message(f"writing the {len(subset):,} kept examples"),
+        )  # fmt: skip
     if not result.examples.exists():
         epochs = {word: subset.provenance.params.get(word, usual) for word, usual in (("first", 0), ("count", None))}
         mean_prob = channel_mean("target_prob", dynamics, scores, **epochs)

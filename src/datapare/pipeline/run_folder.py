@@ -254,6 +254,17 @@ class RunFolder:
             return self.path / "keep-1.0"
         return self.path / f"keep-{keep if isinstance(keep, str) else f'{keep:.12g}'}"
 
+    @contextmanager
+    def subset_lock(self, keep: float | str) -> Iterator[None]:
+        """Lock what belongs to one subset: it is chosen, replaced or exported by one process at a time.
+
+        Raises:
+            BusyError: When another process works with it.
+        """
+        # beside the subset's folder, which may be replaced while it is locked
+        with storage.folder_lock(self.path / f".{self.keep_path(keep).name}", "working"):
+            yield
+
     def subset_path(self, keep: float | str) -> Path:
         """Where a subset lies."""
         return self.keep_path(keep) / "subset"

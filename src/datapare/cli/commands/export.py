@@ -32,22 +32,21 @@ def export(
     from datapare.pipeline.label_decisions import apply_decisions, read_decisions
 
     folder, named = open_run(run, data), subset_name(keep, name)
-    subset, examples = read_subset(folder, named), folder.dataset
-    if decisions is not None:
-        examples, subset, message = apply_decisions(examples, subset, read_decisions(decisions, examples))
-        say(message)
     place = out or folder.dataset_path(named)
-    rows = None
-    if soft_labels:
-        from datapare.training import targets
+    with folder.subset_lock(named):
+        subset, examples = read_subset(folder, named), folder.dataset
+        if decisions is not None:
+            examples, subset, message = apply_decisions(examples, subset, read_decisions(decisions, examples))
+            say(message)
+        rows = None
+        if soft_labels:
+            from datapare.training import targets
 
-        rows = targets.soft_labels(folder.dynamics, top=targets.held_classes(len(examples.classes))).rows
-    if export_once(
-        examples, subset, place, folder.keep_path(named), as_, shard_size=shard_size, soft_labels=rows
-    ):  # fmt: skip
-        say(place)
-    else:
-        say(f"{place} is there already, written by the same call")
+            rows = targets.soft_labels(folder.dynamics, top=targets.held_classes(len(examples.classes))).rows
+        written = export_once(
+            examples, subset, place, folder.keep_path(named), as_, shard_size=shard_size, soft_labels=rows
+        )
+    say(place if written else f"{place} is there already, written by the same call")
     if soft_labels:
         say(f"{place}.soft_labels.npy")
     say_next(*compare_words(run, subset_words(keep, name), folder.source))

@@ -67,7 +67,8 @@ def select(
         say(f"each epoch draws {drawn:,} of them anew: dp.online.pool(labels, epochs, keep={drawn})")
     if subset.weight is not None:
         say(f"weights {subset.weight.min():.3g} to {subset.weight.max():.3g}, in weight.npy of the subset")
-    save_or_verify_subset(subset, folder.keep_path(named), force=force)
+    with folder.subset_lock(named):
+        save_or_verify_subset(subset, folder.keep_path(named), force=force)
     if lost := describe_emptied_classes(dynamics.label, subset, dynamics.classes):
         say(lost)
     say(folder.subset_path(named))

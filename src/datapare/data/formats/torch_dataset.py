@@ -187,10 +187,20 @@ def _is_picture(value: Value) -> bool:
 def _stacked(columns: Mapping[str, list[Value]], request: OpenRequest) -> RawTable:
     """Named arrays where every column has one shape, else rows."""
     pictures = any(_is_picture(value) for values in columns.values() for value in values)
-    if pictures or any(len({np.shape(value) for value in values}) > 1 for values in columns.values()):
+    if pictures or any(len({_shape(name, value) for value in values}) > 1 for name, values in columns.items()):
         return _rows(columns, None, request)
     made = {name: np.asarray(values) for name, values in columns.items()}
     return arrays.from_arrays(made, request)
+
+
+def _shape(name: str, value: Value) -> tuple[int, ...]:
+    try:
+        return np.shape(value)
+    except ValueError as error:
+        raise InputError(
+            f"the input {name} of an item is several arrays of different shapes, and an example is one array, image or "
+            "text; give a dataset whose items hold one of them."
+        ) from error
 
 
 def _rows(columns: Mapping[str, list[Value]], names: list[str] | None, request: OpenRequest) -> RawTable:
