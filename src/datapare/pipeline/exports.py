@@ -105,7 +105,10 @@ def _noting(folder: Path, place: str, plan: ExportPlan) -> Iterator[None]:
     try:
         yield
     except InputError:
-        storage.write_json(folder / NOTE, before)
+        if before:
+            storage.write_json(folder / NOTE, before)
+        else:
+            storage.remove(folder / NOTE)
         raise
 
 
